@@ -1,0 +1,124 @@
+//! The one spelling of things that AWS spells in several ways.
+
+use std::net::IpAddr;
+
+use crate::value::Value;
+
+/// An ARN: six parts at least.
+///
+/// # Errors
+/// Says what is wrong when it is not one.
+pub fn arn(value: &Value) -> Result<Value, String> {
+    let text = value.text().ok_or("an ARN is a string")?;
+    if text.starts_with("arn:") && text.splitn(6, ':').count() == 6 {
+        Ok(value.clone())
+    } else {
+        Err(format!("`{text}` is not an ARN; one looks like `arn:aws:iam::123456789012:role/name`"))
+    }
+}
+
+/// A CIDR block with its host bits cleared, as EC2 stores it.
+///
+/// # Errors
+/// Says what is wrong when it is not one.
+pub fn cidr(value: &Value) -> Result<Value, String> {
+    let text = value.text().ok_or("a CIDR block is a string")?;
+    let wrong = || format!("`{text}` is not a CIDR block; one looks like `10.0.0.0/16`");
+    let (ip, bits) = text.split_once('/').ok_or_else(wrong)?;
+    let bits: u32 = bits.parse().map_err(|_| wrong())?;
+    let masked = match ip.parse::<IpAddr>().map_err(|_| wrong())? {
+        IpAddr::V4(ip) if bits <= 32 => {
+            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+            IpAddr::from((u32::from(ip) & mask).to_be_bytes())
+        }
+        IpAddr::V6(ip) if bits <= 128 => {
+            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+            IpAddr::from((u128::from(ip) & mask).to_be_bytes())
+        }
+        _ => return Err(wrong()),
+    };
+    Ok(Value::Text(format!("{masked}/{bits}")))
+}
+
+/// JSON given as a tree or as text: the tree.
+///
+/// # Errors
+/// Says what is wrong when the text is not JSON.
+pub fn json(value: &Value) -> Result<Value, String> {
+    match value {
+        Value::Text(text) => serde_json::from_str::<serde_json::Value>(text)
+            .map(Value::from)
+            .map_err(|error| format!("this is not JSON: {error}")),
+        Value::Map(_) | Value::List(_) => Ok(value.clone()),
+        other => Err(format!("`{other}` is not a JSON document")),
+    }
+}
+
+/// A policy document in which order and one-element lists do not matter.
+///
+/// IAM keeps a policy as it was written, and other services rewrite it: `Action: x` and
+/// `Action: [x]` mean the same, the order of statements' actions, resources and principals means
+/// nothing, and an account principal comes back as its root user's ARN
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>).
+///
+/// # Errors
+/// Says what is wrong when it is not a policy document.
+pub fn policy(value: &Value) -> Result<Value, String> {
+    let Value::Map(mut document) = json(value)? else {
+        return Err("a policy document is a map with `Version` and `Statement`".into());
+    };
+    let statements = match document.remove("Statement") {
+        Some(Value::List(statements)) => statements,
+        Some(one) => vec![one],
+        None => return Err("a policy document needs a `Statement`".into()),
+    };
+    let statements = statements.into_iter().map(|s| loosen(s, "")).collect();
+    document.insert("Statement".into(), Value::List(statements));
+    Ok(Value::Map(document))
+}
+
+/// Sorts what has no order and unwraps lists of one, below the statements.
+fn loosen(value: Value, key: &str) -> Value {
+    match value {
+        Value::Map(map) => Value::Map(map.into_iter().map(|(k, v)| (k.clone(), loosen(v, &k))).collect()),
+        Value::List(list) => {
+            let mut items: Vec<Value> = list.into_iter().map(|v| loosen(v, key)).collect();
+            items.sort_by_key(ToString::to_string);
+            items.dedup();
+            match items.len() {
+                1 => items.remove(0),
+                _ => Value::List(items),
+            }
+        }
+        // Condition values come back as strings, whatever they were.
+        Value::Bool(b) => Value::Text(b.to_string()),
+        Value::Integer(n) => Value::Text(n.to_string()),
+        Value::Text(text) if key == "AWS" && text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) => {
+            Value::Text(format!("arn:aws:iam::{text}:root"))
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cidr_clears_host_bits() {
+        assert_eq!(cidr(&"10.0.1.7/24".into()), Ok("10.0.1.0/24".into()));
+        assert_eq!(cidr(&"0.0.0.0/0".into()), Ok("0.0.0.0/0".into()));
+        assert_eq!(cidr(&"2001:DB8::1/32".into()), Ok("2001:db8::/32".into()));
+        assert!(cidr(&"10.0.1.0".into()).is_err());
+        assert!(cidr(&"10.0.1.0/33".into()).is_err());
+    }
+
+    #[test]
+    fn policies_that_mean_the_same_are_equal() {
+        let a = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["b","a"],"Principal":{"AWS":"123456789012"},"Resource":["*"]}}"#;
+        let b = r#"{"Statement":[{"Action":["a","b"],"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Resource":"*"}],"Version":"2012-10-17"}"#;
+        assert_eq!(policy(&a.into()), policy(&b.into()));
+        let c = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["b","a"],"Resource":["*"]}}"#;
+        assert_ne!(policy(&a.into()), policy(&c.into()));
+    }
+}

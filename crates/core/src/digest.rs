@@ -1,0 +1,31 @@
+//! The digest of a rendered spec: it tells drift from an edit of the document.
+
+use sha2::{Digest, Sha256};
+
+use crate::document::Resource;
+
+/// Length of a digest in hex digits: 64 bits, far past an accidental collision between two versions of one spec.
+const DIGITS: usize = 16;
+
+/// The digest of what the document says of a resource.
+///
+/// References count as addresses and templates as their source, so that a replaced dependency is
+/// no edit of what refers to it.
+pub fn of(resource: &Resource) -> String {
+    let mut bindings = serde_json::Map::new();
+    resource.spec.walk(&mut |value| {
+        if let crate::value::Value::Deferred(deferred) = value {
+            for (name, bound) in &deferred.bindings {
+                bindings.insert(format!("{} {name}", deferred.source), bound.json());
+            }
+        }
+    });
+    text(&format!("{}\n{}\n{}\n{}", resource.name, resource.region, resource.spec.json(), serde_json::Value::Object(bindings)))
+}
+
+/// The digest of any text.
+pub fn text(text: &str) -> String {
+    let mut hex: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.truncate(DIGITS);
+    hex
+}

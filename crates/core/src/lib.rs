@@ -1,0 +1,20 @@
+//! The pure part of Holdfast: what is wanted, what is there, what differs, what to do about it.
+//!
+//! Nothing here reads a clock, a file or a network; everything is a function of its arguments.
+//! The life of a document reads from top to bottom:
+//! [`load`] → [`render`] → (the engine observes) → [`diff`] → [`plan`].
+
+pub mod address;
+pub mod canonical;
+pub mod diff;
+pub mod digest;
+pub mod document;
+pub mod observed;
+pub mod resolve;
+pub mod schema;
+pub mod types;
+pub mod value;
+
+extern crate self as holdfast_core;
+
+pub use holdfast_derive::Spec;

@@ -1,0 +1,305 @@
+//! What a kind is, as data: its fields, their types, and how the engine has to treat it.
+//!
+//! `#[derive(Spec)]` writes a [`Record`]; the driver adds the rest of a [`Schema`]. Diff, validation,
+//! the manual and the JSON Schema all read this one table.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::Value;
+
+/// A struct that has a field table.
+pub trait Spec {
+    /// The struct's name: for a kind, the kind's name.
+    const KIND: &'static str;
+    /// The field table.
+    const RECORD: Record;
+}
+
+/// A Rust type that can stand in a field.
+pub trait Typed {
+    /// What it is to the diff.
+    const TYPE: Type;
+    /// True for `Option<…>`: the field may be absent.
+    const OPTIONAL: bool = false;
+}
+
+/// A record: the spec of a kind, or a part of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// The struct's name.
+    pub name: &'static str,
+    /// The struct's doc comment.
+    pub doc: &'static str,
+    /// Its fields, in the order of the struct.
+    pub fields: &'static [Field],
+}
+
+impl Record {
+    /// The field of that name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+}
+
+/// One field of a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// AWS's name of it, in camelCase.
+    pub name: &'static str,
+    /// The doc comment.
+    pub doc: &'static str,
+    /// What it holds.
+    pub ty: Type,
+    /// Whether it has to be said.
+    pub presence: Presence,
+    /// True when a change means a replacement.
+    pub immutable: bool,
+}
+
+/// Whether a field has to be said, and what it means when it is not.
+#[derive(Clone, Copy)]
+pub enum Presence {
+    /// A document without it is refused.
+    Required,
+    /// Absent means unmanaged.
+    Optional,
+    /// Absent means this, our own default.
+    Default(fn() -> Value),
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Presence::Required => f.write_str("Required"),
+            Presence::Optional => f.write_str("Optional"),
+            Presence::Default(value) => write!(f, "Default({})", value()),
+        }
+    }
+}
+
+/// What a field holds, and so how it is checked, compared and shown.
+#[derive(Clone, Copy)]
+pub enum Type {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// A string.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Another resource, by one of its identity attributes.
+    Reference {
+        /// The kind it must be.
+        kind: &'static str,
+        /// The attribute that AWS wants: `id`, `arn`, `name`.
+        attribute: &'static str,
+        /// True when only the update after the create needs it.
+        late: bool,
+    },
+    /// A count that belongs to an autoscaler, inside its band, once one refers to the resource.
+    Scaled {
+        /// The kind of the autoscaler.
+        by: &'static str,
+        /// Its field that holds the least count.
+        min: &'static str,
+        /// Its field that holds the greatest count.
+        max: &'static str,
+    },
+    /// Equal though spelt differently: compared after `canonical`.
+    Canonical {
+        /// The newtype's name, for errors and the manual.
+        name: &'static str,
+        /// The one spelling, or why the value has none.
+        canonical: fn(&Value) -> Result<Value, String>,
+    },
+    /// Unordered, without duplicates; an element is equal as a whole.
+    Set(&'static Type),
+    /// Ordered.
+    List(&'static Type),
+    /// Keyed by strings.
+    Map(&'static Type),
+    /// A record of its own.
+    Record(&'static Record),
+}
+
+impl fmt::Debug for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+impl Type {
+    /// The type in words, as in "a set of SecurityGroup references".
+    pub fn describe(&self) -> String {
+        match self {
+            Type::Bool => "true or false".into(),
+            Type::Integer | Type::Scaled { .. } => "a whole number".into(),
+            Type::Number => "a number".into(),
+            Type::Text => "a string".into(),
+            Type::Choice(words) => format!("one of {}", words.join(", ")),
+            Type::Reference { kind, .. } => format!("a reference to a {kind}"),
+            Type::Canonical { name, .. } => format!("a {name}"),
+            Type::Set(of) => format!("a set of: {}", of.describe()),
+            Type::List(of) => format!("a list of: {}", of.describe()),
+            Type::Map(of) => format!("a map of: {}", of.describe()),
+            Type::Record(record) => format!("a {} record", record.name),
+        }
+    }
+
+    /// The same type, needed only by the update after the create.
+    pub const fn late(self) -> Type {
+        match self {
+            Type::Reference { kind, attribute, .. } => Type::Reference { kind, attribute, late: true },
+            other => other,
+        }
+    }
+}
+
+/// A kind as the engine knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// Its fields.
+    pub record: &'static Record,
+    /// Where it stands in the order of things.
+    pub tier: Tier,
+    /// How a live one is known to be ours.
+    pub claim: Claim,
+    /// How it is replaced.
+    pub replace: Replace,
+    /// How it may be named.
+    pub naming: Naming,
+    /// The create's class (DESIGN, safety rule 3).
+    pub class: CreateClass,
+    /// True when deleting one loses data: it is retained unless told otherwise.
+    pub data: bool,
+    /// True when there is one for all regions.
+    pub global: bool,
+    /// How long a read may lag behind a write, in seconds, for this kind's API.
+    pub lag_seconds: u32,
+    /// Fields that cannot be observed, and why: told in the manual, left out of drift.
+    pub unobserved: &'static [(&'static str, &'static str)],
+    /// Attributes beyond the spec that expressions can read (`arn`, `dnsName`).
+    pub attributes: &'static [&'static str],
+}
+
+/// The layers of a system: they label, group and break ties, and are not barriers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// VPCs, subnets, gateways, groups.
+    Network,
+    /// Databases, caches, buckets, secrets.
+    Data,
+    /// Clusters, services, load balancers, scaling.
+    Compute,
+    /// DNS, certificates, CDN, WAF.
+    Edge,
+    /// Logs, alarms, topics, roles, dashboards.
+    Operations,
+}
+
+impl Tier {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Tier::Network => "network",
+            Tier::Data => "data",
+            Tier::Compute => "compute",
+            Tier::Edge => "edge",
+            Tier::Operations => "operations",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// How a live thing is known to be ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Owner tags are part of the create call.
+    AtCreate,
+    /// It has no tags and lives under an owned parent: the reference in this field of its spec. The
+    /// parent's tags remember it (see [`crate::observed::child_tag`]). `key` names the fields of the
+    /// spec that tell it from its siblings; empty means: its physical name.
+    Parent {
+        /// The field of the spec that refers to the parent.
+        field: &'static str,
+        /// The fields that tell it from its siblings.
+        key: &'static [&'static str],
+    },
+}
+
+/// How a kind is replaced when a field that cannot change has to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// The new one first, then referrers move, then the old one goes.
+    CreateFirst,
+    /// The old one first: two cannot be there at once.
+    DeleteFirst,
+    /// A change of any field registers a new revision; the last `keep` stay.
+    Revision {
+        /// How many revisions stay, the newest included.
+        keep: usize,
+    },
+}
+
+/// How a create that may or may not have happened is made sure of (DESIGN, safety rule 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateClass {
+    /// A: a client token makes the second attempt the same as the first.
+    Token,
+    /// B: its name is its identity; AWS refuses a second one.
+    Name,
+    /// C: the server makes the id and there is no token: looked up by tag before a second attempt.
+    Lookup,
+}
+
+/// How a kind may be named.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming {
+    /// The greatest length of the physical name.
+    pub limit: usize,
+    /// True when the name is a `Name` tag and nothing else depends on it.
+    pub tag: bool,
+    /// What goes before the default name: `/` of a log group's path, for one.
+    pub prefix: &'static str,
+    /// True when AWS wants lower case.
+    pub lowercase: bool,
+}
+
+impl Naming {
+    /// Named by its `Name` tag (EC2): at most 255 characters, any.
+    pub const TAG: Naming = Naming { limit: 255, tag: true, prefix: "", lowercase: false };
+
+    /// Named by a name of at most `limit` characters.
+    pub const fn limit(limit: usize) -> Naming {
+        Naming { limit, tag: false, prefix: "", lowercase: false }
+    }
+}
+
+/// All the kinds there are, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Registry(pub &'static [&'static Schema]);
+
+impl Registry {
+    /// The schema of a kind.
+    pub fn get(&self, kind: &str) -> Option<&'static Schema> {
+        self.0.iter().copied().find(|s| s.kind == kind)
+    }
+
+    /// The names of all kinds, in order of registration.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.iter().map(|s| s.kind)
+    }
+}

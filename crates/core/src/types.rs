@@ -1,0 +1,251 @@
+//! The types that fields of kinds are made of: each says by itself how it is compared.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::canonical;
+use crate::schema::{Spec, Type, Typed};
+
+macro_rules! plain {
+    ($($rust:ty => $ty:expr),* $(,)?) => {$(
+        impl Typed for $rust {
+            const TYPE: Type = $ty;
+        }
+    )*};
+}
+
+plain! {
+    bool => Type::Bool,
+    i32 => Type::Integer,
+    i64 => Type::Integer,
+    f64 => Type::Number,
+    String => Type::Text,
+}
+
+impl<T: Typed> Typed for Option<T> {
+    const TYPE: Type = T::TYPE;
+    const OPTIONAL: bool = true;
+}
+
+impl<T: Typed> Typed for Vec<T> {
+    const TYPE: Type = Type::List(&T::TYPE);
+}
+
+impl<T: Typed> Typed for BTreeSet<T> {
+    const TYPE: Type = Type::Set(&T::TYPE);
+}
+
+impl<T: Typed> Typed for BTreeMap<String, T> {
+    const TYPE: Type = Type::Map(&T::TYPE);
+}
+
+/// An identity attribute by which one resource refers to another.
+pub trait Attribute {
+    /// Its name among the attributes: `id`, `arn`, `name`.
+    const NAME: &'static str;
+}
+
+/// The identity attribute that the kind's own calls take.
+pub struct Id;
+
+/// The physical name.
+pub struct Name;
+
+impl Attribute for Id {
+    const NAME: &'static str = "id";
+}
+
+impl Attribute for Name {
+    const NAME: &'static str = "name";
+}
+
+impl Attribute for Arn {
+    const NAME: &'static str = "arn";
+}
+
+/// A dependency edge: the resource of kind `K` must be there first; holds its identity attribute `A`.
+pub struct Ref<K, A = Id>(String, PhantomData<fn() -> (K, A)>);
+
+impl<K, A> Ref<K, A> {
+    /// The reference to what has this identity.
+    pub fn new(identity: impl Into<String>) -> Self {
+        Ref(identity.into(), PhantomData)
+    }
+
+    /// The identity as AWS's calls take it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<K: Spec, A: Attribute> Typed for Ref<K, A> {
+    const TYPE: Type = Type::Reference { kind: K::KIND, attribute: A::NAME, late: false };
+}
+
+impl<K, A> Clone for Ref<K, A> {
+    fn clone(&self) -> Self {
+        Ref::new(self.0.clone())
+    }
+}
+
+impl<K, A> PartialEq for Ref<K, A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<K, A> Eq for Ref<K, A> {}
+
+impl<K, A> PartialOrd for Ref<K, A> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K, A> Ord for Ref<K, A> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl<K, A> fmt::Debug for Ref<K, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<K, A> fmt::Display for Ref<K, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<K, A> From<String> for Ref<K, A> {
+    fn from(identity: String) -> Self {
+        Ref::new(identity)
+    }
+}
+
+impl<K, A> From<&str> for Ref<K, A> {
+    fn from(identity: &str) -> Self {
+        Ref::new(identity)
+    }
+}
+
+impl<K, A> From<Ref<K, A>> for String {
+    fn from(reference: Ref<K, A>) -> String {
+        reference.0
+    }
+}
+
+impl<K, A> Serialize for Ref<K, A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, K, A> Deserialize<'de> for Ref<K, A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Ref::new)
+    }
+}
+
+/// An edge that only the update after the create needs. It breaks cycles: two groups that name each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Late<T>(pub T);
+
+impl<T: Typed> Typed for Late<T> {
+    const TYPE: Type = T::TYPE.late();
+}
+
+/// A count that an autoscaler owns inside its band, once a `ScalableTarget` refers to the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scaled(pub i32);
+
+impl Typed for Scaled {
+    const TYPE: Type = Type::Scaled { by: "ScalableTarget", min: "minCapacity", max: "maxCapacity" };
+}
+
+/// An Amazon Resource Name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Arn(pub String);
+
+impl Typed for Arn {
+    const TYPE: Type = Type::Canonical { name: "ARN", canonical: canonical::arn };
+}
+
+/// An IPv4 or IPv6 block in CIDR notation. AWS clears the host bits, and so do we before comparing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cidr(pub String);
+
+impl Typed for Cidr {
+    const TYPE: Type = Type::Canonical { name: "CIDR block", canonical: canonical::cidr };
+}
+
+/// An IAM policy document: as YAML, or as JSON text. Order and one-element lists do not matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Policy(pub serde_json::Value);
+
+impl Policy {
+    /// The policy that AWS answered as text (IAM answers it URL-encoded: decode it first).
+    pub fn parse(text: &str) -> Policy {
+        Policy(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+    }
+
+    /// The text that AWS's calls take.
+    pub fn json(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Policy::parse(&text),
+            other => Policy(other),
+        })
+    }
+}
+
+impl Typed for Policy {
+    const TYPE: Type = Type::Canonical { name: "policy document", canonical: canonical::policy };
+}
+
+/// JSON that AWS keeps as text (a lifecycle policy, a dashboard body): as YAML, or as JSON text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct JsonText(pub serde_json::Value);
+
+impl JsonText {
+    /// The JSON that AWS answered as text.
+    pub fn parse(text: &str) -> JsonText {
+        JsonText(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+    }
+
+    /// The text that AWS's calls take.
+    pub fn json(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => JsonText::parse(&text),
+            other => JsonText(other),
+        })
+    }
+}
+
+impl Typed for JsonText {
+    const TYPE: Type = Type::Canonical { name: "JSON document", canonical: canonical::json };
+}
