@@ -1,1 +1,63 @@
-//! Placeholder.
+//! The sandbox and its instruments: an AWS emulator, a recording proxy, a second caller, and the real binary.
+//!
+//! ```text
+//! Holdfast (the binary) --> Proxy (records, injects faults) --> Sandbox (the emulator)
+//!                                                                  ^
+//!                                          Outside (someone else) -+
+//! ```
+//!
+//! All of it is synchronous on the outside, so that a test reads as a script, and nothing here links an
+//! AWS SDK: the tests speak to AWS only through the binary and through [`Outside`].
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+pub mod holdfast;
+pub mod outside;
+pub mod proxy;
+pub mod sandbox;
+
+mod exchange;
+
+pub use holdfast::{Daemon, Holdfast, Run, Victim};
+pub use outside::{Outside, Refused};
+pub use proxy::{Call, Effect, Match, Nth, Outcome, Proxy, Reply, Rule, RuleId, Then};
+pub use sandbox::Sandbox;
+
+/// Environment variables of a child process, by name.
+pub type Env = BTreeMap<String, String>;
+
+/// The region that [`env_for`] sets and that [`Outside::call`] uses.
+pub const REGION: &str = "us-east-1";
+
+/// What a child process needs so that it speaks to `endpoint`, and to nothing else.
+///
+/// The credentials are dummies, the instance metadata service is off, and the developer's own profiles are
+/// out of reach: a test must not find its way to a real account.
+pub fn env_for(endpoint: &str) -> Env {
+    let nowhere = "/dev/null";
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", nowhere),
+        ("AWS_SHARED_CREDENTIALS_FILE", nowhere),
+        ("NO_PROXY", "127.0.0.1,localhost"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Gives `command` the variables of `env`, and takes away what it would inherit of AWS and of HTTP proxies.
+fn isolate(command: &mut Command, env: &Env) {
+    for (name, _) in std::env::vars_os() {
+        let folded = name.to_string_lossy().to_ascii_uppercase();
+        if folded.starts_with("AWS_") || folded.ends_with("_PROXY") {
+            command.env_remove(&name);
+        }
+    }
+    command.envs(env);
+}

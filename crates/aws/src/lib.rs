@@ -1,1 +1,74 @@
-//! Placeholder.
+//! The cloud of AWS: clients, error codes, and the kinds, each in a file of its own.
+
+mod client;
+mod error;
+mod kind;
+mod kinds;
+mod transport;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use holdfast_core::observed::Observed;
+use holdfast_core::schema::Registry;
+use holdfast_engine::budget::{Budget, Counts};
+use holdfast_engine::cloud::{Cloud, Done, Failure, Op, Scope};
+
+pub use client::{Settings, SettingsError};
+
+use client::Aws;
+
+/// All the kinds of AWS that Holdfast knows.
+pub fn registry() -> Registry {
+    kinds::registry()
+}
+
+/// The cloud of AWS, seen with one set of credentials.
+pub struct AwsCloud {
+    base: client::Base,
+    regions: Mutex<BTreeMap<String, Arc<Aws>>>,
+    budget: Budget,
+}
+
+impl AwsCloud {
+    /// Connects: reads the usual AWS environment and profiles, and assumes the target's role if there is one.
+    ///
+    /// # Errors
+    /// When no region is known or the settings contradict each other. Makes no call.
+    pub async fn connect(settings: Settings) -> Result<AwsCloud, SettingsError> {
+        let budget = Budget::default();
+        let base = client::Base::load(settings, budget.clone()).await?;
+        Ok(AwsCloud { base, regions: Mutex::default(), budget })
+    }
+
+    /// The clients of a region; those of the home region for a global kind.
+    fn aws(&self, region: &str) -> Arc<Aws> {
+        let region = if region.is_empty() { self.base.home() } else { region };
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.entry(region.to_owned()).or_insert_with(|| Arc::new(self.base.region(region))).clone()
+    }
+}
+
+#[async_trait]
+impl Cloud for AwsCloud {
+    fn registry(&self) -> Registry {
+        registry()
+    }
+
+    async fn account(&self) -> Result<String, Failure> {
+        client::account(&self.aws("")).await
+    }
+
+    async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure> {
+        kinds::driver(kind)?.observe(&self.aws(&scope.region), scope).await
+    }
+
+    async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure> {
+        kinds::driver(kind)?.apply(&self.aws(region), op).await
+    }
+
+    fn calls(&self) -> Counts {
+        self.budget.counts()
+    }
+}

@@ -17,6 +17,12 @@ pub trait Spec {
     const RECORD: Record;
 }
 
+/// Nothing: the status of a kind of which AWS knows no more than its id.
+impl Spec for () {
+    const KIND: &'static str = "()";
+    const RECORD: Record = Record { name: "()", doc: "", fields: &[] };
+}
+
 /// A Rust type that can stand in a field.
 pub trait Typed {
     /// What it is to the diff.
@@ -185,8 +191,8 @@ pub struct Schema {
     pub lag_seconds: u32,
     /// Fields that cannot be observed, and why: told in the manual, left out of drift.
     pub unobserved: &'static [(&'static str, &'static str)],
-    /// Attributes beyond the spec that expressions can read (`arn`, `dnsName`).
-    pub attributes: &'static [&'static str],
+    /// What only AWS knows and expressions can read beside the spec (`arn`, `dnsName`).
+    pub status: &'static Record,
 }
 
 /// The layers of a system: they label, group and break ties, and are not barriers.

@@ -1,0 +1,184 @@
+//! The clients of a region, and how they are set up.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_types::retry::RetryConfig;
+use holdfast_engine::budget::Budget;
+use holdfast_engine::cloud::{Class, Failure, Scope};
+use tokio::sync::OnceCell;
+
+use crate::error::Result;
+use crate::transport;
+
+/// How to connect.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The home region: for global kinds, and where nothing else is said. None means the environment's.
+    pub region: Option<String>,
+    /// A role to assume.
+    pub role: Option<String>,
+    /// The external id that the role wants.
+    pub external_id: Option<String>,
+    /// A name for this run, in CloudTrail's session names and user agents.
+    pub run: String,
+    /// How long to wait for an answer; none means 30 seconds, above the slowest EC2 describe seen in practice.
+    pub call_timeout: Option<Duration>,
+}
+
+/// Settings that do not lead to a client.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// No region in the document, the environment or the profile.
+    #[error("no region is known: set `regions.main` in the stack, `target.region` in the environment, or AWS_REGION")]
+    NoRegion,
+}
+
+/// What the clients of all regions share.
+pub(crate) struct Base {
+    config: SdkConfig,
+    home: String,
+    budget: Budget,
+}
+
+impl Base {
+    pub(crate) async fn load(settings: Settings, budget: Budget) -> std::result::Result<Base, SettingsError> {
+        let read = settings.call_timeout.unwrap_or(Duration::from_secs(30));
+        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(read).build();
+        let mut loader = aws_config::defaults(behavior())
+            .http_client(transport::client(budget.clone(), "default".into()))
+            .timeout_config(timeouts)
+            // Reads only: the interceptor turns retries off for what changes something.
+            .retry_config(RetryConfig::standard().with_max_attempts(5));
+        if let Some(region) = &settings.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let mut config = loader.load().await;
+        let home = config.region().map(|r| r.as_ref().to_owned()).ok_or(SettingsError::NoRegion)?;
+        if let Some(role) = &settings.role {
+            let mut provider = aws_config::sts::AssumeRoleProvider::builder(role.clone())
+                .configure(&config)
+                .session_name(session_name(&settings.run));
+            if let Some(external_id) = &settings.external_id {
+                provider = provider.external_id(external_id.clone());
+            }
+            let provider = provider.build().await;
+            config = config
+                .into_builder()
+                .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
+                .build();
+        }
+        Ok(Base { config, home, budget })
+    }
+
+    pub(crate) fn home(&self) -> &str {
+        &self.home
+    }
+
+    /// The clients of a region.
+    pub(crate) fn region(&self, region: &str) -> Aws {
+        let config = self
+            .config
+            .clone()
+            .into_builder()
+            .region(Region::new(region.to_owned()))
+            .http_client(transport::client(self.budget.clone(), region.to_owned()))
+            .build();
+        Aws::new(region, &config)
+    }
+}
+
+/// The SDK's behaviour as of the version that was tested: newer defaults for retries are announced.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// STS takes 2 to 64 of `[\w+=,.@-]` (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+fn session_name(run: &str) -> String {
+    let clean: String = run.chars().filter(|c| c.is_ascii_alphanumeric() || "+=,.@-_".contains(*c)).take(54).collect();
+    format!("holdfast-{clean}")
+}
+
+/// The account that the credentials belong to.
+pub(crate) async fn account(aws: &Aws) -> std::result::Result<String, Failure> {
+    let answer = aws.sts.get_caller_identity().send().await.map_err(|error| crate::error::Error::from(error).0)?;
+    answer.account.ok_or_else(|| Failure {
+        class: Class::Transient,
+        ..Failure::terminal("sts.GetCallerIdentity", "the answer has no account")
+    })
+}
+
+macro_rules! clients {
+    ($($field:ident: $sdk:ident),* $(,)?) => {
+        /// The clients of one region.
+        pub(crate) struct Aws {
+            /// The region's name.
+            pub(crate) region: String,
+            $(pub(crate) $field: $sdk::Client,)*
+            memo: Memo,
+        }
+
+        impl Aws {
+            fn new(region: &str, config: &SdkConfig) -> Aws {
+                Aws {
+                    region: region.to_owned(),
+                    $($field: $sdk::Client::from_conf(
+                        $sdk::config::Builder::from(config)
+                            .interceptor(SharedInterceptor::new(transport::Naming))
+                            .build(),
+                    ),)*
+                    memo: Memo::default(),
+                }
+            }
+        }
+    };
+}
+
+clients! {
+    acm: aws_sdk_acm,
+    autoscaling: aws_sdk_applicationautoscaling,
+    cloudwatch: aws_sdk_cloudwatch,
+    ec2: aws_sdk_ec2,
+    ecr: aws_sdk_ecr,
+    ecs: aws_sdk_ecs,
+    elbv2: aws_sdk_elasticloadbalancingv2,
+    iam: aws_sdk_iam,
+    logs: aws_sdk_cloudwatchlogs,
+    route53: aws_sdk_route53,
+    sns: aws_sdk_sns,
+    sts: aws_sdk_sts,
+}
+
+type Answer = Arc<dyn Any + Send + Sync>;
+
+/// Answers of the running sweep that more than one kind needs.
+#[derive(Default)]
+struct Memo(Mutex<(u64, HashMap<String, Arc<OnceCell<Answer>>>)>);
+
+impl Aws {
+    /// The answer to `ask`, asked once in a sweep however many kinds need it.
+    pub(crate) async fn once<T, F>(&self, scope: &Scope, what: &str, ask: impl FnOnce() -> F) -> Result<Arc<T>>
+    where
+        T: Any + Send + Sync,
+        F: Future<Output = Result<T>>,
+    {
+        let cell = {
+            let mut memo = self.memo.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if memo.0 != scope.sweep {
+                *memo = (scope.sweep, HashMap::new());
+            }
+            memo.1.entry(what.to_owned()).or_default().clone()
+        };
+        let answer = cell.get_or_try_init(|| async { ask().await.map(|answer| Arc::new(answer) as Answer) }).await?;
+        match answer.clone().downcast::<T>() {
+            Ok(answer) => Ok(answer),
+            Err(_) => unreachable!("`{what}` names answers of one type"),
+        }
+    }
+}

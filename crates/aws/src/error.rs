@@ -1,0 +1,205 @@
+//! What AWS's error codes mean. No kind decides that; all of it is here.
+
+use std::error::Error as StdError;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use holdfast_engine::cloud::{Class, Failure};
+
+/// A failed call, as kinds pass it on with `?`.
+#[derive(Debug)]
+pub(crate) struct Error(pub Failure);
+
+/// What a kind's calls return.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An answer of AWS that lacks what its documentation promises.
+    pub(crate) fn incomplete(operation: &str, what: &str) -> Error {
+        Error(Failure { class: Class::Transient, ..Failure::terminal(operation, format!("the answer has no {what}")) })
+    }
+
+    /// Something that this kind cannot do, whatever AWS says.
+    pub(crate) fn terminal(operation: &str, message: impl Into<String>) -> Error {
+        Error(Failure::terminal(operation, message))
+    }
+
+    /// Something is missing for now.
+    pub(crate) fn not_yet(operation: &str, message: impl Into<String>) -> Error {
+        Error(Failure::not_yet(operation, message))
+    }
+
+    /// True when AWS says that what was named does not exist.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.0.code.as_deref().is_some_and(is_absent)
+    }
+}
+
+/// Turns "does not exist" into `None`.
+pub(crate) trait OrAbsent<T> {
+    /// `None` when AWS says that what was named does not exist.
+    fn or_absent(self) -> Result<Option<T>>;
+}
+
+impl<T, E: Into<Error>> OrAbsent<T> for std::result::Result<T, E> {
+    fn or_absent(self) -> Result<Option<T>> {
+        match self.map_err(Into::into) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<E> From<SdkError<E, Response>> for Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, Response>) -> Error {
+        let operation = operation_of(std::any::type_name::<E>());
+        let failure = match &error {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let code = service.err().code().map(str::to_owned);
+                let message = service.err().message().map(str::to_owned);
+                let class = classify(code.as_deref(), status);
+                let message = match (&code, message) {
+                    (_, Some(message)) => message,
+                    (Some(_), None) => format!("refused with HTTP status {status}"),
+                    (None, None) if status == 501 || status == 404 => {
+                        format!("the endpoint does not know this operation (HTTP status {status}); is it an emulator?")
+                    }
+                    (None, None) => format!("refused with HTTP status {status} and no error code"),
+                };
+                // A 5xx can come after the effect.
+                Failure {
+                    class,
+                    ambiguous: status >= 500 && class != Class::Throttled && status != 501,
+                    operation,
+                    code,
+                    message,
+                }
+            }
+            SdkError::ConstructionFailure(_) => Failure::terminal(&operation, chain(&error)),
+            // The connection may have broken before or after the request arrived.
+            SdkError::DispatchFailure(dispatch) => {
+                let text = chain(&error);
+                let credentials = text.to_lowercase().contains("credential");
+                let class = if credentials || dispatch.is_user() { Class::Terminal } else { Class::Transient };
+                Failure { class, ambiguous: !credentials, operation, code: None, message: text }
+            }
+            _ => Failure { class: Class::Transient, ambiguous: true, operation, code: None, message: chain(&error) },
+        };
+        Error(failure)
+    }
+}
+
+/// `aws_sdk_ec2::operation::create_vpc::CreateVpcError` is `ec2.CreateVpc`.
+fn operation_of(type_name: &str) -> String {
+    let service = type_name.trim_start_matches("aws_sdk_").split("::").next().unwrap_or_default();
+    let operation = type_name.rsplit("::").next().unwrap_or_default().trim_end_matches("Error");
+    format!("{service}.{operation}")
+}
+
+/// The error and its causes in one line, each said once.
+fn chain(error: &dyn StdError) -> String {
+    let mut parts: Vec<String> = vec![];
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !parts.iter().any(|p| p.contains(&text)) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
+}
+
+/// What a code and status mean. The lists follow each service's "common errors" and error pages in its
+/// API reference; EC2's are at <https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html>.
+fn classify(code: Option<&str>, status: u16) -> Class {
+    const THROTTLED: &[&str] = &[
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "EC2ThrottledException",
+    ];
+    // In use, or not there yet: dependants go first, or the other side's read lags behind its write.
+    const NOT_YET: &[&str] = &[
+        "ClusterContainsServicesException",
+        "ClusterContainsTasksException",
+        "ConcurrentModificationException",
+        "ConcurrentUpdateException",
+        "DeleteConflict",
+        "DependencyViolation",
+        "EntityTemporarilyUnmodifiable",
+        "IncorrectState",
+        "InvalidIPAddress.InUse",
+        "OperationAborted",
+        "OperationInProgress",
+        "OperationNotPermitted.InUse",
+        "ResourceInUse",
+        "ResourceInUseException",
+        "ResourceNotReady",
+        "UpdateInProgressException",
+    ];
+    const TRANSIENT: &[&str] = &[
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "ServerException",
+        "ServiceException",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "Unavailable",
+    ];
+    match code {
+        Some(code) if THROTTLED.contains(&code) => Class::Throttled,
+        Some(code) if NOT_YET.contains(&code) || is_absent(code) => Class::NotYet,
+        Some(code) if TRANSIENT.contains(&code) => Class::Transient,
+        _ if status == 429 => Class::Throttled,
+        _ if status >= 500 && status != 501 => Class::Transient,
+        _ => Class::Terminal,
+    }
+}
+
+/// True when a code says that what was named does not exist.
+fn is_absent(code: &str) -> bool {
+    code.ends_with("NotFound")
+        || code.ends_with("NotFoundException")
+        || code.ends_with("NotFoundFault")
+        || matches!(
+            code,
+            "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException" | "NoSuchHostedZone" | "NoSuchHealthCheck"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_operation_by_its_error_type() {
+        assert_eq!(operation_of("aws_sdk_ec2::operation::create_vpc::CreateVpcError"), "ec2.CreateVpc");
+    }
+
+    #[test]
+    fn codes_have_one_meaning() {
+        assert_eq!(classify(Some("RequestLimitExceeded"), 503), Class::Throttled);
+        assert_eq!(classify(Some("DependencyViolation"), 400), Class::NotYet);
+        assert_eq!(classify(Some("InvalidVpcID.NotFound"), 400), Class::NotYet);
+        assert_eq!(classify(Some("InternalFailure"), 500), Class::Transient);
+        assert_eq!(classify(Some("NotImplemented"), 501), Class::Terminal);
+        assert_eq!(classify(Some("InvalidParameterValue"), 400), Class::Terminal);
+    }
+}

@@ -1,0 +1,274 @@
+//! The contract of a kind, and the adapter that makes a typed kind one of the engine's untyped ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use holdfast_core::observed::{Observed, Opaque, Phase, Remark};
+use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Schema, Spec, Tier};
+use holdfast_core::value::{self, Value};
+use holdfast_engine::cloud::{Done, Failure, Op, Scope, Wanted};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::Aws;
+use crate::error::{Error, Result};
+
+/// A kind of AWS resource. One file implements it, one line registers it.
+///
+/// A kind never waits (it reports a phase), never retries, never logs, and never decides what an
+/// error code means: the engine, the engine, the driver and `error.rs` do.
+pub(crate) trait Kind: Spec + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What only AWS knows: ARNs, endpoints. Never compared; expressions read it.
+    type Status: Spec + Serialize + Send + Sync;
+
+    /// Where it stands in the order of things.
+    const TIER: Tier;
+    /// How a live one is known to be ours.
+    const CLAIM: Claim = Claim::AtCreate;
+    /// How it is replaced.
+    const REPLACE: Replace = Replace::CreateFirst;
+    /// How it may be named.
+    const NAMING: Naming;
+    /// How a create that may or may not have happened is made sure of.
+    const CLASS: CreateClass;
+    /// True when deleting one loses data.
+    const DATA: bool = false;
+    /// True when there is one for all regions.
+    const GLOBAL: bool = false;
+    /// How long a read may lag behind a write. EC2 asks for up to five minutes of patience; seconds are usual.
+    const LAG_SECONDS: u32 = 30;
+    /// Fields that cannot be observed, and why.
+    const UNOBSERVED: &'static [(&'static str, &'static str)] = &[];
+
+    /// Finds what the scope asks for: owned ones, named candidates, ids, lookups. Changes nothing.
+    fn observe(aws: &Aws, scope: &Scope) -> impl Future<Output = Result<Vec<Live<Self>>>> + Send;
+
+    /// Makes it, with exactly one mutating call, and returns its id. What that call does not take,
+    /// the next look finds missing and `update` adds.
+    fn create(aws: &Aws, desired: &Desired<Self>) -> impl Future<Output = Result<String>> + Send;
+
+    /// Changes what differs, tags apart. `desired.spec` holds the live values of what is unmanaged.
+    fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes it. That it is gone already is a success, and the adapter knows.
+    fn delete(aws: &Aws, live: &Live<Self>) -> impl Future<Output = Result<()>> + Send;
+
+    /// Sets and removes tags. Kinds without tags of their own leave it out.
+    fn tag(
+        _aws: &Aws,
+        _live: &Live<Self>,
+        _set: &BTreeMap<String, String>,
+        _remove: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async { Err(Error::terminal(Self::KIND, "this kind has no tags")) }
+    }
+}
+
+/// A live resource as its kind sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Live<K: Kind> {
+    /// What the kind's calls take, and what `Ref<K>` holds.
+    pub(crate) id: String,
+    /// Its physical name.
+    pub(crate) name: String,
+    /// The live spec.
+    pub(crate) spec: K,
+    /// What only AWS knows.
+    pub(crate) status: K::Status,
+    /// Where it is in its life.
+    pub(crate) phase: Phase,
+    /// All its tags.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// What else people should know of it.
+    pub(crate) remarks: Vec<Remark>,
+    /// Changes that AWS accepted for later: paths.
+    pub(crate) scheduled: BTreeSet<String>,
+}
+
+impl<K: Kind> Live<K> {
+    /// A ready one, without tags or remarks.
+    pub(crate) fn new(id: impl Into<String>, name: impl Into<String>, spec: K, status: K::Status) -> Self {
+        Live {
+            id: id.into(),
+            name: name.into(),
+            spec,
+            status,
+            phase: Phase::Ready,
+            tags: BTreeMap::new(),
+            remarks: vec![],
+            scheduled: BTreeSet::new(),
+        }
+    }
+
+    /// The same, with these tags.
+    pub(crate) fn tags(mut self, tags: BTreeMap<String, String>) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    /// The same, in this phase.
+    pub(crate) fn phase(mut self, phase: Phase) -> Self {
+        self.phase = phase;
+        self
+    }
+
+    /// The same, with one more remark.
+    pub(crate) fn remark(mut self, reason: &str, message: impl Into<String>) -> Self {
+        self.remarks.push(Remark { reason: reason.into(), message: message.into() });
+        self
+    }
+}
+
+/// What a resource is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Desired<K> {
+    /// Its address, for descriptions.
+    pub(crate) address: String,
+    /// Its physical name.
+    pub(crate) name: String,
+    /// The spec.
+    pub(crate) spec: K,
+    /// Which top-level fields differ (update), by their names in the document.
+    pub(crate) changed: BTreeSet<String>,
+    /// All its tags, the owner's included.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// The client token, at most 64 characters of `[0-9a-f]`.
+    pub(crate) token: String,
+}
+
+impl<K> Desired<K> {
+    /// True when this field differs, or one below it.
+    pub(crate) fn changed(&self, field: &str) -> bool {
+        self.changed.contains(field)
+    }
+}
+
+/// A kind without its type: what the registry holds.
+#[async_trait]
+pub(crate) trait Driver: Send + Sync {
+    fn schema(&self) -> &'static Schema;
+    async fn observe(&self, aws: &Aws, scope: &Scope) -> std::result::Result<Vec<Observed>, Failure>;
+    async fn apply(&self, aws: &Aws, op: &Op) -> std::result::Result<Done, Failure>;
+}
+
+/// The adapter from a [`Kind`] to a [`Driver`].
+pub(crate) struct Of<K>(PhantomData<fn() -> K>);
+
+impl<K: Kind> Of<K> {
+    pub(crate) const DRIVER: Self = Of(PhantomData);
+
+    /// The kind's schema.
+    pub(crate) const SCHEMA: &'static Schema = &Schema {
+        kind: K::KIND,
+        record: &K::RECORD,
+        tier: K::TIER,
+        claim: K::CLAIM,
+        replace: K::REPLACE,
+        naming: K::NAMING,
+        class: K::CLASS,
+        data: K::DATA,
+        global: K::GLOBAL,
+        lag_seconds: K::LAG_SECONDS,
+        unobserved: K::UNOBSERVED,
+        status: &<K::Status as Spec>::RECORD,
+    };
+
+    fn untyped(live: Live<K>, region: &str) -> Observed {
+        Observed {
+            region: region.to_owned(),
+            id: live.id.clone(),
+            name: live.name.clone(),
+            spec: value::of(&live.spec).without_nulls(),
+            status: value::of(&live.status).without_nulls(),
+            phase: live.phase,
+            remarks: live.remarks.clone(),
+            tags: live.tags.clone(),
+            scheduled: live.scheduled.clone(),
+            opaque: Opaque(Some(Arc::new(live))),
+        }
+    }
+
+    fn typed(observed: &Observed) -> Result<&Live<K>> {
+        let live = observed.opaque.0.as_ref().and_then(|live| live.downcast_ref::<Live<K>>());
+        live.ok_or_else(|| Error::terminal(K::KIND, "changed before it was observed; this is a fault of Holdfast"))
+    }
+
+    fn desired(wanted: &Wanted) -> Result<Desired<K>> {
+        let spec = serde_json::from_value(spec_json(&wanted.spec)).map_err(|error| {
+            Error::terminal(K::KIND, format!("{}: the spec does not fit the kind: {error}", wanted.address))
+        })?;
+        Ok(Desired {
+            address: wanted.address.clone(),
+            name: wanted.name.clone(),
+            spec,
+            changed: wanted.changed.clone(),
+            tags: wanted.tags.clone(),
+            token: wanted.token.clone(),
+        })
+    }
+
+    async fn run(aws: &Aws, op: &Op) -> Result<Done> {
+        match op {
+            Op::Create(wanted) => {
+                let id = K::create(aws, &Self::desired(wanted)?).await?;
+                Ok(Done { id: Some(id) })
+            }
+            Op::Update { live, wanted } => {
+                let live = Self::typed(live)?;
+                if wanted.changed.iter().any(|field| field != "tags") {
+                    K::update(aws, live, &Self::desired(wanted)?).await?;
+                }
+                let set: BTreeMap<_, _> = wanted
+                    .tags
+                    .iter()
+                    .filter(|(k, v)| live.tags.get(*k) != Some(v))
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
+                Self::tag(aws, live, &set, &wanted.remove_tags).await
+            }
+            Op::Delete { live } => match K::delete(aws, Self::typed(live)?).await {
+                Err(error) if error.is_absent() => Ok(Done::default()),
+                result => result.map(|()| Done::default()),
+            },
+            Op::Tag { live, set, remove } => Self::tag(aws, Self::typed(live)?, set, remove).await,
+        }
+    }
+
+    async fn tag(aws: &Aws, live: &Live<K>, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Result<Done> {
+        if !set.is_empty() || !remove.is_empty() {
+            K::tag(aws, live, set, remove).await?;
+        }
+        Ok(Done::default())
+    }
+}
+
+/// The spec as the kind's struct reads it: `tags` is the adapter's business.
+fn spec_json(spec: &Value) -> serde_json::Value {
+    let mut json = spec.json();
+    if let Some(map) = json.as_object_mut() {
+        map.remove("tags");
+    }
+    json
+}
+
+#[async_trait]
+impl<K: Kind> Driver for Of<K> {
+    fn schema(&self) -> &'static Schema {
+        Self::SCHEMA
+    }
+
+    async fn observe(&self, aws: &Aws, scope: &Scope) -> std::result::Result<Vec<Observed>, Failure> {
+        let live = K::observe(aws, scope).await.map_err(|error| error.0)?;
+        // A kind may ask twice, by owner and by id, and find the same one both times.
+        let found: BTreeMap<String, Observed> =
+            live.into_iter().map(|live| (live.id.clone(), Self::untyped(live, &scope.region))).collect();
+        Ok(found.into_values().collect())
+    }
+
+    async fn apply(&self, aws: &Aws, op: &Op) -> std::result::Result<Done, Failure> {
+        Self::run(aws, op).await.map_err(|error| error.0)
+    }
+}

@@ -1,0 +1,73 @@
+//! EC2: what its kinds share. All of them are named by a `Name` tag and tagged in their create call.
+
+pub(crate) mod vpc;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use holdfast_core::observed::tag;
+use holdfast_engine::cloud::Scope;
+
+use crate::client::Aws;
+use crate::error::Result;
+
+/// The filters of the calls that together see what a scope wants: one call for what is owned, one for
+/// ids, if any; a single one without filters when something is looked up by its fields. `id_filter` is
+/// the kind's filter name for its id (`vpc-id`).
+pub(crate) fn asks(scope: &Scope, id_filter: &str) -> Vec<Option<Vec<Filter>>> {
+    if !scope.lookups.is_empty() {
+        return vec![None];
+    }
+    let mut asks = vec![];
+    if !scope.owners.is_empty() {
+        let stacks: BTreeSet<_> = scope.owners.iter().map(|(stack, _)| stack.clone()).collect();
+        let envs: BTreeSet<_> = scope.owners.iter().map(|(_, env)| env.clone()).collect();
+        asks.push(Some(vec![
+            filter(&format!("tag:{}", tag::STACK), stacks),
+            filter(&format!("tag:{}", tag::ENV), envs),
+        ]));
+    }
+    if !scope.ids.is_empty() {
+        asks.push(Some(vec![filter(id_filter, scope.ids.iter().cloned())]));
+    }
+    asks
+}
+
+/// One filter of a describe call.
+pub(crate) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.into_iter().collect())).build()
+}
+
+/// All tags as a create call takes them, the `Name` included.
+pub(crate) fn tag_specification(of: ResourceType, name: &str, tags: &BTreeMap<String, String>) -> TagSpecification {
+    let mut all = tags.clone();
+    all.entry("Name".into()).or_insert_with(|| name.to_owned());
+    TagSpecification::builder().resource_type(of).set_tags(Some(sdk_tags(&all))).build()
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
+}
+
+/// The tags of an answer.
+pub(crate) fn tags_of(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
+    let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
+    tags.unwrap_or_default().iter().filter_map(pair).collect()
+}
+
+/// The physical name of what has these tags.
+pub(crate) fn name_of(tags: &BTreeMap<String, String>) -> String {
+    tags.get("Name").cloned().unwrap_or_default()
+}
+
+/// Sets and removes tags of anything in EC2.
+pub(crate) async fn tag(aws: &Aws, id: &str, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Result<()> {
+    if !set.is_empty() {
+        aws.ec2.create_tags().resources(id).set_tags(Some(sdk_tags(set))).send().await?;
+    }
+    if !remove.is_empty() {
+        let tags = remove.iter().map(|key| Tag::builder().key(key).build()).collect();
+        aws.ec2.delete_tags().resources(id).set_tags(Some(tags)).send().await?;
+    }
+    Ok(())
+}

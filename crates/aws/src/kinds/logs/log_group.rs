@@ -1,0 +1,149 @@
+//! LogGroup: where containers, flow logs and databases write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudwatchlogs::types as sdk;
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Arn;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Aws;
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live};
+
+/// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogGroup {
+    /// Days that events are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
+    /// 1827, 2192, 2557, 2922, 3288 or 3653. `null` keeps them for ever.
+    retention_in_days: Option<i32>,
+    /// The key that encrypts it; `null` for the service's own.
+    kms_key_id: Option<Arn>,
+    /// `STANDARD` or `INFREQUENT_ACCESS`.
+    #[spec(immutable)]
+    log_group_class: Option<String>,
+}
+
+/// What only AWS knows of a LogGroup.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogGroupStatus {
+    /// Its ARN, without the `:*` that some answers append.
+    arn: String,
+}
+
+impl Kind for LogGroup {
+    type Status = LogGroupStatus;
+    const TIER: Tier = Tier::Operations;
+    const NAMING: Naming = Naming { prefix: "/", ..Naming::limit(512) };
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let groups = aws.logs.describe_log_groups().into_paginator().items().send();
+        let mut found = vec![];
+        for group in groups.collect::<std::result::Result<Vec<_>, _>>().await? {
+            let name = group.log_group_name.clone().unwrap_or_default();
+            if !scope.is_candidate(&name) && !scope.ids.contains(&name) && scope.lookups.is_empty() {
+                continue;
+            }
+            let arn = arn(&group).ok_or_else(|| Error::incomplete("logs.DescribeLogGroups", "arn"))?;
+            let tags = aws.logs.list_tags_for_resource().resource_arn(&arn).send().await.or_absent()?;
+            if let Some(tags) = tags {
+                let tags = tags.tags.unwrap_or_default().into_iter().collect();
+                found.push(live(&group, name, arn).tags(tags));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let LogGroup { retention_in_days: _, kms_key_id, log_group_class } = &desired.spec;
+        aws.logs
+            .create_log_group()
+            .log_group_name(&desired.name)
+            .set_kms_key_id(kms_key_id.as_ref().map(|arn| arn.0.clone()))
+            .set_log_group_class(log_group_class.as_deref().map(Into::into))
+            .set_tags(Some(desired.tags.clone().into_iter().collect()))
+            .send()
+            .await?;
+        Ok(desired.name.clone())
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let LogGroup { retention_in_days, kms_key_id, log_group_class: _ } = &desired.spec;
+        if desired.changed("kmsKeyId") {
+            match kms_key_id {
+                Some(key) => {
+                    aws.logs.associate_kms_key().log_group_name(&live.id).kms_key_id(&key.0).send().await?;
+                }
+                None => {
+                    aws.logs.disassociate_kms_key().log_group_name(&live.id).send().await?;
+                }
+            }
+        }
+        if desired.changed("retentionInDays") {
+            match retention_in_days {
+                Some(days) => {
+                    aws.logs.put_retention_policy().log_group_name(&live.id).retention_in_days(*days).send().await?;
+                }
+                None => {
+                    aws.logs.delete_retention_policy().log_group_name(&live.id).send().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.logs.delete_log_group().log_group_name(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(
+        aws: &Aws,
+        live: &Live<Self>,
+        set: &BTreeMap<String, String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<()> {
+        let arn = &live.status.arn;
+        if !set.is_empty() {
+            let set = set.clone().into_iter().collect();
+            aws.logs.tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = remove.iter().cloned().collect();
+            aws.logs.untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The ARN that the tag calls take: the one without `:*`.
+fn arn(group: &sdk::LogGroup) -> Option<String> {
+    let arn = group.log_group_arn.as_deref().or(group.arn.as_deref())?;
+    Some(arn.trim_end_matches(":*").to_owned())
+}
+
+fn live(group: &sdk::LogGroup, name: String, arn: String) -> Live<LogGroup> {
+    let spec = LogGroup {
+        retention_in_days: group.retention_in_days,
+        kms_key_id: group.kms_key_id.clone().map(Arn),
+        log_group_class: group.log_group_class.as_ref().map(|c| c.as_str().to_owned()),
+    };
+    Live::new(name.clone(), name, spec, LogGroupStatus { arn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arn_for_tags_has_no_star() {
+        let group = sdk::LogGroup::builder().arn("arn:aws:logs:us-east-1:1:log-group:/a:*").build();
+        assert_eq!(arn(&group).as_deref(), Some("arn:aws:logs:us-east-1:1:log-group:/a"));
+        assert_eq!(live(&group, "/a".into(), String::new()).spec.retention_in_days, None);
+    }
+}

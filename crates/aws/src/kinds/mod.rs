@@ -1,0 +1,35 @@
+//! The kinds, by service. A new kind is a file below and a line here.
+
+mod ec2;
+mod logs;
+
+use holdfast_core::schema::{Registry, Schema};
+use holdfast_engine::cloud::Failure;
+
+use crate::kind::{Driver, Of};
+
+macro_rules! kinds {
+    ($($kind:ty),* $(,)?) => {
+        static DRIVERS: &[&dyn Driver] = &[$(&Of::<$kind>::DRIVER),*];
+        static SCHEMAS: &[&Schema] = &[$(Of::<$kind>::SCHEMA),*];
+    };
+}
+
+kinds! {
+    ec2::vpc::Vpc,
+    logs::log_group::LogGroup,
+}
+
+/// All kinds, as the engine sees them.
+pub(crate) fn registry() -> Registry {
+    Registry(SCHEMAS)
+}
+
+/// The driver of a kind.
+pub(crate) fn driver(kind: &str) -> Result<&'static dyn Driver, Failure> {
+    DRIVERS
+        .iter()
+        .copied()
+        .find(|driver| driver.schema().kind == kind)
+        .ok_or_else(|| Failure::terminal(kind, "no such kind"))
+}

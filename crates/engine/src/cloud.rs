@@ -1,0 +1,170 @@
+//! The one port: what a cloud has to be able to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use holdfast_core::observed::Observed;
+use holdfast_core::schema::{Registry, Schema};
+use holdfast_core::value::Value;
+
+/// A cloud: AWS, or one in memory.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// All the kinds it knows.
+    fn registry(&self) -> Registry;
+
+    /// The schema of a kind.
+    fn schema(&self, kind: &str) -> Option<&'static Schema> {
+        self.registry().get(kind)
+    }
+
+    /// The account that the caller is in.
+    async fn account(&self) -> Result<String, Failure>;
+
+    /// Looks at a kind: everything of it that the scope asks for. Never changes anything.
+    async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure>;
+
+    /// Does one thing to one resource.
+    async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure>;
+
+    /// How many calls were made since the start, and by whom they were refused.
+    fn calls(&self) -> crate::budget::Counts;
+}
+
+/// What an observation of a kind should find, and no more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scope {
+    /// The account.
+    pub account: String,
+    /// The region; empty for a global kind.
+    pub region: String,
+    /// The owners whose resources are wanted: pairs of stack and environment.
+    pub owners: BTreeSet<(String, String)>,
+    /// Physical names that the document gives or that follow from it, generations included.
+    pub names: BTreeSet<String>,
+    /// What our default names begin with: a hint at candidates that left the document.
+    pub prefixes: BTreeSet<String>,
+    /// Ids of resources that are not ours: looked up or adopted.
+    pub ids: BTreeSet<String>,
+    /// Partial specs of resources that are looked up by their fields.
+    pub lookups: Vec<Value>,
+    /// The sweep that this is part of: calls whose answers several kinds need are made once in a sweep.
+    pub sweep: u64,
+}
+
+impl Scope {
+    /// True when a resource of that name may be wanted: named by the document, or by our prefix.
+    pub fn is_candidate(&self, name: &str) -> bool {
+        self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
+    }
+
+    /// True when these tags name one of the wanted owners.
+    pub fn is_owned(&self, tags: &BTreeMap<String, String>) -> bool {
+        use holdfast_core::observed::tag;
+        match (tags.get(tag::STACK), tags.get(tag::ENV)) {
+            (Some(stack), Some(env)) => self.owners.contains(&(stack.clone(), env.clone())),
+            _ => false,
+        }
+    }
+}
+
+/// One thing to do to one resource.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Make it: exactly one mutating call.
+    Create(Wanted),
+    /// Change what is there.
+    Update {
+        /// What is there.
+        live: Box<Observed>,
+        /// What it is to be.
+        wanted: Wanted,
+    },
+    /// Delete it.
+    Delete {
+        /// What is there.
+        live: Box<Observed>,
+    },
+    /// Set and remove tags and nothing else: adopting, releasing, recording a digest.
+    Tag {
+        /// What is there.
+        live: Box<Observed>,
+        /// The tags to set.
+        set: BTreeMap<String, String>,
+        /// The tags to remove.
+        remove: BTreeSet<String>,
+    },
+}
+
+/// What a resource is to be, with nothing left open.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Its address, for messages.
+    pub address: String,
+    /// Its physical name, generation included.
+    pub name: String,
+    /// The spec: for an update already merged with the live values of unset and ignored fields.
+    pub spec: Value,
+    /// Top-level fields that differ (update), `tags` among them; all that are stated (create).
+    pub changed: BTreeSet<String>,
+    /// All tags: the owner's and the user's.
+    pub tags: BTreeMap<String, String>,
+    /// Tags that are there and should not be (update).
+    pub remove_tags: BTreeSet<String>,
+    /// The client token: the same for every attempt at the same create.
+    pub token: String,
+}
+
+/// What came of an [`Op`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The id of what was made, for a create.
+    pub id: Option<String>,
+}
+
+/// What an error means to the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub enum Class {
+    /// Too many calls: the budget shrinks, the step is tried again.
+    Throttled,
+    /// Something it needs is not there yet, or still in use: tried again after the next look.
+    NotYet,
+    /// It will not work however often it is tried: a person has to act.
+    Terminal,
+    /// A fault of the moment: tried again.
+    Transient,
+}
+
+/// A call that did not work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {message}{}", code.as_deref().map(|c| format!(" ({c})")).unwrap_or_default())]
+pub struct Failure {
+    /// What it means.
+    pub class: Class,
+    /// True when the call may have taken effect all the same.
+    pub ambiguous: bool,
+    /// The service and operation, as in `ec2.CreateVpc`.
+    pub operation: String,
+    /// The service's error code, if it gave one.
+    pub code: Option<String>,
+    /// The service's message, or what happened instead.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure that no repetition mends.
+    pub fn terminal(operation: &str, message: impl Into<String>) -> Failure {
+        Failure {
+            class: Class::Terminal,
+            ambiguous: false,
+            operation: operation.into(),
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    /// Something is missing for now.
+    pub fn not_yet(operation: &str, message: impl Into<String>) -> Failure {
+        Failure { class: Class::NotYet, ..Failure::terminal(operation, message) }
+    }
+}

@@ -1,0 +1,119 @@
+"""The sandbox's WSGI application: one request at a time through moto, never an HTML page, and our own endpoints.
+
+    POST /holdfast/reset      empties all state, puts the knobs back, forgets the calls
+    GET, POST /holdfast/settings   the knobs (knobs.py)
+    GET /holdfast/calls       every AWS call since the last reset: [{"service", "operation"}], to count them
+"""
+import json
+import sys
+import threading
+import traceback
+
+import stale  # noqa: F401  first: it stamps every model that moto makes
+import knobs
+import mends
+import protocols
+from cbor import Cbor
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+calls = []
+
+
+def empty():
+    """Drops every backend, which the next request makes anew: far quicker than moto's own reset, which makes them twice."""
+    for backends in BackendDict._instances:
+        backends.clear()
+    BackendDict._instances.clear()
+    reset_model_data()
+    knobs.reset()
+    calls.clear()
+
+
+class Sandbox:
+    def __init__(self, app):
+        self.app, self.lock = app, threading.RLock()  # moto's state is not safe to share between threads
+
+    def __call__(self, env, start):
+        with self.lock:
+            if env.get("PATH_INFO", "").startswith("/holdfast/"):
+                status, headers, body = self.ours(env)
+            else:
+                status, headers, body = self.aws(env)
+        start(status, headers)
+        return [body]
+
+    def ours(self, env):
+        """The endpoints for the tests themselves."""
+        what, post = env["PATH_INFO"].removeprefix("/holdfast/"), env["REQUEST_METHOD"] == "POST"
+        status, answer = "200 OK", {}
+        try:
+            if what == "reset" and post:
+                empty()
+            elif what == "settings":
+                if post:
+                    knobs.merge(json.loads(protocols.body_of(env) or b"{}"))
+                answer = knobs.settings
+            elif what == "calls":
+                answer = calls
+            else:
+                status, answer = "404 Not Found", {"error": f"{env['REQUEST_METHOD']} {env['PATH_INFO']}"}
+        except (ValueError, AttributeError, TypeError) as wrong:
+            status, answer = "400 Bad Request", {"error": str(wrong)}
+        body = json.dumps(answer).encode()
+        return status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
+
+    def aws(self, env):
+        """One AWS request. What moto cannot do is 501 NotImplemented, what it breaks on 500 InternalFailure."""
+        body = protocols.body_of(env)
+        operation = protocols.operation_of(env)
+        calls.append({"service": protocols.service_of(env), "operation": operation})
+        answer = {}
+        try:
+            inner = dict(env)
+            protocols.body_of(inner)
+            out = b"".join(self.app(inner, lambda status, headers, exc=None: answer.update(status=status, headers=headers)))
+        except (NotImplementedError, protocols.NotImplementedHere) as lacking:
+            return protocols.error(env, 501, "NotImplemented", f"{operation}: {lacking or 'not implemented'} (the sandbox lacks it)")
+        except Exception:
+            print(f"sandbox: {operation} {body[:2000]!r} broke moto:", file=sys.stderr)
+            traceback.print_exc()
+            return protocols.error(env, 500, "InternalFailure", f"{operation}: moto broke: {traceback.format_exc(limit=1)}")
+        status, headers = answer["status"], answer["headers"]
+        kind = next((v for k, v in headers if k.lower() == "content-type"), "")
+        if status[:3] in ("404", "405") and env["REQUEST_METHOD"] != "HEAD" and (not out.strip() or b"<!doctype html" in out[:200].lower()):
+            return protocols.error(env, 501, "NotImplemented", f"{operation}: no such path in moto (the sandbox lacks it)")
+        if status.startswith("2") and "json" in kind and out.strip():
+            out = self.typed(env, operation, out)
+        headers = [(k, v) for k, v in headers if k.lower() != "content-length"] if env["REQUEST_METHOD"] != "HEAD" else headers
+        if env["REQUEST_METHOD"] != "HEAD":
+            headers.append(("Content-Length", str(len(out))))
+        return status, headers, out
+
+    @staticmethod
+    def typed(env, operation, out):
+        """A JSON answer in the types of AWS's model: the Rust SDK refuses a number written as a string."""
+        service = protocols.model(protocols.service_of(env))
+        if service is None or operation not in service.operation_names:
+            return out
+        shape = service.operation_model(operation).output_shape
+        if shape is None or service.metadata.get("protocol") != "json":
+            return out
+        return json.dumps(protocols.typed(json.loads(out), shape, lambda seconds: seconds)).encode()
+
+
+class Dispatcher(DomainDispatcherApplication):
+    """moto's choice of the service; one it does not have is lacking, rather than taken for S3."""
+
+    def infer_service_region_host(self, environ, path):
+        host = super().infer_service_region_host(environ, path)
+        service = protocols.service_of(environ)
+        if service and host and self.get_backend_for_host(host) is None:
+            raise protocols.NotImplementedHere(f"service {service}")
+        return host
+
+
+def application():
+    mends.apply()
+    return Sandbox(Cbor(Dispatcher(create_backend_app)))

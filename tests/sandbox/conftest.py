@@ -1,0 +1,94 @@
+"""One server for the whole run, emptied before every test."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import urllib.request
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+HERE = pathlib.Path(__file__).parent
+
+
+class Sandbox:
+    def __init__(self, endpoint):
+        self.endpoint, self.clients = endpoint, {}
+
+    def __call__(self, service, region="us-east-1"):
+        if (service, region) not in self.clients:
+            self.clients[service, region] = boto3.client(
+                service, region_name=region, endpoint_url=self.endpoint, aws_access_key_id="test", aws_secret_access_key="test",
+                config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}))
+        return self.clients[service, region]
+
+    def ask(self, what, body=None, method=None):
+        """One of the sandbox's own endpoints."""
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"{self.endpoint}/holdfast/{what}", data, method=method or ("POST" if data else "GET"))
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def set(self, **knobs):
+        return self.ask("settings", knobs)
+
+
+@pytest.fixture(scope="session")
+def server():
+    started = time.time()
+    process = subprocess.Popen([sys.executable, HERE / "server.py", "0", "--until-eof"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, text=True)
+    line = process.stdout.readline()
+    sandbox = Sandbox(line.split()[-1])
+    sandbox.start_up = time.time() - started
+    yield sandbox
+    process.stdin.close()
+    process.wait(10)
+
+
+@pytest.fixture
+def aws(server):
+    server.ask("reset", method="POST")
+    return server
+
+
+def refused(code, call, *args, **kwargs):
+    """Asserts that AWS's error code comes back, and returns the message."""
+    with pytest.raises(ClientError) as error:
+        call(*args, **kwargs)
+    assert error.value.response["Error"]["Code"] == code, error.value
+    return error.value.response["Error"]["Message"]
+
+
+def tags(kind=None, form="Key", **pairs):
+    """Tags in AWS's spelling; with a kind, as EC2's TagSpecifications."""
+    value = "Value" if form == "Key" else "value"
+    listed = [{form: k, value: v} for k, v in pairs.items()]
+    return [{"ResourceType": kind, "Tags": listed}] if kind else listed
+
+
+def eventually(check, seconds=10):
+    """Waits until check() is true."""
+    until = time.time() + seconds
+    while not (value := check()):
+        assert time.time() < until, "it never became true"
+        time.sleep(0.1)
+    return value
+
+
+@pytest.fixture
+def vpc(aws):
+    """A VPC with two subnets in two zones and a group."""
+    ec2 = aws("ec2")
+
+    class Network:
+        id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnets = [ec2.create_subnet(VpcId=id, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{z}")["Subnet"]["SubnetId"]
+                   for n, z in enumerate("ab")]
+        group = ec2.create_security_group(GroupName="web", Description="web", VpcId=id)["GroupId"]
+
+    return Network

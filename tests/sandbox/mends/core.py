@@ -1,0 +1,50 @@
+"""Mends of all services at once: client tokens, stale reads, and things that happen by themselves as time goes by."""
+import json
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, BaseResponse
+
+import knobs
+import stale
+from mends import mend
+
+TOKENS = ("ClientToken", "clientToken")
+READS = ("Describe", "List", "Get", "BatchGet")
+ticks = []  # functions called before every request: what AWS does in the background
+
+
+@mend(BaseResponse)
+def call_action(moto, self):
+    """Reads are stale for as long as the knob says; a create repeated with its client token is made once."""
+    for tick in ticks:
+        tick()
+    action = self._get_action() or ""
+    if action.startswith(READS):
+        seconds = knobs.staleness(self.service_name)
+        if not seconds:
+            return moto()
+        with stale.hidden(self.service_name, seconds):
+            return moto()
+    return once_per_token(moto, self, action) if self.service_name in ("ec2", "ecs") else moto()
+
+
+def once_per_token(moto, self, action):
+    """EC2 API Reference, "Ensuring idempotency": a retry with the same client token and the same parameters succeeds
+    without doing anything more; with other parameters it fails with IdempotentParameterMismatch. ECS: clientToken."""
+    params = getattr(self, "params", {})
+    token = next((params[name] for name in TOKENS if params.get(name)), None)
+    if not token:
+        return moto()
+    backend = self.ec2_backend if self.service_name == "ec2" else self.ecs_backend
+    seen = backend.__dict__.setdefault("client_tokens", {})
+    asked = json.dumps({k: v for k, v in params.items() if k not in TOKENS}, sort_keys=True, default=str)
+    if (action, token) in seen:
+        before, answer = seen[action, token]
+        if before == asked:
+            return answer
+        mismatch = ServiceException("IdempotentParameterMismatch", "The client token was used before, with other parameters.")
+        return self.serialized(ActionResult(mismatch))
+    answer = moto()
+    if int(answer[0]) < 300:
+        seen[action, token] = (asked, answer)
+    return answer

@@ -1,0 +1,87 @@
+"""The server itself: errors in every protocol, CBOR, knobs, tokens, start-up."""
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+
+import botocore.exceptions
+import pytest
+
+from conftest import HERE, refused
+
+
+def test_starts_quickly(server):
+    assert server.start_up < 5
+
+
+@pytest.mark.parametrize("service, call, parameters", [
+    ("ec2", "describe_local_gateways", {}),  # ec2 query
+    ("iam", "get_organizations_access_report", {"JobId": "x" * 36}),  # query
+    ("ecs", "describe_service_revisions", {"serviceRevisionArns": ["x"]}),  # json 1.1
+    ("cloudwatch", "describe_anomaly_detectors", {}),  # cbor
+    ("cloudcontrol", "list_resources", {"TypeName": "AWS::Logs::LogGroup"}),  # a service it lacks
+    ("cloudfront", "list_cache_policies", {}),  # rest-xml
+    ("backup", "list_backup_selections", {"BackupPlanId": "x"}),  # rest-json
+])
+def test_what_is_lacking_says_so(aws, service, call, parameters):
+    """Smithy's protocols: an error carries its code; an HTML page is none of them."""
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        getattr(aws(service), call)(**parameters)
+    assert error.value.response["Error"]["Code"] == "NotImplemented", error.value
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    operation = aws(service).meta.method_to_api_mapping[call]
+    assert operation in error.value.response["Error"]["Message"]
+
+
+def test_unknown_knobs_are_refused(aws):
+    with pytest.raises(urllib.error.HTTPError):
+        aws.set(pendign={})
+    assert aws.set(staleness={"ec2": 1})["staleness"] == {"default": 0, "ec2": 1.0}
+    aws.ask("reset", method="POST")
+    assert aws.ask("settings")["staleness"] == {"default": 0}
+
+
+def test_calls_are_counted(aws):
+    aws("ec2").describe_vpcs()
+    aws("sts").get_caller_identity()
+    assert aws.ask("calls") == [{"service": "ec2", "operation": "DescribeVpcs"}, {"service": "sts", "operation": "GetCallerIdentity"}]
+
+
+def test_staleness(aws):
+    """EC2 API Reference, "Eventual consistency": a new resource may not be visible to describe calls at once."""
+    ec2, iam = aws("ec2"), aws("iam")
+    aws.set(staleness={"ec2": 0.5})
+    old = len(ec2.describe_vpcs()["Vpcs"])
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")
+    assert vpc not in [v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"]] and len(ec2.describe_vpcs()["Vpcs"]) <= old
+    refused("InvalidVpcID.NotFound", ec2.describe_vpcs, VpcIds=[vpc])
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    assert iam.get_role(RoleName="r")  # another service is not stale
+    import time
+    time.sleep(0.6)
+    assert [v["VpcId"] for v in ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]] == [vpc]
+    assert len(ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]) == 1
+
+
+def test_outside(aws):
+    """The outsider executes one JSON line after the other."""
+    outside = subprocess.Popen([sys.executable, HERE / "outside.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "AWS_ENDPOINT_URL": aws.endpoint})
+
+    def ask(**request):
+        print(json.dumps(request), file=outside.stdin, flush=True)
+        return json.loads(outside.stdout.readline())
+
+    made = ask(service="ec2", operation="create_vpc", parameters={"CidrBlock": "10.9.0.0/16"}, region="eu-west-1")
+    vpc = made["ok"]["Vpc"]["VpcId"]
+    ask(service="ec2", operation="modify_vpc_attribute", parameters={"VpcId": vpc, "EnableDnsHostnames": {"Value": True}}, region="eu-west-1")
+    seen = ask(service="ec2", operation="describe_vpc_attribute", parameters={"VpcId": vpc, "Attribute": "enableDnsHostnames"}, region="eu-west-1")
+    assert seen["ok"]["EnableDnsHostnames"]["Value"] is True
+    assert ask(service="ec2", operation="describe_vpcs", parameters={"VpcIds": ["vpc-0"]})["error"]["code"] == "InvalidVpcID.NotFound"
+    assert ask(service="logs", operation="create_log_group", parameters={})["error"]["code"] == "ParamValidationError"
+    aws("logs").create_log_group(logGroupName="g")
+    assert ask(service="ecs", operation="list_clusters")["ok"]["clusterArns"] == []
+    outside.stdin.close()
+    assert outside.wait(10) == 0
