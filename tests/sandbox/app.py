@@ -76,10 +76,10 @@ class Sandbox:
             out = b"".join(self.app(inner, lambda status, headers, exc=None: answer.update(status=status, headers=headers)))
         except (NotImplementedError, protocols.NotImplementedHere) as lacking:
             return protocols.error(env, 501, "NotImplemented", f"{operation}: {lacking or 'not implemented'} (the sandbox lacks it)")
-        except Exception:
+        except Exception as broken:
             print(f"sandbox: {operation} {body[:2000]!r} broke moto:", file=sys.stderr)
-            traceback.print_exc()
-            return protocols.error(env, 500, "InternalFailure", f"{operation}: moto broke: {traceback.format_exc(limit=1)}")
+            traceback.print_exc(limit=-6)
+            return protocols.error(env, 500, "InternalFailure", f"{operation}: moto broke: {type(broken).__name__}: {str(broken)[:500]}")
         status, headers = answer["status"], answer["headers"]
         kind = next((v for k, v in headers if k.lower() == "content-type"), "")
         if status[:3] in ("404", "405") and env["REQUEST_METHOD"] != "HEAD" and (not out.strip() or b"<!doctype html" in out[:200].lower()):

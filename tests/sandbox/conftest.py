@@ -1,10 +1,10 @@
 """One server for the whole run, emptied before every test."""
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import time
+import types
 import urllib.request
 
 import boto3
@@ -85,10 +85,8 @@ def vpc(aws):
     """A VPC with two subnets in two zones and a group."""
     ec2 = aws("ec2")
 
-    class Network:
-        id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        subnets = [ec2.create_subnet(VpcId=id, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{z}")["Subnet"]["SubnetId"]
-                   for n, z in enumerate("ab")]
-        group = ec2.create_security_group(GroupName="web", Description="web", VpcId=id)["GroupId"]
-
-    return Network
+    made = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [ec2.create_subnet(VpcId=made, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"]["SubnetId"]
+               for n, zone in enumerate("ab")]
+    group = ec2.create_security_group(GroupName="web", Description="web", VpcId=made)["GroupId"]
+    return types.SimpleNamespace(id=made, subnets=subnets, group=group)

@@ -21,7 +21,7 @@ mod exchange;
 
 pub use holdfast::{Daemon, Holdfast, Run, Victim};
 pub use outside::{Outside, Refused};
-pub use proxy::{Call, Effect, Match, Nth, Outcome, Proxy, Reply, Rule, RuleId, Then};
+pub use proxy::{Call, Effect, Match, Nth, Outcome, Proxy, Reply, Rule, RuleId, Then, When};
 pub use sandbox::Sandbox;
 
 /// Environment variables of a child process, by name.
@@ -51,11 +51,12 @@ pub fn env_for(endpoint: &str) -> Env {
     .into()
 }
 
-/// Gives `command` the variables of `env`, and takes away what it would inherit of AWS and of HTTP proxies.
+/// Gives `command` the variables of `env`, and takes away what it would inherit of AWS, of HTTP proxies, and of
+/// the developer's own settings for Holdfast.
 fn isolate(command: &mut Command, env: &Env) {
     for (name, _) in std::env::vars_os() {
         let folded = name.to_string_lossy().to_ascii_uppercase();
-        if folded.starts_with("AWS_") || folded.ends_with("_PROXY") {
+        if folded.starts_with("AWS_") || folded.starts_with("HOLDFAST_") || folded.ends_with("_PROXY") {
             command.env_remove(&name);
         }
     }

@@ -32,7 +32,7 @@ mod tests;
 mod wire;
 
 pub use journal::{Call, Outcome};
-pub use rule::{Bytes, Effect, Match, Nth, Reply, Rule, RuleId, Then, When};
+pub use rule::{Bytes, Change, Effect, Make, Match, Nth, Reply, Rule, RuleId, Then, Watch, When};
 
 use crate::Env;
 use relay::Relay;
@@ -137,6 +137,7 @@ impl Proxy {
     }
 
     /// Waits until the calls are as `wanted`, which is asked again whenever one arrives, is forwarded or ends.
+    /// `wanted` runs while the records are locked: it must not ask the proxy anything itself.
     pub fn wait_until(&self, limit: Duration, wanted: impl FnMut(&[Call]) -> bool) -> anyhow::Result<()> {
         if !self.relay.journal.wait(limit, wanted) {
             bail!("the calls waited for did not come within {limit:?}; those that did:\n{}", self.log());

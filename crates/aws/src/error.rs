@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::operation::BuildError;
 use holdfast_engine::cloud::{Class, Failure};
 
 /// A failed call, as kinds pass it on with `?`.
@@ -23,6 +24,13 @@ impl Error {
     /// Something that this kind cannot do, whatever AWS says.
     pub(crate) fn terminal(operation: &str, message: impl Into<String>) -> Error {
         Error(Failure::terminal(operation, message))
+    }
+
+    /// What AWS refused inside an answer that is itself a success.
+    pub(crate) fn refused(operation: &str, code: &str, message: impl Into<String>) -> Error {
+        let message = message.into();
+        let class = if is_unassumable(&message) { Class::NotYet } else { classify(Some(code), 400) };
+        Error(Failure { class, code: Some(code.into()), ..Failure::terminal(operation, message) })
     }
 
     /// Something is missing for now.
@@ -63,7 +71,10 @@ where
                 let status = service.raw().status().as_u16();
                 let code = service.err().code().map(str::to_owned);
                 let message = service.err().message().map(str::to_owned);
-                let class = classify(code.as_deref(), status);
+                let class = match &message {
+                    Some(message) if is_unassumable(message) => Class::NotYet,
+                    _ => classify(code.as_deref(), status),
+                };
                 let message = match (&code, message) {
                     (_, Some(message)) => message,
                     (Some(_), None) => format!("refused with HTTP status {status}"),
@@ -92,6 +103,13 @@ where
             _ => Failure { class: Class::Transient, ambiguous: true, operation, code: None, message: chain(&error) },
         };
         Error(failure)
+    }
+}
+
+/// A part of a request that lacks what its builder wants: the spec's types should not let it happen.
+impl From<BuildError> for Error {
+    fn from(error: BuildError) -> Error {
+        Error(Failure::terminal("request", chain(&error)))
     }
 }
 
@@ -142,14 +160,19 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "DeleteConflict",
         "DependencyViolation",
         "EntityTemporarilyUnmodifiable",
+        "Gateway.NotAttached",
         "IncorrectState",
+        "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
+        "InvalidPermission.Duplicate",
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
+        "Resource.AlreadyAssociated",
         "ResourceInUse",
         "ResourceInUseException",
         "ResourceNotReady",
+        "RouteAlreadyExists",
         "UpdateInProgressException",
     ];
     const TRANSIENT: &[&str] = &[
@@ -171,6 +194,12 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         _ if status >= 500 && status != 501 => Class::Transient,
         _ => Class::Terminal,
     }
+}
+
+/// True when a service cannot assume a role that may be new: IAM is eventually consistent, and such a refusal has
+/// no code of its own (<https://github.com/hashicorp/terraform-provider-aws/issues/29323> for flow logs).
+fn is_unassumable(message: &str) -> bool {
+    message.to_lowercase().contains("unable to assume")
 }
 
 /// True when a code says that what was named does not exist.
@@ -198,8 +227,16 @@ mod tests {
         assert_eq!(classify(Some("RequestLimitExceeded"), 503), Class::Throttled);
         assert_eq!(classify(Some("DependencyViolation"), 400), Class::NotYet);
         assert_eq!(classify(Some("InvalidVpcID.NotFound"), 400), Class::NotYet);
+        assert_eq!(classify(Some("RouteAlreadyExists"), 400), Class::NotYet);
         assert_eq!(classify(Some("InternalFailure"), 500), Class::Transient);
         assert_eq!(classify(Some("NotImplemented"), 501), Class::Terminal);
         assert_eq!(classify(Some("InvalidParameterValue"), 400), Class::Terminal);
+    }
+
+    #[test]
+    fn a_new_role_cannot_be_assumed_yet() {
+        let refused = |message| Error::refused("ec2.CreateFlowLogs", "InvalidParameter", message).0.class;
+        assert_eq!(refused("Unable to assume given IAM role: 'arn:aws:iam::1:role/flow'"), Class::NotYet);
+        assert_eq!(refused("LogDestination: bucket does not exist"), Class::Terminal);
     }
 }

@@ -20,9 +20,9 @@ use crate::error::{Error, Result};
 ///
 /// A kind never waits (it reports a phase), never retries, never logs, and never decides what an
 /// error code means: the engine, the engine, the driver and `error.rs` do.
-pub(crate) trait Kind: Spec + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What only AWS knows: ARNs, endpoints. Never compared; expressions read it.
-    type Status: Spec + Serialize + Send + Sync;
+    type Status: Spec + Clone + Serialize + Send + Sync;
 
     /// Where it stands in the order of things.
     const TIER: Tier;
@@ -229,10 +229,14 @@ impl<K: Kind> Of<K> {
                     .collect();
                 Self::tag(aws, live, &set, &wanted.remove_tags).await
             }
-            Op::Delete { live } => match K::delete(aws, Self::typed(live)?).await {
-                Err(error) if error.is_absent() => Ok(Done::default()),
-                result => result.map(|()| Done::default()),
-            },
+            Op::Delete { live } => {
+                // An older revision comes as the newest one's view with its own id.
+                let typed = Live { id: live.id.clone(), ..Self::typed(live)?.clone() };
+                match K::delete(aws, &typed).await {
+                    Err(error) if error.is_absent() => Ok(Done::default()),
+                    result => result.map(|()| Done::default()),
+                }
+            }
             Op::Tag { live, set, remove } => Self::tag(aws, Self::typed(live)?, set, remove).await,
         }
     }

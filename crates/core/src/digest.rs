@@ -23,9 +23,18 @@ pub fn of(resource: &Resource) -> String {
     text(&format!("{}\n{}\n{}\n{}", resource.name, resource.region, resource.spec.json(), serde_json::Value::Object(bindings)))
 }
 
+/// A client token for what has this identity: 32 hex digits, the shortest limit that AWS sets (ACM's).
+pub fn token(identity: &str) -> String {
+    hex(identity, 32)
+}
+
 /// The digest of any text.
 pub fn text(text: &str) -> String {
+    hex(text, DIGITS)
+}
+
+fn hex(text: &str, digits: usize) -> String {
     let mut hex: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.truncate(DIGITS);
+    hex.truncate(digits);
     hex
 }

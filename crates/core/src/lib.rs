@@ -6,12 +6,20 @@
 
 pub mod address;
 pub mod canonical;
+pub mod diagnostic;
 pub mod diff;
 pub mod digest;
 pub mod document;
+pub mod expression;
+pub mod load;
+pub mod graph;
 pub mod observed;
+pub mod op;
+pub mod plan;
+pub mod render;
 pub mod resolve;
 pub mod schema;
+pub mod situation;
 pub mod types;
 pub mod value;
 

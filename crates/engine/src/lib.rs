@@ -2,3 +2,10 @@
 
 pub mod budget;
 pub mod cloud;
+pub mod daemon;
+pub mod event;
+mod ledger;
+mod observe;
+pub mod pass;
+pub mod store;
+pub mod timing;

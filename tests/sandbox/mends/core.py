@@ -1,8 +1,9 @@
 """Mends of all services at once: client tokens, stale reads, and things that happen by themselves as time goes by."""
 import json
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
+from moto.ec2.exceptions import EC2ClientError
+from moto.ecs.exceptions import ECSException
 
 import knobs
 import stale
@@ -42,8 +43,8 @@ def once_per_token(moto, self, action):
         before, answer = seen[action, token]
         if before == asked:
             return answer
-        mismatch = ServiceException("IdempotentParameterMismatch", "The client token was used before, with other parameters.")
-        return self.serialized(ActionResult(mismatch))
+        mismatch = EC2ClientError if self.service_name == "ec2" else ECSException
+        return self.serialized(ActionResult(mismatch("IdempotentParameterMismatch", "The client token was used with other parameters.")))
     answer = moto()
     if int(answer[0]) < 300:
         seen[action, token] = (asked, answer)

@@ -110,14 +110,15 @@ def authorize(moto, self, egress):
 
 
 def revoke(self, egress):
-    """RevokeSecurityGroupIngress/Egress: by rule ids, or by IpPermissions, where a description does not matter; all or none."""
+    """RevokeSecurityGroupIngress/Egress: by rule ids, or by properties: "you do not need to specify the description"; in a
+    non-default VPC what does not match is InvalidPermission.NotFound "and no rules are revoked"."""
     group, ids = group_of(self), self._get_param("SecurityGroupRuleIds", [])
     rules = group.egress_rules if egress else group.ingress_rules
     for rule_id in ids:
         if rule_id not in [rule.id for rule in rules]:
             raise InvalidSecurityGroupRuleIdNotFoundError(rule_id)
     asked = [] if ids else list(named(self, egress))
-    if any(rule not in rules for rule in asked):
+    if any(rule not in rules for rule in asked) and not self.ec2_backend.vpcs[group.vpc_id].is_default:
         raise InvalidPermissionNotFoundError()
     gone = [rule for rule in rules if rule.id in ids or rule in asked]
     rules[:] = [rule for rule in rules if rule not in gone]

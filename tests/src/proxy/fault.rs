@@ -15,9 +15,9 @@ pub(crate) fn error(wire: &Wire, status: u16, code: &str, message: &str, id: &st
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
              <RequestID>{id}</RequestID></Response>"
         )),
-        Protocol::RestXml if wire.service == "s3" => xml(format!(
-            "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{id}</RequestId></Error>"
-        )),
+        Protocol::RestXml if wire.service == "s3" => {
+            xml(format!("<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{id}</RequestId></Error>"))
+        }
         Protocol::Query | Protocol::RestXml => xml(format!(
             "<ErrorResponse><Error><Type>{sender}</Type><Code>{code}</Code><Message>{message}</Message></Error>\
              <RequestId>{id}</RequestId></ErrorResponse>"

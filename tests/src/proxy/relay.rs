@@ -185,9 +185,9 @@ impl Relay {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = parts.method.clone();
-        *request.uri_mut() = format!("{}{path}", self.upstream).parse().map_err(|error| {
-            lost(format!("{path} is not a path to forward: {error}"))
-        })?;
+        *request.uri_mut() = format!("{}{path}", self.upstream)
+            .parse()
+            .map_err(|error| lost(format!("{path} is not a path to forward: {error}")))?;
         *request.headers_mut() = end_to_end(&parts.headers);
         let response = self.client.request(request).await;
         let response = response.map_err(|error| lost(format!("the emulator failed to answer: {}", chain(&error))))?;

@@ -115,6 +115,15 @@ impl Default for Nth {
     }
 }
 
+/// Makes a reply in the emulator's place. It must not block: it runs where the proxy's other calls do.
+pub type Make = Arc<dyn Fn(&Call) -> Reply + Send + Sync>;
+
+/// Rewrites the emulator's reply. It must not block either.
+pub type Change = Arc<dyn Fn(&Call, Reply) -> Reply + Send + Sync>;
+
+/// Is told of a call, and decides whether it goes on. It may block.
+pub type Watch = Arc<dyn Fn(&Call) -> Then + Send + Sync>;
+
 /// What happens to a call.
 ///
 /// Of the rules that apply to a call, every [`Effect::Delay`] and [`Effect::Hook`] takes its turn in the order
@@ -148,15 +157,15 @@ pub enum Effect {
     /// It is never answered and takes no effect.
     WithholdBefore,
     /// It gets this reply and takes no effect.
-    Replace(Arc<dyn Fn(&Call) -> Reply + Send + Sync>),
+    Replace(Make),
     /// It takes effect, and the emulator's reply is rewritten.
-    Rewrite(Arc<dyn Fn(&Call, Reply) -> Reply + Send + Sync>),
+    Rewrite(Change),
     /// The test is told, and decides whether the call goes on.
     Hook {
         /// Before it takes effect or after.
         when: When,
-        /// What the test does. It may block; the call waits for it.
-        hook: Arc<dyn Fn(&Call) -> Then + Send + Sync>,
+        /// What the test does; the call waits for it.
+        hook: Watch,
     },
 }
 

@@ -26,8 +26,27 @@ pub(crate) struct Wire {
 
 /// First words of the operations that only read. STS hands out credentials and changes nothing.
 const READS: [&str; 22] = [
-    "Describe", "List", "Get", "BatchGet", "BatchDescribe", "BatchCheck", "TransactGet", "Head", "Lookup", "Search",
-    "Filter", "Query", "Scan", "Select", "Check", "Validate", "Verify", "Simulate", "Preview", "Estimate", "AssumeRole",
+    "Describe",
+    "List",
+    "Get",
+    "BatchGet",
+    "BatchDescribe",
+    "BatchCheck",
+    "TransactGet",
+    "Head",
+    "Lookup",
+    "Search",
+    "Filter",
+    "Query",
+    "Scan",
+    "Select",
+    "Check",
+    "Validate",
+    "Verify",
+    "Simulate",
+    "Preview",
+    "Estimate",
+    "AssumeRole",
     "Decode",
 ];
 
@@ -139,7 +158,8 @@ fn template(service: &str, path: &str, query: &[(String, String)]) -> String {
             None | Some((_, "")) => "/{bucket}",
             Some(_) => "/{bucket}/{key}",
         };
-        let parts = query.iter().filter(|(name, value)| value.is_empty() || matches!(&**name, "list-type" | "uploadId"));
+        let parts =
+            query.iter().filter(|(name, value)| value.is_empty() || matches!(&**name, "list-type" | "uploadId"));
         let parts: Vec<&str> = parts.map(|(name, _)| name.as_str()).collect();
         return if parts.is_empty() { base.to_owned() } else { format!("{base}?{}", parts.join("&")) };
     }
@@ -221,19 +241,31 @@ mod tests {
     fn a_rest_call_is_named_by_its_template() {
         let route53 = |line: &str, want: &str| check("route53", line, &[], "", want);
         route53("POST /2013-04-01/hostedzone", "RestXml route53.POST /2013-04-01/hostedzone!");
-        route53("GET /2013-04-01/hostedzone/Z0ABC/rrset?name=a", "RestXml route53.GET /2013-04-01/hostedzone/{id}/rrset");
+        route53(
+            "GET /2013-04-01/hostedzone/Z0ABC/rrset?name=a",
+            "RestXml route53.GET /2013-04-01/hostedzone/{id}/rrset",
+        );
         route53("POST /2013-04-01/hostedzone/ZABC/rrset/", "RestXml route53.POST /2013-04-01/hostedzone/{id}/rrset!");
         route53("POST /2013-04-01/tags/hostedzone", "RestXml route53.POST /2013-04-01/tags/hostedzone");
         route53("POST /2013-04-01/tags/hostedzone/ZA", "RestXml route53.POST /2013-04-01/tags/hostedzone/{id}!");
         let id = "0f0a2b9e-1111-4a4a-8d0c-3f1d6a2b0c9d";
-        route53(&format!("DELETE /2013-04-01/healthcheck/{id}"), "RestXml route53.DELETE /2013-04-01/healthcheck/{id}!");
+        route53(
+            &format!("DELETE /2013-04-01/healthcheck/{id}"),
+            "RestXml route53.DELETE /2013-04-01/healthcheck/{id}!",
+        );
         let s3 = |line: &str, want: &str| check("s3", line, &[], "", want);
         s3("GET /?x-id=ListBuckets", "RestXml s3.GET /");
         s3("HEAD /logs", "RestXml s3.HEAD /{bucket}");
         s3("PUT /logs/?tagging", "RestXml s3.PUT /{bucket}?tagging!");
         s3("GET /logs?list-type=2&prefix=a", "RestXml s3.GET /{bucket}?list-type");
         s3("PUT /logs/a/b%20c", "RestXml s3.PUT /{bucket}/{key}!");
-        check("cloudfront", "GET /2020-05-31/distribution/E1/config", &[], "", "RestXml cloudfront.GET /2020-05-31/distribution/{id}/config");
+        check(
+            "cloudfront",
+            "GET /2020-05-31/distribution/E1/config",
+            &[],
+            "",
+            "RestXml cloudfront.GET /2020-05-31/distribution/{id}/config",
+        );
         check("lambda", "POST /2015-03-31/functions", &[], "{}", "RestJson lambda.POST /2015-03-31/functions!");
     }
 

@@ -24,7 +24,10 @@ pub(super) fn root() -> anyhow::Result<PathBuf> {
     ];
     let is_root = |folder: &&Path| folder.join("Cargo.lock").is_file() && folder.join("tests/Cargo.toml").is_file();
     let mut found = starts.iter().flatten().filter_map(|start| start.ancestors().find(is_root));
-    found.next().map(Path::to_owned).context("this is no checkout of Holdfast: no folder above has tests/ and Cargo.lock")
+    found
+        .next()
+        .map(Path::to_owned)
+        .context("this is no checkout of Holdfast: no folder above has tests/ and Cargo.lock")
 }
 
 /// The interpreter that runs the sandbox; makes its environment where that is missing or out of date.
@@ -76,7 +79,8 @@ fn make(folder: &Path, requirements: &Path, mut say: impl FnMut(&str)) -> anyhow
 /// An interpreter to make the environment with.
 fn base() -> anyhow::Result<&'static str> {
     let new_enough = format!("import sys, venv; sys.exit(sys.version_info < {OLDEST})");
-    let works = |name: &&str| Command::new(name).args(["-c", &new_enough]).output().is_ok_and(|out| out.status.success());
+    let works =
+        |name: &&str| Command::new(name).args(["-c", &new_enough]).output().is_ok_and(|out| out.status.success());
     let found = ["python3", "python", "python3.13", "python3.12", "python3.11"].into_iter().find(works);
     found.with_context(|| {
         format!("the sandbox needs Python {OLDEST} or later with its venv module; or {GIVEN} as the path of one that is set up")
@@ -112,7 +116,8 @@ mod tests {
             (python.is_file(), said)
         };
         // Several processes, here threads, race for it: one makes it and the others wait.
-        let all = std::thread::scope(|scope| [scope.spawn(made), scope.spawn(made)].map(|one| one.join().expect("made")));
+        let all =
+            std::thread::scope(|scope| [scope.spawn(made), scope.spawn(made)].map(|one| one.join().expect("made")));
         assert!(all.iter().all(|(there, _)| *there), "{all:?}");
         assert_eq!(made(), (true, 0));
         fs::write(&requirements, "# nothing else\n").expect("written");

@@ -1,6 +1,8 @@
 //! The kinds, by service. A new kind is a file below and a line here.
 
 mod ec2;
+mod elbv2;
+mod iam;
 mod logs;
 
 use holdfast_core::schema::{Registry, Schema};
@@ -16,7 +18,16 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ec2::elastic_ip::ElasticIp,
+    ec2::flow_log::FlowLog,
+    ec2::internet_gateway::InternetGateway,
+    ec2::nat_gateway::NatGateway,
+    ec2::route_table::RouteTable,
+    ec2::security_group::SecurityGroup,
+    ec2::subnet::Subnet,
     ec2::vpc::Vpc,
+    elbv2::target_group::TargetGroup,
+    iam::role::Role,
     logs::log_group::LogGroup,
 }
 

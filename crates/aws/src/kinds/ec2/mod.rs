@@ -1,11 +1,21 @@
 //! EC2: what its kinds share. All of them are named by a `Name` tag and tagged in their create call.
 
+pub(crate) mod elastic_ip;
+pub(crate) mod flow_log;
+pub(crate) mod group_rule;
+pub(crate) mod internet_gateway;
+pub(crate) mod nat_gateway;
+pub(crate) mod route_table;
+pub(crate) mod security_group;
+pub(crate) mod subnet;
 pub(crate) mod vpc;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType, Tag, TagSpecification};
+use holdfast_core::canonical;
 use holdfast_core::observed::tag;
+use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 
 use crate::client::Aws;
@@ -58,6 +68,17 @@ pub(crate) fn tags_of(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
 /// The physical name of what has these tags.
 pub(crate) fn name_of(tags: &BTreeMap<String, String>) -> String {
     tags.get("Name").cloned().unwrap_or_default()
+}
+
+/// An attribute as the modify calls take it.
+pub(crate) fn boolean(value: bool) -> AttributeBooleanValue {
+    AttributeBooleanValue::builder().value(value).build()
+}
+
+/// A block as EC2 answers it, so that the document's spelling of it is found among the live ones.
+pub(crate) fn canonical(cidr: &Cidr) -> Cidr {
+    let spelt = canonical::cidr(&cidr.0.as_str().into());
+    spelt.ok().and_then(|block| block.text().map(|text| Cidr(text.to_owned()))).unwrap_or_else(|| cidr.clone())
 }
 
 /// Sets and removes tags of anything in EC2.

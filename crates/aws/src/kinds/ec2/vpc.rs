@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{self as sdk, AttributeBooleanValue, ResourceType, VpcAttributeName, VpcState};
+use aws_sdk_ec2::types::{self as sdk, ResourceType, VpcAttributeName, VpcState};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -10,7 +10,7 @@ use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{asks, name_of, tag, tag_specification, tags_of};
+use super::{asks, boolean, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live};
@@ -107,10 +107,6 @@ impl Kind for Vpc {
 async fn attribute(aws: &Aws, id: &str, name: VpcAttributeName) -> Result<Option<bool>> {
     let answer = aws.ec2.describe_vpc_attribute().vpc_id(id).attribute(name).send().await?;
     Ok(answer.enable_dns_support.or(answer.enable_dns_hostnames).and_then(|a| a.value))
-}
-
-fn boolean(value: bool) -> AttributeBooleanValue {
-    AttributeBooleanValue::builder().value(value).build()
 }
 
 fn live(vpc: &sdk::Vpc, id: String, support: Option<bool>, hostnames: Option<bool>) -> Live<Vpc> {

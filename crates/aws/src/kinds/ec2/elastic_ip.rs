@@ -1,0 +1,121 @@
+//! ElasticIp: a public IPv4 address that stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::types::{self as sdk, DomainType, ResourceType};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::{asks, name_of, tag, tag_specification, tags_of};
+use crate::client::Aws;
+use crate::error::{Error, Result};
+use crate::kind::{Desired, Kind, Live};
+
+/// A public IPv4 address; its id is the allocation's. Who uses it says so: a `NatGateway` by its `allocation`.
+/// Once released it is hardly ever to be had again, so an address that others have in their rules deserves
+/// `lifecycle: { protect: true }`.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ElasticIp {
+    /// Where the address comes from: `amazon`, AWS's default, or the id of a pool of one's own.
+    #[spec(immutable)]
+    public_ipv4_pool: Option<String>,
+    /// The zones that advertise it: the region, AWS's default, or a Local or Wavelength Zone's group.
+    #[spec(immutable)]
+    network_border_group: Option<String>,
+}
+
+/// What only AWS knows of an ElasticIp.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ElasticIpStatus {
+    /// The address.
+    public_ip: String,
+    /// Its association, when something uses it.
+    association_id: Option<String>,
+    /// The network interface that uses it.
+    network_interface_id: Option<String>,
+    /// The instance that uses it.
+    instance_id: Option<String>,
+}
+
+impl Kind for ElasticIp {
+    type Status = ElasticIpStatus;
+    const TIER: Tier = Tier::Network;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Lookup;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let mut found = vec![];
+        for filters in asks(scope, "allocation-id") {
+            // The one list in EC2 that has no pages.
+            let answer = aws.ec2.describe_addresses().set_filters(filters).send().await?;
+            // An address without an allocation is of EC2-Classic, which is no more.
+            found.extend(answer.addresses().iter().filter_map(live));
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let ElasticIp { public_ipv4_pool, network_border_group } = &desired.spec;
+        let made = aws
+            .ec2
+            .allocate_address()
+            .domain(DomainType::Vpc)
+            .set_public_ipv4_pool(public_ipv4_pool.clone())
+            .set_network_border_group(network_border_group.clone())
+            .tag_specifications(tag_specification(ResourceType::ElasticIp, &desired.name, &desired.tags))
+            .send()
+            .await?;
+        made.allocation_id.ok_or_else(|| Error::incomplete("ec2.AllocateAddress", "allocationId"))
+    }
+
+    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let ElasticIp { public_ipv4_pool: _, network_border_group: _ } = &desired.spec;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.ec2.release_address().allocation_id(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(
+        aws: &Aws,
+        live: &Live<Self>,
+        set: &BTreeMap<String, String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<()> {
+        tag(aws, &live.id, set, remove).await
+    }
+}
+
+fn live(address: &sdk::Address) -> Option<Live<ElasticIp>> {
+    let tags = tags_of(address.tags.as_deref());
+    let spec = ElasticIp {
+        public_ipv4_pool: address.public_ipv4_pool.clone(),
+        network_border_group: address.network_border_group.clone(),
+    };
+    let status = ElasticIpStatus {
+        public_ip: address.public_ip.clone().unwrap_or_default(),
+        association_id: address.association_id.clone(),
+        network_interface_id: address.network_interface_id.clone(),
+        instance_id: address.instance_id.clone(),
+    };
+    Some(Live::new(address.allocation_id.clone()?, name_of(&tags), spec, status).tags(tags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_allocation() {
+        let address = sdk::Address::builder().public_ip("192.0.2.1");
+        assert!(live(&address.clone().build()).is_none());
+        let live = live(&address.allocation_id("eipalloc-1").build()).unwrap();
+        assert_eq!((live.id.as_str(), live.status.public_ip.as_str()), ("eipalloc-1", "192.0.2.1"));
+    }
+}

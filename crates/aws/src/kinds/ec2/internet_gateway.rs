@@ -1,0 +1,133 @@
+//! InternetGateway: a network's way to the internet and back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::types::{self as sdk, AttachmentStatus, ResourceType};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Ref;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::vpc::Vpc;
+use super::{asks, name_of, tag, tag_specification, tags_of};
+use crate::client::Aws;
+use crate::error::{Error, Result};
+use crate::kind::{Desired, Kind, Live};
+
+/// The way to the internet. A Vpc has one at most; a `RouteTable` sends traffic through it, and what is
+/// reached through it needs a public address. It cannot be detached while an address of the Vpc is mapped:
+/// NAT gateways and load balancers go first
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DetachInternetGateway.html>).
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InternetGateway {
+    /// The network that it is attached to; `null` detaches it. Another one moves it there.
+    vpc: Option<Ref<Vpc>>,
+}
+
+/// What only AWS knows of an InternetGateway.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InternetGatewayStatus {
+    /// The account that owns it.
+    owner_id: Option<String>,
+}
+
+impl Kind for InternetGateway {
+    type Status = InternetGatewayStatus;
+    const TIER: Tier = Tier::Network;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Lookup;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let mut found = vec![];
+        for filters in asks(scope, "internet-gateway-id") {
+            let pages = aws.ec2.describe_internet_gateways().set_filters(filters).into_paginator().items().send();
+            for gateway in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+                found.push(live(&gateway)?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let made = aws
+            .ec2
+            .create_internet_gateway()
+            .tag_specifications(tag_specification(ResourceType::InternetGateway, &desired.name, &desired.tags))
+            .send()
+            .await?;
+        let id = made.internet_gateway.and_then(|gateway| gateway.internet_gateway_id);
+        id.ok_or_else(|| Error::incomplete("ec2.CreateInternetGateway", "internetGatewayId"))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let InternetGateway { vpc } = &desired.spec;
+        if desired.changed("vpc") {
+            detach(aws, live).await?;
+            if let Some(vpc) = vpc {
+                aws.ec2
+                    .attach_internet_gateway()
+                    .internet_gateway_id(&live.id)
+                    .vpc_id(vpc.as_str())
+                    .send()
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        // "You must detach the internet gateway from the VPC before you can delete it."
+        // <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteInternetGateway.html>
+        detach(aws, live).await?;
+        aws.ec2.delete_internet_gateway().internet_gateway_id(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(
+        aws: &Aws,
+        live: &Live<Self>,
+        set: &BTreeMap<String, String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<()> {
+        tag(aws, &live.id, set, remove).await
+    }
+}
+
+async fn detach(aws: &Aws, live: &Live<InternetGateway>) -> Result<()> {
+    if let Some(vpc) = &live.spec.vpc {
+        aws.ec2.detach_internet_gateway().internet_gateway_id(&live.id).vpc_id(vpc.as_str()).send().await?;
+    }
+    Ok(())
+}
+
+fn live(gateway: &sdk::InternetGateway) -> Result<Live<InternetGateway>> {
+    let id = gateway.internet_gateway_id.clone();
+    let id = id.ok_or_else(|| Error::incomplete("ec2.DescribeInternetGateways", "internetGatewayId"))?;
+    let tags = tags_of(gateway.tags.as_deref());
+    let gone = [AttachmentStatus::Detached, AttachmentStatus::Detaching];
+    // An internet gateway that is attached says `available` where other things say `attached`.
+    let attached = gateway.attachments().iter().find(|a| !a.state.as_ref().is_some_and(|s| gone.contains(s)));
+    let spec = InternetGateway { vpc: attached.and_then(|a| a.vpc_id.clone()).map(Ref::new) };
+    let status = InternetGatewayStatus { owner_id: gateway.owner_id.clone() };
+    Ok(Live::new(id, name_of(&tags), spec, status).tags(tags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attached(state: &str) -> Option<Ref<Vpc>> {
+        let attachment = sdk::InternetGatewayAttachment::builder().vpc_id("vpc-1").state(state.into()).build();
+        let gateway = sdk::InternetGateway::builder().internet_gateway_id("igw-1").attachments(attachment).build();
+        live(&gateway).unwrap().spec.vpc
+    }
+
+    #[test]
+    fn what_is_being_detached_is_not_attached() {
+        assert_eq!(attached("available"), Some(Ref::new("vpc-1")));
+        assert_eq!(attached("detaching"), None);
+    }
+}

@@ -1,0 +1,136 @@
+//! Elastic Load Balancing: tags by twenty, and attributes, which AWS keeps as texts under dotted keys.
+
+pub(crate) mod target_group;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticloadbalancingv2::types::Tag;
+use holdfast_core::diff::diff;
+use holdfast_core::schema::{Spec, Type};
+use holdfast_core::value::{self, Value};
+use holdfast_engine::cloud::Scope;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::Aws;
+use crate::error::{Error, Result};
+use crate::kind::Kind;
+
+/// True when something is wanted by its name, its id, or a lookup that it may fit. `spec` is what the
+/// list call told; what that leaves out does not count against a lookup.
+pub(crate) fn is_wanted<K: Kind>(scope: &Scope, id: &str, name: &str, spec: &K) -> bool {
+    let live = value::of(spec).without_nulls();
+    let fits = |lookup: &Value| {
+        let told = lookup.map().into_iter().flatten().filter(|(field, _)| live.get(field).is_some());
+        let told = Value::Map(told.map(|(field, value)| (field.clone(), value.clone())).collect());
+        diff(&K::RECORD, &told, &live, &[]).is_empty()
+    };
+    scope.is_candidate(name)
+        || scope.ids.contains(id)
+        || scope.ids.contains(name)
+        || scope.lookups.iter().any(fits)
+}
+
+/// All tags as a create call takes them.
+pub(crate) fn sdk_tags(tags: &BTreeMap<String, String>) -> Option<Vec<Tag>> {
+    Some(tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect())
+}
+
+/// The tags of these ARNs, asked for by twenty, which is the call's limit
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html>).
+pub(crate) async fn tags_of(aws: &Aws, arns: &[String]) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+    let mut all = BTreeMap::new();
+    for twenty in arns.chunks(20) {
+        let answer = aws.elbv2.describe_tags().set_resource_arns(Some(twenty.to_vec())).send().await?;
+        for one in answer.tag_descriptions.unwrap_or_default() {
+            let pairs = one.tags.unwrap_or_default().into_iter();
+            let tags = pairs.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect();
+            all.insert(one.resource_arn.unwrap_or_default(), tags);
+        }
+    }
+    Ok(all)
+}
+
+/// Sets and removes tags of anything in Elastic Load Balancing.
+pub(crate) async fn tag(aws: &Aws, id: &str, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Result<()> {
+    if !set.is_empty() {
+        aws.elbv2.add_tags().resource_arns(id).set_tags(sdk_tags(set)).send().await?;
+    }
+    if !remove.is_empty() {
+        let keys = remove.iter().cloned().collect();
+        aws.elbv2.remove_tags().resource_arns(id).set_tag_keys(Some(keys)).send().await?;
+    }
+    Ok(())
+}
+
+/// What follows the last colon of an ARN: `targetgroup/web/0123`, the name in metric dimensions.
+pub(crate) fn full_name(arn: &str) -> String {
+    arn.rsplit(':').next().unwrap_or_default().trim_start_matches("loadbalancer/").to_owned()
+}
+
+/// The field of an attribute: `idle_timeout.timeout_seconds` is `idleTimeoutTimeoutSeconds`.
+pub(crate) fn field_of(key: &str) -> String {
+    let mut field = String::new();
+    for (i, word) in key.split(['.', '_']).enumerate() {
+        let (first, rest) = word.split_at(word.len().min(1));
+        field.push_str(&if i == 0 { first.to_owned() } else { first.to_uppercase() });
+        field.push_str(rest);
+    }
+    field
+}
+
+/// A record of attributes from AWS's texts; an empty text is none.
+pub(crate) fn attributes<'a, T: Spec + DeserializeOwned>(
+    pairs: impl IntoIterator<Item = (Option<&'a str>, Option<&'a str>)>,
+) -> Result<T> {
+    let mut json = serde_json::Map::new();
+    for (key, text) in pairs {
+        let (Some(key), Some(text)) = (key, text.filter(|t| !t.is_empty())) else { continue };
+        let Some(field) = T::RECORD.field(&field_of(key)) else { continue };
+        let value = match field.ty {
+            Type::Bool => (text == "true").into(),
+            Type::Integer => text.parse::<i64>().ok().into(),
+            _ => text.into(),
+        };
+        json.insert(field.name.to_owned(), value);
+    }
+    serde_json::from_value(json.into()).map_err(|error| Error::incomplete(T::KIND, &error.to_string()))
+}
+
+/// The attributes to send, key and text, where `desired` differs from `live`. `keys` has AWS's default
+/// beside each key, for what is to go back to it.
+pub(crate) fn attribute_changes<T: Serialize>(
+    keys: &[(&'static str, &'static str)],
+    live: Option<&T>,
+    desired: Option<&T>,
+) -> Vec<(&'static str, String)> {
+    let (live, desired) = (value::of(&live), value::of(&desired));
+    let text = |of: &Value, key: &str| of.get(&field_of(key)).filter(|v| **v != Value::Null).map(ToString::to_string);
+    let mut changes = vec![];
+    for (key, default) in keys {
+        let there = text(&live, key);
+        match text(&desired, key) {
+            Some(wanted) if there.as_ref() != Some(&wanted) => changes.push((*key, wanted)),
+            None if there.is_some_and(|there| there != *default) => changes.push((*key, (*default).to_owned())),
+            _ => {}
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Every field of a record of attributes has its key, and every key its field.
+    pub(crate) fn check_keys<T: Spec>(keys: &[(&str, &str)]) {
+        let fields: BTreeSet<String> = T::RECORD.fields.iter().map(|f| f.name.to_owned()).collect();
+        assert_eq!(fields, keys.iter().map(|(key, _)| field_of(key)).collect());
+    }
+
+    #[test]
+    fn an_arn_ends_in_the_name_that_metrics_use() {
+        assert_eq!(full_name("arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0a"), "app/web/0a");
+        assert_eq!(full_name("arn:aws:elasticloadbalancing:r:1:targetgroup/web/0a"), "targetgroup/web/0a");
+    }
+}

@@ -1,0 +1,382 @@
+//! TargetGroup: where a load balancer sends requests, and how it tells who is healthy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticloadbalancingv2::types::{self as sdk, TargetGroupAttribute};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Ref;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::{attribute_changes, attributes, full_name, is_wanted, sdk_tags, tag, tags_of};
+use crate::client::Aws;
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live};
+use crate::kinds::ec2::vpc::Vpc;
+
+/// A group of targets of a load balancer. An ECS service registers its tasks in it; Holdfast does not
+/// touch the targets. Its name has at most 32 letters, digits and hyphens.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TargetGroup {
+    /// Whom it takes: `ip` (Fargate tasks and others with an address of their own), `instance` (AWS's
+    /// default), `lambda` or `alb`.
+    #[spec(immutable)]
+    target_type: Option<String>,
+    /// How requests reach the targets: `HTTP` or `HTTPS` behind an application load balancer; `TCP`, `TLS`,
+    /// `UDP`, `TCP_UDP`, `QUIC` or `TCP_QUIC` behind a network load balancer; `GENEVE`. Not for `lambda`.
+    #[spec(immutable)]
+    protocol: Option<String>,
+    /// `HTTP1` (AWS's default), `HTTP2` or `GRPC`; with `HTTP` and `HTTPS` only.
+    #[spec(immutable)]
+    protocol_version: Option<String>,
+    /// The port of targets that are registered without one of their own. Not for `lambda`.
+    #[spec(immutable)]
+    port: Option<i32>,
+    /// The network of the targets. Not for `lambda`.
+    #[spec(immutable)]
+    vpc: Option<Ref<Vpc>>,
+    /// `ipv4` (AWS's default) or `ipv6`.
+    #[spec(immutable)]
+    ip_address_type: Option<String>,
+    /// Whether health is checked; only for `lambda` can it be off, and there it is by default.
+    health_check_enabled: Option<bool>,
+    /// `HTTP`, `HTTPS` or `TCP`. AWS's default is `HTTP`, behind a network load balancer `TCP`.
+    health_check_protocol: Option<String>,
+    /// A port, as a string, or `traffic-port` (AWS's default): the one that requests go to.
+    health_check_port: Option<String>,
+    /// The path that is asked for, by HTTP and HTTPS checks. AWS's default is `/`.
+    health_check_path: Option<String>,
+    /// Seconds between two checks of a target, 5 to 300. AWS's default is 30.
+    health_check_interval_seconds: Option<i32>,
+    /// Seconds without an answer that make a failed check, 2 to 120; below the interval. AWS's default is 5,
+    /// behind a network load balancer 6 for HTTP and 10 otherwise.
+    health_check_timeout_seconds: Option<i32>,
+    /// Successful checks in a row that make a target healthy, 2 to 10. AWS's default is 5.
+    healthy_threshold_count: Option<i32>,
+    /// Failed checks in a row that make a target unhealthy, 2 to 10. AWS's default is 2.
+    unhealthy_threshold_count: Option<i32>,
+    /// The answers that count as healthy.
+    matcher: Option<Matcher>,
+    /// How it routes, drains and sticks. CreateTargetGroup takes none of it, so that it follows the create.
+    attributes: Option<TargetGroupAttributes>,
+}
+
+/// The answers that count as healthy.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Matcher {
+    /// HTTP codes: `200`, `200,202` or `200-299`. AWS's default is `200`, behind a network load balancer
+    /// `200-399`.
+    http_code: Option<String>,
+    /// gRPC codes, for `GRPC`: `0`, `0,1` or `0-5`. AWS's default is `12`.
+    grpc_code: Option<String>,
+}
+
+/// The attributes of a target group, each with AWS's key
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>).
+/// What its load balancer or target type does not support is refused by AWS.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TargetGroupAttributes {
+    /// `deregistration_delay.timeout_seconds`: how long a leaving target may finish its requests, 0 to 3600.
+    /// AWS's default is 300.
+    deregistration_delay_timeout_seconds: Option<i32>,
+    /// `deregistration_delay.connection_termination.enabled`: whether connections are closed after that;
+    /// network load balancers only.
+    deregistration_delay_connection_termination_enabled: Option<bool>,
+    /// `stickiness.enabled`: whether a client stays with its target.
+    stickiness_enabled: Option<bool>,
+    /// `stickiness.type`: `lb_cookie`, `app_cookie`; network load balancers: `source_ip`.
+    stickiness_type: Option<String>,
+    /// `stickiness.lb_cookie.duration_seconds`: 1 to 604800. AWS's default is 86400.
+    stickiness_lb_cookie_duration_seconds: Option<i32>,
+    /// `stickiness.app_cookie.cookie_name`: the application's cookie, for `app_cookie`.
+    stickiness_app_cookie_cookie_name: Option<String>,
+    /// `stickiness.app_cookie.duration_seconds`: 1 to 604800. AWS's default is 86400.
+    stickiness_app_cookie_duration_seconds: Option<i32>,
+    /// `load_balancing.algorithm.type`: `round_robin` (AWS's default), `least_outstanding_requests` or
+    /// `weighted_random`.
+    load_balancing_algorithm_type: Option<String>,
+    /// `load_balancing.algorithm.anomaly_mitigation`: `on` or `off`; with `weighted_random` only.
+    load_balancing_algorithm_anomaly_mitigation: Option<String>,
+    /// `load_balancing.cross_zone.enabled`: `true`, `false` (as strings) or
+    /// `use_load_balancer_configuration` (AWS's default).
+    load_balancing_cross_zone_enabled: Option<String>,
+    /// `slow_start.duration_seconds`: over how long a new target's share grows, 30 to 900; 0 is off.
+    slow_start_duration_seconds: Option<i32>,
+    /// `preserve_client_ip.enabled`: network load balancers only.
+    preserve_client_ip_enabled: Option<bool>,
+    /// `proxy_protocol_v2.enabled`: network load balancers only.
+    proxy_protocol_v2_enabled: Option<bool>,
+}
+
+/// What only AWS knows of a TargetGroup.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TargetGroupStatus {
+    /// Its ARN; also its id.
+    arn: String,
+    /// `targetgroup/<name>/<id>`: the `TargetGroup` dimension of its metrics, and, after the load balancer's
+    /// full name and a slash, the resource label of a scaling policy on requests per target.
+    full_name: String,
+}
+
+/// Each attribute's key and default.
+fn keys(network: bool) -> [(&'static str, &'static str); 13] {
+    [
+        ("deregistration_delay.timeout_seconds", "300"),
+        ("deregistration_delay.connection_termination.enabled", "false"),
+        ("stickiness.enabled", "false"),
+        ("stickiness.type", if network { "source_ip" } else { "lb_cookie" }),
+        ("stickiness.lb_cookie.duration_seconds", "86400"),
+        ("stickiness.app_cookie.cookie_name", ""),
+        ("stickiness.app_cookie.duration_seconds", "86400"),
+        ("load_balancing.algorithm.type", "round_robin"),
+        ("load_balancing.algorithm.anomaly_mitigation", "off"),
+        ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
+        ("slow_start.duration_seconds", "0"),
+        ("preserve_client_ip.enabled", "true"),
+        ("proxy_protocol_v2.enabled", "false"),
+    ]
+}
+
+impl Kind for TargetGroup {
+    type Status = TargetGroupStatus;
+    const TIER: Tier = Tier::Compute;
+    const NAMING: Naming = Naming::limit(32);
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let pages = aws.elbv2.describe_target_groups().into_paginator().items().send();
+        let mut found = vec![];
+        for group in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+            let live = live(&group)?;
+            if is_wanted(scope, &live.id, &live.name, &live.spec) {
+                found.push(live);
+            }
+        }
+        let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
+        let mut tags = tags_of(aws, &ids).await?;
+        let mut complete = vec![];
+        for mut live in found {
+            live.tags = tags.remove(&live.id).unwrap_or_default();
+            // Somebody else's, with a name of ours: that it is there is all that matters.
+            let ours = scope.is_owned(&live.tags);
+            if ours || scope.ids.contains(&live.id) || scope.ids.contains(&live.name) || !scope.lookups.is_empty() {
+                let ask = aws.elbv2.describe_target_group_attributes().target_group_arn(&live.id);
+                let Some(answer) = ask.send().await.or_absent()? else { continue };
+                let pairs = answer.attributes.unwrap_or_default();
+                live.spec.attributes = Some(attributes(pairs.iter().map(|a| (a.key(), a.value())))?);
+            }
+            complete.push(live);
+        }
+        Ok(complete)
+    }
+
+    /// AWS answers a second create with the same name and settings with the first group; a foreign one is
+    /// never reached so, because `observe` shows whoever has the name.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let TargetGroup { attributes: _, target_type, protocol, protocol_version, port, vpc, ip_address_type, .. } =
+            &desired.spec;
+        let spec = &desired.spec;
+        let made = aws
+            .elbv2
+            .create_target_group()
+            .name(&desired.name)
+            .set_target_type(target_type.as_deref().map(Into::into))
+            .set_protocol(protocol.as_deref().map(Into::into))
+            .set_protocol_version(protocol_version.clone())
+            .set_port(*port)
+            .set_vpc_id(vpc.as_ref().map(|vpc| vpc.as_str().to_owned()))
+            .set_ip_address_type(ip_address_type.as_deref().map(Into::into))
+            .set_health_check_enabled(spec.health_check_enabled)
+            .set_health_check_protocol(spec.health_check_protocol.as_deref().map(Into::into))
+            .set_health_check_port(spec.health_check_port.clone())
+            .set_health_check_path(spec.health_check_path.clone())
+            .set_health_check_interval_seconds(spec.health_check_interval_seconds)
+            .set_health_check_timeout_seconds(spec.health_check_timeout_seconds)
+            .set_healthy_threshold_count(spec.healthy_threshold_count)
+            .set_unhealthy_threshold_count(spec.unhealthy_threshold_count)
+            .set_matcher(spec.matcher.as_ref().map(matcher))
+            .set_tags(sdk_tags(&desired.tags))
+            .send()
+            .await?;
+        let group = made.target_groups.unwrap_or_default().pop();
+        group
+            .and_then(|group| group.target_group_arn)
+            .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateTargetGroup", "targetGroupArn"))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let TargetGroup {
+            target_type,
+            protocol,
+            protocol_version,
+            port: _,
+            vpc: _,
+            ip_address_type: _,
+            health_check_enabled,
+            health_check_protocol,
+            health_check_port,
+            health_check_path,
+            health_check_interval_seconds,
+            health_check_timeout_seconds,
+            healthy_threshold_count,
+            unhealthy_threshold_count,
+            matcher: codes,
+            attributes,
+        } = &desired.spec;
+        let lambda = target_type.as_deref() == Some("lambda");
+        let grpc = protocol_version.as_deref() == Some("GRPC");
+        let network = !lambda && !matches!(protocol.as_deref(), Some("HTTP" | "HTTPS"));
+        // Only what differs: a group refuses even an unchanged matcher where its check has none.
+        let number = |field: &str, value: &Option<i32>, default: i32| {
+            desired.changed(field).then(|| value.unwrap_or(default))
+        };
+        let text = |field: &str, value: &Option<String>, default: &str| {
+            desired.changed(field).then(|| value.clone().unwrap_or_else(|| default.to_owned()))
+        };
+        let timeout = match health_check_protocol.as_deref() {
+            _ if lambda => 30,
+            Some("HTTP") if network => 6,
+            _ if network => 10,
+            _ => 5,
+        };
+        let (http, grpc_code) = (if network { "200-399" } else { "200" }, "12");
+        let default_codes = Matcher {
+            http_code: (!grpc).then(|| http.to_owned()),
+            grpc_code: grpc.then(|| grpc_code.to_owned()),
+        };
+        let checks = desired.changed.iter().any(|f| f.starts_with("health") || f.starts_with("unhealthy"));
+        if checks || desired.changed("matcher") {
+            let protocol = text("healthCheckProtocol", health_check_protocol, if network { "TCP" } else { "HTTP" });
+            let path = if grpc { "/AWS.ALB/healthcheck" } else { "/" };
+            aws.elbv2
+                .modify_target_group()
+                .target_group_arn(&live.id)
+                .set_health_check_enabled(
+                    desired.changed("healthCheckEnabled").then(|| health_check_enabled.unwrap_or(!lambda)),
+                )
+                .set_health_check_protocol(protocol.as_deref().map(Into::into))
+                .set_health_check_port(text("healthCheckPort", health_check_port, "traffic-port"))
+                .set_health_check_path(text("healthCheckPath", health_check_path, path))
+                .set_health_check_interval_seconds(number(
+                    "healthCheckIntervalSeconds",
+                    health_check_interval_seconds,
+                    if lambda { 35 } else { 30 },
+                ))
+                .set_health_check_timeout_seconds(number(
+                    "healthCheckTimeoutSeconds",
+                    health_check_timeout_seconds,
+                    timeout,
+                ))
+                .set_healthy_threshold_count(number("healthyThresholdCount", healthy_threshold_count, 5))
+                .set_unhealthy_threshold_count(number(
+                    "unhealthyThresholdCount",
+                    unhealthy_threshold_count,
+                    if lambda { 5 } else { 2 },
+                ))
+                .set_matcher(
+                    desired.changed("matcher").then(|| matcher(codes.as_ref().unwrap_or(&default_codes))),
+                )
+                .send()
+                .await?;
+        }
+        let changes = attribute_changes(&keys(network), live.spec.attributes.as_ref(), attributes.as_ref());
+        if !changes.is_empty() {
+            let changes = changes.into_iter().map(|(k, v)| TargetGroupAttribute::builder().key(k).value(v).build());
+            let changes = Some(changes.collect());
+            aws.elbv2
+                .modify_target_group_attributes()
+                .target_group_arn(&live.id)
+                .set_attributes(changes)
+                .send()
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.elbv2.delete_target_group().target_group_arn(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(
+        aws: &Aws,
+        live: &Live<Self>,
+        set: &BTreeMap<String, String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<()> {
+        tag(aws, &live.id, set, remove).await
+    }
+}
+
+fn matcher(codes: &Matcher) -> sdk::Matcher {
+    let Matcher { http_code, grpc_code } = codes;
+    sdk::Matcher::builder().set_http_code(http_code.clone()).set_grpc_code(grpc_code.clone()).build()
+}
+
+/// The group as the list tells it: without tags and attributes.
+fn live(group: &sdk::TargetGroup) -> Result<Live<TargetGroup>> {
+    let arn = group.target_group_arn.clone();
+    let arn = arn.ok_or_else(|| Error::incomplete("elasticloadbalancingv2.DescribeTargetGroups", "targetGroupArn"))?;
+    let spec = TargetGroup {
+        target_type: group.target_type.as_ref().map(|t| t.as_str().to_owned()),
+        protocol: group.protocol.as_ref().map(|p| p.as_str().to_owned()),
+        protocol_version: group.protocol_version.clone(),
+        port: group.port,
+        vpc: group.vpc_id.clone().map(Ref::new),
+        ip_address_type: group.ip_address_type.as_ref().map(|t| t.as_str().to_owned()),
+        health_check_enabled: group.health_check_enabled,
+        health_check_protocol: group.health_check_protocol.as_ref().map(|p| p.as_str().to_owned()),
+        health_check_port: group.health_check_port.clone(),
+        health_check_path: group.health_check_path.clone(),
+        health_check_interval_seconds: group.health_check_interval_seconds,
+        health_check_timeout_seconds: group.health_check_timeout_seconds,
+        healthy_threshold_count: group.healthy_threshold_count,
+        unhealthy_threshold_count: group.unhealthy_threshold_count,
+        matcher: group
+            .matcher
+            .as_ref()
+            .map(|m| Matcher { http_code: m.http_code.clone(), grpc_code: m.grpc_code.clone() }),
+        attributes: None,
+    };
+    let status = TargetGroupStatus { arn: arn.clone(), full_name: full_name(&arn) };
+    Ok(Live::new(arn, group.target_group_name.clone().unwrap_or_default(), spec, status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check_keys;
+    use super::*;
+
+    #[test]
+    fn every_attribute_has_its_key() {
+        check_keys::<TargetGroupAttributes>(&keys(false));
+    }
+
+    #[test]
+    fn attributes_are_read_and_only_differences_are_sent() -> Result<()> {
+        let read = |pairs: &[(&'static str, &'static str)]| {
+            attributes::<TargetGroupAttributes>(pairs.iter().map(|(k, v)| (Some(*k), Some(*v))))
+        };
+        let live = read(&[("stickiness.enabled", "true"), ("slow_start.duration_seconds", "30"), ("new", "x")])?;
+        assert_eq!((live.stickiness_enabled, live.slow_start_duration_seconds), (Some(true), Some(30)));
+        let wanted = read(&[("stickiness.enabled", "true"), ("deregistration_delay.timeout_seconds", "30")])?;
+        assert_eq!(
+            attribute_changes(&keys(false), Some(&live), Some(&wanted)),
+            [("deregistration_delay.timeout_seconds", "30".into()), ("slow_start.duration_seconds", "0".into())]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_live_group_tells_its_full_name() -> Result<()> {
+        let arn = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/0a";
+        let live = live(&sdk::TargetGroup::builder().target_group_arn(arn).target_group_name("web").build())?;
+        assert_eq!((live.name.as_str(), live.status.full_name.as_str()), ("web", "targetgroup/web/0a"));
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! IAM: what its kinds share.
+
+pub(crate) mod role;

@@ -1,0 +1,232 @@
+//! Errors of documents: where, what, and the way out; all of a document's at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+/// A place in a file. Lines and columns count from 1; line 0 means the file as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Location {
+    /// The file's path, as the source names it.
+    pub file: Arc<str>,
+    /// The line, from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// How many characters are meant.
+    pub length: usize,
+}
+
+impl Location {
+    /// The file as a whole.
+    pub fn file(file: &str) -> Self {
+        Location { file: file.into(), line: 0, column: 0, length: 0 }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
+    }
+}
+
+/// One error of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Where.
+    pub at: Location,
+    /// What is said at the place itself; empty when the message says it all.
+    pub label: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn new(at: &Location, message: impl Into<String>) -> Self {
+        Diagnostic { message: message.into(), at: at.clone(), label: String::new(), help: None }
+    }
+
+    /// The same, with words at the place itself.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// The same, with the way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, with the way out if there is one.
+    #[must_use]
+    pub fn help_if(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+}
+
+/// All errors of a document, with the text they are about.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    sources: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Diagnostics {
+    /// Adds an error. The same one twice counts once.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if !self.list.contains(&diagnostic) {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// Adds an error about a part of the text at a place: the place is narrowed to that part.
+    pub fn push_within(&mut self, part: &str, mut diagnostic: Diagnostic) {
+        if let Some(narrow) = self.find(&diagnostic.at, part) {
+            diagnostic.at = narrow;
+        }
+        self.push(diagnostic);
+    }
+
+    /// Remembers the text of a file, for excerpts.
+    pub fn remember(&mut self, file: &str, text: &str) {
+        self.sources.insert(file.into(), text.into());
+    }
+
+    /// Takes over the errors and texts of others.
+    pub fn absorb(&mut self, others: Diagnostics) {
+        self.sources.extend(others.sources);
+        others.list.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The errors, by file and line.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        let mut sorted: Vec<_> = self.list.iter().collect();
+        sorted.sort_by(|a, b| (&a.at, &a.message).cmp(&(&b.at, &b.message)));
+        sorted.into_iter()
+    }
+
+    /// The files that were read, whether they could be or not: a change of one may mend the errors.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(AsRef::as_ref)
+    }
+
+    /// For people, as rustc shows its errors.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let shown: Vec<String> = self.iter().map(|diagnostic| self.render_one(diagnostic, &renderer)).collect();
+        shown.join("\n\n")
+    }
+
+    /// For machines: a list of `{file, line, column, message, label, help}`.
+    pub fn json(&self) -> serde_json::Value {
+        let one = |diagnostic: &Diagnostic| {
+            serde_json::json!({
+                "file": diagnostic.at.file,
+                "line": diagnostic.at.line,
+                "column": diagnostic.at.column,
+                "message": diagnostic.message,
+                "label": diagnostic.label,
+                "help": diagnostic.help,
+            })
+        };
+        self.iter().map(one).collect()
+    }
+
+    fn line(&self, at: &Location) -> Option<&str> {
+        self.sources.get(&at.file)?.lines().nth(at.line.checked_sub(1)?)
+    }
+
+    fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+        let at = &diagnostic.at;
+        let title = Level::ERROR.primary_title(&diagnostic.message);
+        let mut group = match self.line(at) {
+            Some(line) => {
+                let start = byte(line, at.column.saturating_sub(1));
+                let end = byte(line, at.column.saturating_sub(1) + at.length.max(1)).max(start);
+                let mark = AnnotationKind::Primary.span(start..end);
+                let mark = if diagnostic.label.is_empty() { mark } else { mark.label(diagnostic.label.as_str()) };
+                Group::with_title(title)
+                    .element(Snippet::source(line).line_start(at.line).path(at.file.as_ref()).annotation(mark))
+            }
+            None => Group::with_title(title).element(Origin::path(at.file.as_ref())),
+        };
+        if let Some(help) = &diagnostic.help {
+            group = group.element(Level::HELP.message(help));
+        }
+        renderer.render(&[group])
+    }
+
+    /// Where `part` stands, from a place on: on its line, or for block text on one of the lines below.
+    fn find(&self, at: &Location, part: &str) -> Option<Location> {
+        let part = part.lines().next().filter(|part| !part.is_empty())?;
+        // Expressions stand close to where their string begins; a policy in a block scalar may be long.
+        const LINES: usize = 200;
+        let text = self.sources.get(&at.file)?;
+        let from = at.line.checked_sub(1)?;
+        for (number, line) in text.lines().enumerate().skip(from).take(LINES) {
+            let skip = if number == from { byte(line, at.column.saturating_sub(1)) } else { 0 };
+            if let Some(found) = line[skip..].find(part) {
+                let column = line[..skip + found].chars().count() + 1;
+                return Some(Location {
+                    file: at.file.clone(),
+                    line: number + 1,
+                    column,
+                    length: part.chars().count(),
+                });
+            }
+        }
+        None
+    }
+}
+
+/// The byte offset of a character, or the end of the line.
+fn byte(line: &str, characters: usize) -> usize {
+    line.char_indices().nth(characters).map_or(line.len(), |(offset, _)| offset)
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// "did you mean `x`?", when something known is near enough to what was written.
+pub fn suggest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(written, known).map(|word| format!("did you mean `{word}`?"))
+}
+
+/// The known word nearest to what was written, if any is near enough.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Below this, Jaro-Winkler calls words similar that people would not: `vpc` and `tags` score 0.
+    // `cidr`/`cidrBlock` scores 0.91, `subnet`/`subnets` 0.97, `port`/`protocol` 0.78.
+    const NEAR: f64 = 0.8;
+    let written = written.to_lowercase();
+    let score = |word: &str| strsim::jaro_winkler(&written, &word.to_lowercase());
+    let scored = known.into_iter().map(|word| (score(word), word)).filter(|(score, _)| *score >= NEAR);
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
+}

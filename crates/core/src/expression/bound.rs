@@ -1,0 +1,154 @@
+//! Bounds on one expression: its length, depth and nesting before it runs, its work while it does.
+//!
+//! CEL has no loops but comprehensions over lists, so work is bounded by what they iterate over. Each
+//! comprehension's list goes through a function of ours, which charges its length times the size of the
+//! loop's body to a budget, and sorts the keys of maps, whose order CEL leaves open.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::types::CelInt;
+
+use crate::expression::{ExpressionError, parts, parts_mut};
+
+/// The longest expression, in bytes. The longest in the five systems' documents has some 120.
+const LENGTH: usize = 4096;
+/// The most operators, dots, brackets and commas: each may be a level of the tree.
+const MARKS: usize = 512;
+/// The deepest nesting of brackets that the parser follows.
+pub(crate) const BRACKETS: u16 = 64;
+/// The most nodes of an expression that the parser makes.
+pub(crate) const NODES: usize = 2000;
+/// The deepest expression. CEL's evaluation takes 40 KB of stack for a level without optimisation, and
+/// threads of tokio and of tests have 2 MB.
+const DEPTH: usize = 32;
+/// The deepest nesting of comprehensions: a list of lists.
+const NESTING: usize = 2;
+/// The longest list a comprehension may go through.
+pub(crate) const ITEMS: usize = 1000;
+/// The most steps of one template, in nodes of loop bodies: about a second's work without optimisation.
+const STEPS: usize = 100_000;
+/// What compiling one regular expression costs, in steps: a hostile one takes some milliseconds.
+const REGEX: i64 = 5000;
+/// The longest text that a function of ours makes, in bytes: more than any AWS field takes.
+pub(crate) const TEXT: usize = 256 * 1024;
+
+/// The function that a comprehension's list goes through; no expression can spell it.
+pub(crate) const ITEMS_OF: &str = "@items";
+/// The function that a regular expression's subject goes through.
+pub(crate) const CHARGE: &str = "@charge";
+
+/// The work that one template may still do.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget(Arc<AtomicUsize>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget(Arc::new(AtomicUsize::new(STEPS)))
+    }
+}
+
+impl Budget {
+    /// Takes from the budget.
+    pub(crate) fn charge(&self, steps: usize) -> Result<(), String> {
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(steps));
+        taken.map(drop).map_err(|_| format!("this takes more than {STEPS} steps; make its lists shorter"))
+    }
+}
+
+/// Checks the text, before the parser sees it.
+pub(crate) fn check_text(text: &str) -> Result<(), ExpressionError> {
+    if text.is_empty() {
+        return Err(ExpressionError::new("there is nothing between `${` and `}`", "${}"));
+    }
+    if text.len() > LENGTH {
+        return Err(ExpressionError::new(format!("this expression is longer than {LENGTH} bytes"), &text[..text.floor_char_boundary(40)]));
+    }
+    let marks = text.bytes().filter(|b| b.is_ascii_punctuation() && !matches!(b, b'_' | b'"' | b'\'')).count();
+    if marks > MARKS {
+        return Err(ExpressionError::new(
+            format!("this expression has more than {MARKS} operators, dots and brackets"),
+            &text[..text.floor_char_boundary(40)],
+        )
+        .help("split it, or put the data into a parameter"));
+    }
+    Ok(())
+}
+
+/// Checks an expression, and puts the functions in that bound its work.
+pub(crate) fn bind(expression: &mut IdedExpr, text: &str) -> Result<(), ExpressionError> {
+    measure(expression, 0, 0).map_err(|message| ExpressionError::new(message, text))?;
+    guard(expression);
+    Ok(())
+}
+
+fn measure(expression: &IdedExpr, depth: usize, nesting: usize) -> Result<(), String> {
+    if depth > DEPTH {
+        return Err(format!("this expression is nested more than {DEPTH} deep"));
+    }
+    match &expression.expr {
+        Expr::Unspecified => return Err("this is no expression".into()),
+        Expr::Struct(made) => return Err(format!("there is no type `{}`", made.type_name)),
+        Expr::Comprehension(c) => {
+            if nesting == NESTING {
+                return Err(format!("comprehensions (`map`, `filter`, `all`, …) are nested more than {NESTING} deep"));
+            }
+            measure(&c.iter_range, depth + 1, nesting)?;
+            for part in [&c.accu_init, &c.loop_cond, &c.loop_step, &c.result] {
+                measure(part, depth + 1, nesting + 1)?;
+            }
+            return Ok(());
+        }
+        _ => {}
+    }
+    parts(expression).into_iter().try_for_each(|part| measure(part, depth + 1, nesting))
+}
+
+/// Wraps the lists of comprehensions and the subjects of regular expressions, and lets `default` look before it leaps.
+fn guard(expression: &mut IdedExpr) {
+    parts_mut(expression).into_iter().for_each(guard);
+    let id = expression.id;
+    match &mut expression.expr {
+        Expr::Comprehension(c) => {
+            let weight = size(&c.loop_step) + size(&c.loop_cond);
+            wrap(&mut c.iter_range, ITEMS_OF, i64::try_from(weight).unwrap_or(i64::MAX));
+        }
+        Expr::Call(call) if call.func_name == "matches" => {
+            if let Some(subject) = call.target.as_deref_mut().or(call.args.first_mut()) {
+                wrap(subject, CHARGE, REGEX);
+            }
+        }
+        // `default(a.b, c)`: `a.b` may be missing altogether.
+        Expr::Call(call) if call.func_name == "default" && call.target.is_none() && call.args.len() == 2 => {
+            if let Expr::Select(select) = &call.args[0].expr {
+                let mut test = select.clone();
+                test.test = true;
+                let test = IdedExpr { id, expr: Expr::Select(test) };
+                let otherwise = call.args[1].clone();
+                let present = IdedExpr { id, expr: Expr::Call(call.clone()) };
+                expression.expr = Expr::Call(CallExpr {
+                    func_name: cel::common::ast::operators::CONDITIONAL.to_owned(),
+                    target: None,
+                    args: vec![test, present, otherwise],
+                });
+            }
+        }
+        _ => {}
+    }
+}
+
+fn wrap(expression: &mut IdedExpr, function: &str, number: i64) {
+    let id = expression.id;
+    let inner = std::mem::take(expression);
+    let number = IdedExpr { id, expr: Expr::Literal(LiteralValue::Int(CelInt::from(number))) };
+    *expression = IdedExpr {
+        id,
+        expr: Expr::Call(CallExpr { func_name: function.to_owned(), target: None, args: vec![inner, number] }),
+    };
+}
+
+/// How many nodes an expression has.
+fn size(expression: &IdedExpr) -> usize {
+    1 + parts(expression).into_iter().map(size).sum::<usize>()
+}

@@ -1,0 +1,239 @@
+//! Load: files to declarations, with every error at its place. Reading files is the caller's part.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggest};
+use crate::schema::Registry;
+
+pub(crate) mod file;
+pub mod node;
+pub(crate) mod reader;
+mod yaml;
+
+use file::{Body, Environment, Stack};
+use node::Node;
+use reader::{Reader, words};
+
+/// How deep components may use components. Deeper than any sane library, and it ends a runaway one.
+const DEPTH: usize = 8;
+
+/// Where files come from. Paths are with `/`, relative to wherever the source likes.
+pub trait Source {
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// Says, for people, why it cannot be read.
+    fn read(&self, path: &str) -> Result<String, String>;
+
+    /// True when the path is a folder.
+    fn is_dir(&self, path: &str) -> bool;
+
+    /// The names of the files in a folder, without the folder; none when there is no such folder.
+    fn list(&self, folder: &str) -> Vec<String>;
+}
+
+/// Files in memory, by path: for tests, and for documents that come over the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(pub BTreeMap<String, String>);
+
+impl Source for Memory {
+    fn read(&self, path: &str) -> Result<String, String> {
+        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        path == "." || self.0.keys().any(|file| file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let prefix = format!("{folder}/");
+        let names = self.0.keys().filter_map(|file| file.strip_prefix(&prefix));
+        names.filter(|name| !name.contains('/')).map(str::to_owned).collect()
+    }
+}
+
+/// Which document is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// A folder with `stack.yaml`, or that file.
+    pub path: &'a str,
+    /// The environment's name; empty for none, which only a stack without required parameters bears.
+    pub env: &'a str,
+    /// Parameters set from outside, over the environment's: names, and values in YAML.
+    pub set: &'a [(String, String)],
+    /// Which repository or bucket the document comes from.
+    pub origin: &'a str,
+}
+
+/// A document's files, read and taken apart, not yet rendered.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Every file that was asked for: a change of one changes the document.
+    pub files: BTreeSet<String>,
+    pub(crate) stack: Stack,
+    pub(crate) env: String,
+    pub(crate) environment_file: String,
+    pub(crate) environment: Environment,
+    pub(crate) components: BTreeMap<Arc<str>, Arc<Body>>,
+    /// Parameters set from outside: name, text, and the text as YAML.
+    pub(crate) set: Vec<(String, String, Node)>,
+    pub(crate) origin: String,
+    /// What was found wrong so far, and the texts of all files.
+    pub(crate) out: Diagnostics,
+}
+
+/// Loads a stack, one of its environments and all components.
+///
+/// # Errors
+/// All that is wrong with the files as such; what only rendering can see comes from
+/// [`crate::render::render`].
+pub fn load(source: &dyn Source, request: &Request<'_>, registry: &Registry) -> Result<Loaded, Diagnostics> {
+    let loaded = load_all(source, request, registry)?;
+    if loaded.out.is_empty() { Ok(loaded) } else { Err(loaded.out) }
+}
+
+/// The names of the environments of a stack, sorted.
+pub fn environments(source: &dyn Source, path: &str) -> Vec<String> {
+    let folder = join(&stack_file(source, path), "environments");
+    let files = source.list(&folder);
+    let mut names: Vec<String> = files.iter().filter_map(|name| name.strip_suffix(".yaml")).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// The same as [`load`], but goes on where it can, so that rendering can find its errors too.
+pub(crate) fn load_all(source: &dyn Source, request: &Request<'_>, registry: &Registry) -> Result<Loaded, Diagnostics> {
+    let mut loader = Loader { source, registry, out: Diagnostics::default(), files: BTreeSet::new(), components: BTreeMap::new() };
+    let file = stack_file(source, request.path);
+    let Some(root) = loader.read(&file, None) else {
+        return Err(loader.out);
+    };
+    let mut stack = Reader { out: &mut loader.out }.stack(&root, registry);
+    loader.follow(&mut stack.body, &file, &mut vec![file.clone()]);
+    let environment = loader.environment(&file, request, &stack.name);
+    let mut set = Vec::new();
+    for (name, text) in request.set {
+        match yaml::scalar(text, "--set") {
+            Ok(node) => set.push((name.clone(), text.clone(), node)),
+            Err(message) => {
+                loader.out.push(Diagnostic::new(&Location::file("--set"), format!("`{name}`: {message}")));
+            }
+        }
+    }
+    Ok(Loaded {
+        files: loader.files,
+        stack,
+        env: request.env.to_owned(),
+        environment_file: join(&file, &format!("environments/{}.yaml", request.env)),
+        environment,
+        components: loader.components,
+        set,
+        origin: request.origin.to_owned(),
+        out: loader.out,
+    })
+}
+
+struct Loader<'s> {
+    source: &'s dyn Source,
+    registry: &'s Registry,
+    out: Diagnostics,
+    files: BTreeSet<String>,
+    components: BTreeMap<Arc<str>, Arc<Body>>,
+}
+
+impl Loader<'_> {
+    /// Reads and parses a file; `at` is where it was asked for.
+    fn read(&mut self, file: &str, at: Option<&Location>) -> Option<Node> {
+        self.files.insert(file.to_owned());
+        match self.source.read(file) {
+            Ok(text) => yaml::parse(file, &text, &mut self.out),
+            Err(reason) => {
+                let whole = Location::file(file);
+                let help = match at {
+                    Some(_) => "the path counts from the file that names it",
+                    None => "name a folder with a `stack.yaml`, or that file",
+                };
+                let message = format!("`{file}` cannot be read: {reason}");
+                self.out.push(Diagnostic::new(at.unwrap_or(&whole), message).help(help));
+                None
+            }
+        }
+    }
+
+    fn environment(&mut self, stack_file: &str, request: &Request<'_>, stack: &str) -> Environment {
+        let env = request.env;
+        if env.is_empty() {
+            return Environment::default();
+        }
+        let names = environments(self.source, request.path);
+        let file = join(stack_file, &format!("environments/{env}.yaml"));
+        if !names.iter().any(|name| name == env) {
+            self.files.insert(file.clone());
+            let help = suggest(env, names.iter().map(String::as_str)).unwrap_or_else(|| match names.is_empty() {
+                true => format!("write one in {file}"),
+                false => format!("there are {}", words(&names)),
+            });
+            self.out.push(Diagnostic::new(&Location::file(&file), format!("there is no environment `{env}`")).help(help));
+            return Environment::default();
+        }
+        match self.read(&file, None) {
+            Some(root) => Reader { out: &mut self.out }.environment(&root, env, stack),
+            None => Environment::default(),
+        }
+    }
+
+    /// Loads the components that a body uses; `stack` is the chain of files that led here.
+    fn follow(&mut self, body: &mut Body, file: &str, chain: &mut Vec<String>) {
+        for used in &mut body.uses {
+            let Some((from, at)) = &used.from else { continue };
+            let target = join(file, from);
+            if let Some(first) = chain.iter().position(|link| *link == target) {
+                let links: Vec<&str> = chain[first..].iter().map(String::as_str).chain([target.as_str()]).collect();
+                let message = format!("components use each other in a circle: {}", links.join(" → "));
+                self.out.push(Diagnostic::new(at, message).help("move what both need into a third component"));
+                continue;
+            }
+            if chain.len() > DEPTH {
+                let message = format!("components are nested more than {DEPTH} deep");
+                self.out.push(Diagnostic::new(at, message).help(format!("the chain is {}", chain.join(" → "))));
+                continue;
+            }
+            let target: Arc<str> = target.into();
+            if !self.components.contains_key(&target) {
+                let Some(root) = self.read(&target, Some(at)) else { continue };
+                let mut inner = Reader { out: &mut self.out }.component(&root, self.registry);
+                chain.push(target.to_string());
+                self.follow(&mut inner, &target, chain);
+                chain.pop();
+                self.components.insert(target.clone(), Arc::new(inner));
+            }
+            used.file = Some(target);
+        }
+    }
+}
+
+fn stack_file(source: &dyn Source, path: &str) -> String {
+    let path = if path.is_empty() { "." } else { path.trim_end_matches('/') };
+    match source.is_dir(path) {
+        true if path == "." => "stack.yaml".into(),
+        true => format!("{path}/stack.yaml"),
+        false => path.to_owned(),
+    }
+}
+
+/// `path` as seen from the folder of `file`, without `.` and with `..` resolved.
+fn join(file: &str, path: &str) -> String {
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let absolute = path.starts_with('/') || (file.starts_with('/') && !path.starts_with('/'));
+    let steps = if path.starts_with('/') { path.to_owned() } else { format!("{folder}/{path}") };
+    let mut kept: Vec<&str> = Vec::new();
+    for step in steps.split('/') {
+        match step {
+            "" | "." => {}
+            ".." if kept.last().is_some_and(|last| *last != "..") => drop(kept.pop()),
+            step => kept.push(step),
+        }
+    }
+    format!("{}{}", if absolute { "/" } else { "" }, kept.join("/"))
+}

@@ -1,0 +1,321 @@
+//! The three kinds of files, read from their trees: stack, environment, component.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Location, suggest};
+use crate::load::node::{Key, Node, Tree};
+use crate::load::reader::Reader;
+use crate::schema::{Registry, Schema};
+use crate::value::Value;
+
+/// What a stack and a component have in common: parameters, components and resources.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Body {
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) uses: Vec<Use>,
+    pub(crate) resources: Vec<Declaration>,
+    /// Names whose declarations were refused: what refers to them is not reported again.
+    pub(crate) broken: Vec<String>,
+}
+
+/// A declared parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) at: Location,
+    pub(crate) ty: Kind,
+    pub(crate) default: Option<Node>,
+    pub(crate) description: String,
+    pub(crate) allowed: Vec<Value>,
+}
+
+/// The type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    Number,
+    Bool,
+    List,
+    Map,
+}
+
+impl Kind {
+    pub(crate) const WORDS: [&'static str; 6] = ["string", "integer", "number", "boolean", "list", "map"];
+
+    fn of(word: &str) -> Kind {
+        match word {
+            "integer" => Kind::Integer,
+            "number" => Kind::Number,
+            "boolean" => Kind::Bool,
+            "list" => Kind::List,
+            "map" => Kind::Map,
+            _ => Kind::Text,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        Kind::WORDS[self as usize]
+    }
+}
+
+/// The use of a component.
+#[derive(Clone, Debug)]
+pub(crate) struct Use {
+    pub(crate) name: String,
+    pub(crate) at: Location,
+    /// The component's file, once it was found.
+    pub(crate) file: Option<Arc<str>>,
+    /// `from` as written, and where.
+    pub(crate) from: Option<(String, Location)>,
+    pub(crate) with: Option<Node>,
+    pub(crate) when: Option<Node>,
+    pub(crate) for_each: Option<Node>,
+    pub(crate) region: Option<Node>,
+}
+
+/// The declaration of a resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Declaration {
+    pub(crate) schema: &'static Schema,
+    pub(crate) name: String,
+    pub(crate) at: Location,
+    pub(crate) body: Node,
+}
+
+/// The stack's own file.
+#[derive(Clone, Debug)]
+pub(crate) struct Stack {
+    pub(crate) name: String,
+    pub(crate) regions: Option<Node>,
+    pub(crate) tags: Option<Node>,
+    pub(crate) policy: Option<Node>,
+    pub(crate) body: Body,
+    pub(crate) at: Location,
+}
+
+/// An environment's file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) target: Option<Node>,
+    pub(crate) regions: Option<Node>,
+    pub(crate) policy: Option<Node>,
+    pub(crate) parameters: Option<Node>,
+    pub(crate) patches: Vec<(Key, Node)>,
+}
+
+/// The words that stand beside the spec of a resource.
+pub(crate) const RESOURCE_WORDS: [&str; 8] =
+    ["name", "tags", "lifecycle", "forEach", "when", "region", "dependsOn", "id"];
+
+impl Reader<'_> {
+    /// Checks `apiVersion`, `kind` and `metadata`; answers the name and the `spec`.
+    fn head<'n>(&mut self, node: &'n Node, kind: &str) -> (String, Location, Option<&'n Node>) {
+        let fields = self.fields(node, &format!("a document of kind {kind}"), &["apiVersion", "kind", "metadata", "spec"]);
+        match fields.get("apiVersion") {
+            Some(version) if version.text() == Some("holdfast/v1") => {}
+            Some(version) => self.error(
+                Diagnostic::new(&version.at, "this apiVersion is not known").help("write `apiVersion: holdfast/v1`"),
+            ),
+            None => self.error(
+                Diagnostic::new(&node.at, "`apiVersion` is missing")
+                    .help("begin the document with `apiVersion: holdfast/v1`"),
+            ),
+        }
+        match fields.get("kind") {
+            Some(found) if found.text() == Some(kind) => {}
+            Some(found) => {
+                let message = format!("this is a {}, and a {kind} is wanted here", found.value());
+                self.error(Diagnostic::new(&found.at, message).help(format!("write `kind: {kind}`, or name another file")));
+            }
+            None => {
+                self.error(Diagnostic::new(&node.at, "`kind` is missing").help(format!("write `kind: {kind}`")));
+            }
+        }
+        let mut name = (String::new(), node.at.clone());
+        match fields.get("metadata") {
+            Some(metadata) => {
+                let fields = self.fields(metadata, "metadata", &["name", "description"]);
+                if let Some(found) = fields.get("name") {
+                    if let Some(text) = self.text(found, "the name") {
+                        self.name(&text, &found.at, &format!("a {kind}"));
+                        name = (text, found.at.clone());
+                    }
+                } else {
+                    self.error(Diagnostic::new(&metadata.at, "`metadata` has no `name`"));
+                }
+            }
+            None => self.error(
+                Diagnostic::new(&node.at, "`metadata` is missing").help("write `metadata: { name: … }`"),
+            ),
+        }
+        (name.0, name.1, fields.get("spec").copied())
+    }
+
+    /// Reads a stack's file.
+    pub(crate) fn stack(&mut self, node: &Node, registry: &Registry) -> Stack {
+        let (name, at, spec) = self.head(node, "Stack");
+        let known = ["regions", "tags", "policy", "parameters", "components", "resources"];
+        let mut stack = Stack { name, regions: None, tags: None, policy: None, body: Body::default(), at };
+        let Some(spec) = spec else {
+            self.error(Diagnostic::new(&node.at, "the stack has no `spec`").help("its resources stand under `spec.resources`"));
+            return stack;
+        };
+        let fields = self.fields(spec, "a stack's spec", &known);
+        stack.regions = fields.get("regions").map(|n| (*n).clone());
+        stack.tags = fields.get("tags").map(|n| (*n).clone());
+        stack.policy = fields.get("policy").map(|n| (*n).clone());
+        stack.body = self.body(&fields, registry);
+        stack
+    }
+
+    /// Reads a component's file.
+    pub(crate) fn component(&mut self, node: &Node, registry: &Registry) -> Body {
+        let (_, _, spec) = self.head(node, "Component");
+        match spec {
+            Some(spec) => {
+                let fields = self.fields(spec, "a component's spec", &["parameters", "components", "resources"]);
+                self.body(&fields, registry)
+            }
+            None => Body::default(),
+        }
+    }
+
+    /// Reads an environment's file; `env` is the file's name, `stack` the stack beside it.
+    pub(crate) fn environment(&mut self, node: &Node, env: &str, stack: &str) -> Environment {
+        let (name, at, spec) = self.head(node, "Environment");
+        if !name.is_empty() && name != env {
+            let message = format!("the file's name says `{env}`, and the environment calls itself `{name}`");
+            self.error(Diagnostic::new(&at, message).help(format!("write `name: {env}`, or rename the file")));
+        }
+        let Some(spec) = spec else {
+            return Environment::default();
+        };
+        let known = ["stack", "target", "regions", "parameters", "patches", "policy"];
+        let fields = self.fields(spec, "an environment's spec", &known);
+        match fields.get("stack") {
+            Some(of) => {
+                if let Some(of_stack) = self.text(of, "`stack`")
+                    && of_stack != stack
+                    && !stack.is_empty()
+                {
+                    let message = format!("this is an environment for another stack: `{of_stack}`, and the stack is `{stack}`");
+                    self.error(Diagnostic::new(&of.at, message).help(format!("write `stack: {stack}`, or move the file")));
+                }
+            }
+            None => self.error(
+                Diagnostic::new(&spec.at, "the environment does not say for which stack it is")
+                    .help(format!("write `stack: {stack}` under `spec`")),
+            ),
+        }
+        let clone = |name: &str| fields.get(name).map(|n| (*n).clone());
+        let patches = fields.get("patches").map(|n| self.map(n, "`patches`").to_vec()).unwrap_or_default();
+        for (key, patch) in &patches {
+            self.map(patch, &format!("the patch of `{}`", key.name));
+        }
+        Environment {
+            target: clone("target"),
+            regions: clone("regions"),
+            policy: clone("policy"),
+            parameters: clone("parameters"),
+            patches,
+        }
+    }
+
+    fn body(&mut self, fields: &std::collections::BTreeMap<&str, &Node>, registry: &Registry) -> Body {
+        let mut body = Body::default();
+        for (key, node) in fields.get("parameters").map(|n| self.map(n, "`parameters`")).unwrap_or_default() {
+            body.parameters.extend(self.parameter(key, node));
+        }
+        for (key, node) in fields.get("components").map(|n| self.map(n, "`components`")).unwrap_or_default() {
+            body.uses.extend(self.component_use(key, node));
+        }
+        for (key, node) in fields.get("resources").map(|n| self.map(n, "`resources`")).unwrap_or_default() {
+            match self.declaration(key, node, registry) {
+                Some(declaration) => body.resources.push(declaration),
+                None => body.broken.push(key.name.rsplit('/').next().unwrap_or_default().to_owned()),
+            }
+        }
+        body
+    }
+
+    fn parameter(&mut self, key: &Key, node: &Node) -> Option<Parameter> {
+        let identifier = key.name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && key.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !identifier {
+            let message = format!("`{}` cannot be the name of a parameter", key.name);
+            let help = "expressions read it as `params.name`: a letter first, then letters, digits and `_`";
+            self.error(Diagnostic::new(&key.at, message).help(help));
+        }
+        let what = format!("the parameter `{}`", key.name);
+        let fields = self.fields(node, &what, &["type", "default", "description", "allowed"]);
+        let ty = match fields.get("type") {
+            Some(ty) => self.choice(ty, "a parameter's type", &Kind::WORDS).map(Kind::of),
+            None => {
+                let help = format!("write `type:` with one of {}", Kind::WORDS.join(", "));
+                self.error(Diagnostic::new(&key.at, format!("{what} has no type")).help(help));
+                None
+            }
+        };
+        let description = fields.get("description").and_then(|n| self.text(n, "a description")).unwrap_or_default();
+        let allowed = fields.get("allowed").map(|n| match &n.tree {
+            Tree::List(list) => list.iter().map(Node::value).collect(),
+            _ => {
+                self.error(Diagnostic::new(&n.at, "`allowed` is a list of values"));
+                Vec::new()
+            }
+        });
+        let default = fields.get("default").map(|n| (*n).clone());
+        let allowed = allowed.unwrap_or_default();
+        Some(Parameter { name: key.name.clone(), at: key.at.clone(), ty: ty?, default, description, allowed })
+    }
+
+    fn component_use(&mut self, key: &Key, node: &Node) -> Option<Use> {
+        self.name(&key.name, &key.at, "a component");
+        let what = format!("the component `{}`", key.name);
+        let fields = self.fields(node, &what, &["from", "with", "when", "forEach", "region"]);
+        let from = match fields.get("from") {
+            Some(from) => self.text(from, "`from`").map(|text| (text, from.at.clone())),
+            None => {
+                let help = "write `from:` with the path of the component's file, from this file on";
+                self.error(Diagnostic::new(&key.at, format!("{what} does not say where it is from")).help(help));
+                None
+            }
+        };
+        if let Some(with) = fields.get("with") {
+            self.map(with, "`with`");
+        }
+        let clone = |name: &str| fields.get(name).map(|n| (*n).clone());
+        Some(Use {
+            name: key.name.clone(),
+            at: key.at.clone(),
+            file: None,
+            from,
+            with: clone("with"),
+            when: clone("when"),
+            for_each: clone("forEach"),
+            region: clone("region"),
+        })
+    }
+
+    fn declaration(&mut self, key: &Key, node: &Node, registry: &Registry) -> Option<Declaration> {
+        let Some((kind, name)) = key.name.split_once('/') else {
+            let message = format!("`{}` is not an address", key.name);
+            let help = match registry.get(&key.name) {
+                Some(_) => format!("an address is `Kind/name`: write `{}/main`", key.name),
+                None => "an address is `Kind/name`, as in `SecurityGroup/web`".into(),
+            };
+            self.error(Diagnostic::new(&key.at, message).help(help));
+            return None;
+        };
+        let named = self.name(name, &key.at, &format!("a {kind}"));
+        let Some(schema) = registry.get(kind) else {
+            let help = suggest(kind, registry.kinds());
+            let help = help.unwrap_or_else(|| "`holdfast explain` lists the kinds".into());
+            self.error(Diagnostic::new(&key.at, format!("there is no kind `{kind}`")).help(help));
+            return None;
+        };
+        self.map(node, &format!("`{}`", key.name));
+        named.then(|| Declaration { schema, name: name.to_owned(), at: key.at.clone(), body: node.clone() })
+    }
+}

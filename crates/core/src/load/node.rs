@@ -1,0 +1,142 @@
+//! The tree of a YAML file, in which every key and value knows where it stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::Location;
+use crate::value::{Deferred, Value};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The value.
+    pub tree: Tree,
+    /// Where it stands.
+    pub at: Location,
+    /// True when it came out of an expression: its strings are no templates any more.
+    pub plain: bool,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub enum Tree {
+    /// `null`, or nothing after the colon.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Number(f64),
+    /// A string.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order of the file.
+    Map(Vec<(Key, Node)>),
+    /// What an expression gave that reads other resources.
+    Deferred(Arc<Deferred>),
+}
+
+/// A key of a map and where it stands.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The key.
+    pub name: String,
+    /// Where it stands.
+    pub at: Location,
+}
+
+impl Node {
+    /// What an expression gave, at the place of the expression.
+    pub fn plain(value: &Value, at: &Location) -> Node {
+        let tree = match value {
+            Value::Null | Value::Reference(_) | Value::Unknown(_) => Tree::Null,
+            Value::Bool(b) => Tree::Bool(*b),
+            Value::Integer(n) => Tree::Integer(*n),
+            Value::Number(n) => Tree::Number(*n),
+            Value::Text(text) => Tree::Text(text.clone()),
+            Value::List(list) => Tree::List(list.iter().map(|v| Node::plain(v, at)).collect()),
+            Value::Map(map) => Tree::Map(
+                map.iter()
+                    .map(|(name, v)| (Key { name: name.clone(), at: at.clone() }, Node::plain(v, at)))
+                    .collect(),
+            ),
+            Value::Deferred(deferred) => Tree::Deferred(deferred.clone()),
+        };
+        Node { tree, at: at.clone(), plain: true }
+    }
+
+    /// The value under a key, when this is a map that has it.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        match &self.tree {
+            Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    /// The entries, when this is a map.
+    pub fn entries(&self) -> &[(Key, Node)] {
+        match &self.tree {
+            Tree::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The text, when this is text.
+    pub fn text(&self) -> Option<&str> {
+        match &self.tree {
+            Tree::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value as it was written, expressions as the text that they are.
+    pub fn value(&self) -> Value {
+        match &self.tree {
+            Tree::Null => Value::Null,
+            Tree::Bool(b) => Value::Bool(*b),
+            Tree::Integer(n) => Value::Integer(*n),
+            Tree::Number(n) => Value::Number(*n),
+            Tree::Text(text) => Value::Text(text.clone()),
+            Tree::List(list) => Value::List(list.iter().map(Node::value).collect()),
+            Tree::Map(entries) => {
+                Value::Map(entries.iter().map(|(k, v)| (k.name.clone(), v.value())).collect::<BTreeMap<_, _>>())
+            }
+            Tree::Deferred(deferred) => Value::Deferred(deferred.clone()),
+        }
+    }
+
+    /// What it is, for errors: "a string", "a list".
+    pub fn describe(&self) -> &'static str {
+        match self.tree {
+            Tree::Null => "null",
+            Tree::Bool(_) => "a boolean",
+            Tree::Integer(_) => "a whole number",
+            Tree::Number(_) => "a number",
+            Tree::Text(_) => "a string",
+            Tree::List(_) => "a list",
+            Tree::Map(_) => "a map",
+            Tree::Deferred(_) => "an expression",
+        }
+    }
+
+    /// This, with another laid over it: maps merge, everything else is replaced, and null stays null.
+    #[must_use]
+    pub fn merged(&self, over: &Node) -> Node {
+        let (Tree::Map(below), Tree::Map(above)) = (&self.tree, &over.tree) else {
+            return over.clone();
+        };
+        let mut entries = below.clone();
+        for (key, node) in above {
+            match entries.iter_mut().find(|(k, _)| k.name == key.name) {
+                Some((k, there)) => {
+                    *there = there.merged(node);
+                    k.at = key.at.clone();
+                }
+                None => entries.push((key.clone(), node.clone())),
+            }
+        }
+        Node { tree: Tree::Map(entries), at: self.at.clone(), plain: self.plain }
+    }
+}

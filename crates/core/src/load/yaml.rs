@@ -1,0 +1,181 @@
+//! YAML text to a tree with places. Duplicate keys, several documents and bombs are refused.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::load::node::{Key, Node, Tree};
+
+/// The tree of a file, or none after its errors went to `out`.
+pub(crate) fn parse(file: &str, text: &str, out: &mut Diagnostics) -> Option<Node> {
+    out.remember(file, text);
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_documents: 1,
+            // A stack of 1,000 resources has some 20,000 nodes; aliases may not multiply that into a bomb.
+            max_nodes: 200_000,
+            max_depth: 48,
+        },
+    };
+    let empty = || {
+        Diagnostic::new(&Location::file(file), "the document is empty")
+            .help("a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there")
+    };
+    if text.trim().is_empty() {
+        out.push(empty());
+        return None;
+    }
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+        Ok(root) => {
+            let node = place(root, &file.into());
+            match node.tree {
+                Tree::Map(_) => return Some(node),
+                Tree::Null => out.push(empty()),
+                _ => out.push(
+                    Diagnostic::new(&node.at, format!("the document is {}, not a map", node.describe()))
+                        .help("a document begins with `apiVersion: holdfast/v1` and `kind: Stack`"),
+                ),
+            }
+        }
+        Err(error) => {
+            let at = error.location().filter(|l| l.line() > 0);
+            let at = at.map_or_else(|| Location::file(file), |l| location(&l, &file.into()));
+            out.push(Diagnostic::new(&at, message(&error)));
+        }
+    }
+    None
+}
+
+/// A single YAML value, as `--set name=value` takes it.
+pub(crate) fn scalar(text: &str, origin: &str) -> Result<Node, String> {
+    if text.is_empty() {
+        return Ok(Node { tree: Tree::Text(String::new()), at: Location::file(origin), plain: true });
+    }
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    let raw = serde_saphyr::from_str_with_options::<Raw>(text, options).map_err(|error| message(&error))?;
+    let at = Location::file(origin);
+    let spanned = Spanned::new(raw, serde_saphyr::Location::UNKNOWN, serde_saphyr::Location::UNKNOWN);
+    let node = place(spanned, &origin.into());
+    Ok(Node { plain: true, at, ..Node::plain(&node.value(), &Location::file(origin)) })
+}
+
+/// The parser's words, without its own place and excerpt.
+fn message(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    let text = text.lines().next().unwrap_or_default();
+    let text = text.rsplit_once(" at line ").map_or(text, |(before, _)| before);
+    format!("this is not valid YAML: {text}")
+}
+
+fn location(place: &serde_saphyr::Location, file: &Arc<str>) -> Location {
+    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    Location {
+        file: file.clone(),
+        line: number(place.line()),
+        column: number(place.column()),
+        length: number(place.span().len()).max(1),
+    }
+}
+
+fn place(spanned: Spanned<Raw>, file: &Arc<str>) -> Node {
+    let mut at = location(&spanned.referenced, file);
+    let tree = match spanned.value {
+        Raw::Null => Tree::Null,
+        Raw::Bool(b) => Tree::Bool(b),
+        Raw::Integer(n) => Tree::Integer(n),
+        Raw::Number(n) => Tree::Number(n),
+        Raw::Text(text) => Tree::Text(text),
+        Raw::List(list) => {
+            at.length = 1;
+            Tree::List(list.into_iter().map(|item| place(item, file)).collect())
+        }
+        Raw::Map(map) => {
+            at.length = 1;
+            let entry = |(key, value): (Spanned<String>, Spanned<Raw>)| {
+                let key = Key { at: location(&key.referenced, file), name: key.value };
+                (key, place(value, file))
+            };
+            Tree::Map(map.into_iter().map(entry).collect())
+        }
+    };
+    Node { tree, at, plain: false }
+}
+
+enum Raw {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        Raw::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, b: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(b))
+    }
+
+    fn visit_i64<E>(self, n: i64) -> Result<Raw, E> {
+        Ok(Raw::Integer(n))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Raw, E> {
+        i64::try_from(n).map(Raw::Integer).map_err(|_| E::custom("this number is too large; put it in quotes"))
+    }
+
+    fn visit_f64<E>(self, n: f64) -> Result<Raw, E> {
+        Ok(Raw::Number(n))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            list.push(item);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Map(entries))
+    }
+}

@@ -1,0 +1,82 @@
+//! Cycles: resources that wait for each other, told with every link.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::address::Address;
+use crate::diagnostic::Diagnostic;
+use crate::document::Resource;
+use crate::render::Renderer;
+use crate::value::Value;
+
+impl Renderer<'_> {
+    /// Reports every group of resources that need each other to be made.
+    pub(crate) fn check_cycles(&mut self, resources: &BTreeMap<Address, Resource>) {
+        let mut graph: DiGraph<&Address, ()> = DiGraph::new();
+        let nodes: BTreeMap<&Address, NodeIndex> = resources.keys().map(|address| (address, graph.add_node(address))).collect();
+        for resource in resources.values() {
+            if needs_itself(resource) {
+                let message = format!("`{}` needs itself to be made", resource.address);
+                let help = "a reference to itself has to be one that AWS takes after the create";
+                self.report(&resource.address, Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help));
+            }
+            for (address, late) in resource.references() {
+                if let (false, Some(from), Some(to)) = (late, nodes.get(&resource.address), nodes.get(&address)) {
+                    graph.add_edge(*from, *to, ());
+                }
+            }
+        }
+        for component in tarjan_scc(&graph) {
+            let start = component.iter().min_by_key(|node| graph[**node]);
+            let Some(start) = start.filter(|_| component.len() > 1) else { continue };
+            let links: Vec<String> = shortest(&graph, *start).into_iter().map(|node| graph[node].to_string()).collect();
+            let message = format!("these need each other to be made: {}", links.join(" → "));
+            let help = "cut one link: most cycles go through a field that can be left to the other side";
+            self.report(graph[*start], Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help));
+        }
+    }
+
+    fn report(&mut self, address: &Address, diagnostic: Diagnostic) {
+        if let Some(instance) = self.instances.iter().find(|instance| instance.address == *address) {
+            self.out.push(Diagnostic { at: instance.at.clone(), ..diagnostic });
+        }
+    }
+}
+
+/// True when a reference that the create needs means the resource itself. Expressions may: they wait for the update.
+fn needs_itself(resource: &Resource) -> bool {
+    let mut found = resource.depends_on.contains(&resource.address);
+    resource.spec.walk(&mut |value| {
+        found |= matches!(value, Value::Reference(r) if r.address == resource.address && !r.late);
+    });
+    found
+}
+
+/// The shortest way from a node back to itself, both ends included.
+fn shortest(graph: &DiGraph<&Address, ()>, start: NodeIndex) -> Vec<NodeIndex> {
+    let mut before: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(node) = queue.pop_front() {
+        let mut next: Vec<NodeIndex> = graph.neighbors(node).collect();
+        next.sort_by_key(|node| graph[*node]);
+        for next in next {
+            if next == start {
+                let mut way = vec![start, node];
+                let mut at = node;
+                while at != start {
+                    at = before[&at];
+                    way.push(at);
+                }
+                way.reverse();
+                return way;
+            }
+            before.entry(next).or_insert_with(|| {
+                queue.push_back(next);
+                node
+            });
+        }
+    }
+    vec![start]
+}

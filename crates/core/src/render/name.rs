@@ -1,0 +1,50 @@
+//! Physical names: what a resource is called in AWS.
+
+use crate::digest;
+use crate::schema::Naming;
+
+/// Room that a cut name leaves for the suffix of a generation, `-g<N>`: up to 999 replacements.
+const GENERATION: usize = 5;
+/// Hex digits of the hash that ends a name that was cut.
+const HASH: usize = 6;
+
+/// The default physical name: `<stack>-<env>-<name>`, within the kind's limit and with room for a generation.
+///
+/// The dots of a component's resources become dashes. A name that is too long is cut and ends in a
+/// hash of the whole, so that two long names stay two.
+pub fn physical_name(stack: &str, env: &str, name: &str, naming: &Naming) -> String {
+    let whole: Vec<&str> = [stack, env, name].into_iter().filter(|part| !part.is_empty()).collect();
+    let whole = format!("{}{}", naming.prefix, whole.join("-").replace('.', "-"));
+    let whole = if naming.lowercase { whole.to_lowercase() } else { whole };
+    let limit = naming.limit.saturating_sub(GENERATION).max(1);
+    if whole.chars().count() <= limit {
+        return whole;
+    }
+    let hash: String = digest::text(&whole).chars().take(HASH).collect();
+    let kept: String = whole.chars().take(limit.saturating_sub(HASH + 1)).collect();
+    format!("{}-{hash}", kept.trim_end_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::physical_name;
+    use crate::schema::Naming;
+
+    #[test]
+    fn names_stay_within_their_limit_and_apart() {
+        let naming = Naming::limit(32);
+        assert_eq!(physical_name("mashroom", "prod", "web", &naming), "mashroom-prod-web");
+        assert_eq!(physical_name("mashroom", "prod", "net.a", &naming), "mashroom-prod-net-a");
+        let a = physical_name("mashroom", "staging", "a-very-long-name-1", &naming);
+        let b = physical_name("mashroom", "staging", "a-very-long-name-2", &naming);
+        assert_eq!(a.len(), 27);
+        assert!(a.starts_with("mashroom-staging-a-v"), "{a}");
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn prefix_and_case_follow_the_kind() {
+        let naming = Naming { limit: 512, tag: false, prefix: "/", lowercase: true };
+        assert_eq!(physical_name("Mash", "prod", "web", &naming), "/mash-prod-web");
+    }
+}

@@ -1,0 +1,112 @@
+//! The look: which places to see, what to ask of each, all of them at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt};
+use holdfast_core::document::{Document, Lookup, Resource};
+use holdfast_core::observed::{Observation, Place};
+use holdfast_core::schema::Registry;
+
+use crate::cloud::{Cloud, Scope};
+
+/// How many places are looked at at once: more than any service's connections need, less than a burst.
+const AT_ONCE: usize = 8;
+
+/// The places that a document needs to be seen.
+///
+/// With `everywhere`, every kind in every configured region: that finds what left the document
+/// together with the last of its kind.
+pub(crate) fn places(document: &Document, registry: Registry, everywhere: bool) -> BTreeSet<Place> {
+    let mut places: BTreeSet<Place> =
+        document.resources.values().map(|r| Place { kind: r.schema.kind, region: r.region.clone() }).collect();
+    if everywhere {
+        for schema in registry.0 {
+            let regions: Vec<String> = match schema.global {
+                true => vec![String::new()],
+                false => document.target.regions.values().cloned().collect(),
+            };
+            places.extend(regions.into_iter().map(|region| Place { kind: schema.kind, region }));
+        }
+    }
+    places
+}
+
+/// Looks at these places and puts what it finds in the place of what was known of them.
+pub(crate) async fn look(
+    cloud: &dyn Cloud,
+    document: &Document,
+    account: &str,
+    places: &BTreeSet<Place>,
+    sweep: u64,
+    observation: &mut Observation,
+) {
+    let asks = places.iter().map(|place| async move {
+        let scope = scope(document, account, place, sweep);
+        (place.clone(), cloud.observe(place.kind, &scope).await)
+    });
+    let answers: Vec<_> = stream::iter(asks).buffer_unordered(AT_ONCE).collect().await;
+    for (place, answer) in answers {
+        match answer {
+            Ok(found) => {
+                observation.unknown.remove(&place);
+                observation.found.insert(place, found);
+            }
+            Err(failure) => {
+                // Unknown is not absent: what was found before does not stand for now.
+                observation.found.remove(&place);
+                observation.unknown.insert(place, failure.to_string());
+            }
+        }
+    }
+}
+
+fn scope(document: &Document, account: &str, place: &Place, sweep: u64) -> Scope {
+    let here = |r: &&Resource| r.schema.kind == place.kind && r.region == place.region;
+    let resources: Vec<&Resource> = document.resources.values().filter(here).collect();
+    let naming = resources.first().map(|r| r.schema.naming.prefix).unwrap_or_default();
+    let mut scope = Scope {
+        account: account.to_owned(),
+        region: place.region.clone(),
+        owners: BTreeSet::from([(document.stack.clone(), document.env.clone())]),
+        prefixes: BTreeSet::from([
+            format!("{}-{}-", document.stack, document.env),
+            format!("{naming}{}-{}-", document.stack, document.env),
+        ]),
+        sweep,
+        ..Scope::default()
+    };
+    for resource in resources {
+        match &resource.lifecycle.lookup {
+            None => {
+                scope.names.insert(resource.name.clone());
+            }
+            Some(Lookup::Id(id)) => {
+                scope.ids.insert(id.clone());
+            }
+            Some(Lookup::Owner { stack, env, .. }) => {
+                scope.owners.insert((stack.clone(), env.clone()));
+                scope.prefixes.insert(format!("{naming}{stack}-{env}-"));
+            }
+            Some(Lookup::Fields) => {
+                if resource.named {
+                    scope.names.insert(resource.name.clone());
+                }
+                scope.lookups.push(resource.spec.clone());
+            }
+        }
+        if let Some(adopt) = &resource.lifecycle.adopt {
+            scope.ids.insert(adopt.clone());
+            scope.names.insert(adopt.clone());
+        }
+    }
+    scope
+}
+
+/// Which ids were found, by place: for the second sighting before a deletion.
+pub(crate) fn ids(observation: &Observation) -> BTreeMap<&Place, BTreeSet<&str>> {
+    observation
+        .found
+        .iter()
+        .map(|(place, found)| (place, found.iter().map(|o| o.id.as_str()).collect()))
+        .collect()
+}

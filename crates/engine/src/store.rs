@@ -1,0 +1,91 @@
+//! The store: history and intents. An aid; losing it loses no ownership (DESIGN, safety rule 1).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// What one stack and environment remembers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The digest last converged, by address.
+    #[serde(default)]
+    pub converged: BTreeMap<String, String>,
+    /// Creates that began and were not seen to end, by address.
+    #[serde(default)]
+    pub intents: BTreeMap<String, Intent>,
+}
+
+/// A create that began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Makes the client token of this create differ from that of an earlier one of the same address.
+    pub nonce: String,
+    /// When it began, in seconds since 1970.
+    pub began: u64,
+}
+
+impl Intent {
+    /// How long ago it began.
+    pub fn age(&self, now: SystemTime) -> Duration {
+        let began = UNIX_EPOCH + Duration::from_secs(self.began);
+        now.duration_since(began).unwrap_or_default()
+    }
+}
+
+/// Where a memory is kept.
+pub trait Store: Send + Sync {
+    /// What is remembered.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    fn load(&self) -> io::Result<Memory>;
+
+    /// Remembers this and nothing else.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn save(&self, memory: &Memory) -> io::Result<()>;
+}
+
+/// A store that lasts as long as the process.
+#[derive(Debug, Default)]
+pub struct InProcess(Mutex<Memory>);
+
+impl Store for InProcess {
+    fn load(&self) -> io::Result<Memory> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn save(&self, memory: &Memory) -> io::Result<()> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory.clone();
+        Ok(())
+    }
+}
+
+/// A store in one JSON file, replaced as a whole so that a crash leaves the old or the new one.
+#[derive(Debug)]
+pub struct File(pub PathBuf);
+
+impl Store for File {
+    fn load(&self) -> io::Result<Memory> {
+        match fs::read(&self.0) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Memory::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn save(&self, memory: &Memory) -> io::Result<()> {
+        if let Some(folder) = self.0.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let fresh = self.0.with_extension("json.new");
+        fs::write(&fresh, serde_json::to_vec_pretty(memory)?)?;
+        fs::rename(&fresh, &self.0)
+    }
+}
