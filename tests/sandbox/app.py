@@ -81,24 +81,21 @@ class Sandbox:
             traceback.print_exc(limit=-6)
             return protocols.error(env, 500, "InternalFailure", f"{operation}: moto broke: {type(broken).__name__}: {str(broken)[:500]}")
         status, headers = answer["status"], answer["headers"]
-        kind = next((v for k, v in headers if k.lower() == "content-type"), "")
         if status[:3] in ("404", "405") and env["REQUEST_METHOD"] != "HEAD" and (not out.strip() or b"<!doctype html" in out[:200].lower()):
             return protocols.error(env, 501, "NotImplemented", f"{operation}: no such path in moto (the sandbox lacks it)")
-        if status.startswith("2") and "json" in kind and out.strip():
-            out = self.typed(env, operation, out)
-        headers = [(k, v) for k, v in headers if k.lower() != "content-length"] if env["REQUEST_METHOD"] != "HEAD" else headers
+        if protocols.protocol_of(env) == "json":
+            out = self.typed(env, operation, out) if status.startswith("2") else out
+            headers = [(k, v) for k, v in headers if k.lower() != "content-type"] + [("Content-Type", "application/x-amz-json-1.1")]
         if env["REQUEST_METHOD"] != "HEAD":
-            headers.append(("Content-Length", str(len(out))))
+            headers = [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(out)))]
         return status, headers, out
 
     @staticmethod
     def typed(env, operation, out):
         """A JSON answer in the types of AWS's model: the Rust SDK refuses a number written as a string."""
         service = protocols.model(protocols.service_of(env))
-        if service is None or operation not in service.operation_names:
-            return out
-        shape = service.operation_model(operation).output_shape
-        if shape is None or service.metadata.get("protocol") != "json":
+        shape = service.operation_model(operation).output_shape if service and operation in service.operation_names else None
+        if shape is None or not out.strip():
             return out
         return json.dumps(protocols.typed(json.loads(out), shape, lambda seconds: seconds)).encode()
 

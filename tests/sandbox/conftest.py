@@ -21,7 +21,11 @@ class Sandbox:
 
     def __call__(self, service, region="us-east-1"):
         if (service, region) not in self.clients:
-            self.clients[service, region] = boto3.client(
+            session = boto3.Session()
+            if service == "cloudwatch":  # boto3 prefers JSON; the Rust SDK speaks CBOR
+                loaded = session._session.get_component("data_loader").load_service_model(service, "service-2")
+                loaded["metadata"].update(protocol="smithy-rpc-v2-cbor", protocols=["smithy-rpc-v2-cbor"])
+            self.clients[service, region] = session.client(
                 service, region_name=region, endpoint_url=self.endpoint, aws_access_key_id="test", aws_secret_access_key="test",
                 config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}))
         return self.clients[service, region]

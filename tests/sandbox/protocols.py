@@ -69,15 +69,20 @@ def operation_of(env):
         return env["HTTP_X_AMZ_TARGET"].rsplit(".", 1)[-1]
     if protocol in ("ec2", "query"):
         return parse_qs(body_of(env).decode("utf-8", "replace")).get("Action", ["?"])[0]
-    service = model(service_of(env))
-    best = None
-    for name in service.operation_names if service else []:
-        http = service.operation_model(name).http
-        pattern = re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(http["requestUri"].split("?")[0].rstrip("/")))
-        if http["method"] == env["REQUEST_METHOD"] and re.fullmatch(pattern or "/?", path.rstrip("/")):
-            if best is None or len(http["requestUri"]) > len(best[1]):
-                best = (name, http["requestUri"])
-    return best[0] if best else f"{env['REQUEST_METHOD']} {path}"
+    fitting = [(len(pattern.pattern), name) for method, pattern, name in paths(service_of(env))
+               if method == env["REQUEST_METHOD"] and pattern.fullmatch(path.rstrip("/"))]
+    return max(fitting)[1] if fitting else f"{env['REQUEST_METHOD']} {path}"
+
+
+@functools.cache
+def paths(service):
+    """Method, path and name of each operation of a REST service."""
+    known = []
+    for name in model(service).operation_names if model(service) else []:
+        http = model(service).operation_model(name).http
+        path = re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(http["requestUri"].split("?")[0].rstrip("/")))
+        known.append((http["method"], re.compile(path), name))
+    return known
 
 
 def error(env, status, code, message):

@@ -57,7 +57,8 @@ def test_staleness(aws):
     ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")
     assert vpc not in [v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"]] and len(ec2.describe_vpcs()["Vpcs"]) <= old
     refused("InvalidVpcID.NotFound", ec2.describe_vpcs, VpcIds=[vpc])
-    iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
     assert iam.get_role(RoleName="r")  # another service is not stale
     import time
     time.sleep(0.6)

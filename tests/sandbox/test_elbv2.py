@@ -97,7 +97,7 @@ def test_target_group(aws, vpc, elb):
     assert (shown["Port"], shown["HealthCheckPath"], shown["HealthCheckTimeoutSeconds"], shown["HealthyThresholdCount"]) == (80, "/", 5, 5)
     found = attributes(elb.describe_target_group_attributes(TargetGroupArn=group))
     assert found["deregistration_delay.timeout_seconds"] == "300" and found["stickiness.lb_cookie.duration_seconds"] == "86400"
-    assert "waf.fail_open.enabled" not in found and len(found) == 15
+    assert "waf.fail_open.enabled" not in found and len(found) == 14
     elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "3600"}])
     refused("ValidationError", elb.modify_target_group_attributes, TargetGroupArn=group, Attributes=[{"Key": "nonsense", "Value": "1"}])
     elb.modify_target_group(TargetGroupArn=group, HealthCheckPath="/h", HealthCheckIntervalSeconds=10, Matcher={"HttpCode": "200-299"})

@@ -16,6 +16,7 @@ pub mod holdfast;
 pub mod outside;
 pub mod proxy;
 pub mod sandbox;
+pub mod stage;
 
 mod exchange;
 
@@ -23,6 +24,7 @@ pub use holdfast::{Daemon, Holdfast, Run, Victim};
 pub use outside::{Outside, Refused};
 pub use proxy::{Call, Effect, Match, Nth, Outcome, Proxy, Reply, Rule, RuleId, Then, When};
 pub use sandbox::Sandbox;
+pub use stage::Stage;
 
 /// Environment variables of a child process, by name.
 pub type Env = BTreeMap<String, String>;

@@ -226,7 +226,12 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     // `cidr`/`cidrBlock` scores 0.91, `subnet`/`subnets` 0.97, `port`/`protocol` 0.78.
     const NEAR: f64 = 0.8;
     let written = written.to_lowercase();
-    let score = |word: &str| strsim::jaro_winkler(&written, &word.to_lowercase());
+    let score = |word: &str| {
+        let word = word.to_lowercase();
+        // One slip in a short word, `vcp` for `vpc`, counts for less with Jaro-Winkler than it does with people.
+        let slip = word.len() > 2 && strsim::damerau_levenshtein(&written, &word) == 1;
+        strsim::jaro_winkler(&written, &word).max(if slip { 0.9 } else { 0.0 })
+    };
     let scored = known.into_iter().map(|word| (score(word), word)).filter(|(score, _)| *score >= NEAR);
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
 }

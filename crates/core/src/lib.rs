@@ -17,6 +17,7 @@ pub mod observed;
 pub mod op;
 pub mod plan;
 pub mod render;
+pub mod report;
 pub mod resolve;
 pub mod schema;
 pub mod situation;

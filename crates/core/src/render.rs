@@ -154,7 +154,7 @@ impl Renderer<'_> {
         };
         let help = if loaded.env.is_empty() { "name an environment, or set it" } else { "set it under `parameters`" };
         let given = Given { entries: &entries, scope: &outside, at, what, help };
-        self.bind(declared, &given, outside.clone())
+        self.bind(&loaded.stack.body, &given, outside.clone())
     }
 
     /// Learns the names of all resources; two of the same address are an error.

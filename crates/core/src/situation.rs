@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::Address;
 use crate::diff;
 use crate::digest;
+use crate::graph::Graph;
 use crate::document::{Document, Lookup, Resource};
 use crate::observed::{Observation, Observed, Owner, Phase, child_tag};
 use crate::plan::hold::{Hold, Reason};
@@ -85,6 +86,11 @@ pub fn situation<'a>(document: &Document, observation: &'a Observation, order: &
     }
     find_orphans(document, observation, kinds, &mut situation);
     situation
+}
+
+/// The live resource behind each address.
+pub fn live<'a>(document: &Document, observation: &'a Observation) -> BTreeMap<Address, &'a Observed> {
+    situation(document, observation, &Graph::of(document).order(), &[]).current
 }
 
 fn match_one<'a>(document: &Document, resource: &Resource, observation: &'a Observation, situation: &mut Situation<'a>) {

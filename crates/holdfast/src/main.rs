@@ -1,2 +1,25 @@
-//! Placeholder.
-fn main() {}
+//! Holdfast holds AWS to what you declared: arguments in, exit code out.
+
+mod arguments;
+mod commands;
+mod connect;
+mod document;
+mod log;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    log::begin();
+    let run = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match run.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(commands::run(arguments))) {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("{error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -30,7 +30,7 @@ def record(account, domain):
 def has_record(account, wanted):
     for zone in route53_backends[account]["aws"].zones.values():
         for found in zone.rrsets:
-            if found.name.rstrip(".") == wanted["Name"].rstrip(".") and found.type_ == "CNAME":
+            if found.name.rstrip(".") == wanted["Name"].rstrip(".") and found.type == "CNAME":
                 return wanted["Value"].rstrip(".") in [r.rstrip(".") for r in found.records]
     return False
 

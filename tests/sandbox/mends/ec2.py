@@ -11,6 +11,7 @@ from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBacken
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.internet_gateways import InternetGateway
 from moto.ec2.models.route_tables import Route
+from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.ec2.responses.internet_gateways import InternetGateways
 from moto.ec2.responses.route_tables import RouteTables
@@ -165,6 +166,9 @@ def create_subnet(moto, self):
     subnet = answer.result["Subnet"]
     subnet.default_for_az = subnet.map_public_ip_on_launch = False
     return answer
+
+
+Subnet.enable_dns64 = False
 
 
 @mend(Subnets)

@@ -9,7 +9,7 @@ from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
 from moto.ec2.responses.elastic_ip_addresses import ElasticIPAddresses
 from moto.ec2.responses.flow_logs import FlowLogs
 from moto.ec2.responses.nat_gateways import NatGateways
-from moto.ec2.utils import generic_filter
+from moto.ec2.utils import generic_filter, random_private_ip
 from moto.core.utils import utcnow
 
 import knobs
@@ -106,6 +106,8 @@ def create_nat_gateway(moto, self):
         backend.address_by_allocation([self._get_param("AllocationId")])
     answer = moto()
     nat = answer.result["NatGateway"]
+    nat._eni.private_ip_address = random_private_ip(nat._eni.subnet.cidr_block)
+    nat._eni.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": nat._eni.private_ip_address}]
     nat._eni.status, nat._eni.description = "in-use", f"Interface for NAT Gateway {nat.id}"
     nat._eni.interface_type, nat._eni.requester_managed = "nat_gateway", True
     nat._eni._group_set = []  # a NAT gateway has no security groups
@@ -114,7 +116,7 @@ def create_nat_gateway(moto, self):
         nat.failure_message = f"Network {nat.vpc_id} has no Internet gateway attached"
         free(nat)
     for address in nat.address_set:
-        address.update(isPrimary=True, status="failed" if nat.state == "failed" else "succeeded")
+        address.update(isPrimary=True, privateIp=nat._eni.private_ip_address, status="failed" if nat.state == "failed" else "succeeded")
     return answer
 
 

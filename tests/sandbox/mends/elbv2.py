@@ -111,7 +111,15 @@ def create_load_balancer(moto, self):
             raise DuplicateLoadBalancerName()
         return ActionResult({"LoadBalancers": [present]})
     self.params.update(Scheme=scheme, Type=kind, SecurityGroups=groups)
-    return moto()
+    answer = moto()
+    made, backend = answer.result["LoadBalancers"][0], self.elbv2_backend
+    if kind != "application":  # its ARN says net or gwy, where moto says app
+        arn = made.arn.replace("/app/", {"network": "/net/", "gateway": "/gwy/"}[kind])
+        backend.tagging_service.copy_tags(made.arn, arn)
+        backend.tagging_service.delete_all_tags_for_resource(made.arn)
+        backend.load_balancers[arn] = backend.load_balancers.pop(made.arn)
+        made.arn = arn
+    return answer
 
 
 @mend(ELBv2Backend)

@@ -2,8 +2,12 @@
 import functools
 import json
 
+from moto.core.responses import ActionResult
+from moto.core.serialize import url_encode
 from moto.iam import models
 from moto.iam.models import AWSManagedPolicy, IAMBackend
+from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
+from moto.iam.responses import IamResponse
 
 from mends import mend
 
@@ -23,3 +27,41 @@ def _init_aws_policies(moto, self):
     for policy in managed(self.account_id):
         policy.attachment_count = 0
     return managed(self.account_id)
+
+
+for path in ("ListRolesResponse.Roles.Role", "GetAccountAuthorizationDetailsResponse.RoleDetailList.RoleDetail",
+             "UpdateRoleDescriptionResponse.Role"):  # Role: "The policy document is URL-encoded JSON", in every answer
+    IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER[f"{path}.AssumeRolePolicyDocument"] = url_encode
+
+
+@mend(IAMBackend)
+def create_role(moto, self, role_name, assume_role_policy_document, *args, **kwargs):
+    """CreateRole: a trust policy with a wrong syntax is MalformedPolicyDocument."""
+    IAMTrustPolicyDocumentValidator(assume_role_policy_document).validate()
+    return moto(role_name, assume_role_policy_document, *args, **kwargs)
+
+
+@mend(IAMBackend)
+def update_role(moto, self, role_name, role_description, max_session_duration):
+    """UpdateRole: what is not given stays as it is."""
+    role = self.get_role(role_name)
+    return moto(role_name, role.description if role_description is None else role_description, max_session_duration or role.max_session_duration)
+
+
+@mend(IAMBackend)
+def attach_role_policy(moto, self, policy_arn, role_name):
+    """AttachRolePolicy again for the same policy changes nothing: Policy.AttachmentCount counts entities."""
+    if policy_arn not in self.get_role(role_name).managed_policies:
+        moto(policy_arn, role_name)
+
+
+@mend(IamResponse)
+def get_account_authorization_details(moto, self):
+    """GetAccountAuthorizationDetails: 100 items a page, or MaxItems, with IsTruncated and Marker."""
+    lists = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+    result = {name: list(value) for name, value in moto().result.items() if name in lists}
+    start, size = int(self._get_param("Marker") or 0), int(self._get_param("MaxItems") or 100)
+    everything = [(name, item) for name in lists for item in result[name]]
+    shown, more = everything[start:start + size], start + size < len(everything)
+    return ActionResult({**{name: [item for kind, item in shown if kind == name] for name in lists},
+                         "IsTruncated": more, "Marker": str(start + size) if more else None})

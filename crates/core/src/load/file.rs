@@ -16,13 +16,14 @@ pub(crate) struct Body {
     pub(crate) resources: Vec<Declaration>,
     /// Names whose declarations were refused: what refers to them is not reported again.
     pub(crate) broken: Vec<String>,
+    /// Parameters whose declarations were refused, likewise.
+    pub(crate) refused: Vec<String>,
 }
 
 /// A declared parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: String,
-    pub(crate) at: Location,
     pub(crate) ty: Kind,
     pub(crate) default: Option<Node>,
     pub(crate) description: String,
@@ -54,8 +55,29 @@ impl Kind {
         }
     }
 
-    pub(crate) fn word(self) -> &'static str {
-        Kind::WORDS[self as usize]
+    /// The type in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Kind::Text => "a string",
+            Kind::Integer => "an integer",
+            Kind::Number => "a number",
+            Kind::Bool => "a boolean",
+            Kind::List => "a list",
+            Kind::Map => "a map",
+        }
+    }
+
+    /// True when a literal is of this type, or an expression, of which only rendering can tell.
+    fn takes(self, node: &Node) -> bool {
+        match (&node.tree, self) {
+            (Tree::Text(text), kind) => kind == Kind::Text || text.contains("${"),
+            (Tree::Integer(_), kind) => matches!(kind, Kind::Integer | Kind::Number),
+            (Tree::Number(_), kind) => kind == Kind::Number,
+            (Tree::Bool(_), kind) => kind == Kind::Bool,
+            (Tree::List(_), kind) => kind == Kind::List,
+            (Tree::Map(_), kind) => kind == Kind::Map,
+            (Tree::Null | Tree::Deferred(_), _) => true,
+        }
     }
 }
 
@@ -225,7 +247,10 @@ impl Reader<'_> {
     fn body(&mut self, fields: &std::collections::BTreeMap<&str, &Node>, registry: &Registry) -> Body {
         let mut body = Body::default();
         for (key, node) in fields.get("parameters").map(|n| self.map(n, "`parameters`")).unwrap_or_default() {
-            body.parameters.extend(self.parameter(key, node));
+            match self.parameter(key, node) {
+                Some(parameter) => body.parameters.push(parameter),
+                None => body.refused.push(key.name.clone()),
+            }
         }
         for (key, node) in fields.get("components").map(|n| self.map(n, "`components`")).unwrap_or_default() {
             body.uses.extend(self.component_use(key, node));
@@ -265,9 +290,12 @@ impl Reader<'_> {
                 Vec::new()
             }
         });
-        let default = fields.get("default").map(|n| (*n).clone());
-        let allowed = allowed.unwrap_or_default();
-        Some(Parameter { name: key.name.clone(), at: key.at.clone(), ty: ty?, default, description, allowed })
+        let (ty, default, allowed) = (ty?, fields.get("default").map(|n| (*n).clone()), allowed.unwrap_or_default());
+        if let Some(default) = default.as_ref().filter(|default| !ty.takes(default)) {
+            let message = format!("{what} is {}, and its default is {}", ty.words(), default.describe());
+            self.error(Diagnostic::new(&default.at, message));
+        }
+        Some(Parameter { name: key.name.clone(), ty, default, description, allowed })
     }
 
     fn component_use(&mut self, key: &Key, node: &Node) -> Option<Use> {
@@ -316,6 +344,7 @@ impl Reader<'_> {
             return None;
         };
         self.map(node, &format!("`{}`", key.name));
+        let named = named && matches!(node.tree, Tree::Map(_) | Tree::Null);
         named.then(|| Declaration { schema, name: name.to_owned(), at: key.at.clone(), body: node.clone() })
     }
 }

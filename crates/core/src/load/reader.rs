@@ -80,18 +80,21 @@ impl Reader<'_> {
             _ => None,
         };
         if count.is_none() {
-            let message = format!("{what} is a whole number of at least 0, and this is {}", node.describe());
-            self.out.push(Diagnostic::new(&node.at, message));
+            self.out.push(Diagnostic::new(&node.at, format!("{what} is a whole number of at least 0")));
         }
         count
     }
 
     /// One of a few words.
     pub(crate) fn choice<'w>(&mut self, node: &Node, what: &str, known: &[&'w str]) -> Option<&'w str> {
-        let text = self.text(node, what)?;
+        let Some(text) = node.text() else {
+            let message = format!("{what} is one of {}, and this is {}", words(known), node.describe());
+            self.out.push(Diagnostic::new(&node.at, message));
+            return None;
+        };
         let found = known.iter().copied().find(|word| *word == text);
         if found.is_none() {
-            let help = suggest(&text, known.iter().copied());
+            let help = suggest(text, known.iter().copied());
             let message = format!("`{text}` is none of {}", words(known));
             self.out.push(Diagnostic::new(&node.at, message).help_if(help));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
+use serde_saphyr::budget::BudgetBreach;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::load::node::{Key, Node, Tree};
@@ -45,7 +46,9 @@ pub(crate) fn parse(file: &str, text: &str, out: &mut Diagnostics) -> Option<Nod
         Err(error) => {
             let at = error.location().filter(|l| l.line() > 0);
             let at = at.map_or_else(|| Location::file(file), |l| location(&l, &file.into()));
-            out.push(Diagnostic::new(&at, message(&error)));
+            let conflict = text.lines().any(|line| line.starts_with("<<<<<<< "));
+            let help = conflict.then(|| "the file has the marks of a merge conflict".to_owned());
+            out.push(Diagnostic::new(&at, message(&error)).help_if(help));
         }
     }
     None
@@ -64,12 +67,24 @@ pub(crate) fn scalar(text: &str, origin: &str) -> Result<Node, String> {
     Ok(Node { plain: true, at, ..Node::plain(&node.value(), &Location::file(origin)) })
 }
 
-/// The parser's words, without its own place and excerpt.
+/// What the parser found, in words that fit a document.
 fn message(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let text = text.lines().next().unwrap_or_default();
-    let text = text.rsplit_once(" at line ").map_or(text, |(before, _)| before);
-    format!("this is not valid YAML: {text}")
+    use serde_saphyr::Error;
+    let error = error.without_snippet();
+    match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is there twice"),
+        Error::DuplicateMappingKey { .. } => "a key is there twice".into(),
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
+            "one file holds one document, and a second begins here".into()
+        }
+        Error::Budget { .. } => "the document is too large once its aliases are followed".into(),
+        _ => {
+            let text = error.to_string();
+            let text = text.lines().next().unwrap_or_default();
+            let text = text.rsplit_once(" at line ").map_or(text, |(before, _)| before);
+            format!("this is not valid YAML: {text}")
+        }
+    }
 }
 
 fn location(place: &serde_saphyr::Location, file: &Arc<str>) -> Location {

@@ -220,10 +220,15 @@ impl<'a> Planner<'a> {
         if changes.iter().any(|c| c.immutable) {
             return self.replace(resource, resolved, live, cause, changes, coming);
         }
+        // Nothing is sent while a part of it is unknown: a set sent without it would take it away.
+        let unknown: Vec<_> = changes.iter().filter_map(|c| c.to.unknown()).cloned().collect();
+        // What waits for nothing but a late reference counts as settled, or the two would wait for each other.
+        let late = coming.is_empty() && !unknown.is_empty() && unknown.iter().all(|u| u.late);
         let mut after = coming;
-        after.extend(changes.iter().filter_map(|c| c.unknown.clone()));
+        after.extend(unknown.into_iter().map(|u| u.waits_for));
         let op = after.is_empty().then(|| self.update(resource, resolved, live, &changes));
-        self.step(resource, Action::Update, cause, changes, after, op)
+        let standing = self.step(resource, Action::Update, cause, changes, after, op);
+        if late { Standing::Settled } else { standing }
     }
 
     /// What differs, tags and an autoscaler's band considered.

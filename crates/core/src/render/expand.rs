@@ -74,8 +74,12 @@ impl Renderer<'_> {
                 let (schema, at) = (declaration.schema, declaration.at.clone());
                 self.instances.push(Instance { address, schema, body, scope, at });
             }
-            Some(false) => drop(self.names.left_out.insert(address)),
-            None => drop(self.names.broken.insert(address.name.to_string())),
+            Some(false) => {
+                self.names.left_out.insert(address);
+            }
+            None => {
+                self.names.broken.insert(address.name.to_string());
+            }
         }
     }
 
@@ -103,8 +107,14 @@ impl Renderer<'_> {
         let placed = self.placed(used.region.as_ref(), scope);
         match used.when.as_ref().map_or(Some(true), |when| self.when(when, &placed)) {
             Some(true) => {}
-            Some(false) => return drop(self.names.left_out_components.insert(name)),
-            None => return drop(self.names.broken.insert(name)),
+            Some(false) => {
+                self.names.left_out_components.insert(name);
+                return;
+            }
+            None => {
+                self.names.broken.insert(name);
+                return;
+            }
         }
         if self.names.broken.contains("") {
             return;
@@ -117,7 +127,7 @@ impl Renderer<'_> {
             help: "give it under `with`",
         };
         let inside = Scope { component: name, each: None, ..placed.clone() };
-        let inside = self.bind(&body.parameters, &given, inside);
+        let inside = self.bind(body, &given, inside);
         self.expand(body, &inside, depth + 1);
     }
 

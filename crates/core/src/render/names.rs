@@ -225,7 +225,8 @@ impl Renderer<'_> {
             return Err(Diagnostic::new(&nowhere, message).help("say which attribute: `.id`, `.name`, `.arn`, or a field of its spec"));
         };
         let fields = schema.record.fields.iter().map(|field| field.name);
-        let mut known = ["id", "name"].into_iter().chain(schema.attributes.iter().copied()).chain(fields);
+        let status = schema.status.fields.iter().map(|field| field.name);
+        let mut known = ["id", "name"].into_iter().chain(status).chain(fields);
         if known.clone().any(|known| known == attribute) {
             return Ok(Some(address));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Location, suggest};
-use crate::load::file::{Kind, Parameter};
+use crate::load::file::{Body, Kind, Parameter};
 use crate::load::node::{Key, Node};
 use crate::load::reader::words;
 use crate::render::Renderer;
@@ -27,8 +27,9 @@ pub(crate) struct Given<'g> {
 
 impl Renderer<'_> {
     /// The scope inside a stack or component: `inside` with its parameters evaluated.
-    pub(crate) fn bind(&mut self, declared: &[Parameter], given: &Given<'_>, inside: Scope) -> Scope {
-        for (key, _) in given.entries {
+    pub(crate) fn bind(&mut self, body: &Body, given: &Given<'_>, inside: Scope) -> Scope {
+        let declared = &body.parameters;
+        for (key, _) in given.entries.iter().filter(|(key, _)| !body.refused.contains(&key.name)) {
             if !declared.iter().any(|parameter| parameter.name == key.name) {
                 let known = declared.iter().map(|parameter| parameter.name.as_str());
                 let names: Vec<&str> = known.clone().collect();
@@ -39,7 +40,7 @@ impl Renderer<'_> {
         }
         let mut params = BTreeMap::new();
         let mut origins = BTreeMap::new();
-        let mut refused = BTreeSet::new();
+        let mut refused: BTreeSet<String> = body.refused.iter().cloned().collect();
         for parameter in declared {
             let stated = given.entries.iter().find(|(key, _)| key.name == parameter.name).map(|(_, node)| node);
             let found = match (stated, &parameter.default) {
@@ -57,9 +58,9 @@ impl Renderer<'_> {
                 (None, None) => {
                     let message = format!("{} needs the parameter `{}`", given.what, parameter.name);
                     let about = if parameter.description.is_empty() {
-                        format!("{}; it is {}", given.help, article(parameter.ty))
+                        format!("{}; it is {}", given.help, parameter.ty.words())
                     } else {
-                        format!("{}; it is {}: {}", given.help, article(parameter.ty), parameter.description)
+                        format!("{}; it is {}: {}", given.help, parameter.ty.words(), parameter.description)
                     };
                     self.out.push(Diagnostic::new(&given.at, message).help(about));
                     None
@@ -70,7 +71,9 @@ impl Renderer<'_> {
                     params.insert(parameter.name.clone(), value);
                     origins.insert(parameter.name.clone(), origin);
                 }
-                None => drop(refused.insert(parameter.name.clone())),
+                None => {
+                    refused.insert(parameter.name.clone());
+                }
             }
         }
         Scope { params: Rc::new(params), origins: Rc::new(origins), refused: Rc::new(refused), ..inside }
@@ -82,7 +85,7 @@ impl Renderer<'_> {
         let value = match typed(value, parameter.ty) {
             Ok(value) => value,
             Err(found) => {
-                let message = format!("the parameter `{}` is {}, and this is {found}", parameter.name, article(parameter.ty));
+                let message = format!("the parameter `{}` is {}, and this is {found}", parameter.name, parameter.ty.words());
                 let scalar = !matches!(found, "a list" | "a map");
                 let help = (parameter.ty == Kind::Text && scalar).then(|| "put it in quotes".to_owned());
                 self.out.push(Diagnostic::new(&node.at, message).help_if(help));
@@ -98,12 +101,6 @@ impl Renderer<'_> {
         }
         Some((value, origin))
     }
-}
-
-/// The type in words.
-fn article(ty: Kind) -> String {
-    let word = ty.word();
-    if word.starts_with('i') { format!("an {word}") } else { format!("a {word}") }
 }
 
 /// The value as its type has it, or what it is instead. Null passes: the parameter's default is then null.

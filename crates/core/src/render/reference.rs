@@ -65,7 +65,11 @@ impl Renderer<'_> {
         if !known.contains(&attribute) {
             known.push(attribute);
         }
+        let before = self.out.len();
         let fields = Reader { out: &mut self.out }.fields(node, "a reference", &known);
+        if self.out.len() > before {
+            return None;
+        }
         if let Some(stack) = fields.get("stack") {
             let stack = self.string(stack, scope)?;
             let env = match fields.get("env") {

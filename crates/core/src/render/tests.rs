@@ -1,0 +1,90 @@
+//! Documents, rendered and refused.
+
+use std::fmt::Write as _;
+
+use expect_test::Expect;
+
+use super::*;
+use crate::load::Memory;
+use crate::value::Value;
+
+mod errors;
+pub(crate) mod kinds;
+mod rendering;
+
+use kinds::REGISTRY;
+
+/// A stack named `shop` around what stands under its `spec`, an environment `prod`, and further files.
+fn files(spec: &str, environment: &str, others: &[(&str, &str)]) -> Memory {
+    let indented = |text: &str| text.lines().fold(String::new(), |all, line| all + "  " + line + "\n");
+    let mut files = BTreeMap::from([
+        ("shop/stack.yaml".to_owned(), format!("apiVersion: holdfast/v1\nkind: Stack\nmetadata: {{ name: shop }}\nspec:\n{}", indented(spec))),
+        (
+            "shop/environments/prod.yaml".to_owned(),
+            format!("apiVersion: holdfast/v1\nkind: Environment\nmetadata: {{ name: prod }}\nspec:\n  stack: shop\n  target: {{ account: \"123456789012\", region: eu-west-1 }}\n{}", indented(environment)),
+        ),
+    ]);
+    for (path, text) in others {
+        let text = match path.strip_prefix("lib/") {
+            Some(name) => format!(
+                "apiVersion: holdfast/v1\nkind: Component\nmetadata: {{ name: {} }}\nspec:\n{}",
+                name.trim_end_matches(".yaml"),
+                indented(text)
+            ),
+            None => (*text).to_owned(),
+        };
+        files.insert((*path).to_owned(), text);
+    }
+    Memory(files)
+}
+
+fn request() -> Request<'static> {
+    Request { path: "shop", env: "prod", ..Request::default() }
+}
+
+fn render_files(files: &Memory) -> Result<Document, Diagnostics> {
+    document(files, &request(), &REGISTRY).map(|rendered| rendered.document)
+}
+
+/// The resources, one a line, or the errors.
+fn show(result: &Result<Document, Diagnostics>) -> String {
+    let document = match result {
+        Ok(document) => document,
+        Err(diagnostics) => {
+            return diagnostics.iter().fold(String::new(), |mut shown, d| {
+                let _ = write!(shown, "{}: {}", d.at, d.message);
+                if let Some(help) = &d.help {
+                    let _ = write!(shown, " [{help}]");
+                }
+                shown + "\n"
+            });
+        }
+    };
+    document.resources.values().fold(String::new(), |mut shown, resource| {
+        let _ = writeln!(shown, "{} {} {}", resource.address, resource.region, resource.spec.json());
+        shown
+    })
+}
+
+fn check(spec: &str, expected: Expect) {
+    check_all(spec, "", &[], expected);
+}
+
+fn check_all(spec: &str, environment: &str, others: &[(&str, &str)], expected: Expect) {
+    expected.assert_eq(&show(&render_files(&files(spec, environment, others))));
+}
+
+/// A component with a network in it.
+const NETWORK: (&str, &str) = (
+    "lib/network.yaml",
+    "parameters:
+  cidr: { type: string, description: The network's block }
+  zones: { type: list, default: [a] }
+resources:
+  Vpc/main: { cidrBlock: \"${params.cidr}\" }
+  Subnet/private:
+    forEach: ${params.zones}
+    vpc: main
+    cidrBlock: ${cidrSubnet(params.cidr, 8, params.zones.indexOf(each.key))}
+    availabilityZone: ${env.region}${each.key}",
+);

@@ -110,9 +110,8 @@ impl GroupRule {
             (None, Some(cidr), None, None) => {
                 rule.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(&cidr.0).set_description(text).build())
             }
-            (None, None, Some(Late(group)), None) => rule.user_id_group_pairs(
-                UserIdGroupPair::builder().group_id(group.as_str()).set_description(text).build(),
-            ),
+            (None, None, Some(Late(group)), None) => rule
+                .user_id_group_pairs(UserIdGroupPair::builder().group_id(group.as_str()).set_description(text).build()),
             (None, None, None, Some(list)) => {
                 rule.prefix_list_ids(PrefixListId::builder().prefix_list_id(list).set_description(text).build())
             }
@@ -140,9 +139,7 @@ pub(crate) fn rules(permissions: &[IpPermission]) -> BTreeSet<GroupRule> {
             description: description.clone().filter(|text| !text.is_empty()),
         };
         rules.extend(
-            p.ip_ranges()
-                .iter()
-                .map(|r| GroupRule { cidr_ipv4: r.cidr_ip.clone().map(Cidr), ..rule(&r.description) }),
+            p.ip_ranges().iter().map(|r| GroupRule { cidr_ipv4: r.cidr_ip.clone().map(Cidr), ..rule(&r.description) }),
         );
         rules.extend(
             p.ipv6_ranges()
@@ -226,7 +223,10 @@ mod tests {
     #[test]
     fn only_the_differences_are_sent() {
         let rule = |port: i32, text: &str| {
-            json!({ "ipProtocol": "tcp", "fromPort": port, "toPort": port, "cidrIpv4": "10.0.0.9/8", "description": text })
+            let ports = json!({ "ipProtocol": "tcp", "fromPort": port, "toPort": port });
+            let mut rule = ports.as_object().unwrap().clone();
+            rule.extend([("cidrIpv4".to_owned(), "10.0.0.9/8".into()), ("description".to_owned(), text.into())]);
+            rule
         };
         let mut there = stated(json!([rule(1, "a"), rule(2, "b"), rule(3, "c")]));
         there = there.iter().map(|r| GroupRule { description: r.description.clone(), ..r.key() }).collect();

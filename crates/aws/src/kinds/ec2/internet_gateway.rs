@@ -67,12 +67,7 @@ impl Kind for InternetGateway {
         if desired.changed("vpc") {
             detach(aws, live).await?;
             if let Some(vpc) = vpc {
-                aws.ec2
-                    .attach_internet_gateway()
-                    .internet_gateway_id(&live.id)
-                    .vpc_id(vpc.as_str())
-                    .send()
-                    .await?;
+                aws.ec2.attach_internet_gateway().internet_gateway_id(&live.id).vpc_id(vpc.as_str()).send().await?;
             }
         }
         Ok(())

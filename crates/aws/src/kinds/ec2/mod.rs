@@ -5,6 +5,7 @@ pub(crate) mod flow_log;
 pub(crate) mod group_rule;
 pub(crate) mod internet_gateway;
 pub(crate) mod nat_gateway;
+pub(crate) mod route;
 pub(crate) mod route_table;
 pub(crate) mod security_group;
 pub(crate) mod subnet;

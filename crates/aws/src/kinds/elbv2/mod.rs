@@ -1,5 +1,8 @@
 //! Elastic Load Balancing: tags by twenty, and attributes, which AWS keeps as texts under dotted keys.
 
+pub(crate) mod action;
+pub(crate) mod listener;
+pub(crate) mod load_balancer;
 pub(crate) mod target_group;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +28,7 @@ pub(crate) fn is_wanted<K: Kind>(scope: &Scope, id: &str, name: &str, spec: &K) 
         let told = Value::Map(told.map(|(field, value)| (field.clone(), value.clone())).collect());
         diff(&K::RECORD, &told, &live, &[]).is_empty()
     };
-    scope.is_candidate(name)
-        || scope.ids.contains(id)
-        || scope.ids.contains(name)
-        || scope.lookups.iter().any(fits)
+    scope.is_candidate(name) || scope.ids.contains(id) || scope.ids.contains(name) || scope.lookups.iter().any(fits)
 }
 
 /// All tags as a create call takes them.

@@ -9,7 +9,7 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{attribute_changes, attributes, full_name, is_wanted, sdk_tags, tag, tags_of};
+use super::{attribute_changes, attributes, full_name, is_asked_for, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live};
@@ -153,18 +153,18 @@ impl Kind for TargetGroup {
         let mut found = vec![];
         for group in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
             let live = live(&group)?;
-            if is_wanted(scope, &live.id, &live.name, &live.spec) {
-                found.push(live);
+            let asked_for = is_asked_for(scope, &live.id, &live.name, &live.spec);
+            if asked_for || scope.is_candidate(&live.name) {
+                found.push((live, asked_for));
             }
         }
-        let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
+        let ids: Vec<String> = found.iter().map(|(live, _)| live.id.clone()).collect();
         let mut tags = tags_of(aws, &ids).await?;
         let mut complete = vec![];
-        for mut live in found {
+        for (mut live, asked_for) in found {
             live.tags = tags.remove(&live.id).unwrap_or_default();
             // Somebody else's, with a name of ours: that it is there is all that matters.
-            let ours = scope.is_owned(&live.tags);
-            if ours || scope.ids.contains(&live.id) || scope.ids.contains(&live.name) || !scope.lookups.is_empty() {
+            if asked_for || scope.is_owned(&live.tags) {
                 let ask = aws.elbv2.describe_target_group_attributes().target_group_arn(&live.id);
                 let Some(answer) = ask.send().await.or_absent()? else { continue };
                 let pairs = answer.attributes.unwrap_or_default();
@@ -232,9 +232,8 @@ impl Kind for TargetGroup {
         let grpc = protocol_version.as_deref() == Some("GRPC");
         let network = !lambda && !matches!(protocol.as_deref(), Some("HTTP" | "HTTPS"));
         // Only what differs: a group refuses even an unchanged matcher where its check has none.
-        let number = |field: &str, value: &Option<i32>, default: i32| {
-            desired.changed(field).then(|| value.unwrap_or(default))
-        };
+        let number =
+            |field: &str, value: &Option<i32>, default: i32| desired.changed(field).then(|| value.unwrap_or(default));
         let text = |field: &str, value: &Option<String>, default: &str| {
             desired.changed(field).then(|| value.clone().unwrap_or_else(|| default.to_owned()))
         };
@@ -245,10 +244,8 @@ impl Kind for TargetGroup {
             _ => 5,
         };
         let (http, grpc_code) = (if network { "200-399" } else { "200" }, "12");
-        let default_codes = Matcher {
-            http_code: (!grpc).then(|| http.to_owned()),
-            grpc_code: grpc.then(|| grpc_code.to_owned()),
-        };
+        let default_codes =
+            Matcher { http_code: (!grpc).then(|| http.to_owned()), grpc_code: grpc.then(|| grpc_code.to_owned()) };
         let checks = desired.changed.iter().any(|f| f.starts_with("health") || f.starts_with("unhealthy"));
         if checks || desired.changed("matcher") {
             let protocol = text("healthCheckProtocol", health_check_protocol, if network { "TCP" } else { "HTTP" });
@@ -278,9 +275,7 @@ impl Kind for TargetGroup {
                     unhealthy_threshold_count,
                     if lambda { 5 } else { 2 },
                 ))
-                .set_matcher(
-                    desired.changed("matcher").then(|| matcher(codes.as_ref().unwrap_or(&default_codes))),
-                )
+                .set_matcher(desired.changed("matcher").then(|| matcher(codes.as_ref().unwrap_or(&default_codes))))
                 .send()
                 .await?;
         }

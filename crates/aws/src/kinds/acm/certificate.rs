@@ -1,0 +1,292 @@
+//! Certificate: a TLS certificate for load balancers and distributions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_acm::types::{self as sdk, CertificateStatus, Tag};
+use holdfast_core::Spec;
+use holdfast_core::observed::Phase;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Aws;
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live};
+
+/// A certificate. It can be used once its domains are validated: the status names the DNS records to make.
+/// CloudFront takes certificates of us-east-1 only. One that somebody else made is looked up with
+/// `lifecycle: { manage: observe }` and its `domainName`, among those that are issued.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Certificate {
+    /// The domain, as in `example.com` or `*.example.com`; at most 64 characters.
+    #[spec(immutable)]
+    domain_name: String,
+    /// Further domains. AWS lists `domainName` among them; leave it out here.
+    #[spec(immutable)]
+    subject_alternative_names: Option<BTreeSet<String>>,
+    /// `DNS` or `EMAIL`. Only one validated by DNS is renewed without anybody's help, as long as its records
+    /// stay (<https://docs.aws.amazon.com/acm/latest/userguide/dns-renewal-validation.html>).
+    #[spec(immutable)]
+    validation_method: Option<String>,
+    /// `RSA_2048` (AWS's default), `EC_prime256v1` or `EC_secp384r1`.
+    #[spec(immutable)]
+    key_algorithm: Option<String>,
+    /// What is published of it.
+    options: Option<CertificateOptions>,
+}
+
+/// What is published of a certificate.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateOptions {
+    /// `ENABLED` (AWS's default) or `DISABLED`. AWS no longer lets new certificates opt out
+    /// (<https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateOptions.html>).
+    certificate_transparency_logging_preference: Option<String>,
+}
+
+/// What only AWS knows of a Certificate.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateStatusView {
+    /// Its ARN; also its id.
+    arn: String,
+    /// `PENDING_VALIDATION`, `ISSUED`, `INACTIVE`, `EXPIRED`, `VALIDATION_TIMED_OUT`, `REVOKED` or `FAILED`.
+    status: String,
+    /// The DNS record that proves each domain.
+    domain_validation_options: Vec<DomainValidation>,
+}
+
+/// The DNS record that proves a domain.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DomainValidation {
+    /// The domain.
+    domain_name: String,
+    /// The record's name.
+    resource_record_name: String,
+    /// The record's type: `CNAME`.
+    resource_record_type: String,
+    /// The record's value.
+    resource_record_value: String,
+}
+
+impl Kind for Certificate {
+    type Status = CertificateStatusView;
+    const TIER: Tier = Tier::Edge;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Token;
+
+    /// The list has no tags, and a certificate no name to be a candidate by: whether it is ours takes a call
+    /// for each. A document that only looks certificates up is spared those of others.
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let only_lookups = scope.names.is_empty() && !(scope.lookups.is_empty() && scope.ids.is_empty());
+        // Without this AWS lists only RSA keys of up to 2048 bits.
+        let kinds = sdk::KeyAlgorithm::values().iter().map(|k| (*k).into()).collect();
+        let filter = sdk::Filters::builder().set_key_types(Some(kinds)).build();
+        let pages = aws.acm.list_certificates().includes(filter).into_paginator().items().send();
+        let mut found = vec![];
+        for one in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+            let arn = one.certificate_arn.clone();
+            let arn = arn.ok_or_else(|| Error::incomplete("acm.ListCertificates", "certificateArn"))?;
+            let asked_for = scope.ids.contains(&arn) || is_looked_up(scope, &one);
+            if !asked_for && (only_lookups || one.r#type == Some(sdk::CertificateType::Imported)) {
+                continue;
+            }
+            let Some(tags) = aws.acm.list_tags_for_certificate().certificate_arn(&arn).send().await.or_absent()? else {
+                continue;
+            };
+            let pair = |tag: sdk::Tag| (tag.key, tag.value.unwrap_or_default());
+            let tags: BTreeMap<String, String> = tags.tags.unwrap_or_default().into_iter().map(pair).collect();
+            if !asked_for && !scope.is_owned(&tags) {
+                continue;
+            }
+            let detail = aws.acm.describe_certificate().certificate_arn(&arn).send().await.or_absent()?;
+            if let Some(detail) = detail.and_then(|answer| answer.certificate) {
+                let mut live = live(&detail, arn);
+                live.name = tags.get("Name").cloned().unwrap_or_default();
+                found.push(live.tags(tags));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let Certificate { domain_name, subject_alternative_names, validation_method, key_algorithm, options } =
+            &desired.spec;
+        let mut tags = desired.tags.clone();
+        tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
+        let names = subject_alternative_names.as_ref().filter(|names| !names.is_empty());
+        let made = aws
+            .acm
+            .request_certificate()
+            .domain_name(domain_name)
+            .set_subject_alternative_names(names.map(|names| names.iter().cloned().collect()))
+            .set_validation_method(validation_method.as_deref().map(Into::into))
+            .set_key_algorithm(key_algorithm.as_deref().map(Into::into))
+            .set_options(options.as_ref().map(sdk_options))
+            // At most 32 characters, and forgotten after an hour
+            // (<https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html>).
+            .idempotency_token(desired.token.chars().take(32).collect::<String>())
+            .set_tags(Some(sdk_tags(&tags)?))
+            .send()
+            .await?;
+        made.certificate_arn.ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Certificate {
+            domain_name: _,
+            subject_alternative_names: _,
+            validation_method: _,
+            key_algorithm: _,
+            options,
+        } = &desired.spec;
+        if desired.changed("options") {
+            let default = CertificateOptions { certificate_transparency_logging_preference: None };
+            let options = sdk_options(options.as_ref().unwrap_or(&default));
+            aws.acm.update_certificate_options().certificate_arn(&live.id).options(options).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.acm.delete_certificate().certificate_arn(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(
+        aws: &Aws,
+        live: &Live<Self>,
+        set: &BTreeMap<String, String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<()> {
+        if !set.is_empty() {
+            let add = aws.acm.add_tags_to_certificate().certificate_arn(&live.id);
+            add.set_tags(Some(sdk_tags(set)?)).send().await?;
+        }
+        if !remove.is_empty() {
+            // A tag without a value is removed whatever its value is.
+            let none = remove.iter().map(|key| (key.clone(), None));
+            let tags = none.map(|(k, v)| sdk_tag(&k, v)).collect::<Result<Vec<_>>>()?;
+            aws.acm.remove_tags_from_certificate().certificate_arn(&live.id).set_tags(Some(tags)).send().await?;
+        }
+        Ok(())
+    }
+}
+
+/// True when a lookup may mean this one: issued, and for its domain.
+fn is_looked_up(scope: &Scope, one: &sdk::CertificateSummary) -> bool {
+    let issued = one.status.as_ref().is_none_or(|status| *status == CertificateStatus::Issued);
+    issued
+        && scope.lookups.iter().any(|lookup| {
+            let domain = lookup.get("domainName").and_then(|domain| domain.text());
+            domain.is_none_or(|domain| one.domain_name() == Some(domain))
+        })
+}
+
+fn sdk_tag(key: &str, value: Option<String>) -> Result<Tag> {
+    let tag = Tag::builder().key(key).set_value(value).build();
+    tag.map_err(|error| Error::terminal("acm.AddTagsToCertificate", error.to_string()))
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
+    tags.iter().map(|(k, v)| sdk_tag(k, Some(v.clone()))).collect()
+}
+
+fn sdk_options(options: &CertificateOptions) -> sdk::CertificateOptions {
+    let preference = options.certificate_transparency_logging_preference.as_deref().unwrap_or("ENABLED");
+    sdk::CertificateOptions::builder().certificate_transparency_logging_preference(preference.into()).build()
+}
+
+fn live(detail: &sdk::CertificateDetail, arn: String) -> Live<Certificate> {
+    let domain_name = detail.domain_name.clone().unwrap_or_default();
+    let names: BTreeSet<String> =
+        detail.subject_alternative_names().iter().filter(|name| **name != domain_name).cloned().collect();
+    let proofs = detail.domain_validation_options();
+    let preference = detail.options.as_ref().and_then(|o| o.certificate_transparency_logging_preference.as_ref());
+    let spec = Certificate {
+        domain_name,
+        subject_alternative_names: Some(names).filter(|names| !names.is_empty()),
+        validation_method: proofs.first().and_then(|p| p.validation_method.as_ref()).map(|m| m.as_str().to_owned()),
+        // The answer says `RSA-2048` where the request says `RSA_2048`.
+        key_algorithm: detail.key_algorithm.as_ref().map(|k| k.as_str().replace('-', "_")),
+        options: preference.map(|p| CertificateOptions {
+            certificate_transparency_logging_preference: Some(p.as_str().to_owned()),
+        }),
+    };
+    let records: Vec<DomainValidation> = proofs
+        .iter()
+        .filter_map(|proof| {
+            let record = proof.resource_record.as_ref()?;
+            Some(DomainValidation {
+                domain_name: proof.domain_name.clone(),
+                resource_record_name: record.name.clone(),
+                resource_record_type: record.r#type.as_str().to_owned(),
+                resource_record_value: record.value.clone(),
+            })
+        })
+        .collect();
+    let status = detail.status.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default();
+    let make: Vec<String> = records
+        .iter()
+        .map(|r| format!("{} {} {}", r.resource_record_name, r.resource_record_type, r.resource_record_value))
+        .collect();
+    let view = CertificateStatusView { arn: arn.clone(), status: status.clone(), domain_validation_options: records };
+    let live = Live::new(arn, "", spec, view);
+    match detail.status {
+        Some(CertificateStatus::PendingValidation) if make.is_empty() => live
+            .phase(Phase::Pending)
+            .remark("AwaitingValidation", "AWS has yet to say how its domains are to be validated, or has sent e-mails"),
+        Some(CertificateStatus::PendingValidation) => live
+            .phase(Phase::Pending)
+            .remark("AwaitingValidation", format!("Make these DNS records within 72 hours: {}", make.join("; "))),
+        Some(CertificateStatus::Issued) => live,
+        _ => {
+            let reason = detail.failure_reason.as_ref().map(|r| format!(": {}", r.as_str())).unwrap_or_default();
+            live.phase(Phase::Failed).remark("NotUsable", format!("AWS says {status}{reason}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail() -> sdk::builders::CertificateDetailBuilder {
+        sdk::CertificateDetail::builder()
+            .domain_name("example.com")
+            .subject_alternative_names("example.com")
+            .subject_alternative_names("*.example.com")
+            .key_algorithm("RSA-2048".into())
+    }
+
+    #[test]
+    fn a_pending_one_names_the_record_to_make() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let record = sdk::ResourceRecord::builder().name("_a.example.com.").r#type("CNAME".into()).value("_b.acm.aws.");
+        let proof = sdk::DomainValidation::builder().domain_name("example.com").resource_record(record.build()?);
+        let detail = detail().status(CertificateStatus::PendingValidation).domain_validation_options(proof.build()?);
+        let live = live(&detail.build(), "arn".into());
+        assert_eq!(live.phase, Phase::Pending);
+        assert!(live.remarks[0].message.ends_with("_a.example.com. CNAME _b.acm.aws."), "{:?}", live.remarks);
+        Ok(())
+    }
+
+    #[test]
+    fn an_issued_one_is_told_as_it_is_asked_for() {
+        let live = live(&detail().status(CertificateStatus::Issued).build(), "arn".into());
+        assert_eq!(live.phase, Phase::Ready);
+        assert_eq!(live.spec.key_algorithm.as_deref(), Some("RSA_2048"));
+        assert_eq!(live.spec.subject_alternative_names, Some(BTreeSet::from(["*.example.com".to_owned()])));
+    }
+
+    #[test]
+    fn a_lookup_by_domain_spares_the_others() {
+        let mut scope = Scope::default();
+        scope.lookups.push([("domainName", "example.com".into())].into());
+        let one = |domain: &str, status| sdk::CertificateSummary::builder().domain_name(domain).status(status).build();
+        assert!(is_looked_up(&scope, &one("example.com", CertificateStatus::Issued)));
+        assert!(!is_looked_up(&scope, &one("example.org", CertificateStatus::Issued)));
+        assert!(!is_looked_up(&scope, &one("example.com", CertificateStatus::Expired)));
+    }
+}

@@ -1,0 +1,3 @@
+//! ECR.
+
+pub(crate) mod repository;

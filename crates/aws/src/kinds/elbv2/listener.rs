@@ -1,0 +1,187 @@
+//! Listener: a port of a load balancer, and what happens to the requests that come there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticloadbalancingv2::types as sdk;
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::types::{Arn, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::load_balancer::{LoadBalancer, all};
+use super::{sdk_tags, tag, tags_of};
+use crate::client::Aws;
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live};
+use crate::kinds::acm::certificate::Certificate;
+
+/// A port of a load balancer. Two listeners on one port are refused by AWS. Further rules and further
+/// certificates of it are left alone.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listener {
+    /// Whose port it is.
+    #[spec(immutable)]
+    load_balancer: Ref<LoadBalancer>,
+    /// The port, 1 to 65535.
+    port: i32,
+    /// `HTTP` or `HTTPS`; of a network load balancer `TCP`, `TLS`, `UDP`, `TCP_UDP`, `QUIC` or `TCP_QUIC`.
+    protocol: String,
+    /// With `HTTPS` and `TLS`: which TLS versions and ciphers it speaks, as in
+    /// `ELBSecurityPolicy-TLS13-1-2-2021-06`. AWS's own choice in the API is an older one
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>).
+    ssl_policy: Option<String>,
+    /// With `HTTPS` and `TLS`: the default certificate, which must be issued.
+    certificate: Option<Ref<Certificate, Arn>>,
+    /// What happens to requests that no further rule takes.
+    default_actions: Vec<Action>,
+}
+
+/// What only AWS knows of a Listener.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListenerStatus {
+    /// Its ARN; also its id.
+    arn: String,
+}
+
+impl Kind for Listener {
+    type Status = ListenerStatus;
+    const TIER: Tier = Tier::Compute;
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let mut found = vec![];
+        for balancer in all(aws, scope).await?.iter() {
+            let Some(arn) = balancer.load_balancer_arn() else { continue };
+            if !is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
+                continue;
+            }
+            let pages = aws.elbv2.describe_listeners().load_balancer_arn(arn).into_paginator().items().send();
+            let listeners = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
+            for listener in listeners.unwrap_or_default() {
+                found.push(live(&listener)?);
+            }
+        }
+        let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
+        let mut tags = tags_of(aws, &ids).await?;
+        for live in &mut found {
+            live.tags = tags.remove(&live.id).unwrap_or_default();
+            live.name = live.tags.get("Name").cloned().unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let Listener { load_balancer, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
+        let mut tags = desired.tags.clone();
+        tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
+        let made = aws
+            .elbv2
+            .create_listener()
+            .load_balancer_arn(load_balancer.as_str())
+            .port(*port)
+            .protocol(protocol.as_str().into())
+            .set_ssl_policy(ssl_policy.clone())
+            .set_certificates(certificate.as_ref().map(certificates))
+            .set_default_actions(Some(default_actions.iter().map(|action| action.sdk(None)).collect()))
+            .set_tags(sdk_tags(&tags))
+            .send()
+            .await?;
+        let listener = made.listeners.unwrap_or_default().pop();
+        listener
+            .and_then(|listener| listener.listener_arn)
+            .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateListener", "listenerArn"))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Listener { load_balancer: _, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
+        let modify = aws.elbv2.modify_listener().listener_arn(&live.id).port(*port).protocol(protocol.as_str().into());
+        // What was for TLS alone goes when TLS goes, and AWS refuses it beside a plain protocol.
+        let tls = matches!(protocol.as_str(), "HTTPS" | "TLS");
+        let there = &live.spec.default_actions;
+        let actions = default_actions.iter().enumerate().map(|(i, action)| action.sdk(there.get(i))).collect();
+        modify
+            .set_ssl_policy(ssl_policy.clone().filter(|_| tls))
+            .set_certificates(certificate.as_ref().filter(|_| tls).map(certificates))
+            .set_default_actions(Some(actions))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.elbv2.delete_listener().listener_arn(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(
+        aws: &Aws,
+        live: &Live<Self>,
+        set: &BTreeMap<String, String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<()> {
+        tag(aws, &live.id, set, remove).await
+    }
+}
+
+/// True when this load balancer may have a listener that is wanted: it is a candidate itself, or one of its
+/// listeners is asked for by id, or a lookup may mean one.
+fn is_parent(scope: &Scope, arn: &str, name: &str) -> bool {
+    let listeners = arn.replace(":loadbalancer/", ":listener/") + "/";
+    let by_lookup = scope.lookups.iter().any(|lookup| {
+        let of = lookup.get("loadBalancer").and_then(|of| of.text());
+        of.is_none_or(|of| of == arn)
+    });
+    scope.is_candidate(name)
+        || scope.ids.iter().any(|id| id == arn || id == name || id.starts_with(&listeners))
+        || by_lookup
+}
+
+fn certificates(certificate: &Ref<Certificate, Arn>) -> Vec<sdk::Certificate> {
+    vec![sdk::Certificate::builder().certificate_arn(certificate.as_str()).build()]
+}
+
+/// The listener as the list tells it: without tags.
+fn live(listener: &sdk::Listener) -> Result<Live<Listener>> {
+    let missing = |what| Error::incomplete("elasticloadbalancingv2.DescribeListeners", what);
+    let arn = listener.listener_arn.clone().ok_or_else(|| missing("listenerArn"))?;
+    let load_balancer = listener.load_balancer_arn.clone().ok_or_else(|| missing("loadBalancerArn"))?;
+    let spec = Listener {
+        load_balancer: Ref::new(load_balancer),
+        port: listener.port.unwrap_or_default(),
+        protocol: listener.protocol.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        ssl_policy: listener.ssl_policy.clone(),
+        certificate: listener.certificates().first().and_then(|c| c.certificate_arn.clone()).map(Ref::new),
+        default_actions: listener.default_actions().iter().map(Action::live).collect(),
+    };
+    Ok(Live::new(arn.clone(), "", spec, ListenerStatus { arn }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_leads_to_its_load_balancer() {
+        let arn = "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0a";
+        let mut scope = Scope::default();
+        assert!(!is_parent(&scope, arn, "web"));
+        scope.ids.insert("arn:aws:elasticloadbalancing:r:1:listener/app/web/0a/1b".into());
+        assert!(is_parent(&scope, arn, "web"));
+        assert!(!is_parent(&scope, "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0", "web"));
+    }
+
+    #[test]
+    fn a_live_listener_keeps_its_certificate() -> Result<()> {
+        let listener = sdk::Listener::builder().listener_arn("l").load_balancer_arn("b").port(443).protocol("HTTPS".into());
+        let live = live(&listener.certificates(sdk::Certificate::builder().certificate_arn("c").build()).build())?;
+        assert_eq!(live.spec.certificate.as_ref().map(Ref::as_str), Some("c"));
+        assert_eq!((live.spec.port, live.spec.protocol.as_str()), (443, "HTTPS"));
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! Simple Notification Service.
+
+pub(crate) mod subscription;
+pub(crate) mod topic;

@@ -1,0 +1,219 @@
+//! Subscription: who gets what a topic publishes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_sns::types as sdk;
+use holdfast_core::Spec;
+use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Tier};
+use holdfast_core::types::{JsonText, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::topic::Topic;
+use crate::client::Aws;
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live};
+
+/// A subscription to a topic. By e-mail and over HTTP somebody has to confirm it: until then it counts as
+/// done, with a remark. AWS drops an unconfirmed one after 48 hours, and cannot delete it sooner
+/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html>); Holdfast then subscribes
+/// again, and AWS asks again.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Subscription {
+    /// The topic.
+    #[spec(immutable)]
+    topic: Ref<Topic>,
+    /// `email`, `email-json`, `sms`, `http`, `https`, `sqs`, `lambda` or `application`.
+    #[spec(immutable)]
+    protocol: String,
+    /// An e-mail address, a telephone number, a URL, or the ARN of the queue or function.
+    #[spec(immutable)]
+    endpoint: String,
+    /// `MessageAttributes` (AWS's default) or `MessageBody`: what the filter looks at.
+    filter_policy_scope: Option<String>,
+    /// Which messages it gets; `null` for all. A change takes up to 15 minutes to work
+    /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html>).
+    filter_policy: Option<JsonText>,
+    /// Whether messages come without SNS's JSON around them; `sqs`, `http` and `https` only.
+    raw_message_delivery: Option<bool>,
+    /// Where undeliverable messages go: `{ deadLetterTargetArn: … }`.
+    redrive_policy: Option<JsonText>,
+    /// How deliveries over HTTP are repeated.
+    delivery_policy: Option<JsonText>,
+}
+
+/// What only AWS knows of a Subscription.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SubscriptionStatus {
+    /// Its ARN, once it is confirmed.
+    arn: Option<String>,
+}
+
+/// What can be read and set only of a confirmed subscription.
+const ONCE_CONFIRMED: [&str; 5] =
+    ["filterPolicyScope", "filterPolicy", "rawMessageDelivery", "redrivePolicy", "deliveryPolicy"];
+
+impl Kind for Subscription {
+    type Status = SubscriptionStatus;
+    const TIER: Tier = Tier::Operations;
+    const CLAIM: Claim = Claim::Parent { field: "topic", key: &["protocol", "endpoint"] };
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let pages = aws.sns.list_subscriptions().into_paginator().items().send();
+        let mut found = vec![];
+        for one in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+            let topic = one.topic_arn().unwrap_or_default();
+            let name = topic.rsplit(':').next().unwrap_or_default();
+            let arn = one.subscription_arn().unwrap_or_default();
+            let asked_for = scope.ids.contains(topic) || scope.ids.contains(arn) || !scope.lookups.is_empty();
+            // A deleted one is listed for days, with this word in place of its ARN.
+            if arn == "Deleted" || !(asked_for || scope.is_candidate(name)) {
+                continue;
+            }
+            if !is_confirmed(arn) {
+                found.push(pending(&one));
+                continue;
+            }
+            let detail = aws.sns.get_subscription_attributes().subscription_arn(arn).send().await.or_absent()?;
+            if let Some(detail) = detail {
+                found.push(live(&one, arn, &detail.attributes.unwrap_or_default()));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let Subscription { topic, protocol, endpoint, .. } = &desired.spec;
+        let attributes = texts(&desired.spec).into_iter().filter_map(|(key, _, text)| Some((key.to_owned(), text?)));
+        let made = aws
+            .sns
+            .subscribe()
+            .topic_arn(topic.as_str())
+            .protocol(protocol)
+            .endpoint(endpoint)
+            .set_attributes(Some(attributes.collect()))
+            .send()
+            .await?;
+        let arn = made.subscription_arn.unwrap_or_default();
+        Ok(if is_confirmed(&arn) { arn } else { pending_id(topic.as_str(), protocol, endpoint) })
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Some(arn) = &live.status.arn else {
+            return Err(Error::not_yet("sns.SetSubscriptionAttributes", "the subscription is not confirmed yet"));
+        };
+        for (key, field, text) in texts(&desired.spec) {
+            if desired.changed(field) {
+                let text = text.unwrap_or_else(|| {
+                    let default = match key {
+                        "FilterPolicy" => "{}",
+                        "FilterPolicyScope" => "MessageAttributes",
+                        "RawMessageDelivery" => "false",
+                        _ => "",
+                    };
+                    default.to_owned()
+                });
+                let set = aws.sns.set_subscription_attributes().subscription_arn(arn);
+                set.attribute_name(key).attribute_value(text).send().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        // An unconfirmed one cannot be deleted; AWS forgets it by itself.
+        if let Some(arn) = &live.status.arn {
+            aws.sns.unsubscribe().subscription_arn(arn).send().await?;
+        }
+        Ok(())
+    }
+}
+
+/// AWS's key, our field and the text of each attribute; the scope before the filter, which may need it.
+fn texts(spec: &Subscription) -> [(&'static str, &'static str, Option<String>); 5] {
+    let Subscription {
+        topic: _,
+        protocol: _,
+        endpoint: _,
+        filter_policy_scope,
+        filter_policy,
+        raw_message_delivery,
+        redrive_policy,
+        delivery_policy,
+    } = spec;
+    [
+        ("FilterPolicyScope", "filterPolicyScope", filter_policy_scope.clone()),
+        ("FilterPolicy", "filterPolicy", filter_policy.as_ref().map(JsonText::json)),
+        ("RawMessageDelivery", "rawMessageDelivery", raw_message_delivery.map(|raw| raw.to_string())),
+        ("RedrivePolicy", "redrivePolicy", redrive_policy.as_ref().map(JsonText::json)),
+        ("DeliveryPolicy", "deliveryPolicy", delivery_policy.as_ref().map(JsonText::json)),
+    ]
+}
+
+/// Instead of an ARN the list says `PendingConfirmation`, and Subscribe says `pending confirmation`.
+fn is_confirmed(arn: &str) -> bool {
+    arn.starts_with("arn:")
+}
+
+/// An id for what AWS has not given one yet.
+fn pending_id(topic: &str, protocol: &str, endpoint: &str) -> String {
+    format!("pending:{topic}:{protocol}:{endpoint}")
+}
+
+fn pending(one: &sdk::Subscription) -> Live<Subscription> {
+    let live = live(one, "", &HashMap::new());
+    let Subscription { topic, protocol, endpoint, .. } = &live.spec;
+    let id = pending_id(topic.as_str(), protocol, endpoint);
+    let message = format!("{endpoint} has to confirm the subscription; AWS drops it 48 hours after it was made");
+    // What Subscribe was given takes effect with the confirmation; until then it cannot be seen.
+    let scheduled: BTreeSet<String> = ONCE_CONFIRMED.iter().map(|field| (*field).to_owned()).collect();
+    let status = SubscriptionStatus { arn: None };
+    Live { id, status, scheduled, ..live }.remark("AwaitingConfirmation", message)
+}
+
+fn live(one: &sdk::Subscription, arn: &str, attributes: &HashMap<String, String>) -> Live<Subscription> {
+    let get = |key: &str| attributes.get(key).filter(|text| !text.is_empty());
+    let json = |key: &str| get(key).map(|text| JsonText::parse(text));
+    let spec = Subscription {
+        topic: Ref::new(one.topic_arn.clone().unwrap_or_default()),
+        protocol: one.protocol.clone().unwrap_or_default(),
+        endpoint: one.endpoint.clone().unwrap_or_default(),
+        filter_policy_scope: get("FilterPolicyScope").cloned(),
+        filter_policy: json("FilterPolicy"),
+        raw_message_delivery: get("RawMessageDelivery").map(|raw| raw == "true"),
+        redrive_policy: json("RedrivePolicy"),
+        delivery_policy: json("DeliveryPolicy"),
+    };
+    Live::new(arn, "", spec, SubscriptionStatus { arn: Some(arn.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pending_one_has_an_id_of_its_own_and_cannot_be_changed() {
+        let one = |endpoint: &str| {
+            let one = sdk::Subscription::builder().topic_arn("arn:t").protocol("email").endpoint(endpoint);
+            pending(&one.subscription_arn("PendingConfirmation").build())
+        };
+        let live = one("a@example.com");
+        assert_ne!(live.id, one("b@example.com").id);
+        assert_eq!(live.id, pending_id("arn:t", "email", "a@example.com"));
+        assert_eq!(live.remarks[0].reason, "AwaitingConfirmation");
+        assert_eq!(texts(&live.spec).map(|(_, field, _)| field), ONCE_CONFIRMED);
+        assert_eq!(live.scheduled.len(), ONCE_CONFIRMED.len());
+    }
+
+    #[test]
+    fn a_confirmed_one_tells_its_filter() {
+        let attributes = HashMap::from([("FilterPolicy".into(), r#"{"level":["high"]}"#.into())]);
+        let live = live(&sdk::Subscription::builder().build(), "arn:s", &attributes);
+        assert_eq!(live.spec.filter_policy, Some(JsonText(serde_json::json!({"level": ["high"]}))));
+    }
+}

@@ -1,0 +1,127 @@
+//! The graph of a document: as Mermaid, and as SVG with the tiers as columns.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::address::Address;
+use crate::document::Document;
+use crate::graph::Graph;
+use crate::schema::Tier;
+
+/// Mermaid's flowchart: an arrow from what refers to what it refers to; dotted where only an update needs it.
+pub fn mermaid(document: &Document) -> String {
+    let mut out = String::from("flowchart RL\n");
+    for (tier, members) in tiers(document) {
+        let _ = writeln!(out, "  subgraph {tier}");
+        for address in members {
+            let _ = writeln!(out, "    {}[\"{address}\"]", node(address));
+        }
+        out.push_str("  end\n");
+    }
+    for (from, to, late) in edges(document) {
+        let arrow = if late { "-.->" } else { "-->" };
+        let _ = writeln!(out, "  {} {arrow} {}", node(&from), node(&to));
+    }
+    out
+}
+
+const WIDTH: usize = 250;
+const GAP: usize = 110;
+const HEIGHT: usize = 26;
+const ROW: usize = 38;
+const TOP: usize = 60;
+
+/// SVG in tier columns, readable by itself.
+pub fn svg(document: &Document) -> String {
+    let columns = tiers(document);
+    let heights = Graph::of(document).heights();
+    let mut places: BTreeMap<&Address, (usize, usize)> = BTreeMap::new();
+    let mut rows = 0;
+    for (x, (_, members)) in columns.iter().enumerate() {
+        let mut members = members.clone();
+        members.sort_by_key(|a| (std::cmp::Reverse(heights.get(*a).copied().unwrap_or_default()), (*a).clone()));
+        rows = rows.max(members.len());
+        for (y, address) in members.into_iter().enumerate() {
+            places.insert(address, (20 + x * (WIDTH + GAP), TOP + y * ROW));
+        }
+    }
+    let (width, height) = (40 + columns.len() * (WIDTH + GAP) - GAP.min(columns.len() * GAP), TOP + rows * ROW + 20);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+         font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+    );
+    let title = format!("{}/{}", document.stack, document.env);
+    let _ = writeln!(out, "<text x=\"20\" y=\"24\" font-size=\"16\" font-weight=\"600\">{}</text>", escape(&title));
+    for (from, to, late) in edges(document) {
+        if let (Some(&(fx, fy)), Some(&(tx, ty))) = (places.get(&from), places.get(&to)) {
+            let dash = if late { " stroke-dasharray=\"4 3\"" } else { "" };
+            let (x1, y1, y2) = (fx, fy + HEIGHT / 2, ty + HEIGHT / 2);
+            let (x1, x2, bend) = match fx.cmp(&tx) {
+                std::cmp::Ordering::Greater => (x1, tx + WIDTH, 50),
+                std::cmp::Ordering::Less => (fx + WIDTH, tx, -50),
+                // Within a column the line leaves and comes back on the right.
+                std::cmp::Ordering::Equal => (fx + WIDTH, tx + WIDTH, -40),
+            };
+            let (b1, b2) = (x1 as i64 - bend, if fx == tx { x2 as i64 - bend } else { x2 as i64 + bend });
+            let _ = writeln!(out, "<path d=\"M{x1},{y1} C{b1},{y1} {b2},{y2} {x2},{y2}\" fill=\"none\" stroke=\"#94a3b8\"{dash}/>");
+        }
+    }
+    for (x, (tier, _)) in columns.iter().enumerate() {
+        let _ = writeln!(out, "<text x=\"{}\" y=\"48\" fill=\"#475569\" font-weight=\"600\">{tier}</text>", 20 + x * (WIDTH + GAP));
+    }
+    for (address, (x, y)) in places {
+        let fill = color(document.resources[address].schema.tier);
+        let text = shorten(&address.to_string());
+        let _ = writeln!(
+            out,
+            "<g><title>{full}</title><rect x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"5\" fill=\"{fill}\" stroke=\"#64748b\"/>\
+             <text x=\"{tx}\" y=\"{ty}\">{text}</text></g>",
+            full = escape(&address.to_string()),
+            tx = x + 10,
+            ty = y + 17,
+            text = escape(&text),
+        );
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn tiers(document: &Document) -> Vec<(Tier, Vec<&Address>)> {
+    let mut tiers: BTreeMap<Tier, Vec<&Address>> = BTreeMap::new();
+    for resource in document.resources.values() {
+        tiers.entry(resource.schema.tier).or_default().push(&resource.address);
+    }
+    tiers.into_iter().collect()
+}
+
+fn edges(document: &Document) -> Vec<(Address, Address, bool)> {
+    let graph = Graph::of(document);
+    let edges = graph.edges.into_iter().flat_map(|(from, to)| to.into_iter().map(move |(to, late)| (from.clone(), to, late)));
+    edges.filter(|(_, to, _)| document.resources.contains_key(to)).collect()
+}
+
+fn node(address: &Address) -> String {
+    address.to_string().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+fn color(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Network => "#dbeafe",
+        Tier::Data => "#fde68a",
+        Tier::Compute => "#dcfce7",
+        Tier::Edge => "#fae8ff",
+        Tier::Operations => "#f1f5f9",
+    }
+}
+
+fn shorten(text: &str) -> String {
+    const MOST: usize = 36;
+    match text.chars().count() > MOST {
+        true => text.chars().take(MOST - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,122 @@
+//! Plans as JSON: stable, and documented in docs/json.md.
+
+use serde_json::{Value as Json, json};
+
+use crate::address::Address;
+use crate::document::Document;
+use crate::observed::Observed;
+use crate::plan::{Action, Plan};
+use crate::schema::{Claim, Registry, Schema};
+
+/// The plan.
+pub fn plan(plan: &Plan, calls: u64) -> Json {
+    let mut summary: serde_json::Map<String, Json> =
+        Action::ALL.iter().filter(|a| **a != Action::Release).map(|a| (a.word().to_owned(), plan.count(*a).into())).collect();
+    summary.insert("none".into(), plan.unchanged.into());
+    let steps: Vec<Json> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            json!({
+                "address": step.address,
+                "tier": step.tier,
+                "action": step.action,
+                "cause": step.cause,
+                "changes": step.changes,
+                "after": step.after,
+            })
+        })
+        .collect();
+    json!({
+        "stack": plan.stack,
+        "env": plan.env,
+        "summary": summary,
+        "steps": steps,
+        "holds": plan.holds,
+        "remarks": plan.remarks.iter().map(|(address, r)| json!({"address": address, "reason": r.reason, "message": r.message})).collect::<Vec<_>>(),
+        "awsCalls": calls,
+        "digest": digest(plan),
+    })
+}
+
+/// A rendered document: its resources by address.
+pub fn document(document: &Document) -> Json {
+    let resources = document.resources.values().map(|r| {
+        let mut spec = r.spec.json();
+        if let Some(map) = spec.as_object_mut() {
+            map.insert("name".into(), r.name.clone().into());
+            if !r.region.is_empty() {
+                map.insert("region".into(), r.region.clone().into());
+            }
+        }
+        (r.address.to_string(), spec)
+    });
+    json!({
+        "stack": document.stack,
+        "env": document.env,
+        "resources": resources.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+/// The kinds: `[{"kind","tier","doc","mutable","immutable","unobserved"}]`.
+pub fn kinds(registry: &Registry) -> Json {
+    let kind = |schema: &&Schema| {
+        let unobserved: Vec<&str> = schema.unobserved.iter().map(|(field, _)| *field).collect();
+        let seen = schema.record.fields.iter().filter(|f| !unobserved.contains(&f.name));
+        let (immutable, mut mutable): (Vec<&str>, Vec<&str>) = {
+            let (fixed, free): (Vec<_>, Vec<_>) = seen.partition(|f| f.immutable);
+            (fixed.iter().map(|f| f.name).collect(), free.iter().map(|f| f.name).collect())
+        };
+        if schema.claim == Claim::AtCreate {
+            mutable.push("tags");
+        }
+        json!({
+            "kind": schema.kind,
+            "tier": schema.tier,
+            "doc": schema.record.doc,
+            "mutable": mutable,
+            "immutable": immutable,
+            "unobserved": unobserved,
+        })
+    };
+    registry.0.iter().map(kind).collect()
+}
+
+/// A live resource: `{"address","id","name","region","phase","spec","status","tags","remarks"}`.
+pub fn observed(address: &Address, observed: &Observed) -> Json {
+    json!({
+        "address": address,
+        "id": observed.id,
+        "name": observed.name,
+        "region": observed.region,
+        "phase": observed.phase,
+        "spec": observed.spec,
+        "status": observed.status,
+        "tags": observed.tags,
+        "remarks": observed.remarks,
+    })
+}
+
+/// What drifted: `{"stack","env","drift":[{"address","tier","cause","changes"}],"edits":[…],"holds","awsCalls"}`.
+pub fn drift(plan: &Plan, calls: u64) -> Json {
+    let (drift, edits): (Vec<_>, Vec<_>) = plan.differences.iter().partition(|d| d.cause.is_drift());
+    json!({
+        "stack": plan.stack,
+        "env": plan.env,
+        "drift": drift,
+        "edits": edits,
+        "holds": plan.holds,
+        "awsCalls": calls,
+    })
+}
+
+/// Two plans with the same digest do the same.
+fn digest(plan: &Plan) -> String {
+    let lines: Vec<String> = plan
+        .steps
+        .iter()
+        .map(|s| format!("{} {} {}", s.address, s.action.word(), json!(s.changes)))
+        .chain(plan.holds.iter().map(|h| format!("{} {:?}", h.address, h.reason)))
+        .collect();
+    crate::digest::text(&lines.join("\n"))
+}

@@ -1,0 +1,118 @@
+"""CloudWatch Logs: log groups."""
+import json
+import re
+
+from moto.logs.exceptions import InvalidParameterException, LogsClientError, ResourceNotFoundException
+from moto.logs.models import LogGroup, LogsBackend
+from moto.logs.responses import LogsResponse
+
+from mends import core, mend  # noqa: F401
+
+DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+
+
+@mend(LogsResponse)
+def create_log_group(moto, self):
+    """CreateLogGroup: names have 1 to 512 of a-z A-Z 0-9 _ - / . #; the class is STANDARD by default."""
+    name = self._get_param("logGroupName") or ""
+    if not re.fullmatch(r"[\.\-_/#A-Za-z0-9]{1,512}", name):
+        raise InvalidParameterException(constraint=r"Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+",
+                                        parameter="logGroupName", value=name)
+    answer = moto()
+    group = self.logs_backend.groups[name]
+    group.log_group_class = self._get_param("logGroupClass") or "STANDARD"
+    group.protected = bool(self._get_param("deletionProtectionEnabled"))
+    return answer
+
+
+@mend(LogGroup)
+def to_describe_dict(moto, self):
+    """LogGroup.logGroupClass, deletionProtectionEnabled."""
+    return {**moto(), "logGroupClass": getattr(self, "log_group_class", "STANDARD"), "deletionProtectionEnabled": getattr(self, "protected", False)}
+
+
+@mend(LogsBackend)
+def delete_log_group(moto, self, log_group_name):
+    """DeleteLogGroup: its tags go with it; a protected group is refused."""
+    group = self.groups.get(log_group_name)
+    if group and getattr(group, "protected", False):
+        raise LogsClientError("OperationAbortedException", "The log group has deletion protection enabled")
+    moto(log_group_name)
+    self.tagger.delete_all_tags_for_resource(group.arn)
+
+
+@mend(LogsResponse)
+def put_log_group_deletion_protection(moto, self):
+    """PutLogGroupDeletionProtection takes a name or an ARN."""
+    group = self.logs_backend.groups.get(self._get_param("logGroupIdentifier").split(":log-group:")[-1].removesuffix(":*"))
+    if not group:
+        raise ResourceNotFoundException()
+    group.protected = self._get_param("deletionProtectionEnabled")
+    return ""
+
+
+@mend(LogsResponse)
+def describe_log_groups(moto, self):
+    """DescribeLogGroups: logGroupNamePattern is a case-sensitive substring; it cannot be used together with a prefix."""
+    part, kind = self._get_param("logGroupNamePattern"), self._get_param("logGroupClass")
+    if part and self._get_param("logGroupNamePrefix"):
+        raise InvalidParameterException("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
+    if not part and not kind:
+        return moto()
+    found = [g.to_describe_dict() for name, g in sorted(self.logs_backend.groups.items()) if (part or "") in name]
+    return json.dumps({"logGroups": [g for g in found if kind in (None, g["logGroupClass"])]})
+
+
+@mend(LogsBackend)
+def put_retention_policy(moto, self, log_group_name, retention_in_days):
+    """PutRetentionPolicy: only the documented numbers of days."""
+    if int(retention_in_days) not in DAYS:
+        raise InvalidParameterException(constraint=f"Member must satisfy enum value set: {DAYS}", parameter="retentionInDays", value=retention_in_days)
+    moto(log_group_name, int(retention_in_days))
+
+
+def key_of(self, key):
+    name = self._get_param("logGroupName") or (self._get_param("resourceIdentifier") or "").split(":log-group:")[-1].removesuffix(":*")
+    if name not in self.logs_backend.groups:
+        raise ResourceNotFoundException()
+    self.logs_backend.groups[name].kms_key_id = key
+    return ""
+
+
+@mend(LogsResponse)
+def associate_kms_key(moto, self):
+    """AssociateKmsKey and DisassociateKmsKey change the log group's kmsKeyId."""
+    return key_of(self, self._get_param("kmsKeyId"))
+
+
+@mend(LogsResponse)
+def disassociate_kms_key(moto, self):
+    return key_of(self, None)
+
+
+def check_arn(self):
+    """The tag operations take the ARN without the :* at its end; what it names must exist."""
+    arn = self._get_param("resourceArn") or ""
+    known = {g.arn for g in self.logs_backend.groups.values()}
+    others = (self.logs_backend.destinations, self.logs_backend.delivery_sources, self.logs_backend.delivery_destinations, self.logs_backend.deliveries)
+    known |= {d.arn for kind in others for d in kind.values() if hasattr(d, "arn")}
+    if arn not in known:
+        raise ResourceNotFoundException("The specified resource does not exist.")
+
+
+@mend(LogsResponse)
+def list_tags_for_resource(moto, self):
+    check_arn(self)
+    return moto()
+
+
+@mend(LogsResponse)
+def tag_resource(moto, self):
+    check_arn(self)
+    return moto()
+
+
+@mend(LogsResponse)
+def untag_resource(moto, self):
+    check_arn(self)
+    return moto()
