@@ -94,3 +94,19 @@ def vpc(aws):
                for n, zone in enumerate("ab")]
     group = ec2.create_security_group(GroupName="web", Description="web", VpcId=made)["GroupId"]
     return types.SimpleNamespace(id=made, subnets=subnets, group=group)
+
+
+@pytest.fixture
+def ecs(aws):
+    """An ECS client, and a cluster c."""
+    aws("ecs").create_cluster(clusterName="c")
+    return aws("ecs")
+
+
+@pytest.fixture
+def elb(aws, vpc):
+    """An ELBv2 client; the VPC has an internet gateway, which an internet-facing load balancer needs."""
+    ec2 = aws("ec2")
+    igw = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=igw, VpcId=vpc.id)
+    return aws("elbv2")

@@ -14,7 +14,8 @@ def imported(aws, domain="example.org", key=KEY):
     """Plants a certificate that is ISSUED, as a test of the product would do it."""
     now, name = datetime.datetime.now(datetime.timezone.utc), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domain)])
     certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-                   .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(90))
+                   .serial_number(x509.random_serial_number())
+                   .not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(90))
                    .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain)]), False).sign(key, hashes.SHA256()))
     secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
     return aws("acm").import_certificate(Certificate=certificate.public_bytes(serialization.Encoding.PEM), PrivateKey=secret)["CertificateArn"]

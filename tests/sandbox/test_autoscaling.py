@@ -2,24 +2,25 @@
 import pytest
 
 from conftest import refused
-from test_ecs import described, ecs, register, service  # noqa: F401  fixtures and helpers
+from test_ecs import described, register, service
 
 KEY = {"ServiceNamespace": "ecs", "ResourceId": "service/c/s", "ScalableDimension": "ecs:service:DesiredCount"}
 
 
 @pytest.fixture
-def scaling(aws, ecs, vpc):  # noqa: F811
+def scaling(aws, ecs, vpc):
     register(ecs)
     service(ecs, vpc)
     return aws("application-autoscaling")
 
 
 def track(scaling, name="cpu", value=50.0, **key):
-    return scaling.put_scaling_policy(PolicyName=name, PolicyType="TargetTrackingScaling", **{**KEY, **key}, TargetTrackingScalingPolicyConfiguration={
-        "TargetValue": value, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}})
+    config = {"TargetValue": value, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}
+    return scaling.put_scaling_policy(PolicyName=name, PolicyType="TargetTrackingScaling", **{**KEY, **key},
+                                      TargetTrackingScalingPolicyConfiguration=config)
 
 
-def test_target(aws, ecs, scaling):  # noqa: F811
+def test_target(aws, ecs, scaling):
     """RegisterScalableTarget: defaults, updates of what is given, tags, and the capacity brought into the range."""
     refused("ValidationException", scaling.register_scalable_target, **KEY, MinCapacity=1)
     refused("ValidationException", scaling.register_scalable_target, **KEY, MinCapacity=5, MaxCapacity=1)
@@ -27,7 +28,8 @@ def test_target(aws, ecs, scaling):  # noqa: F811
     arn = scaling.register_scalable_target(**KEY, MinCapacity=3, MaxCapacity=6, Tags={"a": "b"})["ScalableTargetARN"]
     assert described(ecs)["desiredCount"] == 3
     shown = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"][0]
-    assert shown["RoleARN"].endswith(":role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService")
+    assert shown["RoleARN"].endswith(":role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
+                                     "AWSServiceRoleForApplicationAutoScaling_ECSService")
     assert set(shown["SuspendedState"].values()) == {False} and len(shown["SuspendedState"]) == 3
     scaling.register_scalable_target(**KEY, MaxCapacity=8, SuspendedState={"ScheduledScalingSuspended": True})
     shown = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[KEY["ResourceId"]])["ScalableTargets"][0]
@@ -40,7 +42,7 @@ def test_target(aws, ecs, scaling):  # noqa: F811
     refused("ValidationException", scaling.describe_scalable_targets, ServiceNamespace="ecs", ScalableDimension=KEY["ScalableDimension"])
 
 
-def test_pages_end(ecs, vpc, scaling):  # noqa: F811
+def test_pages_end(ecs, vpc, scaling):
     for n in range(5):
         service(ecs, vpc, f"s{n}")
         scaling.register_scalable_target(**{**KEY, "ResourceId": f"service/c/s{n}"}, MinCapacity=1, MaxCapacity=2)

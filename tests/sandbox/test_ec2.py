@@ -27,18 +27,28 @@ def flow_log(ec2, vpc, **more):
 
 # ---- tags and filters
 
-MADE = {  # kind: (type in tag specifications, create, describe, where the list is, what the id is called, by-id filter)
-    "vpc": ("vpc", lambda e, v, t: e.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=t)["Vpc"]["VpcId"], "describe_vpcs", "Vpcs", "VpcId", "vpc-id"),
-    "subnet": ("subnet", lambda e, v, t: e.create_subnet(VpcId=v.id, CidrBlock="10.0.9.0/24", TagSpecifications=t)["Subnet"]["SubnetId"], "describe_subnets", "Subnets", "SubnetId", "subnet-id"),
-    "igw": ("internet-gateway", lambda e, v, t: e.create_internet_gateway(TagSpecifications=t)["InternetGateway"]["InternetGatewayId"], "describe_internet_gateways", "InternetGateways", "InternetGatewayId", "internet-gateway-id"),
-    "eip": ("elastic-ip", lambda e, v, t: e.allocate_address(Domain="vpc", TagSpecifications=t)["AllocationId"], "describe_addresses", "Addresses", "AllocationId", "allocation-id"),
-    "nat": ("natgateway", lambda e, v, t: gateway(e, v.id) and nat(e, v, TagSpecifications=t)[0], "describe_nat_gateways", "NatGateways", "NatGatewayId", "nat-gateway-id"),
-    "rtb": ("route-table", lambda e, v, t: e.create_route_table(VpcId=v.id, TagSpecifications=t)["RouteTable"]["RouteTableId"], "describe_route_tables", "RouteTables", "RouteTableId", "route-table-id"),
-    "sg": ("security-group", lambda e, v, t: e.create_security_group(GroupName="g", Description="d", VpcId=v.id, TagSpecifications=t)["GroupId"], "describe_security_groups", "SecurityGroups", "GroupId", "group-id"),
-    "fl": ("vpc-flow-log", lambda e, v, t: flow_log(e, v.id, TagSpecifications=t), "describe_flow_logs", "FlowLogs", "FlowLogId", "flow-log-id"),
-    "sgr": ("security-group-rule", lambda e, v, t: e.authorize_security_group_ingress(GroupId=v.group, TagSpecifications=t, IpPermissions=[
-        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}])["SecurityGroupRules"][0]["SecurityGroupRuleId"],
-        "describe_security_group_rules", "SecurityGroupRules", "SecurityGroupRuleId", "security-group-rule-id"),
+SSH = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]
+MADE = {  # the type in tag specifications: (how one is made, the describe call, its list, the name of the id, the filter by id, unknown id)
+    "vpc": (lambda e, v, t: e.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=t)["Vpc"]["VpcId"],
+            "describe_vpcs", "Vpcs", "VpcId", "vpc-id", "InvalidVpcID.NotFound"),
+    "subnet": (lambda e, v, t: e.create_subnet(VpcId=v.id, CidrBlock="10.0.9.0/24", TagSpecifications=t)["Subnet"]["SubnetId"],
+               "describe_subnets", "Subnets", "SubnetId", "subnet-id", "InvalidSubnetID.NotFound"),
+    "internet-gateway": (lambda e, v, t: e.create_internet_gateway(TagSpecifications=t)["InternetGateway"]["InternetGatewayId"],
+                         "describe_internet_gateways", "InternetGateways", "InternetGatewayId", "internet-gateway-id",
+                         "InvalidInternetGatewayID.NotFound"),
+    "elastic-ip": (lambda e, v, t: e.allocate_address(Domain="vpc", TagSpecifications=t)["AllocationId"],
+                   "describe_addresses", "Addresses", "AllocationId", "allocation-id", "InvalidAllocationID.NotFound"),
+    "natgateway": (lambda e, v, t: gateway(e, v.id) and nat(e, v, TagSpecifications=t)[0],
+                   "describe_nat_gateways", "NatGateways", "NatGatewayId", "nat-gateway-id", "NatGatewayNotFound"),
+    "route-table": (lambda e, v, t: e.create_route_table(VpcId=v.id, TagSpecifications=t)["RouteTable"]["RouteTableId"],
+                    "describe_route_tables", "RouteTables", "RouteTableId", "route-table-id", "InvalidRouteTableID.NotFound"),
+    "security-group": (lambda e, v, t: e.create_security_group(GroupName="g", Description="d", VpcId=v.id, TagSpecifications=t)["GroupId"],
+                       "describe_security_groups", "SecurityGroups", "GroupId", "group-id", "InvalidGroup.NotFound"),
+    "vpc-flow-log": (lambda e, v, t: flow_log(e, v.id, TagSpecifications=t),
+                     "describe_flow_logs", "FlowLogs", "FlowLogId", "flow-log-id", "InvalidFlowLogId.NotFound"),
+    "security-group-rule": (lambda e, v, t: e.authorize_security_group_ingress(GroupId=v.group, TagSpecifications=t, IpPermissions=SSH)[
+        "SecurityGroupRules"][0]["SecurityGroupRuleId"], "describe_security_group_rules", "SecurityGroupRules", "SecurityGroupRuleId",
+        "security-group-rule-id", "InvalidSecurityGroupRuleId.NotFound"),
 }
 
 
@@ -46,12 +56,12 @@ MADE = {  # kind: (type in tag specifications, create, describe, where the list 
 def test_tags_and_filters(aws, vpc, kind):
     """Every kind takes tags at its creation, by CreateTags and DeleteTags, and is found by several tag: filters together."""
     ec2 = aws("ec2")
-    spec, create, describe, listed, name, by_id = MADE[kind]
-    made = create(ec2, vpc, tags(spec, **{"holdfast:stack": "shop", "holdfast:env": "prod", "Name": "n"}))
+    create, describe, listed, name, by_id, missing = MADE[kind]
+    made = create(ec2, vpc, tags(kind, **{"holdfast:stack": "shop", "holdfast:env": "prod", "Name": "n"}))
 
     def found(**wanted):
         pairs = [{"Name": k.replace("__", ":"), "Values": v if isinstance(v, list) else [v]} for k, v in wanted.items()]
-        argument = "Filter" if kind == "fl" else "Filters"
+        argument = "Filter" if kind == "vpc-flow-log" else "Filters"
         return [x[name] for x in getattr(ec2, describe)(**{argument: pairs})[listed]]
 
     assert found(**{"tag:holdfast:stack": "shop", "tag:holdfast:env": "prod"}) == [made]
@@ -64,13 +74,10 @@ def test_tags_and_filters(aws, vpc, kind):
     assert found(**{"tag:more": "1", "tag:Name": "m"}) == [made] and found(**{"tag:holdfast:env": "prod"}) == []
     seen = ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [made]}])["Tags"]
     assert {t["Key"]: t["Value"] for t in seen} == {"holdfast:stack": "shop", "Name": "m", "more": "1"}
-    assert {t["ResourceType"] for t in seen} == {spec}
+    assert {t["ResourceType"] for t in seen} == {kind}
     whole = next(x for x in getattr(ec2, describe)()[listed] if x[name] == made)
     assert {t["Key"]: t["Value"] for t in whole["Tags"]} == {"holdfast:stack": "shop", "Name": "m", "more": "1"}
     refused("InvalidParameterValue", create, ec2, vpc, tags("volume", a="b"))
-    missing = {"nat": "NatGatewayNotFound", "fl": "InvalidFlowLogId.NotFound", "eip": "InvalidAllocationID.NotFound",
-               "sgr": "InvalidSecurityGroupRuleId.NotFound", "vpc": "InvalidVpcID.NotFound", "subnet": "InvalidSubnetID.NotFound",
-               "igw": "InvalidInternetGatewayID.NotFound", "rtb": "InvalidRouteTableID.NotFound", "sg": "InvalidGroup.NotFound"}[kind]
     refused(missing, ec2.create_tags, Resources=[made.split("-")[0] + "-0123456789abcdef0"], Tags=tags(a="b"))
 
 
@@ -312,7 +319,8 @@ def test_group_rules(aws, vpc):
     assert by_text["lan"]["CidrIpv4"] == "100.68.0.0/18"  # IpRange.CidrIp: AWS canonicalizes
     assert by_text["from alb"]["ReferencedGroupInfo"]["GroupId"] == other and "CidrIpv4" not in by_text["from alb"]
     shown = ec2.describe_security_groups(GroupIds=[vpc.group])["SecurityGroups"][0]["IpPermissions"]
-    assert [p["UserIdGroupPairs"] for p in shown if p["FromPort"] == 80] == [[{"GroupId": other, "UserId": "123456789012", "Description": "from alb"}]]
+    pairs = [{"GroupId": other, "UserId": "123456789012", "Description": "from alb"}]
+    assert [p["UserIdGroupPairs"] for p in shown if p["FromPort"] == 80] == [pairs]
     # a rule is the same whatever its description, and a call makes all of its rules or none
     refused("InvalidPermission.Duplicate", ec2.authorize_security_group_ingress, GroupId=vpc.group,
             IpPermissions=[web(8080, cidr="10.0.0.0/8"), web(443, cidr="100.68.0.0/18", text="again")])
@@ -322,7 +330,8 @@ def test_group_rules(aws, vpc):
             IpPermissions=[web(80, group=other), web(81, group=other)])
     assert len(rules(ec2, vpc.group)) == 2
     ec2.revoke_security_group_ingress(GroupId=vpc.group, IpPermissions=[web(80, group=other)])
-    refused("InvalidSecurityGroupRuleId.NotFound", ec2.revoke_security_group_ingress, GroupId=vpc.group, SecurityGroupRuleIds=["sgr-0123456789abcdef0"])
+    refused("InvalidSecurityGroupRuleId.NotFound", ec2.revoke_security_group_ingress, GroupId=vpc.group,
+            SecurityGroupRuleIds=["sgr-0123456789abcdef0"])
     ec2.revoke_security_group_ingress(GroupId=vpc.group, SecurityGroupRuleIds=[by_text["lan"]["SecurityGroupRuleId"]])
     assert rules(ec2, vpc.group) == []
     everything = rules(ec2, vpc.group, egress=True)

@@ -11,7 +11,8 @@ def test_repository(aws):
     made = ecr.create_repository(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": True}, imageTagMutability="IMMUTABLE",
                                  tags=tags(a="b"))["repository"]
     refused("RepositoryAlreadyExistsException", ecr.create_repository, repositoryName="team/app")
-    assert made["repositoryUri"] == "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app" and made["encryptionConfiguration"] == {"encryptionType": "AES256"}
+    assert made["repositoryUri"] == "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app"
+    assert made["encryptionConfiguration"] == {"encryptionType": "AES256"}
     assert (made["imageTagMutability"], made["imageScanningConfiguration"]) == ("IMMUTABLE", {"scanOnPush": True})
     ecr.put_image_tag_mutability(repositoryName="team/app", imageTagMutability="MUTABLE")
     ecr.put_image_scanning_configuration(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": False})

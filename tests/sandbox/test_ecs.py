@@ -1,17 +1,7 @@
 """ECS behaves as the ECS API Reference and Developer Guide document it."""
-import base64
-
-import pytest
-
 from conftest import eventually, refused, tags
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1"
-
-
-@pytest.fixture
-def ecs(aws):
-    aws("ecs").create_cluster(clusterName="c")
-    return aws("ecs")
 
 
 def register(ecs, family="web", image="nginx", **more):
@@ -46,8 +36,9 @@ def balanced(aws, vpc):
 
 def test_cluster(aws):
     ecs = aws("ecs")
+    strategy = [{"capacityProvider": "FARGATE", "weight": 1}]
     made = ecs.create_cluster(clusterName="one", settings=[{"name": "containerInsights", "value": "enabled"}], tags=tags(form="key", a="b"),
-                              capacityProviders=["FARGATE"], defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}])["cluster"]
+                              capacityProviders=["FARGATE"], defaultCapacityProviderStrategy=strategy)["cluster"]
     again = ecs.create_cluster(clusterName="one", settings=[{"name": "containerInsights", "value": "disabled"}])["cluster"]
     assert again["clusterArn"] == made["clusterArn"] and again["settings"] == [{"name": "containerInsights", "value": "enabled"}]
     plain = ecs.describe_clusters(clusters=["one"])["clusters"][0]
@@ -127,7 +118,8 @@ def test_service_round_trip(ecs, vpc):
     spot = ecs.create_service(cluster="c", serviceName="spot", taskDefinition="web", platformVersion="1.4.0",
                               capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}],
                               networkConfiguration={"awsvpcConfiguration": {"subnets": vpc.subnets}})["service"]
-    assert "launchType" not in spot and spot["capacityProviderStrategy"][0]["capacityProvider"] == "FARGATE_SPOT" and spot["platformVersion"] == "1.4.0"
+    assert "launchType" not in spot and spot["platformVersion"] == "1.4.0"
+    assert spot["capacityProviderStrategy"][0]["capacityProvider"] == "FARGATE_SPOT"
 
 
 def test_service_becomes_steady(aws, ecs, vpc):
@@ -194,8 +186,9 @@ def test_service_refusals(aws, ecs, vpc):
     refused("InvalidParameterException", ecs.describe_services, cluster="c", services=[f"s{n}" for n in range(11)])
     refused("InvalidParameterException", service, ecs, vpc, "t", healthCheckGracePeriodSeconds=10)
     instance = aws("elbv2").create_target_group(Name="i", Protocol="HTTP", Port=80, VpcId=vpc.id)["TargetGroups"][0]["TargetGroupArn"]
-    for wrong in ({"containerName": "none", "containerPort": 80}, {"containerName": "web", "containerPort": 81}, {"containerName": "web", "containerPort": 80}):
-        refused("InvalidParameterException", service, ecs, vpc, "t", loadBalancers=[{"targetGroupArn": instance, **wrong}])
+    for name, port in (("none", 80), ("web", 81), ("web", 80)):
+        wrong = [{"targetGroupArn": instance, "containerName": name, "containerPort": port}]
+        refused("InvalidParameterException", service, ecs, vpc, "t", loadBalancers=wrong)
     refused("ClientException", service, ecs, vpc, "t", taskDefinition="none:1")
     token = [service(ecs, vpc, "t", clientToken="x")["serviceArn"] for _ in range(2)]
     assert token[0] == token[1]
@@ -243,8 +236,23 @@ def test_circuit_breaker(aws, ecs, vpc):
     assert described(ecs, "fresh")["deployments"][0]["rolloutState"] == "FAILED" and described(ecs, "fresh")["deployments"][0]["failedTasks"] == 3
 
 
+def test_subnet_that_is_gone(aws, ecs, vpc):
+    """A service that cannot place its tasks says so in its events, and goes on when it can."""
+    register(ecs)
+    service(ecs, vpc, desiredCount=0, tags=tags(form="key", a="b"))
+    for subnet in vpc.subnets:
+        aws("ec2").delete_subnet(SubnetId=subnet)
+    ecs.update_service(cluster="c", service="s", desiredCount=1)
+    seen = described(ecs)
+    assert seen["runningCount"] == 0 and "unable to place a task" in seen["events"][0]["message"]
+    arn = seen["serviceArn"]
+    ecs.tag_resource(resourceArn=arn, tags=tags(form="key", c="d"))
+    ecs.untag_resource(resourceArn=arn, tagKeys=["a"])
+    assert ecs.list_tags_for_resource(resourceArn=arn)["tags"] == tags(form="key", c="d")
+
+
 def test_images_elsewhere_are_not_checked(aws, ecs, vpc):
     aws.set(imagePull="strict")
-    register(ecs, image="public.ecr.aws/nginx/nginx:latest")
+    register(ecs, image="nginx:latest")
     service(ecs, vpc)
     assert described(ecs)["runningCount"] == 2

@@ -1,23 +1,16 @@
 """Elastic Load Balancing behaves as its API Reference documents it."""
-import pytest
-
 from conftest import eventually, refused, tags
 from test_acm import imported
 
 
-@pytest.fixture
-def elb(aws, vpc):
-    ec2 = aws("ec2")
-    ec2.attach_internet_gateway(InternetGatewayId=ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"], VpcId=vpc.id)
-    return aws("elbv2")
-
-
 def balancer(elb, vpc, name="lb", **more):
-    return elb.create_load_balancer(**{"Name": name, "Subnets": vpc.subnets, "SecurityGroups": [vpc.group], **more})["LoadBalancers"][0]["LoadBalancerArn"]
+    asked = {"Name": name, "Subnets": vpc.subnets, "SecurityGroups": [vpc.group], **more}
+    return elb.create_load_balancer(**asked)["LoadBalancers"][0]["LoadBalancerArn"]
 
 
 def target_group(elb, vpc, name="tg", **more):
-    return elb.create_target_group(**{"Name": name, "Protocol": "HTTP", "Port": 80, "VpcId": vpc.id, "TargetType": "ip", **more})["TargetGroups"][0]["TargetGroupArn"]
+    asked = {"Name": name, "Protocol": "HTTP", "Port": 80, "VpcId": vpc.id, "TargetType": "ip", **more}
+    return elb.create_target_group(**asked)["TargetGroups"][0]["TargetGroupArn"]
 
 
 def forward(group):
@@ -87,6 +80,16 @@ def test_load_balancer_pends_and_is_in_the_way(aws, vpc, elb):
     other = aws("ec2").create_security_group(GroupName="o", Description="o", VpcId=vpc.id)["GroupId"]
     assert elb.set_security_groups(LoadBalancerArn=lb, SecurityGroups=[other])["SecurityGroupIds"] == [other]
     aws("ec2").delete_security_group(GroupId=vpc.group)
+
+
+def test_network_load_balancer(aws, vpc, elb):
+    """The ARN of a Network Load Balancer says net; it has attributes of its own, and its tags."""
+    lb = balancer(elb, vpc, "n", Type="network", SecurityGroups=[], Tags=tags(a="b"))
+    assert ":loadbalancer/net/n/" in lb and elb.describe_tags(ResourceArns=[lb])["TagDescriptions"][0]["Tags"] == tags(a="b")
+    assert attributes(elb.describe_load_balancer_attributes(LoadBalancerArn=lb))["dns_record.client_routing_policy"] == "any_availability_zone"
+    group = target_group(elb, vpc, Protocol="TCP")
+    assert attributes(elb.describe_target_group_attributes(TargetGroupArn=group))["stickiness.type"] == "source_ip"
+    assert listener(elb, lb, forward(group), Protocol="TCP")["LoadBalancerArn"] == lb
 
 
 def test_target_group(aws, vpc, elb):

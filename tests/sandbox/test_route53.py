@@ -34,10 +34,11 @@ def test_records(aws, zone):
     assert "not found" in refused("InvalidChangeBatch", change, route53, zone, "DELETE", "none.example.org")
     assert "do not match" in refused("InvalidChangeBatch", change, route53, zone, "DELETE", "www.example.org", TTL=61,
                                      ResourceRecords=[{"Value": "192.0.2.1"}])
-    change(route53, zone, "UPSERT", "*.example.org", AliasTarget={"HostedZoneId": "Z2P70J7EXAMPLE", "DNSName": "Lb.example.net", "EvaluateTargetHealth": True})
+    alias = {"HostedZoneId": "Z2P70J7EXAMPLE", "DNSName": "Lb.example.net", "EvaluateTargetHealth": True}
+    change(route53, zone, "UPSERT", "*.example.org", AliasTarget=alias)
     shown = {r["Name"]: r for r in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"] if r["Type"] == "A"}
     assert set(shown) == {"www.example.org.", "\\052.example.org."}
     assert shown["\\052.example.org."]["AliasTarget"]["DNSName"] == "lb.example.net."
     change(route53, zone, "DELETE", "www.example.org")
-    change(route53, zone, "DELETE", "*.example.org", AliasTarget={"HostedZoneId": "Z2P70J7EXAMPLE", "DNSName": "lb.example.net.", "EvaluateTargetHealth": True})
+    change(route53, zone, "DELETE", "*.example.org", AliasTarget={**alias, "DNSName": "lb.example.net."})
     route53.delete_hosted_zone(Id=zone)

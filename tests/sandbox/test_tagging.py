@@ -1,11 +1,11 @@
 """GetResources finds every kind in use by its tags (roles excepted, as the Tagging API documents)."""
 from conftest import tags
-from test_elbv2 import balancer, elb, forward, listener, target_group  # noqa: F401  a fixture and helpers
+from test_elbv2 import balancer, forward, listener, target_group
 
 STACK = {"holdfast:stack": "shop"}
 
 
-def test_get_resources(aws, vpc, elb):  # noqa: F811
+def test_get_resources(aws, vpc, elb):
     ec2, spec = aws("ec2"), tags(**STACK)
     ec2.allocate_address(Domain="vpc", TagSpecifications=tags("elastic-ip", **STACK))
     ec2.create_vpc(CidrBlock="10.3.0.0/16", TagSpecifications=tags("vpc", **STACK))
@@ -18,7 +18,7 @@ def test_get_resources(aws, vpc, elb):  # noqa: F811
     aws("sns").create_topic(Name="t", Tags=spec)
     found = aws("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "holdfast:stack", "Values": ["shop"]}])["ResourceTagMappingList"]
     kinds = sorted(":".join(f["ResourceARN"].split(":")[2:3] + f["ResourceARN"].split(":")[5:]).split("/")[0] for f in found)
-    assert kinds == ["ec2:elastic-ip", "ec2:vpc", "ecr:repository", "ecs:cluster", "elasticloadbalancing:listener", "elasticloadbalancing:loadbalancer",
-                     "elasticloadbalancing:targetgroup", "logs:log-group:g", "sns:t"]
+    balancing = [f"elasticloadbalancing:{kind}" for kind in ("listener", "loadbalancer", "targetgroup")]
+    assert kinds == ["ec2:elastic-ip", "ec2:vpc", "ecr:repository", "ecs:cluster", *balancing, "logs:log-group:g", "sns:t"]
     few = aws("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["ec2:elastic-ip", "ecr:repository"])["ResourceTagMappingList"]
     assert len(few) == 2

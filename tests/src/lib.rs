@@ -13,7 +13,10 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 pub mod holdfast;
+pub mod http;
+pub mod manual;
 pub mod outside;
+pub mod plant;
 pub mod proxy;
 pub mod sandbox;
 pub mod stage;
@@ -63,4 +66,12 @@ fn isolate(command: &mut Command, env: &Env) {
         }
     }
     command.envs(env);
+}
+
+/// A loopback port that is free for the moment.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> std::io::Result<u16> {
+    std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr().map(|address| address.port())
 }

@@ -121,6 +121,14 @@ impl Drop for Sandbox {
     }
 }
 
+/// The Python interpreter of the sandbox, with its requirements; made when it is missing.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn python() -> anyhow::Result<PathBuf> {
+    python::interpreter(|_| ())
+}
+
 /// The directory of the checkout.
 pub fn root() -> anyhow::Result<PathBuf> {
     python::root()

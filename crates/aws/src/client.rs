@@ -153,6 +153,7 @@ clients! {
     route53: aws_sdk_route53,
     sns: aws_sdk_sns,
     sts: aws_sdk_sts,
+    tagging: aws_sdk_resourcegroupstagging,
 }
 
 type Answer = Arc<dyn Any + Send + Sync>;

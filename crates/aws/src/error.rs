@@ -29,7 +29,7 @@ impl Error {
     /// What AWS refused inside an answer that is itself a success.
     pub(crate) fn refused(operation: &str, code: &str, message: impl Into<String>) -> Error {
         let message = message.into();
-        let class = if is_unassumable(&message) { Class::NotYet } else { classify(Some(code), 400) };
+        let class = if is_early(&message) { Class::NotYet } else { classify(Some(code), 400) };
         Error(Failure { class, code: Some(code.into()), ..Failure::terminal(operation, message) })
     }
 
@@ -72,7 +72,7 @@ where
                 let code = service.err().code().map(str::to_owned);
                 let message = service.err().message().map(str::to_owned);
                 let class = match &message {
-                    Some(message) if is_unassumable(message) => Class::NotYet,
+                    Some(message) if is_early(message) => Class::NotYet,
                     _ => classify(code.as_deref(), status),
                 };
                 let message = match (&code, message) {
@@ -155,12 +155,15 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     const NOT_YET: &[&str] = &[
         "ClusterContainsServicesException",
         "ClusterContainsTasksException",
+        "ConcurrentAccess",
+        "ConcurrentModification",
         "ConcurrentModificationException",
         "ConcurrentUpdateException",
         "DeleteConflict",
         "DependencyViolation",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
+        "HostedZoneNotEmpty",
         "IncorrectState",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
@@ -168,6 +171,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
+        "RequestInProgressException",
         "Resource.AlreadyAssociated",
         "ResourceInUse",
         "ResourceInUseException",
@@ -196,10 +200,21 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     }
 }
 
-/// True when a service cannot assume a role that may be new: IAM is eventually consistent, and such a refusal has
-/// no code of its own (<https://github.com/hashicorp/terraform-provider-aws/issues/29323> for flow logs).
-fn is_unassumable(message: &str) -> bool {
-    message.to_lowercase().contains("unable to assume")
+/// True when a refusal that has no code of its own says that something is not there yet, or still is.
+fn is_early(message: &str) -> bool {
+    const EARLY: &[&str] = &[
+        // IAM is eventually consistent, and a role may be new
+        // (https://github.com/hashicorp/terraform-provider-aws/issues/29323 for flow logs).
+        "unable to assume",
+        // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
+        "invalid principal",
+        // ECS: a target group without a listener, and a name that a deleted service still holds
+        // (https://github.com/spinnaker/spinnaker/issues/5476).
+        "does not have an associated load balancer",
+        "still draining",
+    ];
+    let message = message.to_lowercase();
+    EARLY.iter().any(|text| message.contains(text))
 }
 
 /// True when a code says that what was named does not exist.

@@ -1,12 +1,12 @@
 //! Expressions: `${…}` in strings, in CEL, over `params`, `env`, `each` and other resources.
 //!
 //! CEL always ends but may take long, so every expression is bounded before and while it runs
-//! (see [`bound`]). What it can call besides CEL's own functions stands in [`function`].
+//! (see `bound`). What it can call besides CEL's own functions stands in [`function`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{Expr, IdedExpr};
 use cel::parser::PrattParser;
 use cel::{Context, Env};
 
@@ -17,8 +17,10 @@ pub(crate) mod bound;
 mod convert;
 pub mod function;
 mod template;
+mod tree;
 
 pub(crate) use template::{Part, Template};
+use tree::{chain, collect, parts_mut};
 
 /// An expression that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,10 +72,7 @@ pub(crate) type Found = Option<(Address, usize)>;
 ///
 /// # Errors
 /// Says what the expression could not do, or which resource is not there.
-pub fn evaluate(
-    deferred: &Deferred,
-    attributes: &dyn Fn(&Address) -> Option<Value>,
-) -> Result<Value, ExpressionError> {
+pub fn evaluate(deferred: &Deferred, attributes: &dyn Fn(&Address) -> Option<Value>) -> Result<Value, ExpressionError> {
     let mut variables = BTreeMap::new();
     for (root, bound) in &deferred.bindings {
         variables.insert(root.clone(), settled(bound, attributes)?);
@@ -152,11 +151,19 @@ pub(crate) fn run(
 fn as_text(value: &Value, code: &str) -> Result<String, ExpressionError> {
     match value {
         Value::Text(text) => Ok(text.clone()),
-        Value::Bool(_) | Value::Integer(_) | Value::Number(_) => Ok(value.to_string()),
+        Value::Bool(_) | Value::Integer(_) | Value::Number(_) => Ok(plain_text(value)),
         Value::Null => Err(ExpressionError::new("this is null, and stands inside a string", code)
             .help("give it a value, or write `default(…, \"\")`")),
         _ => Err(ExpressionError::new("this is a list or a map, and stands inside a string", code)
             .help("write `json(…)`, or `join(…, \",\")` for a list")),
+    }
+}
+
+/// A scalar as text: a whole number without a fraction, as CEL's own `string` has it.
+pub(crate) fn plain_text(value: &Value) -> String {
+    match value {
+        Value::Number(n) => format!("{n}"),
+        other => other.to_string(),
     }
 }
 
@@ -179,14 +186,26 @@ impl Code {
             }
         })?;
         bound::bind(&mut expression, text)?;
-        let mut uses = Vec::new();
-        collect(&expression, &mut Vec::new(), &mut uses);
+        let uses = collect(&expression, &|_| None);
         Ok(Code { text: text.to_owned(), expression, uses })
     }
 
     /// The read that this is, when it is nothing else: `params.zones`.
     pub(crate) fn path(&self) -> Option<Use> {
         chain(&self.expression).filter(|(_, _, whole)| *whole).map(|(root, steps, _)| Use { root, steps })
+    }
+
+    /// What it reads once the conditions are decided that depend on `bindings` alone.
+    pub(crate) fn reads(&self, bindings: &BTreeMap<String, Value>) -> Vec<Use> {
+        let decide = |condition: &IdedExpr| {
+            let mut known = collect(condition, &|_| None).into_iter();
+            if !known.all(|used| bindings.get(&used.root).is_some_and(|bound| !is_deferred(bound))) {
+                return None;
+            }
+            let decided = evaluate_tree(condition, bindings.iter(), &bound::Budget::default());
+            if let Ok(cel::Value::Bool(decided)) = decided { Some(decided) } else { None }
+        };
+        collect(&self.expression, &decide)
     }
 
     fn run(
@@ -197,138 +216,47 @@ impl Code {
         attributes: &dyn Fn(&Address) -> Option<Value>,
         budget: &bound::Budget,
     ) -> Result<Value, ExpressionError> {
-        let mut context = Context::with_env(LIBRARY.clone());
-        function::add(&mut context, budget);
-        for (name, value) in variables {
-            context.add_variable_from_value(name.clone(), convert::to_cel(value));
-        }
         let mut expression = self.expression.clone();
         let mut read = BTreeSet::new();
         substitute(&mut expression, is_kind, locate, &mut read);
+        let mut resources = Vec::new();
         for address in read {
             let Some(value) = attributes(&address) else {
                 return Err(ExpressionError::new(format!("`{address}` is not there"), &self.text));
             };
-            context.add_variable_from_value(variable(&address), convert::to_cel(&value));
+            resources.push((variable(&address), value));
         }
-        let result = cel::Value::resolve(&expression, &context);
+        let all = variables.iter().chain(resources.iter().map(|(name, value)| (name, value)));
+        let result = evaluate_tree(&expression, all, budget);
         let value = result.map_err(|error| ExpressionError::new(convert::explain(&error), &self.text))?;
         convert::from_cel(&value).map_err(|message| ExpressionError::new(message, &self.text))
     }
 }
 
+/// What a tree evaluates to.
+fn evaluate_tree<'v>(
+    expression: &IdedExpr,
+    variables: impl Iterator<Item = (&'v String, &'v Value)>,
+    budget: &bound::Budget,
+) -> Result<cel::Value, cel::ExecutionError> {
+    let mut context = Context::with_env(LIBRARY.clone());
+    function::add(&mut context, budget);
+    for (name, value) in variables {
+        context.add_variable_from_value(name.clone(), convert::to_cel(value));
+    }
+    cel::Value::resolve(expression, &context)
+}
+
+/// True when a value has a part that only other resources can give.
+pub(crate) fn is_deferred(value: &Value) -> bool {
+    let mut found = false;
+    value.walk(&mut |v| found |= matches!(v, Value::Deferred(_)));
+    found
+}
+
 /// The variable that stands for a resource. No expression can spell it.
 fn variable(address: &Address) -> String {
     format!("@{}", address.to_string().replace('.', "@"))
-}
-
-/// Root and literal steps of `root.step["step"]…`, and whether that is the whole expression.
-///
-/// A step that is computed ends the chain: what is before it counts.
-fn chain(expression: &IdedExpr) -> Option<(String, Vec<String>, bool)> {
-    match &expression.expr {
-        Expr::Ident(root) => Some((root.clone(), Vec::new(), true)),
-        Expr::Select(select) => {
-            let (root, mut steps, whole) = chain(&select.operand)?;
-            if whole {
-                steps.push(select.field.clone());
-            }
-            Some((root, steps, whole && !select.test))
-        }
-        Expr::Call(call) if call.func_name == cel::common::ast::operators::INDEX && call.args.len() == 2 => {
-            let (root, mut steps, whole) = chain(&call.args[0])?;
-            match &call.args[1].expr {
-                Expr::Literal(LiteralValue::String(step)) if whole => {
-                    steps.push(step.inner().to_string());
-                    Some((root, steps, true))
-                }
-                _ => Some((root, steps, false)),
-            }
-        }
-        _ => None,
-    }
-}
-
-/// The direct parts of an expression.
-pub(crate) fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
-    match &expression.expr {
-        Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).collect(),
-        Expr::Comprehension(c) => vec![&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result],
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
-        Expr::Struct(made) => made.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
-        Expr::Select(select) => vec![&select.operand],
-        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
-    }
-}
-
-fn entry_parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
-    match entry {
-        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-        EntryExpr::StructField(field) => vec![&field.value],
-    }
-}
-
-/// The same, to be changed.
-pub(crate) fn parts_mut(expression: &mut IdedExpr) -> Vec<&mut IdedExpr> {
-    match &mut expression.expr {
-        Expr::Call(call) => call.target.iter_mut().map(AsMut::as_mut).chain(&mut call.args).collect(),
-        Expr::Comprehension(c) => {
-            vec![&mut c.iter_range, &mut c.accu_init, &mut c.loop_cond, &mut c.loop_step, &mut c.result]
-        }
-        Expr::List(list) => list.elements.iter_mut().collect(),
-        Expr::Map(map) => map.entries.iter_mut().flat_map(|entry| entry_parts_mut(&mut entry.expr)).collect(),
-        Expr::Struct(made) => made.entries.iter_mut().flat_map(|entry| entry_parts_mut(&mut entry.expr)).collect(),
-        Expr::Select(select) => vec![&mut select.operand],
-        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
-    }
-}
-
-fn entry_parts_mut(entry: &mut EntryExpr) -> Vec<&mut IdedExpr> {
-    match entry {
-        EntryExpr::MapEntry(entry) => vec![&mut entry.key, &mut entry.value],
-        EntryExpr::StructField(field) => vec![&mut field.value],
-    }
-}
-
-/// Collects what an expression reads; `bound` holds the variables of the comprehensions around.
-fn collect(expression: &IdedExpr, bound: &mut Vec<String>, uses: &mut Vec<Use>) {
-    if let Some((root, steps, whole)) = chain(expression) {
-        if !bound.contains(&root) {
-            let found = Use { root, steps };
-            if !uses.contains(&found) {
-                uses.push(found);
-            }
-        }
-        if whole {
-            return;
-        }
-        // What is computed inside brackets reads things of its own; the chain itself was counted.
-        return collect_brackets(expression, bound, uses);
-    }
-    if let Expr::Comprehension(c) = &expression.expr {
-        collect(&c.iter_range, bound, uses);
-        let before = bound.len();
-        bound.extend([c.iter_var.clone(), c.accu_var.clone()]);
-        bound.extend(c.iter_var2.clone());
-        for part in [&c.accu_init, &c.loop_cond, &c.loop_step, &c.result] {
-            collect(part, bound, uses);
-        }
-        bound.truncate(before);
-        return;
-    }
-    parts(expression).into_iter().for_each(|part| collect(part, bound, uses));
-}
-
-fn collect_brackets(expression: &IdedExpr, bound: &mut Vec<String>, uses: &mut Vec<Use>) {
-    match &expression.expr {
-        Expr::Select(select) => collect_brackets(&select.operand, bound, uses),
-        Expr::Call(call) if call.args.len() == 2 => {
-            collect_brackets(&call.args[0], bound, uses);
-            collect(&call.args[1], bound, uses);
-        }
-        _ => {}
-    }
 }
 
 /// Puts variables in the place of `Kind.name`, so that CEL sees a map of attributes.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::document::Document;
+use crate::schema::{Record, Type};
+use crate::value::Value;
 
 /// The document's resources with their edges.
 #[derive(Clone, Debug, Default)]
@@ -59,5 +61,26 @@ impl Graph {
             heights.entry(address).or_default();
         }
         heights
+    }
+}
+
+/// The identities that a live spec refers to, each with the kind that it names.
+pub fn live_references(record: &Record, spec: &Value) -> Vec<(&'static str, String)> {
+    let mut found = vec![];
+    for field in record.fields {
+        if let Some(value) = spec.get(field.name) {
+            collect(&field.ty, value, &mut found);
+        }
+    }
+    found
+}
+
+fn collect(ty: &Type, value: &Value, found: &mut Vec<(&'static str, String)>) {
+    match (ty, value) {
+        (Type::Reference { kind, .. }, Value::Text(identity)) => found.push((kind, identity.clone())),
+        (Type::Set(of) | Type::List(of), Value::List(list)) => list.iter().for_each(|v| collect(of, v, found)),
+        (Type::Map(of), Value::Map(map)) => map.values().for_each(|v| collect(of, v, found)),
+        (Type::Record(record), Value::Map(_)) => found.extend(live_references(record, value)),
+        _ => {}
     }
 }

@@ -97,14 +97,16 @@ pub fn load(source: &dyn Source, request: &Request<'_>, registry: &Registry) -> 
 pub fn environments(source: &dyn Source, path: &str) -> Vec<String> {
     let folder = join(&stack_file(source, path), "environments");
     let files = source.list(&folder);
-    let mut names: Vec<String> = files.iter().filter_map(|name| name.strip_suffix(".yaml")).map(str::to_owned).collect();
+    let mut names: Vec<String> =
+        files.iter().filter_map(|name| name.strip_suffix(".yaml")).map(str::to_owned).collect();
     names.sort();
     names
 }
 
 /// The same as [`load`], but goes on where it can, so that rendering can find its errors too.
 pub(crate) fn load_all(source: &dyn Source, request: &Request<'_>, registry: &Registry) -> Result<Loaded, Diagnostics> {
-    let mut loader = Loader { source, registry, out: Diagnostics::default(), files: BTreeSet::new(), components: BTreeMap::new() };
+    let mut loader =
+        Loader { source, registry, out: Diagnostics::default(), files: BTreeSet::new(), components: BTreeMap::new() };
     let file = stack_file(source, request.path);
     let Some(root) = loader.read(&file, None) else {
         return Err(loader.out);
@@ -174,7 +176,8 @@ impl Loader<'_> {
                 true => format!("write one in {file}"),
                 false => format!("there are {}", words(&names)),
             });
-            self.out.push(Diagnostic::new(&Location::file(&file), format!("there is no environment `{env}`")).help(help));
+            self.out
+                .push(Diagnostic::new(&Location::file(&file), format!("there is no environment `{env}`")).help(help));
             return Environment::default();
         }
         match self.read(&file, None) {

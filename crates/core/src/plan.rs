@@ -1,8 +1,11 @@
 //! The plan: a pure function of what is wanted, what is there, and what is granted. It cannot fail.
 
+mod deed;
 mod delete;
 pub mod hold;
 mod planner;
+mod replace;
+mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +36,8 @@ pub struct Plan {
     pub differences: Vec<Difference>,
     /// How many resources are as the document has them.
     pub unchanged: usize,
+    /// True when anything live is ours.
+    pub owns_something: bool,
     /// What people should know of live resources.
     pub remarks: Vec<(Address, Remark)>,
     /// The live resources of the document.
@@ -169,6 +174,12 @@ pub struct Policy {
     pub drift: Option<Drift>,
     /// What the store remembers: the digest last converged of each address. None when there is no store.
     pub memory: Option<BTreeMap<Address, String>>,
+    /// True when the memory saw all that was ever made: an address that it does not know is new.
+    pub remembers_all: bool,
+    /// True when the stack owned nothing when this began: its data stores are made without a grant.
+    pub fresh: bool,
+    /// What this process made, adopted or is replacing and has not seen converged: what differs there is no drift.
+    pub at_work: BTreeSet<Address>,
     /// What the engine holds, because of what happened earlier in this process.
     pub holds: BTreeMap<Address, Hold>,
 }
@@ -206,8 +217,7 @@ pub fn plan(document: &Document, observation: &Observation, policy: &Policy, kin
         planner.destroy(&order);
     } else {
         order.iter().for_each(|address| planner.consider(address));
-        planner.delete_superseded();
-        planner.delete_orphans(kinds);
+        planner.prune();
     }
     let heights = graph.heights();
     let mut plan = planner.finish();

@@ -114,6 +114,11 @@ impl Renderer<'_> {
         self.instances = instances;
         resources.append(&mut self.lookups);
         self.check_cycles(&resources);
+        if resources.is_empty() && self.out.is_empty() {
+            // What is empty by accident must never read as "delete everything".
+            let diagnostic = Diagnostic::new(&loaded.stack.at, "this document has no resources");
+            self.out.push(diagnostic.help("to delete everything that it had, use `holdfast destroy`"));
+        }
         Document {
             stack: loaded.stack.name.clone(),
             env: loaded.env.clone(),
@@ -137,8 +142,12 @@ impl Renderer<'_> {
             ("regions".to_owned(), Value::Map(regions)),
         ]);
         let outside = Scope { env, ..Scope::default() };
-        let mut entries: Vec<(Key, Node)> =
-            loaded.environment.parameters.as_ref().map(|node| Reader { out: &mut self.out }.map(node, "`parameters`").to_vec()).unwrap_or_default();
+        let mut entries: Vec<(Key, Node)> = loaded
+            .environment
+            .parameters
+            .as_ref()
+            .map(|node| Reader { out: &mut self.out }.map(node, "`parameters`").to_vec())
+            .unwrap_or_default();
         let declared = &loaded.stack.body.parameters;
         for (name, raw, node) in &loaded.set {
             entries.retain(|(key, _)| key.name != *name);
@@ -163,7 +172,10 @@ impl Renderer<'_> {
         for instance in &self.instances {
             if let Some(first) = places.insert(instance.address.clone(), instance.at.clone()) {
                 let message = format!("`{}` is declared twice", instance.address);
-                self.out.push(Diagnostic::new(&instance.at, message).help(format!("the other one is at {first}; rename one of them")));
+                self.out.push(
+                    Diagnostic::new(&instance.at, message)
+                        .help(format!("the other one is at {first}; rename one of them")),
+                );
             }
             self.names.resources.insert(instance.address.clone(), instance.schema);
         }
@@ -176,10 +188,14 @@ impl Renderer<'_> {
             if self.names.patched.contains(&key.name) || !self.names.broken.is_empty() {
                 continue;
             }
-            let known: Vec<String> = self.names.resources.keys().chain(&self.names.groups).map(ToString::to_string).collect();
+            let known: Vec<String> =
+                self.names.resources.keys().chain(&self.names.groups).map(ToString::to_string).collect();
             let help = suggest(&key.name, known.iter().map(String::as_str));
             let help = help.unwrap_or_else(|| "`holdfast render` lists the addresses".into());
-            self.out.push(Diagnostic::new(&key.at, format!("this patches `{}`, which the stack does not have", key.name)).help(help));
+            self.out.push(
+                Diagnostic::new(&key.at, format!("this patches `{}`, which the stack does not have", key.name))
+                    .help(help),
+            );
         }
     }
 
@@ -196,4 +212,4 @@ impl Renderer<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

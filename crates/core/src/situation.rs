@@ -1,5 +1,6 @@
 //! Who is who: matches what was seen to what is wanted, by owner tags, parents, names and lookups.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
@@ -106,7 +107,7 @@ fn match_one<'a>(document: &Document, resource: &Resource, observation: &'a Obse
         return;
     }
     match resource.schema.claim {
-        Claim::AtCreate => match_by_tags(document, resource, found, situation),
+        Claim::AtCreate => match_by_tags(document, resource, found, observation, situation),
         Claim::Parent { field, key } => match_by_parent(resource, field, key, found, situation),
     }
 }
@@ -145,7 +146,13 @@ fn has_tags(observed: &Observed, tags: &Value) -> bool {
     tags.map().into_iter().flatten().all(|(k, v)| observed.tags.get(k).map(String::as_str) == v.text())
 }
 
-fn match_by_tags<'a>(document: &Document, resource: &Resource, found: &'a [Observed], situation: &mut Situation<'a>) {
+fn match_by_tags<'a>(
+    document: &Document,
+    resource: &Resource,
+    found: &'a [Observed],
+    observation: &Observation,
+    situation: &mut Situation<'a>,
+) {
     let moved_from = resource.lifecycle.moved_from.as_ref().map(ToString::to_string);
     let address = resource.address.to_string();
     let is_ours = |owner: &Owner| {
@@ -155,13 +162,20 @@ fn match_by_tags<'a>(document: &Document, resource: &Resource, found: &'a [Obser
     };
     let mut ours: Vec<(&Observed, Owner)> =
         found.iter().filter_map(|o| Some((o, o.owner()?))).filter(|(_, owner)| is_ours(owner)).collect();
+    // What has the address outright goes before what is to move to it.
+    if ours.iter().any(|(o, owner)| owner.address == address && o.phase != Phase::Deleting) {
+        ours.retain(|(_, owner)| owner.address == address);
+    }
     if let Some((_, owner)) = ours.iter().find(|(_, o)| other_origin(document, o)) {
         let message = format!("it belongs to the document from `{}`, and this one is from `{}`", owner.origin, document.origin);
         situation.hold(resource, Reason::OtherOrigin, message);
         return;
     }
-    // The newest that can be used; failing that the newest that is being made.
-    ours.sort_by_key(|(o, owner)| (rank(o.phase), owner.generation, revision(o)));
+    // The newest that can be used; failing that the newest that is being made. Of twins, which only a lost reply
+    // and a lost store can make, the one that others refer to.
+    let several = ours.len() > 1;
+    let used = |o: &Observed| if several { users(observation, resource.schema, o) } else { 0 };
+    ours.sort_by_key(|(o, owner)| (rank(o.phase), owner.generation, revision(o), used(o), Reverse(o.id.clone())));
     let mut rest: Vec<&Observed> = ours.into_iter().map(|(o, _)| o).collect();
     match rest.pop() {
         Some(newest) if newest.phase != Phase::Deleting => {
@@ -201,6 +215,18 @@ fn match_by_tags<'a>(document: &Document, resource: &Resource, found: &'a [Obser
     } else if let Some(adopt) = adopt {
         situation.hold(resource, Reason::NotFound, format!("`{adopt}`, which is to be adopted, is not there"));
     }
+}
+
+/// How many live resources refer to this one.
+fn users(observation: &Observation, schema: &Schema, observed: &Observed) -> usize {
+    let identities = ["id", "arn"].map(|attribute| observed.attribute(attribute));
+    let refers = |other: &&Observed| {
+        let mut is_meant = false;
+        other.spec.walk(&mut |value| is_meant |= identities.iter().flatten().any(|identity| identity == value));
+        is_meant
+    };
+    let others = observation.found.iter().filter(|(place, _)| place.kind != schema.kind);
+    others.flat_map(|(_, found)| found).filter(refers).count()
 }
 
 fn rank(phase: Phase) -> u8 {
@@ -273,7 +299,9 @@ fn orphan<'a>(document: &Document, observation: &Observation, schema: &'static S
         Claim::AtCreate => {
             let owner = observed.owner().filter(ours)?;
             let address: Address = owner.address.parse().ok()?;
-            (!document.resources.contains_key(&address)).then_some(Orphan { address, schema, observed, retained: owner.retained })
+            let elsewhere = |r: &Resource| r.region != observed.region || r.schema.kind != schema.kind;
+            let left = document.resources.get(&address).is_none_or(elsewhere);
+            left.then_some(Orphan { address, schema, observed, retained: owner.retained })
         }
         Claim::Parent { field, key } => {
             let identity = observed.spec.get(field)?.text()?;

@@ -49,6 +49,8 @@ pub struct Scope {
     pub ids: BTreeSet<String>,
     /// Partial specs of resources that are looked up by their fields.
     pub lookups: Vec<Value>,
+    /// True when tags may be read from an index that lags behind: the first look of a pass.
+    pub hints: bool,
     /// The sweep that this is part of: calls whose answers several kinds need are made once in a sweep.
     pub sweep: u64,
 }

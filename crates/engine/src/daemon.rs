@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use holdfast_core::document::Document;
-use tokio::sync::watch;
 
 use crate::event::Event;
 use crate::pass::{Engine, Options, PassError, Report};

@@ -1,27 +1,34 @@
 //! What this process did and has not yet seen the effect of: so that nothing is made twice and nothing fights.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holdfast_core::address::Address;
-use holdfast_core::observed::{Observation, Place};
+use holdfast_core::observed::{Observation, Phase, Place};
+use holdfast_core::op::Op;
 use holdfast_core::plan::hold::{Hold, Reason};
-use holdfast_core::plan::{Plan, Step};
+use holdfast_core::plan::{Action, Plan, Step};
+use holdfast_core::value::Value;
 use tokio::time::Instant;
 
-use crate::cloud::Failure;
+use crate::cloud::{Class, Failure};
 use crate::timing::Timing;
+
+/// A step, whenever it comes back: its address, and what it would do.
+type Key = (Address, String);
 
 /// The ledger of a process: it outlives a pass.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     made: BTreeMap<Address, Made>,
-    doubtful: BTreeMap<Address, Instant>,
-    changed: BTreeMap<Address, Changed>,
-    failed: BTreeMap<Address, Failed>,
+    doubtful: BTreeMap<Address, Doubt>,
+    deleted: BTreeMap<(Place, String), Instant>,
+    done: BTreeMap<Key, Done>,
+    failed: BTreeMap<Key, Failed>,
+    at_work: BTreeSet<Address>,
 }
 
-/// Something that was created and may not be visible yet.
+/// Something that was created: while reads may lag, one that does not show it proves nothing.
 #[derive(Debug)]
 struct Made {
     id: String,
@@ -29,24 +36,30 @@ struct Made {
     until: Instant,
 }
 
-/// A change that was made.
+/// A create that may have happened.
 #[derive(Debug)]
-struct Changed {
-    fingerprint: String,
+struct Doubt {
+    place: Place,
+    /// The ids that the address had before.
+    known: BTreeSet<String>,
     until: Instant,
-    /// How often it was made without once being seen to hold.
+}
+
+/// A step that succeeded.
+#[derive(Debug)]
+struct Done {
+    until: Instant,
+    /// How often it was done without once being seen to hold.
     unseen: u32,
-    /// When it was made, within the last hour.
+    /// When it was done, within the last hour.
     times: VecDeque<Instant>,
 }
 
 /// A step that failed.
 #[derive(Debug)]
 struct Failed {
-    fingerprint: String,
     attempts: u32,
     not_before: Instant,
-    last: Failure,
 }
 
 /// Whether a step may start.
@@ -63,62 +76,70 @@ impl Ledger {
     /// Records a create that succeeded.
     pub(crate) fn made(&mut self, address: &Address, place: Place, id: String, lag: Duration) {
         self.doubtful.remove(address);
+        self.at_work.insert(address.clone());
         self.made.insert(address.clone(), Made { id, place, until: Instant::now() + lag });
     }
 
-    /// Records a create that may have happened: nobody makes it again before the window is past.
-    pub(crate) fn doubt(&mut self, address: &Address, lag: Duration) {
-        self.doubtful.insert(address.clone(), Instant::now() + lag);
+    /// Records a create that may have happened: nobody makes it again before it is seen or the window is past.
+    pub(crate) fn doubt(&mut self, address: &Address, place: Place, known: BTreeSet<String>, lag: Duration) {
+        self.at_work.insert(address.clone());
+        self.doubtful.insert(address.clone(), Doubt { place, known, until: Instant::now() + lag });
     }
 
-    /// Records a change that succeeded.
-    pub(crate) fn changed(&mut self, step: &Step, lag: Duration, timing: Timing) {
+    /// Records a deletion that succeeded: reads may show it for a while.
+    pub(crate) fn deleted(&mut self, place: Place, id: String, lag: Duration) {
+        self.deleted.insert((place, id), Instant::now() + lag);
+    }
+
+    /// Records that an address is being replaced: what differs there is no drift.
+    pub(crate) fn at_work(&mut self, address: &Address) {
+        self.at_work.insert(address.clone());
+    }
+
+    /// The addresses that this process made or is replacing, and has not seen converged.
+    pub(crate) fn working(&self) -> BTreeSet<Address> {
+        self.at_work.clone()
+    }
+
+    /// Records a step that succeeded.
+    pub(crate) fn done(&mut self, step: &Step, lag: Duration) {
         let now = Instant::now();
-        let fingerprint = fingerprint(step);
-        let entry = self.changed.entry(step.address.clone()).or_insert_with(|| Changed {
-            fingerprint: fingerprint.clone(),
-            until: now,
-            unseen: 0,
-            times: VecDeque::new(),
-        });
-        if entry.fingerprint != fingerprint {
-            *entry = Changed { fingerprint, until: now, unseen: 0, times: VecDeque::new() };
-        }
-        entry.until = now + lag;
-        entry.unseen += 1;
-        entry.times.push_back(now);
-        entry.times.retain(|at| now.duration_since(*at) < timing.fight_window());
+        let key = key(step);
+        self.failed.remove(&key);
+        let done = self.done.entry(key).or_insert_with(|| Done { until: now, unseen: 0, times: VecDeque::new() });
+        done.until = now + lag;
+        done.unseen += 1;
+        done.times.push_back(now);
     }
 
     /// Records a failure. Returns true when the step will be tried again.
     pub(crate) fn failed(&mut self, step: &Step, failure: &Failure, timing: Timing) -> bool {
-        use crate::cloud::Class;
-        let fingerprint = fingerprint(step);
-        let attempts = match self.failed.get(&step.address) {
-            Some(failed) if failed.fingerprint == fingerprint => failed.attempts + 1,
-            _ => 1,
+        let key = key(step);
+        let attempts = match failure.class {
+            Class::Terminal => Timing::ATTEMPTS,
+            _ => self.failed.get(&key).map_or(0, |failed| failed.attempts) + 1,
         };
-        let attempts = if failure.class == Class::Terminal { Timing::ATTEMPTS } else { attempts };
         let not_before = Instant::now() + timing.retry(attempts - 1);
-        let failed = Failed { fingerprint, attempts, not_before, last: failure.clone() };
-        self.failed.insert(step.address.clone(), failed);
+        self.failed.insert(key, Failed { attempts, not_before });
         attempts < Timing::ATTEMPTS
     }
 
-    /// Forgets the failures: a new pass tries again.
-    pub(crate) fn begin_pass(&mut self) {
+    /// Forgets the failures, for a new pass tries again, and what was done too long ago to be a fight.
+    pub(crate) fn begin_pass(&mut self, timing: Timing) {
+        let now = Instant::now();
         self.failed.clear();
-    }
-
-    /// Forgets an address's failure: its step was done.
-    pub(crate) fn succeeded(&mut self, address: &Address) {
-        self.failed.remove(address);
+        self.done.retain(|_, done| {
+            done.times.retain(|at| now.duration_since(*at) < timing.fight_window());
+            !done.times.is_empty()
+        });
     }
 
     /// Whether a step may start now.
     pub(crate) fn verdict(&self, step: &Step) -> Verdict {
-        match self.failed.get(&step.address) {
-            Some(failed) if failed.fingerprint != fingerprint(step) => Verdict::Go,
+        let key = key(step);
+        let vain = self.done.get(&key).is_some_and(|done| done.unseen >= 2);
+        match self.failed.get(&key) {
+            _ if vain && step.action == Action::Delete => Verdict::Never,
             Some(failed) if failed.attempts >= Timing::ATTEMPTS => Verdict::Never,
             Some(failed) => match failed.not_before.checked_duration_since(Instant::now()) {
                 Some(pause) if !pause.is_zero() => Verdict::Later(pause),
@@ -128,70 +149,95 @@ impl Ledger {
         }
     }
 
-    /// The last failure of an address.
-    pub(crate) fn failure(&self, address: &Address) -> Option<&Failure> {
-        self.failed.get(address).map(|failed| &failed.last)
+    /// Marks what this process deleted and reads may still show as being on its way out.
+    pub(crate) fn mark(&mut self, observation: &mut Observation) {
+        let now = Instant::now();
+        self.deleted.retain(|_, until| now < *until);
+        for (place, id) in self.deleted.keys() {
+            for observed in observation.found.get_mut(place).into_iter().flatten() {
+                if observed.id == *id {
+                    observed.phase = Phase::Deleting;
+                }
+                if let Value::Map(status) = &mut observed.status
+                    && let Some(Value::List(revisions)) = status.get_mut("revisions")
+                {
+                    revisions.retain(|revision| revision.text() != Some(id));
+                }
+            }
+        }
     }
 
     /// What must not be planned, given what is now seen.
     pub(crate) fn holds(&mut self, observation: &Observation) -> BTreeMap<Address, Hold> {
         let now = Instant::now();
-        let seen = |made: &Made| observation.found.get(&made.place).is_some_and(|found| found.iter().any(|o| o.id == made.id));
-        self.made.retain(|_, made| now < made.until && !seen(made));
-        self.doubtful.retain(|_, until| now < *until);
-        let mut holds = BTreeMap::new();
-        for (address, made) in &self.made {
+        self.made.retain(|_, made| now < made.until);
+        self.doubtful.retain(|address, doubt| now < doubt.until && !is_there(observation, address, doubt));
+        let seen = |made: &Made| {
+            let found = observation.found.get(&made.place);
+            found.is_some_and(|found| found.iter().any(|o| o.id == made.id))
+        };
+        let invisible = self.made.iter().filter(|(_, made)| !seen(made)).map(|(address, made)| {
             let message = format!("{} was made a moment ago and is not visible yet", made.id);
-            holds.insert(address.clone(), hold(address, Reason::Settling, message));
-        }
-        for address in self.doubtful.keys() {
-            let message = "a create may or may not have happened; it is looked for until its window is past".to_owned();
-            holds.insert(address.clone(), hold(address, Reason::AmbiguousCreate, message));
-        }
-        holds
+            (address, Reason::Settling, message)
+        });
+        let doubtful = self.doubtful.keys().map(|address| {
+            let message = "a create may or may not have happened; it is looked for until its window is past";
+            (address, Reason::AmbiguousCreate, message.to_owned())
+        });
+        invisible.chain(doubtful).map(|(a, reason, message)| (a.clone(), hold(a, reason, message))).collect()
+    }
+
+    /// Ends the doubts about what a plan found without owner tags. Returns true when there were any.
+    pub(crate) fn found(&mut self, plan: &Plan) -> bool {
+        let before = self.doubtful.len();
+        self.doubtful.retain(|address, doubt| plan.live.get(address).is_none_or(|live| doubt.known.contains(&live.id)));
+        self.doubtful.len() < before
     }
 
     /// Learns from a plan: what holds is no longer in doubt, and what comes back unchanged is held.
     /// Returns the holds that the plan has to be made again with.
     pub(crate) fn learn(&mut self, plan: &Plan) -> BTreeMap<Address, Hold> {
         let now = Instant::now();
-        let mut holds = BTreeMap::new();
         for address in plan.live.iter().filter(|(_, live)| live.converged).map(|(address, _)| address) {
-            self.doubtful.remove(address);
-            self.made.remove(address);
-            if let Some(changed) = self.changed.get_mut(address) {
-                changed.unseen = 0;
-                changed.until = now;
-            }
+            self.at_work.remove(address);
+            self.done.iter_mut().filter(|((of, _), _)| of == address).for_each(|(_, done)| done.unseen = 0);
         }
-        for step in &plan.steps {
-            let Some(changed) = self.changed.get(&step.address).filter(|c| c.fingerprint == fingerprint(step)) else { continue };
-            let held = if now < changed.until && changed.unseen > 0 {
+        let mut holds = BTreeMap::new();
+        for step in plan.steps.iter().filter(|step| step.action != Action::Delete) {
+            let Some(done) = self.done.get(&key(step)) else { continue };
+            let (reason, message) = if now < done.until {
                 (Reason::Settling, "it was changed a moment ago; reads may lag behind".to_owned())
-            } else if changed.unseen >= 2 {
-                (Reason::Stalled, "the same change was made twice and did not take; AWS or somebody else undoes it".to_owned())
-            } else if changed.times.len() >= Timing::MENDS_AN_HOUR {
-                let message = format!("the same change was made {} times in an hour; somebody else undoes it", changed.times.len());
-                (Reason::Stalled, message)
+            } else if done.unseen >= 2 {
+                let message = "the same change was made twice and did not take; AWS or somebody else undoes it";
+                (Reason::Stalled, message.to_owned())
+            } else if done.times.len() >= Timing::MENDS_AN_HOUR {
+                let times = done.times.len();
+                (Reason::Stalled, format!("the same change was made {times} times in an hour; somebody else undoes it"))
             } else {
                 continue;
             };
-            holds.insert(step.address.clone(), hold(&step.address, held.0, held.1));
+            holds.insert(step.address.clone(), hold(&step.address, reason, message));
         }
         holds
     }
+}
+
+/// True when something of that address is there which was not before.
+fn is_there(observation: &Observation, address: &Address, doubt: &Doubt) -> bool {
+    let mut found = observation.found.get(&doubt.place).into_iter().flatten();
+    found.any(|o| !doubt.known.contains(&o.id) && o.owner().is_some_and(|owner| owner.address == address.to_string()))
 }
 
 fn hold(address: &Address, reason: Reason, message: String) -> Hold {
     Hold { address: address.clone(), reason, message, waits_for: None }
 }
 
-/// What a step would do, as text: two steps with the same are the same.
-fn fingerprint(step: &Step) -> String {
+/// What a step is known by: two that would do the same to the same are the same.
+fn key(step: &Step) -> Key {
     let changes: Vec<String> = step.changes.iter().map(|c| format!("{}={}", c.path, c.to)).collect();
     let target = match step.deed.as_ref().map(|deed| &deed.op) {
-        Some(crate::cloud::Op::Delete { live }) => live.id.as_str(),
+        Some(Op::Delete { live }) => live.id.as_str(),
         _ => "",
     };
-    format!("{} {} {}", step.action.word(), target, changes.join(";"))
+    (step.address.clone(), format!("{} {} {}", step.action.word(), target, changes.join(";")))
 }

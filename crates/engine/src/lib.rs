@@ -7,5 +7,6 @@ pub mod event;
 mod ledger;
 mod observe;
 pub mod pass;
+mod run;
 pub mod store;
 pub mod timing;

@@ -4,13 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
 use holdfast_core::document::{Document, Lookup, Resource};
-use holdfast_core::observed::{Observation, Place};
+use holdfast_core::observed::{Observation, Observed, Place};
 use holdfast_core::schema::Registry;
+use holdfast_core::value::Value;
 
-use crate::cloud::{Cloud, Scope};
+use crate::cloud::{Cloud, Failure, Scope};
 
 /// How many places are looked at at once: more than any service's connections need, less than a burst.
 const AT_ONCE: usize = 8;
+
+/// One look at several places.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sweep {
+    /// Its number: calls that several kinds need are made once in a sweep.
+    pub(crate) number: u64,
+    /// True for the first of a pass, which may read tags from an index that lags behind.
+    pub(crate) hints: bool,
+}
 
 /// The places that a document needs to be seen.
 ///
@@ -31,20 +41,22 @@ pub(crate) fn places(document: &Document, registry: Registry, everywhere: bool) 
     places
 }
 
-/// Looks at these places and puts what it finds in the place of what was known of them.
+/// Looks at these places and puts what it finds in the place of what was known of them. Returns which of them
+/// could not be seen.
 pub(crate) async fn look(
     cloud: &dyn Cloud,
     document: &Document,
     account: &str,
     places: &BTreeSet<Place>,
-    sweep: u64,
+    sweep: Sweep,
     observation: &mut Observation,
-) {
+) -> BTreeMap<Place, Failure> {
     let asks = places.iter().map(|place| async move {
         let scope = scope(document, account, place, sweep);
         (place.clone(), cloud.observe(place.kind, &scope).await)
     });
     let answers: Vec<_> = stream::iter(asks).buffer_unordered(AT_ONCE).collect().await;
+    let mut failures = BTreeMap::new();
     for (place, answer) in answers {
         match answer {
             Ok(found) => {
@@ -54,13 +66,15 @@ pub(crate) async fn look(
             Err(failure) => {
                 // Unknown is not absent: what was found before does not stand for now.
                 observation.found.remove(&place);
-                observation.unknown.insert(place, failure.to_string());
+                observation.unknown.insert(place.clone(), failure.to_string());
+                failures.insert(place, failure);
             }
         }
     }
+    failures
 }
 
-fn scope(document: &Document, account: &str, place: &Place, sweep: u64) -> Scope {
+fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Scope {
     let here = |r: &&Resource| r.schema.kind == place.kind && r.region == place.region;
     let resources: Vec<&Resource> = document.resources.values().filter(here).collect();
     let naming = resources.first().map(|r| r.schema.naming.prefix).unwrap_or_default();
@@ -72,10 +86,20 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: u64) -> Scope
             format!("{}-{}-", document.stack, document.env),
             format!("{naming}{}-{}-", document.stack, document.env),
         ]),
-        sweep,
+        sweep: sweep.number,
+        hints: sweep.hints,
         ..Scope::default()
     };
     for resource in resources {
+        // Children are found through their parents: by the parent's name or id, whoever owns it.
+        for parent in resource.references().keys().filter_map(|address| document.resources.get(address)) {
+            if !parent.name.is_empty() {
+                scope.names.insert(parent.name.clone());
+            }
+            if let Some(Lookup::Id(id)) = &parent.lifecycle.lookup {
+                scope.ids.insert(id.clone());
+            }
+        }
         match &resource.lifecycle.lookup {
             None => {
                 scope.names.insert(resource.name.clone());
@@ -102,11 +126,11 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: u64) -> Scope
     scope
 }
 
-/// Which ids were found, by place: for the second sighting before a deletion.
-pub(crate) fn ids(observation: &Observation) -> BTreeMap<&Place, BTreeSet<&str>> {
-    observation
-        .found
-        .iter()
-        .map(|(place, found)| (place, found.iter().map(|o| o.id.as_str()).collect()))
-        .collect()
+/// Which ids were found at a place, older revisions included: for the second sighting before a deletion.
+pub(crate) fn ids(found: &[Observed]) -> BTreeSet<&str> {
+    let revisions = found.iter().filter_map(|o| match o.status.get("revisions") {
+        Some(Value::List(revisions)) => Some(revisions),
+        _ => None,
+    });
+    found.iter().map(|o| o.id.as_str()).chain(revisions.flatten().filter_map(Value::text)).collect()
 }

@@ -1,8 +1,8 @@
 //! The store: history and intents. An aid; losing it loses no ownership (DESIGN, safety rule 1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +18,9 @@ pub struct Memory {
     /// Creates that began and were not seen to end, by address.
     #[serde(default)]
     pub intents: BTreeMap<String, Intent>,
+    /// True when it saw all that was ever made: an address that it does not know is new, and not missing.
+    #[serde(default)]
+    pub complete: bool,
 }
 
 /// A create that began.
@@ -27,6 +30,9 @@ pub struct Intent {
     pub nonce: String,
     /// When it began, in seconds since 1970.
     pub began: u64,
+    /// The ids that the address had before: another one is what this made.
+    #[serde(default)]
+    pub known: BTreeSet<String>,
 }
 
 impl Intent {
@@ -85,7 +91,10 @@ impl Store for File {
             fs::create_dir_all(folder)?;
         }
         let fresh = self.0.with_extension("json.new");
-        fs::write(&fresh, serde_json::to_vec_pretty(memory)?)?;
+        let mut file = fs::File::create(&fresh)?;
+        file.write_all(&serde_json::to_vec_pretty(memory)?)?;
+        // Without this a power cut may leave the new name with nothing in it.
+        file.sync_all()?;
         fs::rename(&fresh, &self.0)
     }
 }

@@ -37,5 +37,7 @@ def computed(owner, name=None):
 
 
 def apply():
+    """Applies all mends; core comes first, since others wrap again what it wraps."""
+    importlib.import_module(f"{__name__}.core")
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

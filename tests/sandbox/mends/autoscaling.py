@@ -7,7 +7,7 @@ from moto.applicationautoscaling.models import (
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse, _build_policy, _build_target
 from moto.core.exceptions import JsonRESTError
 
-from mends import core, mend  # noqa: F401
+from mends import mend
 
 SUSPENDED = {"DynamicScalingInSuspended": False, "DynamicScalingOutSuspended": False, "ScheduledScalingSuspended": False}
 KEY = ("ServiceNamespace", "ResourceId", "ScalableDimension")

@@ -4,7 +4,7 @@ from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
-from mends import core, mend  # noqa: F401
+from mends import mend
 
 
 @mend(CloudWatchBackend)

@@ -6,7 +6,7 @@ from moto.ecr.exceptions import InvalidParameterException
 from moto.ecr.models import ECRBackend, Image
 from moto.ecr.responses import ECRResponse
 
-from mends import core, mend  # noqa: F401
+from mends import mend
 
 
 @mend(Image)

@@ -5,7 +5,7 @@ from moto.ecs.exceptions import ECSException, EcsClientException, InvalidParamet
 from moto.ecs.models import Cluster, EC2ContainerServiceBackend, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from mends import computed, core, mend  # noqa: F401
+from mends import computed, mend
 
 # ---- clusters
 

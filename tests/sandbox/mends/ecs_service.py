@@ -1,16 +1,13 @@
 """ECS: services that deploy, run tasks, register targets and reach a steady state, as time goes by."""
+import copy
 import json
-import re
 import time
 
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.ec2.models import ec2_backends
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ec2.utils import random_private_ip
-from moto.ecr.models import ecr_backends
 from moto.ecs.exceptions import ClusterNotFoundException, ECSException, EcsClientException, InvalidParameterException
-from moto.ecs.models import EC2ContainerServiceBackend, Service, Task, ecs_backends
+from moto.ecs.models import EC2ContainerServiceBackend, Service, ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import elbv2_backends
 from moto.moto_api._internal import mock_random
@@ -18,6 +15,7 @@ from moto.moto_api._internal import mock_random
 import knobs
 from mends import computed, core, mend
 from mends.ecs import at_most
+from mends.ecs_tasks import halt, launch, missing_image, targets, tasks_of
 
 # UpdateService says of each parameter whether it "triggers a new service deployment"
 DEPLOYS = {"taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration",
@@ -54,86 +52,6 @@ def deploy(service, why=""):
         "platformVersion": "1.4.0", "platformFamily": "Linux", "networkConfiguration": service.network_configuration or None,
         "rolloutState": "IN_PROGRESS", "rolloutStateReason": why or f"ECS deployment {name} in progress.", "began": time.monotonic(),
     })
-
-
-def tasks_of(service, deployment=None, desired="RUNNING"):
-    found = service._backend.tasks.get(service.cluster_name, {}).values()
-    return [t for t in found if t.group == f"service:{service.name}" and t.desired_status == desired
-            and (deployment is None or t.started_by == deployment["id"])]
-
-
-def missing_image(service, task_definition):
-    """With imagePull strict: the first image of an ECR repository here that has no such tag or digest."""
-    if knobs.settings["imagePull"] != "strict":
-        return None
-    for container in service._backend.describe_task_definition(task_definition).container_definitions:
-        named = re.fullmatch(r"(\d+)\.dkr\.ecr\.([\w-]+)\.amazonaws\.com/([^:@]+)(?::([^@]+))?(?:@(.+))?", container.get("image", ""))
-        if named:
-            account, region, repository, tag, digest = named.groups()
-            present = ecr_backends[account][region].repositories.get(repository)
-            images = present.images if present else []
-            if present and not any(digest == i.get_image_digest() if digest else (tag or "latest") in i.image_tags for i in images):
-                return container["image"]
-    return None
-
-
-def launch(service, deployment):
-    """Starts one task of a deployment: its network interface in one of the subnets, its address in the target groups."""
-    backend = service._backend
-    definition, number = backend.describe_task_definition(deployment["taskDefinition"]), len(tasks_of(service))
-    network = deployment["networkConfiguration"]
-    if definition.network_mode == "awsvpc":
-        subnets = network["awsvpcConfiguration"]["subnets"]
-        turned = subnets[number % len(subnets):] + subnets[:number % len(subnets)]
-        network = {"awsvpcConfiguration": {**network["awsvpcConfiguration"], "subnets": turned}}
-    tags = {"TASK_DEFINITION": definition.tags, "SERVICE": service.tags}.get(service.propagate_tags, [])
-    strategy = deployment["capacityProviderStrategy"]
-    task = Task(backend._get_cluster(service.cluster_name), definition, None, {}, backend, f"service:{service.name}",
-                launch_type=service.launch_type or "FARGATE", started_by=deployment["id"], tags=list(tags),
-                networking_configuration=network, platform_version="1.4.0", capacity_provider_name=strategy[0]["capacityProvider"] if strategy else None)
-    task.cpu, task.memory, task.platform_family, task.version = definition.cpu, definition.memory, "Linux", 1
-    task.created_at = task.started_at = task.pull_started_at = task.pull_stopped_at = task.connectivity_at = utcnow()
-    task.connectivity, task.health_status, task.enable_execute_command = "CONNECTED", "UNKNOWN", service.enable_execute_command
-    for container in task.containers:
-        container.last_status, container.task_arn = "RUNNING", task.task_arn
-    for attachment in task.attachments:
-        attachment["details"] = [d for d in attachment["details"] if d["value"]]
-    for eni in interfaces(task):
-        address = random_private_ip(eni.subnet.cidr_block)
-        eni.private_ip_address, eni.private_ip_addresses = address, [{"Primary": True, "PrivateIpAddress": address}]
-        eni.description, eni.requester_managed = task.task_arn.replace(":task/", ":attachment/"), True
-        next(d for d in task.attachments[0]["details"] if d["name"] == "privateIPv4Address")["value"] = address
-        task.availability_zone = eni.subnet.availability_zone
-    backend.tasks.setdefault(service.cluster_name, {})[task.task_arn] = task
-    return task
-
-
-def interfaces(task):
-    ids = [d["value"] for a in task.attachments for d in a["details"] if d["name"] == "networkInterfaceId"]
-    enis = ec2_backends[task._account_id][task.region_name].enis
-    return [enis[i] for i in ids if i in enis]
-
-
-def targets(service, task):
-    """(target group, target) for every load balancer of the service."""
-    groups = elbv2_backends[service._account_id][service.region_name].target_groups
-    for balancer in service.load_balancers:
-        group = groups.get(balancer.get("targetGroupArn"))
-        for eni in interfaces(task) if group else ():
-            yield group, {"Id": eni.private_ip_address, "Port": balancer.get("containerPort")}
-
-
-def halt(task, reason, code="ServiceSchedulerInitiated", service=None):
-    """Stops a task: its targets and its network interface go; it can be described for a while."""
-    for group, target in targets(service, task) if service else ():
-        group.targets.pop(target["Id"], None)
-    for eni in interfaces(task):
-        task._backend and ec2_backends[task._account_id][task.region_name].enis.pop(eni.id, None)
-    task.last_status = task.desired_status = "STOPPED"
-    task.stopped_reason, task.stop_code = reason, code
-    task.stopped_at = task.stopping_at = task.execution_stopped_at = utcnow()
-    for container in task.containers:
-        container.last_status = "STOPPED"
 
 
 def fail(service, deployment, image):
@@ -204,7 +122,11 @@ def scheduler():
         for backend in list(account.values()):
             for service in list(backend.services.values()):
                 if service.status == "ACTIVE":
-                    advance(service)
+                    try:
+                        advance(service)
+                    except ServiceException as wrong:  # a subnet or a group that is gone: the service says so and tries again
+                        if wrong.message not in str(service.events[:1]):
+                            say(service, f"was unable to place a task. Reason: {wrong.message}")
                 elif service.status == "DRAINING" and not knobs.pending("serviceDelete", service.deleted_at):
                     service.status, service.deployments = "INACTIVE", []
 
@@ -290,7 +212,7 @@ def create_service(moto, self):
     service.asked, service.deployments = asked, []
     for parameter, (attribute, default) in PLAIN.items():
         value = self._get_param(parameter)
-        setattr(service, attribute, default if value is None else value)
+        setattr(service, attribute, copy.copy(default) if value is None else value)
     if not self._get_param("launchType"):
         service.capacity_provider_strategy = service.capacity_provider_strategy or cluster.default_capacity_provider_strategy or []
     if service.capacity_provider_strategy:
@@ -298,7 +220,7 @@ def create_service(moto, self):
     service.deployment_configuration = {**DEPLOYMENT, **(self._get_param("deploymentConfiguration") or {})}
     service.platform_family, service.created_at = "Linux", utcnow()
     service.created_by = f"arn:aws:iam::{self.current_account}:root"
-    service.role_arn = (f"arn:aws:iam::{self.current_account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS")
+    service.role_arn = f"arn:aws:iam::{self.current_account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
     deploy(service)
     return ActionResult({"service": service})
 
@@ -358,45 +280,3 @@ def describe_services(moto, self):
     """DescribeServices: "you may specify up to 10 services to describe in a single operation"."""
     at_most(self, "services", 10, "Services")
     return moto()
-
-
-# ---- tasks
-
-NetworkInterface.private_dns_name = None  # moto sets it only where the VPC has DNS host names
-Task.advance = lambda self: None  # moto lets a task stop a little more each time it is looked at
-
-
-@mend(EC2ContainerServiceResponse)
-def list_tasks(moto, self):
-    """ListTasks: filtered by service, family, startedBy and launch type; desiredStatus is RUNNING by default."""
-    backend, name = self.ecs_backend, self._get_param("serviceName")
-    cluster = backend._get_cluster(self._get_param("cluster") or "default")
-    wanted = {"desired_status": self._get_param("desiredStatus") or "RUNNING", "started_by": self._get_param("startedBy"),
-              "launch_type": self._get_param("launchType"), "group": f"service:{name.split('/')[-1]}" if name else None}
-    family = self._get_param("family")
-    found = [t for t in backend.tasks.get(cluster.name, {}).values()
-             if all(v is None or getattr(t, k) == v for k, v in wanted.items())
-             and (family is None or t.task_definition_arn.split("/")[-1].split(":")[0] == family)]
-    return ActionResult({"taskArns": [t.task_arn for t in found]})
-
-
-@mend(EC2ContainerServiceResponse)
-def describe_tasks(moto, self):
-    """DescribeTasks: up to 100 tasks; one that does not exist is a failure with the reason MISSING."""
-    at_most(self, "tasks", 100, "Tasks")
-    answer, asked = moto(), self._get_param("tasks", [])
-    found = {t.task_arn for t in answer.result["tasks"]}
-    answer.result["failures"] = [{"arn": a, "reason": "MISSING"} for a in asked if not any(f.endswith(a.split("/")[-1]) for f in found)]
-    return answer
-
-
-@mend(EC2ContainerServiceBackend)
-def stop_task(moto, self, cluster_str, task_str, reason):
-    """StopTask: the task's target and network interface go, and its service starts another one."""
-    tasks = self.tasks.get(self._get_cluster(cluster_str).name, {})
-    task = next((t for arn, t in tasks.items() if arn.split("/")[-1] == task_str.split("/")[-1]), None)
-    if task is None:
-        raise InvalidParameterException("The referenced task was not found.")
-    service = next((s for s in self.services.values() if task.group == f"service:{s.name}" and s.cluster_arn == task.cluster_arn), None)
-    halt(task, reason or "Task stopped by user", "UserInitiated", service)
-    return task

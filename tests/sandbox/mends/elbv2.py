@@ -10,7 +10,7 @@ from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer, FakeTargetGroup, e
 from moto.elbv2.responses import ELBV2Response
 
 import knobs
-from mends import computed, core, mend  # noqa: F401
+from mends import computed, mend
 
 LOGS = {f"{kind}.s3.{key}": default for kind in ("access_logs", "connection_logs", "health_check_logs")
         for key, default in (("enabled", "false"), ("bucket", ""), ("prefix", ""))}

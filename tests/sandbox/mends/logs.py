@@ -6,9 +6,12 @@ from moto.logs.exceptions import InvalidParameterException, LogsClientError, Res
 from moto.logs.models import LogGroup, LogsBackend
 from moto.logs.responses import LogsResponse
 
-from mends import core, mend  # noqa: F401
+from mends import mend
 
 DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+
+
+LogGroup.log_group_class, LogGroup.protected = "STANDARD", False
 
 
 @mend(LogsResponse)
@@ -28,14 +31,14 @@ def create_log_group(moto, self):
 @mend(LogGroup)
 def to_describe_dict(moto, self):
     """LogGroup.logGroupClass, deletionProtectionEnabled."""
-    return {**moto(), "logGroupClass": getattr(self, "log_group_class", "STANDARD"), "deletionProtectionEnabled": getattr(self, "protected", False)}
+    return {**moto(), "logGroupClass": self.log_group_class, "deletionProtectionEnabled": self.protected}
 
 
 @mend(LogsBackend)
 def delete_log_group(moto, self, log_group_name):
     """DeleteLogGroup: its tags go with it; a protected group is refused."""
     group = self.groups.get(log_group_name)
-    if group and getattr(group, "protected", False):
+    if group and group.protected:
         raise LogsClientError("OperationAbortedException", "The log group has deletion protection enabled")
     moto(log_group_name)
     self.tagger.delete_all_tags_for_resource(group.arn)
@@ -67,7 +70,8 @@ def describe_log_groups(moto, self):
 def put_retention_policy(moto, self, log_group_name, retention_in_days):
     """PutRetentionPolicy: only the documented numbers of days."""
     if int(retention_in_days) not in DAYS:
-        raise InvalidParameterException(constraint=f"Member must satisfy enum value set: {DAYS}", parameter="retentionInDays", value=retention_in_days)
+        raise InvalidParameterException(constraint=f"Member must satisfy enum value set: {DAYS}", parameter="retentionInDays",
+                                        value=retention_in_days)
     moto(log_group_name, int(retention_in_days))
 
 
@@ -94,8 +98,9 @@ def check_arn(self):
     """The tag operations take the ARN without the :* at its end; what it names must exist."""
     arn = self._get_param("resourceArn") or ""
     known = {g.arn for g in self.logs_backend.groups.values()}
-    others = (self.logs_backend.destinations, self.logs_backend.delivery_sources, self.logs_backend.delivery_destinations, self.logs_backend.deliveries)
-    known |= {d.arn for kind in others for d in kind.values() if hasattr(d, "arn")}
+    backend = self.logs_backend
+    for kind in (backend.destinations, backend.delivery_sources, backend.delivery_destinations, backend.deliveries):
+        known |= {d.arn for d in kind.values() if hasattr(d, "arn")}
     if arn not in known:
         raise ResourceNotFoundException("The specified resource does not exist.")
 

@@ -2,14 +2,14 @@
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import Route53Backend
 
-from mends import core, mend  # noqa: F401
+from mends import mend
 
 
 @mend(Route53Backend)
 def create_hosted_zone(moto, self, name, *args, caller_reference=None, **kwargs):
     """CreateHostedZone: a CallerReference that was used before is HostedZoneAlreadyExists."""
     if any(zone.caller_reference == caller_reference for zone in self.zones.values()):
-        raise Route53ClientError("HostedZoneAlreadyExists", f"A hosted zone has already been created with the specified caller reference {caller_reference}.")
+        raise Route53ClientError("HostedZoneAlreadyExists", f"A hosted zone was already created with the caller reference {caller_reference}.")
     return moto(name, *args, caller_reference=caller_reference, **kwargs)
 
 

@@ -6,7 +6,7 @@ from moto.sns.exceptions import SNSInvalidParameter
 from moto.sns.models import SNSBackend
 from moto.sns.responses import SNSResponse
 
-from mends import core, mend  # noqa: F401
+from mends import mend
 
 PENDING = ("email", "email-json", "http", "https")  # the protocols whose endpoint has to confirm
 ALWAYS = ("DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId")  # what moto keeps in attributes of its own

@@ -1,5 +1,5 @@
 """Resource Groups Tagging API: kinds that moto leaves out of GetResources."""
-from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, applicationautoscaling_backends  # noqa: F401
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.core import resource_tagging
 from moto.core.resource_tagging import TaggedResource
 from moto.ec2.models import EC2Backend
@@ -7,7 +7,7 @@ from moto.ecr.models import ECRBackend
 from moto.elbv2.models import ELBv2Backend
 from moto.resourcegroupstaggingapi import models as api
 
-from mends import core, mend  # noqa: F401
+from mends import mend
 
 
 @mend(EC2Backend)

@@ -1,9 +1,16 @@
 //! The kinds, by service. A new kind is a file below and a line here.
 
+mod acm;
+mod autoscaling;
+mod cloudwatch;
 mod ec2;
+mod ecr;
+mod ecs;
 mod elbv2;
 mod iam;
 mod logs;
+mod route53;
+mod sns;
 
 use holdfast_core::schema::{Registry, Schema};
 use holdfast_engine::cloud::Failure;
@@ -18,6 +25,10 @@ macro_rules! kinds {
 }
 
 kinds! {
+    acm::certificate::Certificate,
+    autoscaling::scalable_target::ScalableTarget,
+    autoscaling::scaling_policy::ScalingPolicy,
+    cloudwatch::alarm::Alarm,
     ec2::elastic_ip::ElasticIp,
     ec2::flow_log::FlowLog,
     ec2::internet_gateway::InternetGateway,
@@ -26,9 +37,18 @@ kinds! {
     ec2::security_group::SecurityGroup,
     ec2::subnet::Subnet,
     ec2::vpc::Vpc,
+    ecr::repository::Repository,
+    ecs::cluster::Cluster,
+    ecs::service::Service,
+    ecs::task_definition::TaskDefinition,
+    elbv2::listener::Listener,
+    elbv2::load_balancer::LoadBalancer,
     elbv2::target_group::TargetGroup,
     iam::role::Role,
     logs::log_group::LogGroup,
+    route53::hosted_zone::HostedZone,
+    sns::subscription::Subscription,
+    sns::topic::Topic,
 }
 
 /// All kinds, as the engine sees them.

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 use cel::common::types::CelInt;
 
-use crate::expression::{ExpressionError, parts, parts_mut};
+use crate::expression::ExpressionError;
+use crate::expression::tree::{chain, parts, parts_mut};
 
 /// The longest expression, in bytes. The longest in the five systems' documents has some 120.
 const LENGTH: usize = 4096;
@@ -63,7 +64,10 @@ pub(crate) fn check_text(text: &str) -> Result<(), ExpressionError> {
         return Err(ExpressionError::new("there is nothing between `${` and `}`", "${}"));
     }
     if text.len() > LENGTH {
-        return Err(ExpressionError::new(format!("this expression is longer than {LENGTH} bytes"), &text[..text.floor_char_boundary(40)]));
+        return Err(ExpressionError::new(
+            format!("this expression is longer than {LENGTH} bytes"),
+            &text[..text.floor_char_boundary(40)],
+        ));
     }
     let marks = text.bytes().filter(|b| b.is_ascii_punctuation() && !matches!(b, b'_' | b'"' | b'\'')).count();
     if marks > MARKS {
@@ -121,16 +125,17 @@ fn guard(expression: &mut IdedExpr) {
         }
         // `default(a.b, c)`: `a.b` may be missing altogether.
         Expr::Call(call) if call.func_name == "default" && call.target.is_none() && call.args.len() == 2 => {
-            if let Expr::Select(select) = &call.args[0].expr {
+            let named = chain(&call.args[0]).is_some_and(|(_, _, whole)| whole);
+            if let Expr::Select(select) = call.args[0].expr.clone()
+                && named
+            {
                 let mut test = select.clone();
                 test.test = true;
-                let test = IdedExpr { id, expr: Expr::Select(test) };
-                let otherwise = call.args[1].clone();
-                let present = IdedExpr { id, expr: Expr::Call(call.clone()) };
-                expression.expr = Expr::Call(CallExpr {
-                    func_name: cel::common::ast::operators::CONDITIONAL.to_owned(),
+                let args = [Expr::Select(test), Expr::Select(select), Expr::Literal(LiteralValue::Null)];
+                call.args[0].expr = Expr::Call(CallExpr {
+                    func_name: operators::CONDITIONAL.to_owned(),
                     target: None,
-                    args: vec![test, present, otherwise],
+                    args: args.map(|expr| IdedExpr { id, expr }).to_vec(),
                 });
             }
         }

@@ -23,13 +23,25 @@ use cel::{Context, ExecutionError, Value as Cel};
 
 use crate::expression::bound::{Budget, CHARGE, ITEMS, ITEMS_OF, TEXT};
 use crate::expression::convert::{from_cel, key, to_cel};
+use crate::expression::plain_text;
 use crate::value::Value;
 
 type Answer = Result<Cel, ExecutionError>;
 
 /// The names of the functions, for suggestions and the manual.
 pub const NAMES: [&str; 13] = [
-    "cidrSubnet", "default", "indexOf", "join", "json", "keys", "lower", "merge", "range", "replace", "split", "trim",
+    "cidrSubnet",
+    "default",
+    "indexOf",
+    "join",
+    "json",
+    "keys",
+    "lower",
+    "merge",
+    "range",
+    "replace",
+    "split",
+    "trim",
     "upper",
 ];
 
@@ -71,11 +83,16 @@ fn iterated(list: Cel, weight: i64, budget: &Budget) -> Answer {
     let list = match list {
         Cel::List(_) => list,
         Cel::Map(map) => sorted_keys(&map),
-        other => return Err(failure("map", &format!("a {} cannot be gone through; a list or a map can", other.type_of()))),
+        other => {
+            return Err(failure("map", &format!("a {} cannot be gone through; a list or a map can", other.type_of())));
+        }
     };
     let Cel::List(items) = &list else { return Ok(list) };
     if items.len() > ITEMS {
-        return Err(failure("map", &format!("this list has {} elements; an expression goes through at most {ITEMS}", items.len())));
+        return Err(failure(
+            "map",
+            &format!("this list has {} elements; an expression goes through at most {ITEMS}", items.len()),
+        ));
     }
     let weight = usize::try_from(weight).unwrap_or(usize::MAX);
     budget.charge(items.len().saturating_mul(weight)).map_err(|message| failure("map", &message))?;
@@ -104,9 +121,14 @@ fn join(This(list): This<Arc<Vec<Cel>>>, separator: Arc<String>) -> Answer {
         match item {
             Cel::String(item) => text.push_str(item),
             Cel::Int(_) | Cel::UInt(_) | Cel::Bool(_) | Cel::Float(_) => {
-                text.push_str(&from_cel(item).map_err(|m| failure("join", &m))?.to_string());
+                text.push_str(&plain_text(&from_cel(item).map_err(|m| failure("join", &m))?));
             }
-            other => return Err(failure("join", &format!("`join` takes strings and numbers, and found a {}", other.type_of()))),
+            other => {
+                return Err(failure(
+                    "join",
+                    &format!("`join` takes strings and numbers, and found a {}", other.type_of()),
+                ));
+            }
         }
         if text.len() > TEXT {
             break;
@@ -184,11 +206,15 @@ fn subnet(cidr: &str, newbits: i64, index: i64) -> Result<String, String> {
     let width = if ip.is_ipv4() { 32 } else { 128 };
     let newbits = u32::try_from(newbits).map_err(|_| "`newbits` is at least 0".to_owned())?;
     let index = u128::try_from(index).map_err(|_| "`index` is at least 0".to_owned())?;
-    let longer = bits.checked_add(newbits).filter(|longer| *longer <= width).ok_or_else(|| {
-        format!("`{cidr}` with {newbits} more bits is longer than the {width} bits of an address")
-    })?;
+    let longer = bits
+        .checked_add(newbits)
+        .filter(|longer| *longer <= width)
+        .ok_or_else(|| format!("`{cidr}` with {newbits} more bits is longer than the {width} bits of an address"))?;
     if newbits < 128 && index >> newbits != 0 {
-        return Err(format!("there is no block number {index}: {newbits} bits make {} blocks, from 0", 1u128 << newbits));
+        return Err(format!(
+            "there is no block number {index}: {newbits} bits make {} blocks, from 0",
+            1u128 << newbits
+        ));
     }
     let base = match ip {
         IpAddr::V4(ip) => u128::from(u32::from(ip)),

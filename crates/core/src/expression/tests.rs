@@ -48,14 +48,22 @@ fn functions_beyond_cel() {
     check("${'a,b'.split(',')}", expect![[r#"["a","b"]"#]]);
     check("${'a.b'.replace('.', '-').upper()}", expect![[r#""A-B""#]]);
     check("${params.zones.indexOf('b')} ${'abc'.indexOf('c')} ${params.zones.indexOf('z')}", expect![[r#""1 2 -1""#]]);
-    check("${range(3).map(i, cidrSubnet('10.0.0.0/16', 8, i))}", expect![[r#"["10.0.0.0/24","10.0.1.0/24","10.0.2.0/24"]"#]]);
+    check(
+        "${range(3).map(i, cidrSubnet('10.0.0.0/16', 8, i))}",
+        expect![[r#"["10.0.0.0/24","10.0.1.0/24","10.0.2.0/24"]"#]],
+    );
     check("${cidrSubnet('2001:db8::/32', 32, 5)}", expect![[r#""2001:db8:0:5::/64""#]]);
     check("${cidrSubnet('10.0.0.0/24', 2, 4)}", expect!["there is no block number 4: 2 bits make 4 blocks, from 0"]);
     check("${merge(params.map, {'x': 9})}", expect![[r#"{"x":9,"y":2}"#]]);
     check("${json(params.map)}", expect![[r#""{\"x\":1,\"y\":2}""#]]);
     check("${default(params.none, 1)} ${default(params.missing, 2)} ${default(params.n, 4)}", expect![[r#""1 2 3""#]]);
     check("${has(params.missing)}", expect!["false"]);
-    check("${keys(params.map)} ", expect!["this is a list or a map, and stands inside a string [write `json(…)`, or `join(…, \",\")` for a list]"]);
+    check(
+        "${keys(params.map)} ",
+        expect![
+            "this is a list or a map, and stands inside a string [write `json(…)`, or `join(…, \",\")` for a list]"
+        ],
+    );
 }
 
 #[test]
@@ -70,18 +78,47 @@ fn resources_are_found_in_the_own_component_first() {
 }
 
 #[test]
+fn conditions_that_are_decided_leave_a_side_unread() {
+    let reads = |text: &str, a: Value| {
+        let bindings = BTreeMap::from([("params".to_owned(), Value::from([("a", a)]))]);
+        let uses = Code::parse(text).map(|code| code.reads(&bindings)).unwrap_or_default();
+        uses.into_iter().map(|used| used.root).collect::<Vec<_>>().join(" ")
+    };
+    let text = "params.a == '' ? Vpc.main.id : (true ? Subnet.main.id : Role.main.id)";
+    assert_eq!(reads(text, "".into()), "params Vpc");
+    assert_eq!(reads(text, "x".into()), "params Subnet");
+    let later =
+        Deferred { source: "${Role.x.id}".into(), reads: vec![], bindings: BTreeMap::new(), component: String::new() };
+    assert_eq!(reads(text, Value::Deferred(Arc::new(later))), "params Vpc Subnet");
+    assert_eq!(reads("params.a.map(x, x ? Vpc.main.id : Role.main.id)", Value::List(vec![])), "params Vpc Role");
+}
+
+#[test]
 fn errors_are_in_plain_words() {
     check("${}", expect!["there is nothing between `${` and `}`"]);
     check("a ${b", expect!["this `${` has no `}` [close it, or write `$${` for a `${` that is no expression]"]);
-    check("${1 +}", expect!["this is no expression: Syntax error: mismatched input '<EOF>' expecting expression [expressions are CEL; write `$${` for a `${` that is no expression]"]);
-    check("${aws:username}", expect!["this is no expression: Syntax error: mismatched input ':' expecting <EOF> [for a variable of AWS's own, write `$${aws:username}`]"]);
+    check(
+        "${1 +}",
+        expect![
+            "this is no expression: Syntax error: mismatched input '<EOF>' expecting expression [expressions are CEL; write `$${` for a `${` that is no expression]"
+        ],
+    );
+    check(
+        "${aws:username}",
+        expect![
+            "this is no expression: Syntax error: mismatched input ':' expecting <EOF> [for a variable of AWS's own, write `$${aws:username}`]"
+        ],
+    );
     check("${params.missing}", expect!["there is no `missing` in this map"]);
-    check("${params.name + 1}", expect!["`add` does not go with these types"]);
+    check("${params.name + 1}", expect!["`+` does not go with these types"]);
     check("${1 / 0}", expect!["this divides by zero"]);
     check("${nothing(1)}", expect!["there is no `nothing`"]);
     check("${params.zones[7]}", expect!["the index is past the end of the list"]);
     check("${b'abc'}", expect!["a bytes cannot stand in a document"]);
-    check("${params.none} is null", expect!["this is null, and stands inside a string [give it a value, or write `default(…, \"\")`]"]);
+    check(
+        "${params.none} is null",
+        expect!["this is null, and stands inside a string [give it a value, or write `default(…, \"\")`]"],
+    );
 }
 
 #[test]
@@ -136,9 +173,8 @@ fn hostile_expressions_end_quickly() {
     ];
     for text in hostile {
         let start = Instant::now();
-        let result = answer(text);
+        let _ = answer(text);
         // Generous for a loaded machine without optimisation; a hostile one would take minutes.
-        assert!(start.elapsed() < Duration::from_secs(20), "{text} took {:?}", start.elapsed());
-        eprintln!("{:?} {:.60} {:?}", start.elapsed(), text, result.map(|v| v.to_string().len()).map_err(|e| e.message));
+        assert!(start.elapsed() < Duration::from_secs(20), "{text:.60} took {:?}", start.elapsed());
     }
 }

@@ -133,7 +133,8 @@ pub(crate) const RESOURCE_WORDS: [&str; 8] =
 impl Reader<'_> {
     /// Checks `apiVersion`, `kind` and `metadata`; answers the name and the `spec`.
     fn head<'n>(&mut self, node: &'n Node, kind: &str) -> (String, Location, Option<&'n Node>) {
-        let fields = self.fields(node, &format!("a document of kind {kind}"), &["apiVersion", "kind", "metadata", "spec"]);
+        let fields =
+            self.fields(node, &format!("a document of kind {kind}"), &["apiVersion", "kind", "metadata", "spec"]);
         match fields.get("apiVersion") {
             Some(version) if version.text() == Some("holdfast/v1") => {}
             Some(version) => self.error(
@@ -148,7 +149,9 @@ impl Reader<'_> {
             Some(found) if found.text() == Some(kind) => {}
             Some(found) => {
                 let message = format!("this is a {}, and a {kind} is wanted here", found.value());
-                self.error(Diagnostic::new(&found.at, message).help(format!("write `kind: {kind}`, or name another file")));
+                self.error(
+                    Diagnostic::new(&found.at, message).help(format!("write `kind: {kind}`, or name another file")),
+                );
             }
             None => {
                 self.error(Diagnostic::new(&node.at, "`kind` is missing").help(format!("write `kind: {kind}`")));
@@ -167,9 +170,9 @@ impl Reader<'_> {
                     self.error(Diagnostic::new(&metadata.at, "`metadata` has no `name`"));
                 }
             }
-            None => self.error(
-                Diagnostic::new(&node.at, "`metadata` is missing").help("write `metadata: { name: … }`"),
-            ),
+            None => {
+                self.error(Diagnostic::new(&node.at, "`metadata` is missing").help("write `metadata: { name: … }`"))
+            }
         }
         (name.0, name.1, fields.get("spec").copied())
     }
@@ -180,7 +183,9 @@ impl Reader<'_> {
         let known = ["regions", "tags", "policy", "parameters", "components", "resources"];
         let mut stack = Stack { name, regions: None, tags: None, policy: None, body: Body::default(), at };
         let Some(spec) = spec else {
-            self.error(Diagnostic::new(&node.at, "the stack has no `spec`").help("its resources stand under `spec.resources`"));
+            self.error(
+                Diagnostic::new(&node.at, "the stack has no `spec`").help("its resources stand under `spec.resources`"),
+            );
             return stack;
         };
         let fields = self.fields(spec, "a stack's spec", &known);
@@ -221,8 +226,11 @@ impl Reader<'_> {
                     && of_stack != stack
                     && !stack.is_empty()
                 {
-                    let message = format!("this is an environment for another stack: `{of_stack}`, and the stack is `{stack}`");
-                    self.error(Diagnostic::new(&of.at, message).help(format!("write `stack: {stack}`, or move the file")));
+                    let message =
+                        format!("this is an environment for another stack: `{of_stack}`, and the stack is `{stack}`");
+                    self.error(
+                        Diagnostic::new(&of.at, message).help(format!("write `stack: {stack}`, or move the file")),
+                    );
                 }
             }
             None => self.error(

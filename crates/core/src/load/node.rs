@@ -58,9 +58,7 @@ impl Node {
             Value::Text(text) => Tree::Text(text.clone()),
             Value::List(list) => Tree::List(list.iter().map(|v| Node::plain(v, at)).collect()),
             Value::Map(map) => Tree::Map(
-                map.iter()
-                    .map(|(name, v)| (Key { name: name.clone(), at: at.clone() }, Node::plain(v, at)))
-                    .collect(),
+                map.iter().map(|(name, v)| (Key { name: name.clone(), at: at.clone() }, Node::plain(v, at))).collect(),
             ),
             Value::Deferred(deferred) => Tree::Deferred(deferred.clone()),
         };

@@ -55,7 +55,8 @@ impl Reader<'_> {
                 None
             }
             _ => {
-                self.out.push(Diagnostic::new(&node.at, format!("{what} is a string, and this is {}", node.describe())));
+                self.out
+                    .push(Diagnostic::new(&node.at, format!("{what} is a string, and this is {}", node.describe())));
                 None
             }
         }

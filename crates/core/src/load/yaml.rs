@@ -24,8 +24,9 @@ pub(crate) fn parse(file: &str, text: &str, out: &mut Diagnostics) -> Option<Nod
         },
     };
     let empty = || {
-        Diagnostic::new(&Location::file(file), "the document is empty")
-            .help("a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there")
+        Diagnostic::new(&Location::file(file), "the document is empty").help(
+            "a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there",
+        )
     };
     if text.trim().is_empty() {
         out.push(empty());
@@ -78,6 +79,10 @@ fn message(error: &serde_saphyr::Error) -> String {
             "one file holds one document, and a second begins here".into()
         }
         Error::Budget { .. } => "the document is too large once its aliases are followed".into(),
+        // A breach while an alias is followed comes wrapped in another error.
+        _ if error.to_string().contains("budget breached") => {
+            "the document is too large once its aliases are followed".into()
+        }
         _ => {
             let text = error.to_string();
             let text = text.lines().next().unwrap_or_default();

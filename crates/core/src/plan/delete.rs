@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hold::{Hold, Reason};
+use super::hold::Reason;
 use super::planner::{Planner, Standing};
 use super::{Action, Cause, Deed, Step};
 use crate::address::Address;
-use crate::document::Resource;
+use crate::document::{OnDelete, Resource};
+use crate::graph::live_references;
 use crate::observed::{Observed, Phase};
 use crate::op::Op;
-use crate::schema::{Replace, Schema, Type};
+use crate::schema::{Replace, Schema};
+use crate::situation::Orphan;
 use crate::value::Value;
 
 /// Something to delete.
@@ -17,78 +19,114 @@ struct Doomed<'a> {
     address: Address,
     schema: &'static Schema,
     observed: &'a Observed,
+    /// What has to be done first, besides what the live specs tell.
+    after: BTreeSet<Address>,
 }
 
 impl<'a> Planner<'a> {
-    /// Deletes what a newer generation replaced, once nobody refers to it any more.
-    pub(super) fn delete_superseded(&mut self) {
+    /// Deletes what a newer generation replaced and what left the document, each when nobody needs it any more.
+    pub(super) fn prune(&mut self) {
+        let mut doomed = self.superseded();
+        doomed.extend(self.orphans());
+        self.delete(doomed);
+        let current: Vec<Address> = self.situation.current.keys().cloned().collect();
+        for address in current {
+            if self.standing.get(&address) == Some(&Standing::Settled) {
+                self.delete_revisions(&address, true);
+            }
+        }
+    }
+
+    fn superseded(&mut self) -> Vec<Doomed<'a>> {
+        let mut doomed = vec![];
         for (address, older) in &self.situation.superseded {
             let Some(resource) = self.document.resources.get(address) else { continue };
             if self.standing.get(address) != Some(&Standing::Settled) {
                 continue;
             }
-            let moving: BTreeSet<Address> = self
-                .document
-                .resources
-                .values()
-                .filter(|r| r.references().contains_key(address))
-                .filter(|r| self.standing.get(&r.address) != Some(&Standing::Settled))
-                .map(|r| r.address.clone())
-                .collect();
-            for observed in older {
-                self.push_delete(resource.schema, address, observed, moving.clone());
+            for observed in older.iter().copied().filter(|o| o.phase != Phase::Deleting) {
+                if resource.lifecycle.protect {
+                    self.hold(address, Reason::Protected, format!("{} was replaced and is protected", observed.id), None);
+                } else if self.keeps_data(resource) {
+                    let message = format!("{} was replaced and holds data; delete it with `--delete-data`", observed.id);
+                    self.hold(address, Reason::Retained, message, None);
+                } else {
+                    let after = self.moving(address);
+                    doomed.push(Doomed { address: address.clone(), schema: resource.schema, observed, after });
+                }
             }
         }
-        self.delete_old_revisions();
+        doomed
     }
 
-    fn delete_old_revisions(&mut self) {
-        let current: Vec<(&Resource, &Observed)> = self
-            .situation
-            .current
-            .iter()
-            .filter_map(|(address, live)| Some((self.document.resources.get(address)?, *live)))
-            .collect();
-        for (resource, live) in current {
-            let Replace::Revision { keep } = resource.schema.replace else { continue };
-            if self.standing.get(&resource.address) != Some(&Standing::Settled) {
-                continue;
-            }
-            let Some(Value::List(revisions)) = live.status.get("revisions") else { continue };
-            // Newest first; the newest itself may or may not be among them.
-            let older = revisions.iter().filter_map(Value::text).filter(|id| *id != live.id);
-            for id in older.skip(keep.saturating_sub(1)) {
-                let old = Observed { id: id.to_owned(), ..live.clone() };
-                self.push_delete(resource.schema, &resource.address, &old, BTreeSet::new());
-            }
+    /// The referrers of an address that have not moved to its newest generation yet.
+    fn moving(&self, address: &Address) -> BTreeSet<Address> {
+        let referrers = self.document.resources.values().filter(|r| r.references().contains_key(address));
+        let moving = referrers.filter(|r| self.standing.get(&r.address) != Some(&Standing::Settled));
+        moving.map(|r| r.address.clone()).collect()
+    }
+
+    /// True when deleting it would lose data that nobody gave up.
+    fn keeps_data(&self, resource: &Resource) -> bool {
+        resource.on_delete() == OnDelete::Retain && !self.policy.delete_data
+    }
+
+    /// Deletes the revisions past those that stay; all but the live one when everything goes.
+    fn delete_revisions(&mut self, address: &Address, keeping: bool) {
+        let (Some(resource), Some(live)) = (self.document.resources.get(address), self.situation.current.get(address)) else {
+            return;
+        };
+        let (Replace::Revision { keep }, Some(Value::List(revisions))) =
+            (resource.schema.replace, live.status.get("revisions"))
+        else {
+            return;
+        };
+        // Newest first; the newest itself may or may not be among them.
+        let older = revisions.iter().filter_map(Value::text).filter(|id| *id != live.id);
+        let after = if keeping { self.moving(address) } else { BTreeSet::new() };
+        for id in older.skip(if keeping { keep.saturating_sub(1) } else { 0 }) {
+            let old = Observed { id: id.to_owned(), ..(*live).clone() };
+            self.push_delete(resource.schema, address, &old, after.clone());
         }
     }
 
-    /// Deletes what is ours by its tags and not in the document, where that is granted.
-    pub(super) fn delete_orphans(&mut self, kinds: &[&'static Schema]) {
+    /// What is ours by its tags and not in the document, where its deletion is granted.
+    fn orphans(&mut self) -> Vec<Doomed<'a>> {
         let mut doomed = vec![];
         for orphan in &self.situation.orphans {
-            let (address, id) = (&orphan.address, &orphan.observed.id);
+            let id = &orphan.observed.id;
             let held = match () {
-                () if orphan.retained => Some((Reason::Retained, format!("{id} left the document and stays, as it is marked to"))),
+                () if orphan.retained && !self.policy.delete_data => {
+                    Some((Reason::Retained, format!("{id} left the document and stays, as it is marked to")))
+                }
                 () if self.document.resources.is_empty() => {
-                    Some((Reason::EmptyDocument, format!("{id} is not deleted because of an empty document; use `destroy`")))
+                    let message = format!("{id} is not deleted because of an empty document; use `destroy`");
+                    Some((Reason::EmptyDocument, message))
                 }
                 () if !self.policy.prune && !self.document.policy.prune => {
-                    let message = format!("{id} left the document; grant its deletion with `--prune` or `policy: {{ prune: true }}`");
-                    Some((Reason::PruneNotGranted, message))
+                    let way = "grant its deletion with `--prune` or `policy: { prune: true }`";
+                    Some((Reason::PruneNotGranted, format!("{id} left the document; {way}")))
                 }
                 () if orphan.schema.data && !self.policy.delete_data => {
-                    Some((Reason::PruneNotGranted, format!("{id} holds data; grant its deletion with `--delete-data`")))
+                    let message = format!("{id} holds data; grant its deletion with `--delete-data`");
+                    Some((Reason::PruneNotGranted, message))
                 }
                 () => None,
             };
             match held {
-                Some((reason, message)) => self.hold(address, reason, message, None),
-                None => doomed.push(Doomed { address: address.clone(), schema: orphan.schema, observed: orphan.observed }),
+                Some((reason, message)) => self.hold(&orphan.address, reason, message, None),
+                None => doomed.push(doom(orphan)),
             }
         }
-        self.delete_backwards(doomed, kinds, true);
+        let (many, most) = (doomed.len(), self.document.policy.max_deletions);
+        if many > most {
+            for one in doomed.drain(..) {
+                let way = "raise `policy.maxDeletions`";
+                let message = format!("{many} resources would be deleted and one pass may delete {most}; {way}");
+                self.hold(&one.address, Reason::TooManyDeletions, message, None);
+            }
+        }
+        doomed
     }
 
     /// Deletes everything that is ours.
@@ -96,7 +134,9 @@ impl<'a> Planner<'a> {
         let mut doomed = vec![];
         for address in order {
             let Some(resource) = self.document.resources.get(address).filter(|r| !r.is_lookup()) else { continue };
-            if let Some(hold) = self.situation.holds.get(address).filter(|h| h.reason == Reason::Unobserved) {
+            let unseen = self.situation.holds.get(address).filter(|h| h.reason == Reason::Unobserved);
+            let passing = self.policy.holds.get(address).filter(|h| h.reason.passes());
+            if let Some(hold) = unseen.or(passing) {
                 self.plan.holds.push(hold.clone());
             }
             if let Some(leaving) = self.situation.leaving.get(address) {
@@ -104,85 +144,83 @@ impl<'a> Planner<'a> {
             }
             let live = self.situation.current.get(address).into_iter().chain(self.situation.coming.get(address));
             let older = self.situation.superseded.get(address).into_iter().flatten();
-            for observed in live.chain(older) {
-                match () {
-                    () if resource.lifecycle.protect => {
-                        self.hold(address, Reason::Protected, format!("{} is protected", observed.id), None);
-                    }
-                    () if resource.on_delete() == crate::document::OnDelete::Retain && !self.policy.delete_data => {
-                        self.hold(address, Reason::Retained, format!("{} stays; delete it too with `--delete-data`", observed.id), None);
-                    }
-                    () => doomed.push(Doomed { address: address.clone(), schema: resource.schema, observed }),
-                }
-            }
-            let revisions = self.situation.current.get(address).and_then(|live| match live.status.get("revisions") {
-                Some(Value::List(ids)) => Some((*live, ids)),
-                _ => None,
-            });
-            if let Some((live, ids)) = revisions {
-                for id in ids.iter().filter_map(Value::text).filter(|id| *id != live.id) {
-                    let old = Observed { id: id.to_owned(), ..live.clone() };
-                    self.push_delete(resource.schema, address, &old, BTreeSet::new());
+            for observed in live.chain(older).copied() {
+                if resource.lifecycle.protect {
+                    self.hold(address, Reason::Protected, format!("{} is protected", observed.id), None);
+                } else if self.keeps_data(resource) {
+                    let message = format!("{} stays; delete it too with `--delete-data`", observed.id);
+                    self.hold(address, Reason::Retained, message, None);
+                } else {
+                    let after = BTreeSet::new();
+                    doomed.push(Doomed { address: address.clone(), schema: resource.schema, observed, after });
+                    self.delete_revisions(address, false);
                 }
             }
         }
         for orphan in &self.situation.orphans {
-            match orphan.retained && !self.policy.delete_data {
-                true => self.hold(&orphan.address, Reason::Retained, format!("{} stays, as it is marked to", orphan.observed.id), None),
-                false => doomed.push(Doomed { address: orphan.address.clone(), schema: orphan.schema, observed: orphan.observed }),
+            if orphan.retained && !self.policy.delete_data {
+                let message = format!("{} stays, as it is marked to", orphan.observed.id);
+                self.hold(&orphan.address, Reason::Retained, message, None);
+            } else {
+                doomed.push(doom(orphan));
             }
         }
-        self.delete_backwards(doomed, &[], false);
+        self.delete(doomed);
     }
 
-    /// Deletes in the opposite order of references: what refers goes before what is referred to.
-    fn delete_backwards(&mut self, doomed: Vec<Doomed<'_>>, _kinds: &[&'static Schema], capped: bool) {
-        let most = self.document.policy.max_deletions;
-        if capped && doomed.len() > most {
-            for one in &doomed {
-                let message = format!("{} resources would be deleted and one pass may delete {most}; raise `policy.maxDeletions`", doomed.len());
-                self.plan.holds.push(Hold { address: one.address.clone(), reason: Reason::TooManyDeletions, message, waits_for: None });
-            }
-            return;
+    /// Deletes in the opposite order of references, read from the live specs: the document may know neither side
+    /// any more. What something that stays refers to, stays too.
+    fn delete(&mut self, mut doomed: Vec<Doomed<'a>>) {
+        while let Some((spared, user)) = self.spared(&doomed) {
+            let one = doomed.remove(spared);
+            let message = format!("{} is not deleted while {user} refers to it", one.observed.id);
+            self.hold(&one.address, Reason::WaitsFor, message, Some(user));
         }
-        // Who refers to what, read from the live specs: the document may know neither any more.
-        let identities: BTreeMap<(&str, String), &Address> = doomed
-            .iter()
-            .flat_map(|d| ["id", "arn", "name"].map(|a| (d, a)))
-            .filter_map(|(d, a)| Some(((d.schema.kind, d.observed.attribute(a)?.text()?.to_owned()), &d.address)))
-            .collect();
-        let mut referred: BTreeMap<&Address, BTreeSet<Address>> = BTreeMap::new();
-        let live_too = self.situation.current.iter().filter_map(|(address, live)| {
-            Some((address, self.document.resources.get(address)?.schema, *live))
-        });
-        let all = doomed.iter().map(|d| (&d.address, d.schema, d.observed)).chain(live_too);
-        for (address, schema, observed) in all {
-            for (kind, identity) in references(schema, &observed.spec) {
-                if let Some(target) = identities.get(&(kind, identity)).filter(|target| **target != address) {
-                    let by_step = self.plan.steps.iter().any(|s| s.address == *address);
-                    if by_step || doomed.iter().any(|d| d.address == *address) {
-                        referred.entry(target).or_default().insert(address.clone());
-                    }
+        let mut edges: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+        for one in &doomed {
+            let users = doomed.iter().filter(|other| refers(other.schema, other.observed, one));
+            let moving = self.live().filter(|(address, schema, live)| {
+                !is_doomed(&doomed, live) && refers(schema, live, one) && self.is_moving(address)
+            });
+            let users = users.map(|other| other.address.clone()).chain(moving.map(|(address, ..)| address.clone()));
+            for user in users.chain(one.after.iter().cloned()).filter(|user| *user != one.address) {
+                // Those that name each other go one after the other; whatever closes the circle is not waited for.
+                if !leads(&edges, &user, &one.address) {
+                    edges.entry(one.address.clone()).or_default().insert(user);
                 }
             }
         }
-        // Two that name each other go one after the other, in order of address.
-        let cyclic: BTreeSet<(Address, Address)> = referred
-            .iter()
-            .flat_map(|(to, by)| by.iter().map(move |from| ((*to).clone(), from.clone())))
-            .filter(|(to, from)| referred.get(from).is_some_and(|back| back.contains(to)) && to < from)
-            .collect();
-        let steps: Vec<_> = doomed
-            .iter()
-            .map(|d| {
-                let mut after = referred.get(&d.address).cloned().unwrap_or_default();
-                after.retain(|from| !cyclic.contains(&(d.address.clone(), from.clone())));
-                (d.schema, d.address.clone(), d.observed, after)
-            })
-            .collect();
-        for (schema, address, observed, after) in steps {
-            self.push_delete(schema, &address, observed, after);
+        for one in doomed {
+            let after = edges.get(&one.address).cloned().unwrap_or_default();
+            self.push_delete(one.schema, &one.address, one.observed, after);
         }
+    }
+
+    /// One of the doomed that something refers to which stays as it is, and the address of that.
+    fn spared(&self, doomed: &[Doomed<'a>]) -> Option<(usize, Address)> {
+        doomed.iter().enumerate().find_map(|(at, one)| {
+            let user = self.live().find(|(address, schema, live)| {
+                !is_doomed(doomed, live) && refers(schema, live, one) && !self.is_moving(address)
+            });
+            user.map(|(address, ..)| (at, address.clone()))
+        })
+    }
+
+    /// All that is live and known: the document's, older and newer generations, and orphans.
+    fn live(&self) -> impl Iterator<Item = (&'a Address, &'static Schema, &'a Observed)> {
+        let situation = self.situation;
+        let document = self.document;
+        let single = situation.current.iter().chain(&situation.coming).map(|(address, live)| (address, *live));
+        let older = situation.superseded.iter().flat_map(|(address, older)| older.iter().map(move |live| (address, *live)));
+        let known = single.chain(older).filter_map(move |(address, live)| {
+            Some((address, document.resources.get(address)?.schema, live))
+        });
+        known.chain(situation.orphans.iter().map(|orphan| (&orphan.address, orphan.schema, orphan.observed)))
+    }
+
+    /// True when a step or AWS is at work on it, so that it may stop referring to what it refers to.
+    fn is_moving(&self, address: &Address) -> bool {
+        self.standing.get(address) == Some(&Standing::Coming)
     }
 
     fn push_delete(&mut self, schema: &'static Schema, address: &Address, observed: &Observed, after: BTreeSet<Address>) {
@@ -202,29 +240,36 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The identities that a live spec refers to, by kind.
-fn references(schema: &Schema, spec: &Value) -> Vec<(&'static str, String)> {
-    let mut found = vec![];
-    for field in schema.record.fields {
-        if let Some(value) = spec.get(field.name) {
-            collect(&field.ty, value, &mut found);
-        }
-    }
-    found
+fn doom<'a>(orphan: &Orphan<'a>) -> Doomed<'a> {
+    Doomed { address: orphan.address.clone(), schema: orphan.schema, observed: orphan.observed, after: BTreeSet::new() }
 }
 
-fn collect(ty: &Type, value: &Value, found: &mut Vec<(&'static str, String)>) {
-    match (ty, value) {
-        (Type::Reference { kind, .. }, Value::Text(identity)) => found.push((kind, identity.clone())),
-        (Type::Set(of) | Type::List(of), Value::List(list)) => list.iter().for_each(|v| collect(of, v, found)),
-        (Type::Map(of), Value::Map(map)) => map.values().for_each(|v| collect(of, v, found)),
-        (Type::Record(record), Value::Map(map)) => {
-            for (key, value) in map {
-                if let Some(field) = record.field(key) {
-                    collect(&field.ty, value, found);
-                }
-            }
-        }
-        _ => {}
+fn is_doomed(doomed: &[Doomed<'_>], live: &Observed) -> bool {
+    doomed.iter().any(|one| std::ptr::eq(one.observed, live))
+}
+
+/// True when a live resource refers to one of the doomed.
+fn refers(schema: &Schema, live: &Observed, to: &Doomed<'_>) -> bool {
+    if std::ptr::eq(live, to.observed) || !(to.schema.global || schema.global || live.region == to.observed.region) {
+        return false;
     }
+    let identities = ["id", "arn", "name"].map(|attribute| to.observed.attribute(attribute));
+    live_references(schema.record, &live.spec).into_iter().any(|(kind, identity)| {
+        kind == to.schema.kind && identities.iter().flatten().any(|i| i.text() == Some(&identity))
+    })
+}
+
+/// True when `from` waits for `to`, itself or over others.
+fn leads(edges: &BTreeMap<Address, BTreeSet<Address>>, from: &Address, to: &Address) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        if at == to {
+            return true;
+        }
+        if seen.insert(at) {
+            open.extend(edges.get(at).into_iter().flatten());
+        }
+    }
+    false
 }

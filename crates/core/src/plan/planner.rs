@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hold::{Hold, Reason};
+use super::tags::{user_tags, wanted_tags};
 use super::{Action, Cause, Deed, Difference, Live, Plan, Policy, Step};
 use crate::address::Address;
-use crate::diff::{Change, diff, diff_tags, merge};
+use crate::diff::{Change, diff, diff_tags};
 use crate::digest;
-use crate::document::{Document, Drift, OnDelete, Resource};
-use crate::observed::{Observed, Owner, Phase, child_tag, tag};
-use crate::op::{Op, Wanted};
+use crate::document::{Document, Drift, Resource};
+use crate::observed::{Observed, Phase};
+use crate::op::Op;
 use crate::resolve::{resolve, without_late};
 use crate::schema::{Claim, Replace, Type};
-use crate::situation::{ChildTag, Situation, child_key};
+use crate::situation::Situation;
 use crate::value::Value;
 
 /// How far a resource is, for those that refer to it.
@@ -40,6 +41,8 @@ impl<'a> Planner<'a> {
         let plan = Plan { stack: document.stack.clone(), env: document.env.clone(), ..Plan::default() };
         let owned = |address: &Address| document.resources.get(address).is_some_and(|r| !r.is_lookup());
         let owns_something = situation.current.keys().any(owned) || !situation.orphans.is_empty();
+        let plan = Plan { owns_something, ..plan };
+        let owns_something = owns_something && !policy.fresh;
         Planner { document, policy, situation, standing: BTreeMap::new(), plan, owns_something }
     }
 
@@ -66,48 +69,80 @@ impl<'a> Planner<'a> {
             self.plan.remarks.extend(remarks);
         }
         let standing = self.decide(resource);
-        if standing == Standing::Settled {
-            if let Some(live) = self.plan.live.get_mut(address) {
-                live.converged = !self.plan.differences.iter().any(|d| d.address == *address);
-            }
+        let told = self.plan.differences.iter().map(|d| &d.address).chain(self.plan.holds.iter().map(|h| &h.address));
+        let converged = standing == Standing::Settled && told.into_iter().all(|about| about != address);
+        if let Some(live) = self.plan.live.get_mut(address) {
+            live.converged = converged;
         }
         self.standing.insert(address.clone(), standing);
     }
 
     fn decide(&mut self, resource: &'a Resource) -> Standing {
         let address = &resource.address;
-        if let Some(hold) = self.situation.holds.get(address).or_else(|| self.policy.holds.get(address)) {
+        if let Some(hold) = self.situation.holds.get(address) {
             self.plan.holds.push(hold.clone());
-            return match hold.reason {
-                reason if reason.passes() => Standing::Coming,
-                Reason::Stalled if self.situation.current.contains_key(address) => Standing::Settled,
-                _ => Standing::Held,
-            };
+            return Standing::Held;
         }
         if resource.is_lookup() {
-            self.plan.unchanged += 1;
-            return Standing::Settled;
+            return self.look_up(address);
         }
         let (coming, held) = self.needs(resource);
         let resolved = match resolve(&resource.spec, &self.situation.current) {
             Ok(resolved) => resolved,
+            // What is still being made may lack the attribute that the expression reads.
+            Err(_) if !coming.is_empty() => {
+                let waits_for = coming.into_iter().next();
+                self.hold(address, Reason::WaitsFor, "it reads what is not known yet", waits_for);
+                return Standing::Coming;
+            }
             Err(error) => {
                 self.hold(address, Reason::Expression, error.to_string(), None);
                 return Standing::Held;
             }
         };
+        let live = self.situation.current.get(address).copied();
+        if let Some(hold) = self.policy.holds.get(address) {
+            return self.hold_back(resource, &resolved, live, hold);
+        }
         if let Some(coming) = self.situation.coming.get(address) {
-            let (reason, message) = match coming.phase {
-                Phase::Failed => (Reason::Failed, format!("AWS gave up on {}; delete it by hand and it is made again", coming.id)),
-                _ => (Reason::Pending, format!("its replacement {} is not ready yet", coming.id)),
-            };
-            self.hold(address, reason, message, None);
+            if coming.phase == Phase::Failed {
+                let message = format!("AWS gave up on {}; delete it by hand and it is made again", coming.id);
+                self.hold(address, Reason::Failed, message, None);
+                return Standing::Held;
+            }
+            self.hold(address, Reason::Pending, format!("its replacement {} is not ready yet", coming.id), None);
             return Standing::Coming;
         }
-        match self.situation.current.get(address) {
+        match live {
             None => self.create(resource, &resolved, coming, held),
             Some(live) => self.compare(resource, &resolved, live, coming, held),
         }
+    }
+
+    fn look_up(&mut self, address: &Address) -> Standing {
+        if let Some(live) = self.situation.current.get(address).filter(|live| live.phase == Phase::Pending) {
+            self.hold(address, Reason::Pending, format!("{} is not ready yet", live.id), None);
+            return Standing::Coming;
+        }
+        self.settle()
+    }
+
+    /// Holds what the engine holds. What differs is told all the same, unless waiting may be all it takes.
+    fn hold_back(&mut self, resource: &Resource, resolved: &Value, live: Option<&Observed>, hold: &Hold) -> Standing {
+        self.plan.holds.push(hold.clone());
+        if hold.reason.passes() {
+            return Standing::Coming;
+        }
+        let Some(live) = live else {
+            self.differ(resource, self.cause_of_absence(resource), vec![]);
+            return Standing::Held;
+        };
+        let mut changes = self.changes(resource, resolved, live);
+        changes.retain(|change| change.unknown.is_none() && !live.scheduled.contains(&change.path));
+        if !changes.is_empty() {
+            self.differ(resource, self.cause(resource), changes);
+        }
+        if hold.reason == Reason::Stalled { Standing::Settled } else { Standing::Held }
     }
 
     /// What it refers to that is not settled: what is coming, and the first that is held.
@@ -132,14 +167,15 @@ impl<'a> Planner<'a> {
         Standing::Held
     }
 
-    fn create(&mut self, resource: &Resource, resolved: &Value, coming: BTreeSet<Address>, held: Option<Address>) -> Standing {
+    fn create(
+        &mut self,
+        resource: &Resource,
+        resolved: &Value,
+        coming: BTreeSet<Address>,
+        held: Option<Address>,
+    ) -> Standing {
         let address = &resource.address;
-        let known = |memory: &BTreeMap<Address, String>| memory.contains_key(address);
-        let cause = match &self.policy.memory {
-            _ if !self.owns_something => Cause::Edit,
-            Some(memory) if !known(memory) => Cause::Edit,
-            _ => Cause::Missing,
-        };
+        let cause = self.cause_of_absence(resource);
         self.differ(resource, cause, vec![]);
         if let Some(leaving) = self.situation.leaving.get(address) {
             self.hold(address, Reason::Deleting, format!("{} has to be gone first", leaving.id), None);
@@ -149,19 +185,37 @@ impl<'a> Planner<'a> {
             return self.wait_for(resource, held);
         }
         if let Some(foreign) = self.situation.adoptable.get(address) {
-            let set = self.owner_tags(resource, 1);
+            let set = self.adopted_tags(resource);
             let changes = vec![change("tags.holdfast:address", Value::Null, address.to_string().into())];
             let op = Op::Tag { live: Box::new((*foreign).clone()), set, remove: BTreeSet::new() };
-            return self.step(resource, Action::Adopt, Cause::Edit, changes, coming, Some(op));
+            // Taking it over changes nothing about it, so it waits for nothing.
+            return self.step(resource, Action::Adopt, Cause::Edit, changes, BTreeSet::new(), Some(op));
         }
         if cause == Cause::Missing && self.leaves_drift(resource) {
             self.hold(address, Reason::DriftLeft, "it is missing, and the document says to leave drift", None);
+            return Standing::Held;
+        }
+        if cause == Cause::Missing && resource.schema.data && self.owns_something && !self.may_replace(resource) {
+            let message = format!(
+                "it holds data and is missing; restore it, or have an empty one made with `--allow-replace {address}`"
+            );
+            self.hold(address, Reason::ReplaceNotGranted, message, None);
             return Standing::Held;
         }
         let spec = without_late(resolved);
         let changes = spec.map().into_iter().flatten().map(|(k, v)| change(k, Value::Null, v.clone())).collect();
         let op = spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
         self.step(resource, Action::Create, cause, changes, coming, op)
+    }
+
+    fn cause_of_absence(&self, resource: &Resource) -> Cause {
+        let memory = self.policy.memory.as_ref();
+        match () {
+            () if self.policy.at_work.contains(&resource.address) => Cause::Edit,
+            () if memory.is_some_and(|memory| memory.contains_key(&resource.address)) => Cause::Missing,
+            () if !self.owns_something || self.policy.remembers_all => Cause::Edit,
+            () => Cause::Missing,
+        }
     }
 
     fn compare(
@@ -199,8 +253,13 @@ impl<'a> Planner<'a> {
             return self.record(resource, resolved, live);
         }
         let cause = self.cause(resource);
-        self.differ(resource, cause, changes.clone());
-        if let Some(held) = held {
+        let known: Vec<Change> = changes.iter().filter(|c| c.unknown.is_none()).cloned().collect();
+        if !known.is_empty() {
+            self.differ(resource, cause, known);
+        }
+        let unseen = changes.iter().filter_map(|c| c.to.unknown()).map(|u| &u.waits_for);
+        let unseen = unseen.into_iter().find(|address| self.situation.holds.contains_key(*address)).cloned();
+        if let Some(held) = held.or(unseen) {
             return self.wait_for(resource, held);
         }
         if cause != Cause::Edit && self.leaves_drift(resource) {
@@ -221,11 +280,11 @@ impl<'a> Planner<'a> {
             return self.replace(resource, resolved, live, cause, changes, coming);
         }
         // Nothing is sent while a part of it is unknown: a set sent without it would take it away.
-        let unknown: Vec<_> = changes.iter().filter_map(|c| c.to.unknown()).cloned().collect();
+        let unknown: BTreeSet<Address> =
+            changes.iter().filter_map(|c| c.to.unknown()).map(|u| u.waits_for.clone()).collect();
         // What waits for nothing but a late reference counts as settled, or the two would wait for each other.
-        let late = coming.is_empty() && !unknown.is_empty() && unknown.iter().all(|u| u.late);
-        let mut after = coming;
-        after.extend(unknown.into_iter().map(|u| u.waits_for));
+        let late = coming.is_empty() && !unknown.is_empty();
+        let after = if coming.is_empty() { unknown } else { coming };
         let op = after.is_empty().then(|| self.update(resource, resolved, live, &changes));
         let standing = self.step(resource, Action::Update, cause, changes, after, op);
         if late { Standing::Settled } else { standing }
@@ -233,19 +292,38 @@ impl<'a> Planner<'a> {
 
     /// What differs, tags and an autoscaler's band considered.
     fn changes(&self, resource: &Resource, resolved: &Value, live: &Observed) -> Vec<Change> {
+        let schema = resource.schema;
         let ignore = &resource.lifecycle.ignore;
-        let unobserved = |change: &Change| resource.schema.unobserved.iter().any(|(field, _)| *field == change.field());
-        let mut changes = diff(resource.schema.record, resolved, &live.spec, ignore);
-        changes.retain(|change| !unobserved(change));
+        let mut changes = diff(schema.record, resolved, &live.spec, ignore);
+        changes.retain(|change| !schema.unobserved.iter().any(|(field, _)| *field == change.field()));
         changes.retain(|change| !self.is_in_band(resource, change));
-        if resource.schema.claim == Claim::AtCreate {
-            changes.extend(diff_tags(&wanted_tags(resource, live), &user_tags(live), ignore));
+        changes.extend(self.unobserved(resource, resolved));
+        if schema.claim == Claim::AtCreate {
+            changes.extend(diff_tags(&wanted_tags(resource, resolved, live), &user_tags(live), ignore));
         }
-        let natural = !resource.schema.naming.tag && resource.named && !live.name.is_empty();
-        if natural && live.name != resource.name && matches!(resource.schema.replace, Replace::CreateFirst | Replace::DeleteFirst) {
-            changes.push(Change { immutable: true, ..change("name", live.name.clone().into(), resource.name.clone().into()) });
+        let natural = !schema.naming.tag && resource.named && !live.name.is_empty();
+        let one_name = matches!(schema.replace, Replace::CreateFirst | Replace::DeleteFirst);
+        if natural && live.name != resource.name && one_name {
+            let renamed = change("name", live.name.clone().into(), resource.name.clone().into());
+            changes.push(Change { immutable: true, ..renamed });
         }
         changes
+    }
+
+    /// Fields that cannot be seen are sent with every edit of the document, and never as drift.
+    fn unobserved(&self, resource: &Resource, resolved: &Value) -> Vec<Change> {
+        if resource.schema.unobserved.is_empty() || self.edited(resource) != Some(true) {
+            return vec![];
+        }
+        let fields = resource.schema.unobserved.iter().filter_map(|(name, _)| resource.schema.record.field(name));
+        let mutable = fields.filter(|field| !field.immutable && !resource.lifecycle.ignore.iter().any(|i| i == field.name));
+        let stated = mutable.filter_map(|field| Some((field.name, resolved.get(field.name)?)));
+        stated
+            .map(|(name, to)| Change {
+                unknown: to.unknown().map(|u| u.waits_for.clone()),
+                ..change(name, Value::Null, to.clone())
+            })
+            .collect()
     }
 
     /// True for a count that an autoscaler of the document moved inside its band.
@@ -261,113 +339,22 @@ impl<'a> Planner<'a> {
     }
 
     fn cause(&self, resource: &Resource) -> Cause {
-        let wanted = digest::of(resource);
-        let remembered = self.policy.memory.as_ref().and_then(|memory| memory.get(&resource.address).cloned());
-        let converged = Some(self.situation.digest(resource)).filter(|d| !d.is_empty()).or(remembered);
-        match converged {
-            Some(digest) if digest == wanted => Cause::Drift,
-            Some(_) => Cause::Edit,
+        match self.edited(resource) {
+            _ if self.policy.at_work.contains(&resource.address) => Cause::Edit,
+            Some(true) => Cause::Edit,
+            Some(false) => Cause::Drift,
             None => Cause::Unattributed,
         }
     }
 
-    fn replace(
-        &mut self,
-        resource: &Resource,
-        resolved: &Value,
-        live: &Observed,
-        cause: Cause,
-        changes: Vec<Change>,
-        coming: BTreeSet<Address>,
-    ) -> Standing {
-        let address = &resource.address;
-        let forcing: Vec<&str> = changes.iter().filter(|c| c.immutable && c.unknown.is_none()).map(|c| c.path.as_str()).collect();
-        if forcing.is_empty() {
-            let waits_for = changes.iter().find_map(|c| c.unknown.clone());
-            let message = "whether it has to be replaced is not known yet";
-            let standing = match waits_for.as_ref().and_then(|w| self.standing.get(w)) {
-                Some(Standing::Coming) => Standing::Coming,
-                _ => Standing::Held,
-            };
-            self.hold(address, Reason::WaitsFor, message, waits_for);
-            return standing;
-        }
-        let forcing = forcing.join(", ");
-        if resource.lifecycle.protect {
-            self.hold(address, Reason::Protected, format!("`{forcing}` forces a replacement, and it is protected"), None);
-            return Standing::Settled;
-        }
-        if !resource.lifecycle.replace && !self.policy.replace.allows(address) {
-            let message = format!("`{forcing}` forces a replacement; grant it with `lifecycle: {{ replace: allow }}` or `--allow-replace {address}`");
-            self.hold(address, Reason::ReplaceNotGranted, message, None);
-            return Standing::Settled;
-        }
-        let generation = live.owner().map_or(1, |o| o.generation) + 1;
-        let op = match resource.schema.replace {
-            Replace::DeleteFirst => Op::Delete { live: Box::new(live.clone()) },
-            _ if resource.named && !resource.schema.naming.tag && live.name == resource.name => {
-                let message = format!("`{forcing}` forces a replacement, and two cannot have the name `{}`; give it another `name`", live.name);
-                self.hold(address, Reason::NamedReplacement, message, None);
-                return Standing::Settled;
-            }
-            _ => {
-                let name = if resource.named { resource.name.clone() } else { format!("{}-g{generation}", resource.name) };
-                Op::Create(self.wanted(resource, name, &without_late(resolved), generation))
-            }
-        };
-        let unknown = changes.iter().any(|c| c.unknown.is_some());
-        let op = (!unknown).then_some(op);
-        self.step(resource, Action::Replace, cause, changes, coming, op)
+    /// Whether the document changed since it was last converged; none when nobody recorded that.
+    fn edited(&self, resource: &Resource) -> Option<bool> {
+        let remembered = self.policy.memory.as_ref().and_then(|memory| memory.get(&resource.address).cloned());
+        let converged = Some(self.situation.digest(resource)).filter(|d| !d.is_empty()).or(remembered)?;
+        Some(converged != digest::of(resource))
     }
 
-    /// Nothing differs; what is left is to remember it, on its own tags or its parent's.
-    fn record(&mut self, resource: &Resource, resolved: &Value, live: &Observed) -> Standing {
-        let (kind, region, op, changes) = match resource.schema.claim {
-            Claim::AtCreate => {
-                let owner = live.owner();
-                let set: BTreeMap<String, String> = self
-                    .owner_tags(resource, owner.as_ref().map_or(1, |o| o.generation))
-                    .into_iter()
-                    .filter(|(key, value)| live.tags.get(key) != Some(value))
-                    .collect();
-                let remove: BTreeSet<String> = self.stale_tags(resource, live);
-                (resource.schema.kind, resource.region.clone(), tag_op(live, set, remove), owner_changes(live))
-            }
-            Claim::Parent { key, .. } => {
-                let parent = self.situation.parent(resource).filter(|(_, parent)| parent.owner().is_some());
-                let Some((parent_address, parent)) = parent else { return self.settle(resource) };
-                let child = ChildTag { digest: digest::of(resource), key: child_key(key, &live.name, resolved) };
-                let tag = child_tag(&resource.address);
-                let set: BTreeMap<String, String> = match parent.tags.get(&tag) == Some(&child.value()) {
-                    true => BTreeMap::new(),
-                    false => BTreeMap::from([(tag, child.value())]),
-                };
-                let parent_kind = self.document.resources.get(&parent_address).map_or("", |r| r.schema.kind);
-                (parent_kind, parent.region.clone(), tag_op(parent, set, BTreeSet::new()), owner_changes(parent))
-            }
-        };
-        let Op::Tag { set, remove, .. } = &op else { return self.settle(resource) };
-        if set.is_empty() && remove.is_empty() {
-            return self.settle(resource);
-        }
-        let moved = live.owner().is_some_and(|o| o.address != resource.address.to_string());
-        let action = if moved { Action::Adopt } else { Action::Update };
-        let changes = changes(set, remove);
-        self.plan.steps.push(Step {
-            address: resource.address.clone(),
-            tier: resource.schema.tier,
-            action,
-            cause: Cause::Edit,
-            changes,
-            after: BTreeSet::new(),
-            deed: Some(Deed { kind, region, op }),
-        });
-        // What only has to be remembered is as the document has it: nobody waits for that.
-        Standing::Settled
-    }
-
-    fn settle(&mut self, resource: &Resource) -> Standing {
-        debug_assert!(!resource.is_lookup());
+    pub(super) fn settle(&mut self) -> Standing {
         self.plan.unchanged += 1;
         Standing::Settled
     }
@@ -382,7 +369,7 @@ impl<'a> Planner<'a> {
         drift != Drift::Mend
     }
 
-    fn step(
+    pub(super) fn step(
         &mut self,
         resource: &Resource,
         action: Action,
@@ -395,132 +382,8 @@ impl<'a> Planner<'a> {
         let (address, tier) = (resource.address.clone(), resource.schema.tier);
         self.plan.steps.push(Step { address, tier, action, cause, changes, after, deed });
         Standing::Coming
-    }
+    }}
 
-    fn owner_tags(&self, resource: &Resource, generation: u32) -> BTreeMap<String, String> {
-        let owner = Owner {
-            stack: self.document.stack.clone(),
-            env: self.document.env.clone(),
-            address: resource.address.to_string(),
-            origin: self.document.origin.clone(),
-            generation,
-            digest: digest::of(resource),
-            retained: resource.on_delete() == OnDelete::Retain,
-        };
-        // AWS takes no empty values everywhere; an unknown origin is no tag.
-        owner.tags().into_iter().filter(|(_, value)| !value.is_empty()).collect()
-    }
-
-    fn wanted(&self, resource: &Resource, name: String, spec: &Value, generation: u32) -> Wanted {
-        let mut tags = self.owner_tags(resource, generation);
-        let stated = resource.spec.get("tags").and_then(Value::map).into_iter().flatten();
-        tags.extend(stated.filter_map(|(k, v)| Some((k.clone(), v.text()?.to_owned()))));
-        let identity = format!("{}/{}/{}#{generation}", self.document.stack, self.document.env, resource.address);
-        Wanted {
-            address: resource.address.to_string(),
-            name,
-            changed: spec.map().into_iter().flatten().map(|(k, _)| k.clone()).collect(),
-            spec: spec.clone(),
-            tags,
-            remove_tags: BTreeSet::new(),
-            token: digest::token(&identity),
-        }
-    }
-
-    fn update(&self, resource: &Resource, resolved: &Value, live: &Observed, changes: &[Change]) -> Op {
-        let generation = live.owner().map_or(1, |o| o.generation);
-        let merged = merge(resource.schema.record, resolved, &live.spec, &resource.lifecycle.ignore);
-        let merged = self.with_band(resource, merged, live, changes).without_nulls();
-        let mut wanted = self.wanted(resource, live.name.clone(), &merged, generation);
-        if resource.schema.naming.tag {
-            wanted.tags.entry("Name".into()).or_insert_with(|| name_tag(resource, live));
-        }
-        wanted.changed = changes.iter().map(|c| c.field().to_owned()).collect();
-        wanted.remove_tags = changes
-            .iter()
-            .filter(|c| c.field() == "tags" && c.to == Value::Null)
-            .filter_map(|c| c.path.strip_prefix("tags.").map(str::to_owned))
-            .chain(self.stale_tags(resource, live))
-            .collect();
-        if resource.schema.claim != Claim::AtCreate {
-            wanted.tags.clear();
-        }
-        Op::Update { live: Box::new(live.clone()), wanted }
-    }
-
-    /// A count inside its autoscaler's band stays what it is, also when the whole spec is sent.
-    fn with_band(&self, resource: &Resource, mut merged: Value, live: &Observed, changes: &[Change]) -> Value {
-        for field in resource.schema.record.fields.iter().filter(|f| matches!(f.ty, Type::Scaled { .. })) {
-            if let (Value::Map(map), Some(there), false) =
-                (&mut merged, live.spec.get(field.name), changes.iter().any(|c| c.path == field.name))
-            {
-                map.insert(field.name.to_owned(), there.clone());
-            }
-        }
-        merged
-    }
-
-    /// Tags of a parent that remember children which are in no document and live no more.
-    fn stale_tags(&self, resource: &Resource, live: &Observed) -> BTreeSet<String> {
-        let orphaned = |address: &Address| self.situation.orphans.iter().any(|o| o.address == *address);
-        let _ = resource;
-        live.tags
-            .keys()
-            .filter_map(|key| Some((key, key.strip_prefix(tag::CHILD)?.parse::<Address>().ok()?)))
-            .filter(|(_, address)| !self.document.resources.contains_key(address) && !orphaned(address))
-            .map(|(key, _)| key.clone())
-            .collect()
-    }
-}
-
-fn tag_op(live: &Observed, set: BTreeMap<String, String>, remove: BTreeSet<String>) -> Op {
-    Op::Tag { live: Box::new(live.clone()), set, remove }
-}
-
-/// Turns tags to set and remove into changes.
-fn owner_changes(live: &Observed) -> impl Fn(&BTreeMap<String, String>, &BTreeSet<String>) -> Vec<Change> {
-    let there = live.tags.clone();
-    move |set, remove| {
-        let from = |key: &String| there.get(key).map_or(Value::Null, |v| Value::Text(v.clone()));
-        let set = set.iter().map(|(k, v)| change(&format!("tags.{k}"), from(k), v.clone().into()));
-        let remove = remove.iter().map(|k| change(&format!("tags.{k}"), from(k), Value::Null));
-        set.chain(remove).collect()
-    }
-}
-
-fn change(path: &str, from: Value, to: Value) -> Change {
+pub(super) fn change(path: &str, from: Value, to: Value) -> Change {
     Change { path: path.to_owned(), from, to, immutable: false, unknown: None }
-}
-
-/// The name that the `Name` tag should have: that of the live generation.
-fn name_tag(resource: &Resource, live: &Observed) -> String {
-    match live.owner().map_or(1, |o| o.generation) {
-        1 => resource.name.clone(),
-        _ if resource.named => resource.name.clone(),
-        generation => format!("{}-g{generation}", resource.name),
-    }
-}
-
-/// The tags that the document states, and the `Name` of a kind that is named by it.
-fn wanted_tags(resource: &Resource, live: &Observed) -> Value {
-    let stated = resource.spec.get("tags").cloned();
-    if !resource.schema.naming.tag {
-        return stated.unwrap_or(user_tags(live));
-    }
-    let mut tags = match stated {
-        Some(Value::Map(tags)) => tags,
-        Some(_) => BTreeMap::new(),
-        None => user_tags(live).map().cloned().unwrap_or_default(),
-    };
-    let named = resource.spec.at("tags.Name").is_some();
-    if !named {
-        tags.insert("Name".into(), Value::Text(name_tag(resource, live)));
-    }
-    Value::Map(tags)
-}
-
-/// The live tags that are neither ours nor AWS's own.
-fn user_tags(live: &Observed) -> Value {
-    let user = |key: &str| !key.starts_with(tag::PREFIX) && !key.starts_with("aws:");
-    Value::Map(live.tags.iter().filter(|(k, _)| user(k)).map(|(k, v)| (k.clone(), v.clone().into())).collect())
 }

@@ -15,12 +15,16 @@ impl Renderer<'_> {
     /// Reports every group of resources that need each other to be made.
     pub(crate) fn check_cycles(&mut self, resources: &BTreeMap<Address, Resource>) {
         let mut graph: DiGraph<&Address, ()> = DiGraph::new();
-        let nodes: BTreeMap<&Address, NodeIndex> = resources.keys().map(|address| (address, graph.add_node(address))).collect();
+        let nodes: BTreeMap<&Address, NodeIndex> =
+            resources.keys().map(|address| (address, graph.add_node(address))).collect();
         for resource in resources.values() {
             if needs_itself(resource) {
                 let message = format!("`{}` needs itself to be made", resource.address);
                 let help = "a reference to itself has to be one that AWS takes after the create";
-                self.report(&resource.address, Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help));
+                self.report(
+                    &resource.address,
+                    Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help),
+                );
             }
             for (address, late) in resource.references() {
                 if let (false, Some(from), Some(to)) = (late, nodes.get(&resource.address), nodes.get(&address)) {

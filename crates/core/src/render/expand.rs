@@ -67,7 +67,10 @@ impl Renderer<'_> {
             Some(true) if self.instances.len() >= RESOURCES => {
                 if self.names.broken.insert(String::new()) {
                     let message = format!("this stack has more than {RESOURCES} resources");
-                    self.out.push(Diagnostic::new(&declaration.at, message).help("look at its forEach lists, or cut it into stacks"));
+                    self.out.push(
+                        Diagnostic::new(&declaration.at, message)
+                            .help("look at its forEach lists, or cut it into stacks"),
+                    );
                 }
             }
             Some(true) => {
@@ -170,7 +173,9 @@ impl Renderer<'_> {
     /// The elements of a forEach: keys and values.
     fn elements(&mut self, node: &Node, scope: &Scope) -> Option<Vec<(String, Value)>> {
         let found: Vec<(Option<String>, Value)> = match self.untyped(node, scope)? {
-            Value::List(list) => list.into_iter().enumerate().map(|(at, value)| (element_key(at, &value), value)).collect(),
+            Value::List(list) => {
+                list.into_iter().enumerate().map(|(at, value)| (element_key(at, &value), value)).collect()
+            }
             Value::Map(map) => map.into_iter().map(|(key, value)| (Some(key), value)).collect(),
             Value::Deferred(_) => {
                 let message = "`forEach` has to be known before anything is made, and this reads a resource";

@@ -30,11 +30,15 @@ pub(crate) struct Names {
 impl Names {
     /// True when a name, or the component or forEach that it belongs to, was refused.
     fn is_broken(&self, name: &str) -> bool {
-        self.broken.iter().any(|broken| name.strip_prefix(broken.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))) || self.broken.contains("")
+        self.broken.iter().any(|broken| {
+            name.strip_prefix(broken.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+        }) || self.broken.contains("")
     }
 
     fn is_left_out(&self, address: &Address) -> bool {
-        let inside = |component: &String| address.name.strip_prefix(component.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let inside = |component: &String| {
+            address.name.strip_prefix(component.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
         self.left_out.contains(address) || self.left_out_components.iter().any(inside)
     }
 }
@@ -68,7 +72,13 @@ impl Renderer<'_> {
     }
 
     /// All resources of a kind whose names fit a pattern, in the nearest namespace that has any.
-    pub(crate) fn find_all(&mut self, kind: &str, pattern: &str, component: &str, at: &Location) -> Option<Vec<Address>> {
+    pub(crate) fn find_all(
+        &mut self,
+        kind: &str,
+        pattern: &str,
+        component: &str,
+        at: &Location,
+    ) -> Option<Vec<Address>> {
         for namespace in outward(component) {
             let pattern = within(namespace, pattern);
             let of_kind = self.names.resources.keys().filter(|address| &*address.kind == kind);
@@ -111,7 +121,10 @@ impl Renderer<'_> {
                 let message = format!("`{name}` is a {}, and this takes a {kind}", other.kind);
                 let of_kind = others().filter(|address| &*address.kind == kind).map(|address| &*address.name);
                 let help = nearest(name, of_kind.clone()).or_else(|| of_kind.clone().next());
-                let help = help.map_or_else(|| format!("there is no {kind} in this document"), |n| format!("there is `{kind}/{n}`"));
+                let help = help.map_or_else(
+                    || format!("there is no {kind} in this document"),
+                    |n| format!("there is `{kind}/{n}`"),
+                );
                 return Diagnostic::new(at, message).help(help);
             }
         }
@@ -176,7 +189,10 @@ impl Renderer<'_> {
         }
         if let Ok(Some(template)) = Template::parse(&deferred.source) {
             for code in template.codes() {
-                for used in code.uses.iter().filter(|used| self.registry.get(&used.root).is_some()) {
+                for used in code.reads(&bindings) {
+                    if self.registry.get(&used.root).is_none() {
+                        continue;
+                    }
                     match self.read(&used.root, &used.steps, &deferred.component) {
                         Ok(address) => reads.extend(address),
                         Err(diagnostic) => {
@@ -197,14 +213,16 @@ impl Renderer<'_> {
         let found = locate(kind, steps, component, |address| self.names.resources.contains_key(address));
         let Some((address, used)) = found else {
             // Attributes have no dots: the name is all but the last step, or a single one.
-            let name = steps.split_last().map(|(last, name)| if name.is_empty() { last.clone() } else { name.join(".") });
+            let name =
+                steps.split_last().map(|(last, name)| if name.is_empty() { last.clone() } else { name.join(".") });
             let Some(name) = name else {
                 let message = format!("`{kind}` alone reads nothing");
                 return Err(Diagnostic::new(&nowhere, message).help(format!("write `{kind}.<name>.<attribute>`")));
             };
             let short = steps.first().map_or("", String::as_str);
             for name in [name.as_str(), short] {
-                let candidates: Vec<Address> = outward(component).map(|ns| Address::new(kind, &within(ns, name))).collect();
+                let candidates: Vec<Address> =
+                    outward(component).map(|ns| Address::new(kind, &within(ns, name))).collect();
                 if candidates.iter().any(|address| self.names.is_broken(&address.name)) {
                     return Ok(None);
                 }
@@ -222,7 +240,8 @@ impl Renderer<'_> {
         let Some(schema) = self.names.resources.get(&address) else { return Ok(None) };
         let Some(attribute) = steps.get(used) else {
             let message = format!("`{address}` alone is no value");
-            return Err(Diagnostic::new(&nowhere, message).help("say which attribute: `.id`, `.name`, `.arn`, or a field of its spec"));
+            return Err(Diagnostic::new(&nowhere, message)
+                .help("say which attribute: `.id`, `.name`, `.arn`, or a field of its spec"));
         };
         let fields = schema.record.fields.iter().map(|field| field.name);
         let status = schema.status.fields.iter().map(|field| field.name);

@@ -85,14 +85,16 @@ impl Renderer<'_> {
         let value = match typed(value, parameter.ty) {
             Ok(value) => value,
             Err(found) => {
-                let message = format!("the parameter `{}` is {}, and this is {found}", parameter.name, parameter.ty.words());
+                let message =
+                    format!("the parameter `{}` is {}, and this is {found}", parameter.name, parameter.ty.words());
                 let scalar = !matches!(found, "a list" | "a map");
                 let help = (parameter.ty == Kind::Text && scalar).then(|| "put it in quotes".to_owned());
                 self.out.push(Diagnostic::new(&node.at, message).help_if(help));
                 return None;
             }
         };
-        if !parameter.allowed.is_empty() && !parameter.allowed.contains(&value) && !matches!(value, Value::Deferred(_)) {
+        if !parameter.allowed.is_empty() && !parameter.allowed.contains(&value) && !matches!(value, Value::Deferred(_))
+        {
             let known: Vec<String> = parameter.allowed.iter().map(ToString::to_string).collect();
             let message = format!("the parameter `{}` is one of {}", parameter.name, words(&known));
             let help = value.text().and_then(|text| suggest(text, known.iter().map(String::as_str)));
@@ -104,7 +106,11 @@ impl Renderer<'_> {
 }
 
 /// The value as its type has it, or what it is instead. Null passes: the parameter's default is then null.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked to be whole and small enough")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "checked to be whole and small enough"
+)]
 fn typed(value: Value, ty: Kind) -> Result<Value, &'static str> {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     match (ty, value) {

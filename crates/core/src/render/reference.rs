@@ -78,7 +78,9 @@ impl Renderer<'_> {
             };
             let Some(name) = fields.get("name") else {
                 let message = "a reference to another stack needs `name`";
-                self.out.push(Diagnostic::new(&node.at, message).help("as in `{ stack: shared, env: prod, name: network.main }`"));
+                self.out.push(
+                    Diagnostic::new(&node.at, message).help("as in `{ stack: shared, env: prod, name: network.main }`"),
+                );
                 return None;
             };
             let name = self.string(name, scope)?;
@@ -92,7 +94,8 @@ impl Renderer<'_> {
             return None;
         };
         match self.untyped(identity, scope)? {
-            value @ Value::Text(_) => Some(value),
+            // `{ id: "${… ? … : null}" }`: no reference at all, which an optional field may have.
+            value @ (Value::Text(_) | Value::Null) => Some(value),
             value @ Value::Deferred(_) => Some(self.settle(&value, &identity.at)),
             _ => {
                 self.out.push(Diagnostic::new(&identity.at, "an identity is a string").help("put it in quotes"));
@@ -106,7 +109,10 @@ impl Renderer<'_> {
         match self.untyped(node, scope)? {
             Value::Text(text) => Some(text),
             Value::Deferred(_) => {
-                self.out.push(Diagnostic::new(&node.at, "this has to be known before anything is made, and reads a resource"));
+                self.out.push(Diagnostic::new(
+                    &node.at,
+                    "this has to be known before anything is made, and reads a resource",
+                ));
                 None
             }
             Value::Integer(_) | Value::Number(_) | Value::Bool(_) => {
@@ -121,10 +127,19 @@ impl Renderer<'_> {
     }
 
     /// The lookup that stands for a resource of another stack.
-    fn of_other_stack(&mut self, kind: &str, stack: &str, env: &str, name: &str, node: &Node, scope: &Scope) -> Address {
+    fn of_other_stack(
+        &mut self,
+        kind: &str,
+        stack: &str,
+        env: &str,
+        name: &str,
+        node: &Node,
+        scope: &Scope,
+    ) -> Address {
         let address = Address::new(kind, &format!("{stack}-{env}:{name}"));
         if let Some(schema) = self.registry.get(kind) {
-            let lookup = Lookup::Owner { stack: stack.to_owned(), env: env.to_owned(), address: Address::new(kind, name) };
+            let lookup =
+                Lookup::Owner { stack: stack.to_owned(), env: env.to_owned(), address: Address::new(kind, name) };
             let resource = Resource {
                 address: address.clone(),
                 schema,

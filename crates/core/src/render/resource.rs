@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::document::{Lifecycle, Lookup, OnDelete, Resource};
+use crate::expression::{is_deferred, plain_text};
 use crate::load::file::RESOURCE_WORDS;
 use crate::load::node::{Key, Node, Tree};
 use crate::load::reader::Reader;
@@ -12,7 +13,7 @@ use crate::render::Renderer;
 use crate::render::expand::Instance;
 use crate::render::name::physical_name;
 use crate::render::parameters::describe;
-use crate::render::scope::{Scope, is_deferred};
+use crate::render::scope::Scope;
 use crate::render::target::{DRIFTS, drift};
 use crate::render::walk::Walk;
 use crate::schema::{Claim, Record, Type};
@@ -28,8 +29,12 @@ impl Renderer<'_> {
     pub(crate) fn resource(&mut self, instance: &Instance) -> Option<Resource> {
         let Instance { address, schema, body, scope, at } = instance;
         let before = self.out.len();
-        let words: BTreeMap<&str, &Node> =
-            body.entries().iter().filter(|(key, _)| RESOURCE_WORDS.contains(&key.name.as_str())).map(|(k, v)| (k.name.as_str(), v)).collect();
+        let words: BTreeMap<&str, &Node> = body
+            .entries()
+            .iter()
+            .filter(|(key, _)| RESOURCE_WORDS.contains(&key.name.as_str()))
+            .map(|(k, v)| (k.name.as_str(), v))
+            .collect();
         let mut lifecycle = match words.get("lifecycle") {
             Some(node) => self.lifecycle(node, instance),
             None => Lifecycle::default(),
@@ -41,7 +46,8 @@ impl Renderer<'_> {
             body.entries().iter().filter(|(key, _)| !RESOURCE_WORDS.contains(&key.name.as_str())).cloned().collect();
         let spec = self.record(schema.record, &fields, at, walk);
         let tags = self.tags(words.get("tags").copied(), instance, looked_up);
-        let given = words.get("name").filter(|n| !matches!(n.tree, Tree::Null)).and_then(|node| self.name(node, instance));
+        let given =
+            words.get("name").filter(|n| !matches!(n.tree, Tree::Null)).and_then(|node| self.name(node, instance));
         let depends_on = words.get("dependsOn").map(|node| self.depends_on(node, scope)).unwrap_or_default();
         if let Some(node) = words.get("id") {
             match self.string(node, scope) {
@@ -95,7 +101,9 @@ impl Renderer<'_> {
         } else {
             return Some(name);
         };
-        self.out.push(Diagnostic::new(&node.at, wrong).help("without `name` it is made from stack, environment and address"));
+        self.out.push(
+            Diagnostic::new(&node.at, wrong).help("without `name` it is made from stack, environment and address"),
+        );
         None
     }
 
@@ -154,7 +162,7 @@ impl Renderer<'_> {
             value @ (Value::Text(_) | Value::Null) => Some(value),
             value @ Value::Deferred(_) => Some(self.settle(&value, &node.at)),
             value @ (Value::Integer(_) | Value::Number(_) | Value::Bool(_)) if plain || node.text().is_some() => {
-                Some(Value::Text(value.to_string()))
+                Some(Value::Text(plain_text(&value)))
             }
             value @ (Value::Integer(_) | Value::Number(_) | Value::Bool(_)) => {
                 let message = format!("a tag's value is a string, and this is {}", describe(&value));
@@ -204,9 +212,12 @@ impl Renderer<'_> {
                 }
                 "onDelete" => {
                     let on_delete = reader.choice(&value, "`onDelete`", &["delete", "retain"]);
-                    lifecycle.on_delete = on_delete.map(|w| if w == "retain" { OnDelete::Retain } else { OnDelete::Delete });
+                    lifecycle.on_delete =
+                        on_delete.map(|w| if w == "retain" { OnDelete::Retain } else { OnDelete::Delete });
                 }
-                "replace" => lifecycle.replace = reader.choice(&value, "`replace`", &["allow", "refuse"]) == Some("allow"),
+                "replace" => {
+                    lifecycle.replace = reader.choice(&value, "`replace`", &["allow", "refuse"]) == Some("allow")
+                }
                 "protect" => lifecycle.protect = reader.boolean(&value, "`protect`").unwrap_or_default(),
                 "drift" => lifecycle.drift = reader.choice(&value, "`drift`", &DRIFTS).map(drift),
                 "adopt" => lifecycle.adopt = self.string(&value, scope),
@@ -230,7 +241,9 @@ impl Renderer<'_> {
             Ok(address) if &*address.kind == kind => Some(address),
             Ok(address) => {
                 let message = format!("a {} cannot become a {kind}", address.kind);
-                self.out.push(Diagnostic::new(&node.at, message).help(format!("write `{kind}/…`, the address it had before")));
+                self.out.push(
+                    Diagnostic::new(&node.at, message).help(format!("write `{kind}/…`, the address it had before")),
+                );
                 None
             }
             Err(error) => {
@@ -259,7 +272,13 @@ impl Renderer<'_> {
         paths
     }
 
-    fn check_lookup(&mut self, lifecycle: &Lifecycle, spec: &BTreeMap<String, Value>, named: bool, instance: &Instance) {
+    fn check_lookup(
+        &mut self,
+        lifecycle: &Lifecycle,
+        spec: &BTreeMap<String, Value>,
+        named: bool,
+        instance: &Instance,
+    ) {
         if lifecycle.adopt.is_some() || lifecycle.moved_from.is_some() {
             let message = format!("`{}` is only observed: there is nothing to adopt or to move", instance.address);
             self.out.push(Diagnostic::new(&instance.at, message));
@@ -269,15 +288,19 @@ impl Renderer<'_> {
         }
         if spec.is_empty() && !named {
             let message = format!("nothing says how `{}` is found", instance.address);
-            self.out.push(Diagnostic::new(&instance.at, message).help("give it an `id`, a `name`, or fields that only it has"));
+            self.out.push(
+                Diagnostic::new(&instance.at, message).help("give it an `id`, a `name`, or fields that only it has"),
+            );
         }
         for (key, value) in spec {
             let mut plain = !is_deferred(value);
             value.walk(&mut |v| plain &= !matches!(v, Value::Reference(_)));
             if !plain {
-                let at = instance.body.entries().iter().find(|(k, _)| k.name == *key).map_or(&instance.at, |(k, _)| &k.at);
+                let at =
+                    instance.body.entries().iter().find(|(k, _)| k.name == *key).map_or(&instance.at, |(k, _)| &k.at);
                 let message = format!("`{key}` reads another resource, and a lookup goes by plain values");
-                self.out.push(Diagnostic::new(at, message).help("write the value itself, or look it up by `id` or `tags`"));
+                self.out
+                    .push(Diagnostic::new(at, message).help("write the value itself, or look it up by `id` or `tags`"));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Location, suggest};
-use crate::expression::{Code, ExpressionError, Template, Use, run};
+use crate::expression::{Code, ExpressionError, Template, Use, is_deferred, run};
 use crate::load::node::{Node, Tree};
 use crate::render::Renderer;
 use crate::value::{Deferred, Value};
@@ -119,14 +119,32 @@ impl Renderer<'_> {
         }
         let mut bindings = BTreeMap::new();
         template.uses().for_each(|used| scope.bind(used, &mut bindings));
-        let reads = template.uses().any(|used| self.registry.get(&used.root).is_some());
-        if reads || bindings.values().any(is_deferred) {
+        let is_kind = |used: &Use| self.registry.get(&used.root).is_some();
+        if template.uses().any(is_kind) || bindings.values().any(is_deferred) {
+            // What a decided condition leaves out is neither read nor waited for.
+            let reads: Vec<Use> = template.codes().flat_map(|code| code.reads(&bindings)).collect();
+            let mut needed = BTreeMap::new();
+            reads.iter().for_each(|used| scope.bind(used, &mut needed));
+            bindings = needed;
+            if !reads.iter().any(is_kind) && !bindings.values().any(is_deferred) {
+                return self.evaluate_now(&template, &bindings, origin, at);
+            }
             let component = scope.component.clone();
             let deferred = Deferred { source: text.to_owned(), reads: Vec::new(), bindings, component };
             let value = self.settle(&Value::Deferred(Arc::new(deferred)), at);
             return Evaluated::Value(value, origin);
         }
-        match run(&template, &bindings, &|_| false, &|_, _| None, &|_| None) {
+        self.evaluate_now(&template, &bindings, origin, at)
+    }
+
+    fn evaluate_now(
+        &mut self,
+        template: &Template,
+        bindings: &BTreeMap<String, Value>,
+        origin: String,
+        at: &Location,
+    ) -> Evaluated {
+        match run(template, bindings, &|_| false, &|_, _| None, &|_| None) {
             Ok(value) => Evaluated::Value(value, origin),
             Err(error) => self.refuse(at, &error),
         }
@@ -166,7 +184,8 @@ impl Renderer<'_> {
             "env" => match used.steps.first() {
                 Some(name) if !scope.env.contains_key(name) => {
                     let known = scope.env.keys().map(String::as_str);
-                    let help = suggest(name, known).unwrap_or_else(|| "`env` has name, stack, account, region and regions".into());
+                    let help = suggest(name, known)
+                        .unwrap_or_else(|| "`env` has name, stack, account, region and regions".into());
                     Err(ExpressionError::new(format!("there is no `env.{name}`"), &code.text).help(help))
                 }
                 _ => Ok(true),
@@ -179,7 +198,8 @@ impl Renderer<'_> {
                 let dashed = code.text.contains('-') && code.uses.iter().any(|u| self.registry.get(&u.root).is_some());
                 let help = match dashed {
                     true => "a name with a dash goes in brackets: `Kind[\"some-name\"].id`".into(),
-                    false => suggest(root, known).unwrap_or_else(|| "expressions know `params`, `env`, `each` and kinds".into()),
+                    false => suggest(root, known)
+                        .unwrap_or_else(|| "expressions know `params`, `env`, `each` and kinds".into()),
                 };
                 Err(ExpressionError::new(format!("there is no `{root}`"), &code.text).help(help))
             }
@@ -199,7 +219,8 @@ impl Renderer<'_> {
                 Value::List(values.into_iter().collect::<Option<_>>()?)
             }
             Tree::Map(entries) => {
-                let pairs: Vec<_> = entries.iter().map(|(k, v)| Some((k.name.clone(), self.untyped(v, scope)?))).collect();
+                let pairs: Vec<_> =
+                    entries.iter().map(|(k, v)| Some((k.name.clone(), self.untyped(v, scope)?))).collect();
                 Value::Map(pairs.into_iter().collect::<Option<_>>()?)
             }
             _ => node.value(),
@@ -217,11 +238,4 @@ impl Renderer<'_> {
         }
         Some((node.clone(), origin.to_owned()))
     }
-}
-
-/// True when a value has a part that only other resources can give.
-pub(crate) fn is_deferred(value: &Value) -> bool {
-    let mut found = false;
-    value.walk(&mut |v| found |= matches!(v, Value::Deferred(_)));
-    found
 }

@@ -6,10 +6,11 @@ use expect_test::Expect;
 
 use super::*;
 use crate::load::Memory;
-use crate::value::Value;
 
 mod errors;
+mod hostile;
 pub(crate) mod kinds;
+mod refusals;
 mod rendering;
 
 use kinds::REGISTRY;
@@ -18,10 +19,16 @@ use kinds::REGISTRY;
 fn files(spec: &str, environment: &str, others: &[(&str, &str)]) -> Memory {
     let indented = |text: &str| text.lines().fold(String::new(), |all, line| all + "  " + line + "\n");
     let mut files = BTreeMap::from([
-        ("shop/stack.yaml".to_owned(), format!("apiVersion: holdfast/v1\nkind: Stack\nmetadata: {{ name: shop }}\nspec:\n{}", indented(spec))),
+        (
+            "shop/stack.yaml".to_owned(),
+            format!("apiVersion: holdfast/v1\nkind: Stack\nmetadata: {{ name: shop }}\nspec:\n{}", indented(spec)),
+        ),
         (
             "shop/environments/prod.yaml".to_owned(),
-            format!("apiVersion: holdfast/v1\nkind: Environment\nmetadata: {{ name: prod }}\nspec:\n  stack: shop\n  target: {{ account: \"123456789012\", region: eu-west-1 }}\n{}", indented(environment)),
+            format!(
+                "apiVersion: holdfast/v1\nkind: Environment\nmetadata: {{ name: prod }}\nspec:\n  stack: shop\n  target: {{ account: \"123456789012\", region: eu-west-1 }}\n{}",
+                indented(environment)
+            ),
         ),
     ]);
     for (path, text) in others {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Location, suggest};
+use crate::expression::{is_deferred, plain_text};
 use crate::load::node::{Key, Node, Tree};
 use crate::load::reader::words;
 use crate::render::Renderer;
-use crate::render::scope::{Scope, is_deferred};
+use crate::render::scope::Scope;
 use crate::schema::{Field, Presence, Record, Type};
 use crate::value::Value;
 
@@ -34,13 +35,17 @@ impl Renderer<'_> {
         match (ty, &node.tree) {
             (Type::Bool, Tree::Bool(b)) => Some(Value::Bool(*b)),
             (Type::Integer | Type::Scaled { .. }, Tree::Integer(n)) => Some(Value::Integer(*n)),
-            (Type::Integer | Type::Scaled { .. }, Tree::Number(n)) if node.plain => whole(*n).or_else(|| self.mismatch(&node, ty, walk)),
+            (Type::Integer | Type::Scaled { .. }, Tree::Number(n)) if node.plain => {
+                whole(*n).or_else(|| self.mismatch(&node, ty, walk))
+            }
             #[expect(clippy::cast_precision_loss, reason = "AWS's numbers are far below 2^53")]
             (Type::Number, Tree::Integer(n)) => Some(Value::Number(*n as f64)),
             (Type::Number, Tree::Number(n)) => Some(Value::Number(*n)),
             (Type::Text, Tree::Text(text)) => Some(Value::Text(text.clone())),
             // What an expression gives cannot be put in quotes; a scalar is clear enough.
-            (Type::Text, Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) if node.plain => Some(node.value().to_string().into()),
+            (Type::Text, Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) if node.plain => {
+                Some(plain_text(&node.value()).into())
+            }
             (Type::Choice(known), Tree::Text(text)) => self.choice(text, known, &node),
             (Type::Reference { .. }, Tree::Text(_) | Tree::Map(_)) => self.reference(&node, ty, walk),
             (Type::Canonical { canonical, name }, _) => self.canonical(&node, name, *canonical, walk),
@@ -61,7 +66,13 @@ impl Renderer<'_> {
     }
 
     /// The fields of a record, defaults filled in.
-    pub(crate) fn record(&mut self, record: &Record, entries: &[(Key, Node)], at: &Location, walk: Walk<'_>) -> Option<Value> {
+    pub(crate) fn record(
+        &mut self,
+        record: &Record,
+        entries: &[(Key, Node)],
+        at: &Location,
+        walk: Walk<'_>,
+    ) -> Option<Value> {
         let mut values = BTreeMap::new();
         let mut fine = true;
         for (key, node) in entries {
@@ -96,20 +107,21 @@ impl Renderer<'_> {
 
     fn field(&mut self, field: &Field, node: &Node, walk: Walk<'_>) -> Option<Value> {
         let (node, origin) = self.evaluated(node, walk.scope, walk.origin)?;
-        if matches!(node.tree, Tree::Null) {
-            return match field.presence {
-                Presence::Optional => Some(Value::Null),
-                Presence::Default(default) => Some(default()),
-                Presence::Required => {
-                    let message = format!("`{}` cannot be null", field.name);
-                    let help = format!("it is {}, and has to be said", field.ty.describe());
-                    self.out.push(Diagnostic::new(&node.at, message).help(help));
-                    None
-                }
-            };
-        }
         let name = format!("`{}`", field.name);
-        self.walk(&node, &field.ty, Walk { field: &name, origin: &origin, ..walk })
+        let value = match node.tree {
+            Tree::Null => Value::Null,
+            _ => self.walk(&node, &field.ty, Walk { field: &name, origin: &origin, ..walk })?,
+        };
+        match (value, field.presence) {
+            (Value::Null, Presence::Default(default)) => Some(default()),
+            (Value::Null, Presence::Required) => {
+                let message = format!("{name} cannot be null");
+                let help = format!("it is {}, and has to be said", field.ty.describe());
+                self.out.push(Diagnostic::new(&node.at, message).help(help));
+                None
+            }
+            (value, _) => Some(value),
+        }
     }
 
     fn elements_of(&mut self, list: &[Node], of: &Type, walk: Walk<'_>) -> Option<Vec<Value>> {
@@ -123,14 +135,18 @@ impl Renderer<'_> {
             let walk = Walk { origin: &origin, ..walk };
             let found = match (&node.tree, of) {
                 // A list inside a list of something else is laid out flat: `[a, ${params.more}]`.
-                (Tree::List(inner), of) if node.plain && !matches!(of, Type::List(_) | Type::Set(_) | Type::Canonical { .. }) => {
+                (Tree::List(inner), of)
+                    if node.plain && !matches!(of, Type::List(_) | Type::Set(_) | Type::Canonical { .. }) =>
+                {
                     self.elements_of(inner, of, walk)
                 }
-                (Tree::Text(pattern), Type::Reference { .. }) if pattern.contains('*') => self.references(pattern, &node.at, of, walk),
+                (Tree::Text(pattern), Type::Reference { .. }) if pattern.contains('*') => {
+                    self.references(pattern, &node.at, of, walk)
+                }
                 _ => self.walk(&node, of, walk).map(|value| vec![value]),
             };
             match found {
-                Some(found) => values.extend(found),
+                Some(found) => values.extend(found.into_iter().filter(|value| *value != Value::Null)),
                 None => fine = false,
             }
         }
@@ -167,7 +183,13 @@ impl Renderer<'_> {
         None
     }
 
-    fn canonical(&mut self, node: &Node, name: &str, canonical: fn(&Value) -> Result<Value, String>, walk: Walk<'_>) -> Option<Value> {
+    fn canonical(
+        &mut self,
+        node: &Node,
+        name: &str,
+        canonical: fn(&Value) -> Result<Value, String>,
+        walk: Walk<'_>,
+    ) -> Option<Value> {
         if matches!(node.tree, Tree::Null) {
             let message = format!("{} is a {name}, and this is null", walk.field);
             self.out.push(Diagnostic::new(&node.at, message));
@@ -197,9 +219,15 @@ impl Renderer<'_> {
     fn mismatch(&mut self, node: &Node, ty: &Type, walk: Walk<'_>) -> Option<Value> {
         let message = format!("{} is {}, and this is {}", walk.field, ty.describe(), node.describe());
         let help = match (ty, &node.tree) {
-            (Type::Text | Type::Choice(_), Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) => Some("put it in quotes".to_owned()),
-            (Type::Integer | Type::Scaled { .. } | Type::Number | Type::Bool, Tree::Text(_)) => Some("write it without quotes".to_owned()),
-            (Type::Set(_) | Type::List(_), tree) if !matches!(tree, Tree::Map(_) | Tree::Null) => Some("put it in brackets: `[…]`".to_owned()),
+            (Type::Text | Type::Choice(_), Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) => {
+                Some("put it in quotes".to_owned())
+            }
+            (Type::Integer | Type::Scaled { .. } | Type::Number | Type::Bool, Tree::Text(_)) => {
+                Some("write it without quotes".to_owned())
+            }
+            (Type::Set(_) | Type::List(_), tree) if !matches!(tree, Tree::Map(_) | Tree::Null) => {
+                Some("put it in brackets: `[…]`".to_owned())
+            }
             _ => None,
         };
         self.out.push(Diagnostic::new(&node.at, message).help_if(help));
@@ -210,5 +238,5 @@ impl Renderer<'_> {
 /// A number from an expression as the whole number that it is.
 #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small enough")]
 fn whole(n: f64) -> Option<Value> {
-    (n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0).then(|| Value::Integer(n as i64))
+    (n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0).then_some(Value::Integer(n as i64))
 }

@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::document::Document;
 use crate::observed::Observed;
 use crate::plan::{Action, Plan};
-use crate::schema::{Claim, Registry, Schema};
+use crate::schema::{Claim, Field, Registry, Schema};
 
 /// The plan.
 pub fn plan(plan: &Plan, calls: u64) -> Json {
@@ -63,10 +63,9 @@ pub fn kinds(registry: &Registry) -> Json {
     let kind = |schema: &&Schema| {
         let unobserved: Vec<&str> = schema.unobserved.iter().map(|(field, _)| *field).collect();
         let seen = schema.record.fields.iter().filter(|f| !unobserved.contains(&f.name));
-        let (immutable, mut mutable): (Vec<&str>, Vec<&str>) = {
-            let (fixed, free): (Vec<_>, Vec<_>) = seen.partition(|f| f.immutable);
-            (fixed.iter().map(|f| f.name).collect(), free.iter().map(|f| f.name).collect())
-        };
+        let (fixed, free): (Vec<&Field>, Vec<&Field>) = seen.partition(|f| f.immutable);
+        let names = |fields: Vec<&Field>| fields.into_iter().map(|f| f.name).collect::<Vec<_>>();
+        let (immutable, mut mutable) = (names(fixed), names(free));
         if schema.claim == Claim::AtCreate {
             mutable.push("tags");
         }

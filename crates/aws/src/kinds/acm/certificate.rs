@@ -32,23 +32,12 @@ pub(crate) struct Certificate {
     /// `RSA_2048` (AWS's default), `EC_prime256v1` or `EC_secp384r1`.
     #[spec(immutable)]
     key_algorithm: Option<String>,
-    /// What is published of it.
-    options: Option<CertificateOptions>,
-}
-
-/// What is published of a certificate.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CertificateOptions {
-    /// `ENABLED` (AWS's default) or `DISABLED`. AWS no longer lets new certificates opt out
-    /// (<https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateOptions.html>).
-    certificate_transparency_logging_preference: Option<String>,
 }
 
 /// What only AWS knows of a Certificate.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CertificateStatusView {
+pub(crate) struct CertificateState {
     /// Its ARN; also its id.
     arn: String,
     /// `PENDING_VALIDATION`, `ISSUED`, `INACTIVE`, `EXPIRED`, `VALIDATION_TIMED_OUT`, `REVOKED` or `FAILED`.
@@ -72,7 +61,7 @@ pub(crate) struct DomainValidation {
 }
 
 impl Kind for Certificate {
-    type Status = CertificateStatusView;
+    type Status = CertificateState;
     const TIER: Tier = Tier::Edge;
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Token;
@@ -112,8 +101,7 @@ impl Kind for Certificate {
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
-        let Certificate { domain_name, subject_alternative_names, validation_method, key_algorithm, options } =
-            &desired.spec;
+        let Certificate { domain_name, subject_alternative_names, validation_method, key_algorithm } = &desired.spec;
         let mut tags = desired.tags.clone();
         tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
         let names = subject_alternative_names.as_ref().filter(|names| !names.is_empty());
@@ -124,7 +112,6 @@ impl Kind for Certificate {
             .set_subject_alternative_names(names.map(|names| names.iter().cloned().collect()))
             .set_validation_method(validation_method.as_deref().map(Into::into))
             .set_key_algorithm(key_algorithm.as_deref().map(Into::into))
-            .set_options(options.as_ref().map(sdk_options))
             // At most 32 characters, and forgotten after an hour
             // (<https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html>).
             .idempotency_token(desired.token.chars().take(32).collect::<String>())
@@ -134,19 +121,10 @@ impl Kind for Certificate {
         made.certificate_arn.ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        let Certificate {
-            domain_name: _,
-            subject_alternative_names: _,
-            validation_method: _,
-            key_algorithm: _,
-            options,
-        } = &desired.spec;
-        if desired.changed("options") {
-            let default = CertificateOptions { certificate_transparency_logging_preference: None };
-            let options = sdk_options(options.as_ref().unwrap_or(&default));
-            aws.acm.update_certificate_options().certificate_arn(&live.id).options(options).send().await?;
-        }
+    /// Nothing of it can be changed.
+    async fn update(_aws: &Aws, _live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Certificate { domain_name: _, subject_alternative_names: _, validation_method: _, key_algorithm: _ } =
+            &desired.spec;
         Ok(())
     }
 
@@ -194,26 +172,17 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.iter().map(|(k, v)| sdk_tag(k, Some(v.clone()))).collect()
 }
 
-fn sdk_options(options: &CertificateOptions) -> sdk::CertificateOptions {
-    let preference = options.certificate_transparency_logging_preference.as_deref().unwrap_or("ENABLED");
-    sdk::CertificateOptions::builder().certificate_transparency_logging_preference(preference.into()).build()
-}
-
 fn live(detail: &sdk::CertificateDetail, arn: String) -> Live<Certificate> {
     let domain_name = detail.domain_name.clone().unwrap_or_default();
     let names: BTreeSet<String> =
         detail.subject_alternative_names().iter().filter(|name| **name != domain_name).cloned().collect();
     let proofs = detail.domain_validation_options();
-    let preference = detail.options.as_ref().and_then(|o| o.certificate_transparency_logging_preference.as_ref());
     let spec = Certificate {
         domain_name,
         subject_alternative_names: Some(names).filter(|names| !names.is_empty()),
         validation_method: proofs.first().and_then(|p| p.validation_method.as_ref()).map(|m| m.as_str().to_owned()),
         // The answer says `RSA-2048` where the request says `RSA_2048`.
         key_algorithm: detail.key_algorithm.as_ref().map(|k| k.as_str().replace('-', "_")),
-        options: preference.map(|p| CertificateOptions {
-            certificate_transparency_logging_preference: Some(p.as_str().to_owned()),
-        }),
     };
     let records: Vec<DomainValidation> = proofs
         .iter()
@@ -228,19 +197,22 @@ fn live(detail: &sdk::CertificateDetail, arn: String) -> Live<Certificate> {
         })
         .collect();
     let status = detail.status.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default();
-    let make: Vec<String> = records
+    // A domain and its wildcard are proved by the same record.
+    let make: BTreeSet<String> = records
         .iter()
         .map(|r| format!("{} {} {}", r.resource_record_name, r.resource_record_type, r.resource_record_value))
         .collect();
-    let view = CertificateStatusView { arn: arn.clone(), status: status.clone(), domain_validation_options: records };
+    let view = CertificateState { arn: arn.clone(), status: status.clone(), domain_validation_options: records };
     let live = Live::new(arn, "", spec, view);
     match detail.status {
-        Some(CertificateStatus::PendingValidation) if make.is_empty() => live
-            .phase(Phase::Pending)
-            .remark("AwaitingValidation", "AWS has yet to say how its domains are to be validated, or has sent e-mails"),
-        Some(CertificateStatus::PendingValidation) => live
-            .phase(Phase::Pending)
-            .remark("AwaitingValidation", format!("Make these DNS records within 72 hours: {}", make.join("; "))),
+        Some(CertificateStatus::PendingValidation) if make.is_empty() => live.phase(Phase::Pending).remark(
+            "AwaitingValidation",
+            "AWS has yet to say how its domains are to be validated, or has sent e-mails",
+        ),
+        Some(CertificateStatus::PendingValidation) => live.phase(Phase::Pending).remark(
+            "AwaitingValidation",
+            format!("Make these DNS records within 72 hours: {}", Vec::from_iter(make).join("; ")),
+        ),
         Some(CertificateStatus::Issued) => live,
         _ => {
             let reason = detail.failure_reason.as_ref().map(|r| format!(": {}", r.as_str())).unwrap_or_default();
@@ -283,7 +255,7 @@ mod tests {
     #[test]
     fn a_lookup_by_domain_spares_the_others() {
         let mut scope = Scope::default();
-        scope.lookups.push([("domainName", "example.com".into())].into());
+        scope.lookups.push(serde_json::json!({ "domainName": "example.com" }).into());
         let one = |domain: &str, status| sdk::CertificateSummary::builder().domain_name(domain).status(status).build();
         assert!(is_looked_up(&scope, &one("example.com", CertificateStatus::Issued)));
         assert!(!is_looked_up(&scope, &one("example.org", CertificateStatus::Issued)));

@@ -248,20 +248,19 @@ fn live(
 ) -> Live<Repository> {
     let name = repository.repository_name().unwrap_or_default();
     let mut tags: BTreeMap<_, _> = tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-    let filters = repository.image_tag_mutability_exclusion_filters().iter().map(|f| TagFilter {
-        filter_type: f.filter_type.as_str().to_owned(),
-        filter: f.filter.clone(),
-    });
+    let filters = repository
+        .image_tag_mutability_exclusion_filters()
+        .iter()
+        .map(|f| TagFilter { filter_type: f.filter_type.as_str().to_owned(), filter: f.filter.clone() });
     let spec = Repository {
         image_tag_mutability: repository.image_tag_mutability.as_ref().map(|m| m.as_str().to_owned()),
         image_tag_mutability_exclusion_filters: Some(filters.collect()),
         image_scanning_configuration: repository
             .image_scanning_configuration()
             .map(|scanning| ImageScanning { scan_on_push: scanning.scan_on_push }),
-        encryption_configuration: repository.encryption_configuration().map(|e| Encryption {
-            encryption_type: e.encryption_type.as_str().to_owned(),
-            kms_key: e.kms_key.clone(),
-        }),
+        encryption_configuration: repository
+            .encryption_configuration()
+            .map(|e| Encryption { encryption_type: e.encryption_type.as_str().to_owned(), kms_key: e.kms_key.clone() }),
         lifecycle_policy: lifecycle.as_deref().map(JsonText::parse),
         repository_policy: policy.as_deref().map(Policy::parse),
         empty_on_delete: tags.remove(EMPTY_ON_DELETE).is_some_and(|value| value == "true"),

@@ -139,7 +139,8 @@ impl Kind for Cluster {
                 update = update.set_settings(Some(sdk_settings(settings.as_ref().unwrap_or(&default))));
             }
             if desired.changed("configuration") {
-                let none = ClusterConfiguration { execute_command_configuration: None, managed_storage_configuration: None };
+                let none =
+                    ClusterConfiguration { execute_command_configuration: None, managed_storage_configuration: None };
                 update = update.configuration(sdk_configuration(configuration.as_ref().unwrap_or(&none))?);
             }
             update.send().await?;
@@ -176,9 +177,9 @@ impl Kind for Cluster {
 
 fn sdk_settings(settings: &ClusterSettings) -> Vec<sdk::ClusterSetting> {
     let ClusterSettings { container_insights } = settings;
-    let insights = container_insights.as_ref().map(|value| {
-        sdk::ClusterSetting::builder().name(ClusterSettingName::ContainerInsights).value(value).build()
-    });
+    let insights = container_insights
+        .as_ref()
+        .map(|value| sdk::ClusterSetting::builder().name(ClusterSettingName::ContainerInsights).value(value).build());
     insights.into_iter().collect()
 }
 
@@ -186,7 +187,8 @@ fn sdk_configuration(configuration: &ClusterConfiguration) -> Result<sdk::Cluste
     let ClusterConfiguration { execute_command_configuration: execute, managed_storage_configuration: storage } =
         configuration;
     let execute = execute.as_ref().map(|ExecuteCommand { kms_key_id, logging, log_configuration: log }| {
-        let log = log.as_ref().map(|log| {
+        // AWS takes it with OVERRIDE only, and a merged spec may still hold an old one.
+        let log = log.as_ref().filter(|_| logging.as_deref() == Some("OVERRIDE")).map(|log| {
             sdk::ExecuteCommandLogConfiguration::builder()
                 .set_cloud_watch_log_group_name(log.cloud_watch_log_group_name.clone().map(String::from))
                 .set_cloud_watch_encryption_enabled(log.cloud_watch_encryption_enabled)
@@ -259,7 +261,8 @@ mod tests {
     fn a_live_cluster_keeps_its_settings() {
         let setting =
             sdk::ClusterSetting::builder().name(ClusterSettingName::ContainerInsights).value("enhanced").build();
-        let cluster = sdk::Cluster::builder().cluster_name("main").cluster_arn("arn").status("ACTIVE").settings(setting);
+        let cluster =
+            sdk::Cluster::builder().cluster_name("main").cluster_arn("arn").status("ACTIVE").settings(setting);
         let live = live(&cluster.capacity_providers("FARGATE").build()).unwrap();
         assert_eq!(live.spec.settings.and_then(|s| s.container_insights).as_deref(), Some("enhanced"));
         assert_eq!((live.id.as_str(), live.phase), ("main", Phase::Ready));

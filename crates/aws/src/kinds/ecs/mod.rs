@@ -2,9 +2,13 @@
 
 pub(crate) mod cluster;
 pub(crate) mod container;
+mod container_wire;
+mod deployment;
+mod network;
 pub(crate) mod service;
 pub(crate) mod task_definition;
 mod trouble;
+mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::{self as sdk, TaskDefinitionField, TaskDefinitionStatus};
 use holdfast_core::Spec;
+use holdfast_core::observed::Owner;
 use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerDefinition;
+use super::volume::Volume;
 use super::{last_part, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
@@ -80,54 +82,10 @@ pub(crate) struct EphemeralStorage {
     size_in_gib: i32,
 }
 
-/// What containers can mount: storage that lives with the task, unless a file system or a path is named.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Volume {
-    /// Its name, for `mountPoints`.
-    name: String,
-    /// A file system of EFS.
-    efs_volume_configuration: Option<EfsVolume>,
-    /// A path of the host. Not on Fargate.
-    host: Option<HostVolume>,
-}
-
-/// A file system of EFS.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct EfsVolume {
-    /// The file system's id.
-    file_system_id: String,
-    /// The directory to mount: `/` unless set. With an access point it has to be left out or be `/`.
-    root_directory: Option<String>,
-    /// `ENABLED` or `DISABLED` (AWS's default). IAM authorization needs it.
-    transit_encryption: Option<String>,
-    /// Access point and authorization.
-    authorization_config: Option<EfsAuthorization>,
-}
-
-/// Access point and authorization.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct EfsAuthorization {
-    /// The access point's id.
-    access_point_id: Option<String>,
-    /// `ENABLED` when the task role decides what can be done, or `DISABLED` (AWS's default).
-    iam: Option<String>,
-}
-
-/// A path of the host.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct HostVolume {
-    /// The path.
-    source_path: Option<String>,
-}
-
 /// What only AWS knows of a TaskDefinition.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct TaskDefinitionStatus_ {
+pub(crate) struct RevisionStatus {
     /// Its ARN, with the revision.
     arn: String,
     /// Its family.
@@ -139,7 +97,7 @@ pub(crate) struct TaskDefinitionStatus_ {
 }
 
 impl Kind for TaskDefinition {
-    type Status = TaskDefinitionStatus_;
+    type Status = RevisionStatus;
     const TIER: Tier = Tier::Compute;
     const REPLACE: Replace = Replace::Revision { keep: KEEP };
     const NAMING: Naming = Naming::limit(255);
@@ -193,15 +151,16 @@ impl Kind for TaskDefinition {
             pid_mode,
         } = &desired.spec;
         let containers = container_definitions.iter().map(ContainerDefinition::sdk).collect::<Result<Vec<_>>>()?;
-        let platform = runtime_platform.as_ref().map(|RuntimePlatform { cpu_architecture, operating_system_family }| {
-            sdk::RuntimePlatform::builder()
-                .set_cpu_architecture(cpu_architecture.as_deref().map(Into::into))
-                .set_operating_system_family(operating_system_family.as_deref().map(Into::into))
-                .build()
-        });
-        let storage = ephemeral_storage.as_ref().map(|storage| {
-            sdk::EphemeralStorage::builder().size_in_gib(storage.size_in_gib).build()
-        });
+        let platform =
+            runtime_platform.as_ref().map(|RuntimePlatform { cpu_architecture, operating_system_family }| {
+                sdk::RuntimePlatform::builder()
+                    .set_cpu_architecture(cpu_architecture.as_deref().map(Into::into))
+                    .set_operating_system_family(operating_system_family.as_deref().map(Into::into))
+                    .build()
+            });
+        let storage = ephemeral_storage
+            .as_ref()
+            .map(|storage| sdk::EphemeralStorage::builder().size_in_gib(storage.size_in_gib).build());
         let compatibilities = requires_compatibilities.iter().map(|c| c.as_str().into()).collect();
         let made = aws
             .ecs
@@ -226,10 +185,17 @@ impl Kind for TaskDefinition {
     }
 
     async fn update(_: &Aws, live: &Live<Self>, _: &Desired<Self>) -> Result<()> {
-        Err(Error::terminal(Self::KIND, format!("{} never changes; a new revision does", live.id)))
+        Err(Error::terminal("ecs.UpdateTaskDefinition", format!("{} never changes; a new revision does", live.id)))
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        // An older revision comes with the tags of the newest one; others may have registered it in our family.
+        if live.id != live.status.arn {
+            let tags = aws.ecs.list_tags_for_resource().resource_arn(&live.id).send().await?;
+            if !same_owner(&tags_of(tags.tags()), &live.tags) {
+                return Ok(());
+            }
+        }
         aws.ecs.deregister_task_definition().task_definition(&live.id).send().await?;
         Ok(())
     }
@@ -294,6 +260,12 @@ async fn older(aws: &Aws, scope: &Scope, newest_first: Vec<&String>) -> Result<V
     Ok(older)
 }
 
+/// True when both belong to the same stack and environment. The address may have moved since.
+fn same_owner(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
+    let owner = |tags| Owner::from_tags(tags).map(|owner| (owner.stack, owner.env));
+    owner(one).is_some() && owner(one) == owner(other)
+}
+
 async fn describe(aws: &Aws, arn: &str) -> Result<Option<Live<TaskDefinition>>> {
     let describe = aws.ecs.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
     let Some(answer) = describe.send().await.or_absent()? else { return Ok(None) };
@@ -301,48 +273,6 @@ async fn describe(aws: &Aws, arn: &str) -> Result<Option<Live<TaskDefinition>>> 
     let active = |d: &&sdk::TaskDefinition| d.status == Some(TaskDefinitionStatus::Active);
     let live = answer.task_definition().filter(active).map(live).transpose()?;
     Ok(live.map(|live| live.tags(tags_of(answer.tags()))))
-}
-
-impl Volume {
-    fn sdk(&self) -> Result<sdk::Volume> {
-        let Volume { name, efs_volume_configuration, host } = self;
-        let efs = efs_volume_configuration.as_ref().map(|efs| {
-            let authorization = efs.authorization_config.as_ref().map(|EfsAuthorization { access_point_id, iam }| {
-                sdk::EfsAuthorizationConfig::builder()
-                    .set_access_point_id(access_point_id.clone())
-                    .set_iam(iam.as_deref().map(Into::into))
-                    .build()
-            });
-            sdk::EfsVolumeConfiguration::builder()
-                .file_system_id(&efs.file_system_id)
-                .set_root_directory(efs.root_directory.clone())
-                .set_transit_encryption(efs.transit_encryption.as_deref().map(Into::into))
-                .set_authorization_config(authorization)
-                .build()
-        });
-        let host = host.as_ref().map(|host| {
-            sdk::HostVolumeProperties::builder().set_source_path(host.source_path.clone()).build()
-        });
-        let volume = sdk::Volume::builder().name(name).set_host(host);
-        Ok(volume.set_efs_volume_configuration(efs.transpose()?).build())
-    }
-
-    fn of(volume: &sdk::Volume) -> Volume {
-        let authorization = |a: &sdk::EfsAuthorizationConfig| EfsAuthorization {
-            access_point_id: a.access_point_id.clone(),
-            iam: a.iam.as_ref().map(|iam| iam.as_str().to_owned()),
-        };
-        Volume {
-            name: volume.name.clone().unwrap_or_default(),
-            efs_volume_configuration: volume.efs_volume_configuration().map(|efs| EfsVolume {
-                file_system_id: efs.file_system_id.clone(),
-                root_directory: efs.root_directory.clone(),
-                transit_encryption: efs.transit_encryption.as_ref().map(|t| t.as_str().to_owned()),
-                authorization_config: efs.authorization_config().map(authorization),
-            }),
-            host: volume.host().map(|host| HostVolume { source_path: host.source_path.clone() }),
-        }
-    }
 }
 
 fn live(definition: &sdk::TaskDefinition) -> Result<Live<TaskDefinition>> {
@@ -367,12 +297,8 @@ fn live(definition: &sdk::TaskDefinition) -> Result<Live<TaskDefinition>> {
         volumes: definition.volumes().iter().map(Volume::of).collect(),
         pid_mode: definition.pid_mode.as_ref().map(|mode| mode.as_str().to_owned()),
     };
-    let status = TaskDefinitionStatus_ {
-        arn: arn.clone(),
-        family: family.clone(),
-        revision: definition.revision,
-        revisions: vec![],
-    };
+    let status =
+        RevisionStatus { arn: arn.clone(), family: family.clone(), revision: definition.revision, revisions: vec![] };
     Ok(Live::new(arn, family, spec, status))
 }
 
@@ -388,15 +314,25 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_without_our_tags_is_not_ours() {
+        let tags = |env: &str, address: &str| {
+            [("holdfast:stack", "shop"), ("holdfast:env", env), ("holdfast:address", address)]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into()
+        };
+        assert!(same_owner(&tags("dev", "TaskDefinition/old"), &tags("dev", "TaskDefinition/web")));
+        assert!(!same_owner(&tags("prod", "TaskDefinition/web"), &tags("dev", "TaskDefinition/web")));
+        assert!(!same_owner(&BTreeMap::new(), &tags("dev", "TaskDefinition/web")));
+    }
+
+    #[test]
     fn a_live_revision_is_its_arn() {
-        let volume = Volume { name: "tmp".into(), efs_volume_configuration: None, host: None };
         let definition = sdk::TaskDefinition::builder()
             .task_definition_arn("arn:aws:ecs:eu-west-1:1:task-definition/web:17")
             .family("web")
             .revision(17)
             .requires_compatibilities("FARGATE".into())
             .network_mode("awsvpc".into())
-            .volumes(volume.sdk().unwrap())
             .build();
         let live = live(&definition).unwrap();
         assert_eq!((live.name.as_str(), live.status.revision), ("web", 17));

@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_live_listener_keeps_its_certificate() -> Result<()> {
-        let listener = sdk::Listener::builder().listener_arn("l").load_balancer_arn("b").port(443).protocol("HTTPS".into());
+        let listener =
+            sdk::Listener::builder().listener_arn("l").load_balancer_arn("b").port(443).protocol("HTTPS".into());
         let live = live(&listener.certificates(sdk::Certificate::builder().certificate_arn("c").build()).build())?;
         assert_eq!(live.spec.certificate.as_ref().map(Ref::as_str), Some("c"));
         assert_eq!((live.spec.port, live.spec.protocol.as_str()), (443, "HTTPS"));

@@ -240,7 +240,8 @@ fn texts<K>(references: &BTreeSet<Ref<K>>) -> Vec<String> {
 /// The load balancer as the list tells it: without tags and attributes.
 fn live(balancer: &sdk::LoadBalancer) -> Result<Live<LoadBalancer>> {
     let arn = balancer.load_balancer_arn.clone();
-    let arn = arn.ok_or_else(|| Error::incomplete("elasticloadbalancingv2.DescribeLoadBalancers", "loadBalancerArn"))?;
+    let arn =
+        arn.ok_or_else(|| Error::incomplete("elasticloadbalancingv2.DescribeLoadBalancers", "loadBalancerArn"))?;
     let groups: BTreeSet<_> = balancer.security_groups().iter().map(|id| Ref::new(id.as_str())).collect();
     let spec = LoadBalancer {
         r#type: balancer.r#type.as_ref().map(|t| t.as_str().to_owned()),

@@ -19,16 +19,18 @@ use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 
-/// True when something is wanted by its name, its id, or a lookup that it may fit. `spec` is what the
-/// list call told; what that leaves out does not count against a lookup.
-pub(crate) fn is_wanted<K: Kind>(scope: &Scope, id: &str, name: &str, spec: &K) -> bool {
+/// True when something is asked for by its id, or by a lookup that it may fit. `spec` is what the list
+/// call told; what that leaves out, and what a lookup has yet to resolve, does not count against it.
+pub(crate) fn is_asked_for<K: Kind>(scope: &Scope, id: &str, name: &str, spec: &K) -> bool {
     let live = value::of(spec).without_nulls();
+    let plain = |value: &Value| matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Text(_));
     let fits = |lookup: &Value| {
-        let told = lookup.map().into_iter().flatten().filter(|(field, _)| live.get(field).is_some());
+        let told = lookup.map().into_iter().flatten().filter(|(field, v)| plain(v) && live.get(field).is_some());
         let told = Value::Map(told.map(|(field, value)| (field.clone(), value.clone())).collect());
-        diff(&K::RECORD, &told, &live, &[]).is_empty()
+        // A lookup that states nothing goes by its name.
+        !lookup.is_empty() && diff(&K::RECORD, &told, &live, &[]).is_empty()
     };
-    scope.is_candidate(name) || scope.ids.contains(id) || scope.ids.contains(name) || scope.lookups.iter().any(fits)
+    scope.ids.contains(id) || scope.ids.contains(name) || scope.lookups.iter().any(fits)
 }
 
 /// All tags as a create call takes them.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
+use crate::tagging::{self, Tags};
 use crate::kind::{Desired, Kind, Live};
 
 /// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
@@ -50,9 +51,7 @@ impl Kind for LogGroup {
                 continue;
             }
             let arn = arn(&group).ok_or_else(|| Error::incomplete("logs.DescribeLogGroups", "arn"))?;
-            let tags = aws.logs.list_tags_for_resource().resource_arn(&arn).send().await.or_absent()?;
-            if let Some(tags) = tags {
-                let tags = tags.tags.unwrap_or_default().into_iter().collect();
+            if let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? {
                 found.push(live(&group, name, arn).tags(tags));
             }
         }
@@ -119,6 +118,11 @@ impl Kind for LogGroup {
         }
         Ok(())
     }
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = aws.logs.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
 }
 
 /// The ARN that the tag calls take: the one without `:*`.

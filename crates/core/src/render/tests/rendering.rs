@@ -64,7 +64,10 @@ components:
         "regions: { main: us-west-2 }",
         &[
             NETWORK,
-            ("lib/site.yaml", "parameters: { cidr: { type: string } }\ncomponents:\n  net: { from: network.yaml, with: { cidr: \"${params.cidr}\" } }\nresources:\n  Service/web: { subnets: [net.private-a], environment: { VPC: \"${Vpc.net.main.id}\" } }"),
+            (
+                "lib/site.yaml",
+                "parameters: { cidr: { type: string } }\ncomponents:\n  net: { from: network.yaml, with: { cidr: \"${params.cidr}\" } }\nresources:\n  Service/web: { subnets: [net.private-a], environment: { VPC: \"${Vpc.net.main.id}\" } }",
+            ),
         ],
         expect![[r#"
             Service/site-eu.web eu-central-1 {"environment":{"VPC":"${Vpc.net.main.id}"},"subnets":["Subnet/site-eu.net.private-a.id"]}
@@ -246,7 +249,8 @@ resources:
         Vpc/shared-live:network.main "" {} Some(Owner { stack: "shared", env: "live", address: Vpc/network.main })
         Vpc/shared-prod:network.main "" {} Some(Owner { stack: "shared", env: "prod", address: Vpc/network.main })
         Vpc/tagged "" {"cidrBlock":"10.0.0.0/8"} Some(Fields)
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
     let found = &document.resources[&Address::new("Vpc", "found")];
     assert_eq!(found.lifecycle.lookup, Some(Lookup::Id("vpc-1".into())));
 }
@@ -313,7 +317,8 @@ resources:
     assert_eq!(rendered.files.into_iter().collect::<Vec<_>>(), ["shop/environments/prod.yaml", "shop/stack.yaml"]);
     expect![[r#"
         Service/web eu-west-1 {"desiredCount":10,"environment":{"IMAGE":"1.20","SIZE":"small"},"subnets":[]}
-    "#]].assert_eq(&show(&Ok(rendered.document)));
+    "#]]
+    .assert_eq(&show(&Ok(rendered.document)));
 }
 
 #[test]
@@ -334,6 +339,29 @@ resources:
         expect![[r#"
             Vpc/a eu-west-1 {"cidrBlock":"10.0.0.0/16","enableDnsHostnames":false}
             Vpc/b eu-west-1 {"cidrBlock":"10.1.0.0/16","enableDnsHostnames":false}
+        "#]],
+    );
+}
+
+#[test]
+fn conditions_decide_what_is_read() {
+    check(
+        r#"
+parameters: { certificate: { type: string, default: "" } }
+resources:
+  Vpc/plain: { cidrBlock: 10.0.0.0/16, when: "${params.certificate == ''}" }
+  Vpc/secure: { cidrBlock: 10.1.0.0/16, when: "${params.certificate != ''}" }
+  SecurityGroup/web:
+    vpc: "${params.certificate == '' ? 'plain' : 'secure'}"
+    ingress:
+      - { ipProtocol: "${params.certificate == '' ? Vpc.plain.id : Vpc.secure.id}" }
+      - { ipProtocol: "${params.certificate == '' ? 'tcp' : Vpc.secure.id}", securityGroup: "${params.certificate == '' ? null : 'x'}" }
+      - { ipProtocol: none, securityGroup: { id: "${params.certificate == '' ? null : 'sg-1'}" } }
+      - "${params.certificate == '' ? [] : [{'ipProtocol': 'udp'}]}"
+"#,
+        expect![[r#"
+            SecurityGroup/web eu-west-1 {"ingress":[{"ipProtocol":"${params.certificate == '' ? Vpc.plain.id : Vpc.secure.id}"},{"ipProtocol":"tcp","securityGroup":null},{"ipProtocol":"none","securityGroup":null}],"vpc":"Vpc/plain.id"}
+            Vpc/plain eu-west-1 {"cidrBlock":"10.0.0.0/16","enableDnsHostnames":true}
         "#]],
     );
 }

@@ -1,0 +1,336 @@
+//! Service: tasks that ECS keeps running.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::types::{self as sdk, ServiceField};
+use holdfast_core::Spec;
+use holdfast_core::observed::Phase;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::{Ref, Scaled};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::Cluster;
+use super::deployment::{DeploymentConfiguration, ServiceLoadBalancer};
+use super::network::{NetworkConfiguration, ServiceRegistry};
+use super::task_definition::TaskDefinition;
+use super::{CapacityProviderStrategyItem, clusters, last_part, only_missing, sdk_strategy, sdk_tags, strategy};
+use super::{tag, tags_of, trouble};
+use crate::client::Aws;
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live};
+
+/// Tasks of one definition that ECS keeps running, replaces when it changes, and registers with load balancers.
+/// A target group has to hang on a listener first: name the listener in `dependsOn`.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Service {
+    /// The cluster that it runs in.
+    #[spec(immutable)]
+    cluster: Ref<Cluster>,
+    /// What its tasks are made of. Another revision starts a rollout.
+    task_definition: Ref<TaskDefinition>,
+    /// How many tasks are to run. An autoscaler that refers to the service owns it, inside its band. It is created
+    /// with 1 when nothing is said.
+    desired_count: Option<Scaled>,
+    /// `FARGATE`, `EC2` or `EXTERNAL`. State this or `capacityProviderStrategy`: with neither, AWS takes the
+    /// cluster's default strategy, and `EC2` where it has none.
+    #[spec(immutable)]
+    launch_type: Option<String>,
+    /// How its tasks are spread over capacity providers. A change replaces all tasks.
+    capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
+    /// The version of Fargate: `LATEST` (AWS's default), or one such as `1.4.0`.
+    platform_version: Option<String>,
+    /// Where in the network its tasks are; `awsvpc` tasks, and so all of Fargate's, need it.
+    network_configuration: Option<NetworkConfiguration>,
+    /// The target groups that its tasks are registered with: at most five.
+    load_balancers: Option<BTreeSet<ServiceLoadBalancer>>,
+    /// How a rollout goes.
+    deployment_configuration: Option<DeploymentConfiguration>,
+    /// Seconds after a task's start in which failed health checks of load balancer and containers do not count:
+    /// 0 unless set.
+    health_check_grace_period_seconds: Option<i32>,
+    /// Whether people can run commands in its containers (ECS Exec). Holds for tasks that start after the change.
+    enable_execute_command: Option<bool>,
+    /// Whether tasks get tags that name cluster and service, for bills. Holds for tasks that start after the change.
+    #[serde(rename = "enableECSManagedTags")]
+    enable_ecs_managed_tags: Option<bool>,
+    /// Whose tags its tasks get: `SERVICE`, `TASK_DEFINITION` or `NONE` (AWS's default).
+    propagate_tags: Option<String>,
+    /// `REPLICA` (AWS's default), or `DAEMON` for one task an instance.
+    #[spec(immutable)]
+    scheduling_strategy: Option<String>,
+    /// Who rolls it out.
+    #[spec(immutable)]
+    deployment_controller: Option<DeploymentController>,
+    /// The services of Cloud Map that its tasks are registered with: AWS takes one.
+    service_registries: Option<BTreeSet<ServiceRegistry>>,
+    /// `ENABLED` (AWS's default for new services) or `DISABLED`: whether tasks move to even out the zones.
+    availability_zone_rebalancing: Option<String>,
+}
+
+/// Who rolls a service out.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeploymentController {
+    /// `ECS` (AWS's default), `CODE_DEPLOY` or `EXTERNAL`.
+    r#type: String,
+}
+
+/// What only AWS knows of a Service.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServiceStatus {
+    /// Its ARN.
+    arn: String,
+    /// Its cluster's ARN.
+    cluster_arn: String,
+    /// How many tasks run.
+    running_count: i32,
+}
+
+impl Kind for Service {
+    type Status = ServiceStatus;
+    const TIER: Tier = Tier::Compute;
+    const NAMING: Naming = Naming::limit(255);
+    const CLASS: CreateClass = CreateClass::Token;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let clusters = clusters(aws, scope).await?;
+        let mut found = vec![];
+        for cluster in clusters.iter() {
+            let (arn, name) = (cluster.cluster_arn().unwrap_or_default(), cluster.cluster_name().unwrap_or_default());
+            let ours = scope.is_candidate(name) || scope.is_owned(&tags_of(cluster.tags()));
+            if !ours && cluster.active_services_count == 0 {
+                continue;
+            }
+            // A service of ours can live in a cluster that is not: its names are looked through, and no more.
+            let listed = aws.ecs.list_services().cluster(arn).into_paginator().page_size(100).items().send();
+            let listed = listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default();
+            let look = |arn: &&String| {
+                ours || scope.is_candidate(last_part(arn)) || scope.ids.contains(*arn) || !scope.lookups.is_empty()
+            };
+            let mut names: BTreeSet<&str> = listed.iter().filter(look).map(|arn| last_part(arn)).collect();
+            if ours {
+                // One that drains after its deletion is not listed any more, and still holds its name.
+                names.extend(scope.names.iter().map(String::as_str));
+            }
+            let names: Vec<&str> = names.into_iter().collect();
+            for names in names.chunks(10) {
+                let names = names.iter().map(|name| (*name).to_owned()).collect();
+                let describe = aws.ecs.describe_services().cluster(arn).include(ServiceField::Tags);
+                let answer = describe.set_services(Some(names)).send().await.or_absent()?;
+                let Some(answer) = answer else { continue };
+                only_missing("ecs.DescribeServices", answer.failures())?;
+                for service in answer.services().iter().filter(|service| service.status() != Some("INACTIVE")) {
+                    let mut live = live(service)?;
+                    if scope.is_owned(&live.tags) {
+                        live.remarks = trouble::remarks(aws, service).await?;
+                    }
+                    found.push(live);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let Service {
+            cluster,
+            task_definition,
+            desired_count,
+            launch_type,
+            capacity_provider_strategy,
+            platform_version,
+            network_configuration,
+            load_balancers,
+            deployment_configuration,
+            health_check_grace_period_seconds,
+            enable_execute_command,
+            enable_ecs_managed_tags,
+            propagate_tags,
+            scheduling_strategy,
+            deployment_controller,
+            service_registries,
+            availability_zone_rebalancing,
+        } = &desired.spec;
+        let controller = deployment_controller
+            .as_ref()
+            .map(|controller| sdk::DeploymentController::builder().r#type(controller.r#type.as_str().into()).build());
+        // ECS wants a count of a REPLICA service, and refuses one of a DAEMON.
+        let count = desired_count.map(|count| count.0);
+        let count = if scheduling_strategy.as_deref() == Some("DAEMON") { count } else { count.or(Some(1)) };
+        let made = aws
+            .ecs
+            .create_service()
+            .client_token(&desired.token)
+            .service_name(&desired.name)
+            .cluster(cluster.as_str())
+            .task_definition(task_definition.as_str())
+            .set_desired_count(count)
+            .set_launch_type(launch_type.as_deref().map(Into::into))
+            .set_capacity_provider_strategy(capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?)
+            .set_platform_version(platform_version.clone())
+            .set_network_configuration(network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?)
+            .set_load_balancers(load_balancers.as_ref().map(|b| b.iter().map(ServiceLoadBalancer::sdk).collect()))
+            .set_deployment_configuration(deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?)
+            .set_health_check_grace_period_seconds(*health_check_grace_period_seconds)
+            .set_enable_execute_command(*enable_execute_command)
+            .set_enable_ecs_managed_tags(*enable_ecs_managed_tags)
+            .set_propagate_tags(propagate_tags.as_deref().map(Into::into))
+            .set_scheduling_strategy(scheduling_strategy.as_deref().map(Into::into))
+            .set_deployment_controller(controller.transpose()?)
+            .set_service_registries(service_registries.as_ref().map(|r| r.iter().map(ServiceRegistry::sdk).collect()))
+            .set_availability_zone_rebalancing(availability_zone_rebalancing.as_deref().map(Into::into))
+            .set_tags(Some(sdk_tags(&desired.tags)))
+            .send()
+            .await?;
+        let arn = made.service.and_then(|service| service.service_arn);
+        arn.ok_or_else(|| Error::incomplete("ecs.CreateService", "serviceArn"))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Service {
+            cluster: _,
+            task_definition,
+            desired_count,
+            launch_type: _,
+            capacity_provider_strategy,
+            platform_version,
+            network_configuration,
+            load_balancers,
+            deployment_configuration,
+            health_check_grace_period_seconds,
+            enable_execute_command,
+            enable_ecs_managed_tags,
+            propagate_tags,
+            scheduling_strategy: _,
+            deployment_controller: _,
+            service_registries,
+            availability_zone_rebalancing,
+        } = &desired.spec;
+        // Only what differs goes along: the count is the autoscaler's, and much else would start a rollout.
+        let mut update = aws.ecs.update_service().cluster(&live.status.cluster_arn).service(&live.id);
+        if desired.changed("taskDefinition") {
+            update = update.task_definition(task_definition.as_str());
+        }
+        if desired.changed("desiredCount") {
+            update = update.set_desired_count(desired_count.map(|count| count.0));
+        }
+        if desired.changed("capacityProviderStrategy") {
+            // "You must force a new deployment": ECS refuses the change otherwise. An empty list goes back to the launch type.
+            let strategy = capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
+            update = update.set_capacity_provider_strategy(Some(strategy.unwrap_or_default()));
+            update = update.force_new_deployment(true);
+        }
+        if desired.changed("platformVersion") {
+            update = update.platform_version(platform_version.as_deref().unwrap_or("LATEST"));
+        }
+        if desired.changed("networkConfiguration") {
+            update = update
+                .set_network_configuration(network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?);
+        }
+        if desired.changed("loadBalancers") {
+            let balancers = load_balancers.iter().flatten().map(ServiceLoadBalancer::sdk).collect();
+            update = update.set_load_balancers(Some(balancers));
+        }
+        if desired.changed("deploymentConfiguration") {
+            let configuration = deployment_configuration.clone().unwrap_or_default();
+            update = update.deployment_configuration(configuration.sdk()?);
+        }
+        if desired.changed("healthCheckGracePeriodSeconds") {
+            let seconds = health_check_grace_period_seconds.unwrap_or(0);
+            update = update.health_check_grace_period_seconds(seconds);
+        }
+        if desired.changed("enableExecuteCommand") {
+            update = update.enable_execute_command(enable_execute_command.unwrap_or(false));
+        }
+        if desired.changed("enableECSManagedTags") {
+            update = update.enable_ecs_managed_tags(enable_ecs_managed_tags.unwrap_or(false));
+        }
+        if desired.changed("propagateTags") {
+            update = update.propagate_tags(propagate_tags.as_deref().unwrap_or("NONE").into());
+        }
+        if desired.changed("serviceRegistries") {
+            let registries = service_registries.iter().flatten().map(ServiceRegistry::sdk).collect();
+            update = update.set_service_registries(Some(registries));
+        }
+        if desired.changed("availabilityZoneRebalancing") {
+            let rebalancing = availability_zone_rebalancing.as_deref().unwrap_or("ENABLED");
+            update = update.availability_zone_rebalancing(rebalancing.into());
+        }
+        update.send().await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.ecs.delete_service().cluster(&live.status.cluster_arn).service(&live.id).force(true).send().await?;
+        Ok(())
+    }
+
+    async fn tag(
+        aws: &Aws,
+        live: &Live<Self>,
+        set: &BTreeMap<String, String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<()> {
+        tag(aws, &live.id, set, remove).await
+    }
+}
+
+fn live(service: &sdk::Service) -> Result<Live<Service>> {
+    let missing = |what| Error::incomplete("ecs.DescribeServices", what);
+    let arn = service.service_arn.clone().ok_or_else(|| missing("serviceArn"))?;
+    let cluster_arn = service.cluster_arn.clone().ok_or_else(|| missing("clusterArn"))?;
+    let spec = Service {
+        cluster: Ref::new(last_part(&cluster_arn)),
+        task_definition: Ref::new(service.task_definition().unwrap_or_default()),
+        desired_count: Some(Scaled(service.desired_count)),
+        launch_type: service.launch_type.as_ref().map(|launch| launch.as_str().to_owned()),
+        capacity_provider_strategy: Some(strategy(service.capacity_provider_strategy())),
+        platform_version: service.platform_version.clone(),
+        network_configuration: service.network_configuration().and_then(NetworkConfiguration::of),
+        load_balancers: Some(service.load_balancers().iter().map(ServiceLoadBalancer::of).collect()),
+        deployment_configuration: service.deployment_configuration().map(DeploymentConfiguration::of),
+        health_check_grace_period_seconds: Some(service.health_check_grace_period_seconds.unwrap_or(0)),
+        enable_execute_command: Some(service.enable_execute_command),
+        enable_ecs_managed_tags: Some(service.enable_ecs_managed_tags),
+        propagate_tags: Some(service.propagate_tags.as_ref().map_or("NONE", |tags| tags.as_str()).to_owned()),
+        scheduling_strategy: service.scheduling_strategy.as_ref().map(|s| s.as_str().to_owned()),
+        // ECS's own controller is not always in the answer.
+        deployment_controller: Some(DeploymentController {
+            r#type: service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str()).to_owned(),
+        }),
+        service_registries: Some(service.service_registries().iter().map(ServiceRegistry::of).collect()),
+        availability_zone_rebalancing: service.availability_zone_rebalancing.as_ref().map(|r| r.as_str().to_owned()),
+    };
+    let phase = if service.status() == Some("DRAINING") { Phase::Deleting } else { Phase::Ready };
+    let status = ServiceStatus { arn: arn.clone(), cluster_arn, running_count: service.running_count };
+    let name = service.service_name().unwrap_or(last_part(&arn)).to_owned();
+    Ok(Live::new(arn, name, spec, status).tags(tags_of(service.tags())).phase(phase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_service_refers_to_what_it_uses() {
+        let balancer = sdk::LoadBalancer::builder().target_group_arn("arn:tg").container_name("web").container_port(80);
+        let vpc = sdk::AwsVpcConfiguration::builder().subnets("subnet-2").subnets("subnet-1").build().unwrap();
+        let service = sdk::Service::builder()
+            .service_arn("arn:aws:ecs:eu-west-1:1:service/main/web")
+            .service_name("web")
+            .cluster_arn("arn:aws:ecs:eu-west-1:1:cluster/main")
+            .status("DRAINING")
+            .desired_count(2)
+            .load_balancers(balancer.build())
+            .network_configuration(sdk::NetworkConfiguration::builder().awsvpc_configuration(vpc).build());
+        let live = live(&service.build()).unwrap();
+        let spec = serde_json::to_value(&live.spec).unwrap();
+        assert_eq!(spec["cluster"], "main");
+        assert_eq!(spec["loadBalancers"][0]["targetGroup"], "arn:tg");
+        assert_eq!(spec["networkConfiguration"]["awsvpcConfiguration"]["subnets"][0], "subnet-1");
+        assert_eq!((spec["enableECSManagedTags"].as_bool(), live.phase), (Some(false), Phase::Deleting));
+    }
+}

@@ -1,0 +1,3 @@
+//! Route 53.
+
+pub(crate) mod hosted_zone;

@@ -1,0 +1,81 @@
+//! The schema takes what documents may say, and refuses what they may not.
+
+use serde_json::json;
+
+use crate::render::tests::kinds::REGISTRY;
+
+/// A document of that kind with that spec, or the paths at which the schema refuses it.
+fn refused(kind: &str, spec: serde_json::Value) -> Vec<String> {
+    let schema = super::schema(&REGISTRY);
+    let validator = jsonschema::draft202012::new(&schema).expect("the schema is a schema");
+    let document = json!({ "apiVersion": "holdfast/v1", "kind": kind, "metadata": { "name": "shop" }, "spec": spec });
+    let mut paths: Vec<String> =
+        validator.iter_errors(&document).map(|error| error.instance_path().to_string()).collect();
+    paths.dedup();
+    paths
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn documents_pass() {
+    let stack = json!({
+        "regions": { "main": "us-east-1" },
+        "tags": { "team": "shop" },
+        "policy": { "prune": true, "drift": "alert", "maxDeletions": 3 },
+        "parameters": { "count": { "type": "integer", "default": 2, "allowed": [1, 2] } },
+        "components": { "network": { "from": "../lib/network.yaml", "with": { "x": [1] }, "when": "${params.count > 1}", "forEach": ["a"] } },
+        "resources": {
+            "Vpc/main": { "cidrBlock": "10.0.0.0/16", "instanceTenancy": null, "enableDnsHostnames": "${true}", "tags": {} },
+            "Vpc/old": { "lifecycle": { "manage": "observe" }, "id": "vpc-1" },
+            "SecurityGroup/web": {
+                "vpc": { "id": "vpc-1" },
+                "ingress": [{ "ipProtocol": "tcp", "fromPort": "${params.count}", "securityGroup": "web" }],
+                "name": "web", "region": "main", "when": false, "dependsOn": ["Vpc/main"],
+                "lifecycle": { "ignore": ["ingress"], "onDelete": "retain", "replace": "allow", "protect": true },
+            },
+            "SecurityGroup/b": { "vpc": { "stack": "x", "name": "y" } },
+            "Role/r": { "assumeRolePolicyDocument": { "Statement": [] }, "policies": { "a": "{}", "b": {} } },
+            "Service/s": { "subnets": ["a-*"], "environment": { "A": "a", "B": null }, "role": { "arn": "arn:…" }, "cpu": 1.5 },
+        },
+    });
+    assert_eq!(refused("Stack", stack), NOTHING);
+    let environment = json!({
+        "stack": "shop",
+        "target": { "account": "123456789012", "region": "us-east-1" },
+        "parameters": { "count": 1 },
+        "patches": { "Service/s": { "desiredCount": 3, "lifecycle": { "protect": true } }, "Vpc/network.main": { "when": false } },
+    });
+    assert_eq!(refused("Environment", environment), NOTHING);
+    assert_eq!(
+        refused("Component", json!({ "parameters": {}, "resources": { "Vpc/main": { "cidrBlock": "${params.x}" } } })),
+        NOTHING
+    );
+}
+
+#[test]
+fn mistakes_are_refused() {
+    assert_eq!(refused("Stack", json!({ "resource": {} })), ["/spec"]);
+    assert_eq!(refused("Stack", json!({ "resources": { "Vcp/main": {} } })), ["/spec/resources"]);
+    assert_eq!(refused("Stack", json!({ "resources": { "Vpc/main": {} } })), ["/spec/resources/Vpc~1main"]);
+    assert_eq!(
+        refused("Stack", json!({ "resources": { "Vpc/main": { "cidrBlock": "x", "cidr": 1 } } })),
+        ["/spec/resources/Vpc~1main"]
+    );
+    let service = |field: serde_json::Value| json!({ "resources": { "Service/s": field } });
+    assert_eq!(refused("Stack", service(json!({ "subnets": "a" }))), ["/spec/resources/Service~1s/subnets"]);
+    assert_eq!(
+        refused("Stack", service(json!({ "subnets": [], "desiredCount": "two" }))),
+        ["/spec/resources/Service~1s/desiredCount"]
+    );
+    assert_eq!(
+        refused("Stack", service(json!({ "subnets": [], "lifecycle": { "replace": true } }))),
+        ["/spec/resources/Service~1s/lifecycle/replace"]
+    );
+    assert_eq!(refused("Environment", json!({ "patches": {} })), ["/spec"]);
+    assert_eq!(
+        refused("Stack", json!({ "resources": { "Subscription/s": { "endpoint": "x", "tags": {} } } })),
+        ["/spec/resources/Subscription~1s"]
+    );
+    assert_eq!(refused("Pod", json!({})), ["/kind"]);
+}

@@ -1,0 +1,95 @@
+//! Tags: which a resource should have, and which of the live ones are whose.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::planner::{Planner, change};
+use crate::address::Address;
+use crate::diff::Change;
+use crate::digest;
+use crate::document::{OnDelete, Resource};
+use crate::observed::{Observed, Owner, tag};
+use crate::value::Value;
+
+/// The digest of what is ours since a moment and was not made by us: it equals no spec's, so what differs is
+/// not drift, and the true one is written once nothing differs.
+const ADOPTED: &str = "adopted";
+
+impl Planner<'_> {
+    pub(super) fn owner_tags(&self, resource: &Resource, generation: u32) -> BTreeMap<String, String> {
+        let owner = Owner {
+            stack: self.document.stack.clone(),
+            env: self.document.env.clone(),
+            address: resource.address.to_string(),
+            origin: self.document.origin.clone(),
+            generation,
+            digest: digest::of(resource),
+            retained: resource.on_delete() == OnDelete::Retain,
+        };
+        // AWS takes no empty values everywhere; an unknown origin is no tag.
+        owner.tags().into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    /// The owner tags of something that is taken over as it is.
+    pub(super) fn adopted_tags(&self, resource: &Resource) -> BTreeMap<String, String> {
+        let mut tags = self.owner_tags(resource, 1);
+        tags.insert(tag::DIGEST.into(), ADOPTED.into());
+        tags
+    }
+
+    /// Our tags that are there and say what is no longer so: of children that are in no document and live no
+    /// more, and that it stays when it need not.
+    pub(super) fn stale_tags(&self, resource: &Resource, live: &Observed) -> BTreeSet<String> {
+        let orphaned = |address: &Address| self.situation.orphans.iter().any(|o| o.address == *address);
+        let children = live
+            .tags
+            .keys()
+            .filter_map(|key| Some((key, key.strip_prefix(tag::CHILD)?.parse::<Address>().ok()?)))
+            .filter(|(_, address)| !self.document.resources.contains_key(address) && !orphaned(address))
+            .map(|(key, _)| key.clone());
+        let mut stale: BTreeSet<String> = children.collect();
+        if resource.on_delete() != OnDelete::Retain && live.tags.contains_key(tag::RETAINED) {
+            stale.insert(tag::RETAINED.into());
+        }
+        stale
+    }
+}
+
+/// Turns tags to set and remove into changes.
+pub(super) fn owner_changes(live: &Observed, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Vec<Change> {
+    let from = |key: &String| live.tags.get(key).map_or(Value::Null, |v| Value::Text(v.clone()));
+    let set = set.iter().map(|(k, v)| change(&format!("tags.{k}"), from(k), v.clone().into()));
+    let remove = remove.iter().map(|k| change(&format!("tags.{k}"), from(k), Value::Null));
+    set.chain(remove).collect()
+}
+
+/// The name that the `Name` tag should have: that of the live generation.
+pub(super) fn name_tag(resource: &Resource, live: &Observed) -> String {
+    match live.owner().map_or(1, |o| o.generation) {
+        1 => resource.name.clone(),
+        _ if resource.named => resource.name.clone(),
+        generation => format!("{}-g{generation}", resource.name),
+    }
+}
+
+/// The tags that the document states, and the `Name` of a kind that is named by it.
+pub(super) fn wanted_tags(resource: &Resource, resolved: &Value, live: &Observed) -> Value {
+    let stated = resolved.get("tags").cloned();
+    if !resource.schema.naming.tag {
+        return stated.unwrap_or(user_tags(live));
+    }
+    let mut tags = match stated {
+        Some(Value::Map(tags)) => tags,
+        Some(_) => BTreeMap::new(),
+        None => user_tags(live).map().cloned().unwrap_or_default(),
+    };
+    if resolved.at("tags.Name").is_none() {
+        tags.insert("Name".into(), Value::Text(name_tag(resource, live)));
+    }
+    Value::Map(tags)
+}
+
+/// The live tags that are neither ours nor AWS's own.
+pub(super) fn user_tags(live: &Observed) -> Value {
+    let user = |key: &str| !key.starts_with(tag::PREFIX) && !key.starts_with("aws:");
+    Value::Map(live.tags.iter().filter(|(k, _)| user(k)).map(|(k, v)| (k.clone(), v.clone().into())).collect())
+}

@@ -1,0 +1,194 @@
+//! What whole files are refused for: parameters, environments, components, and what is no document.
+
+use expect_test::expect;
+
+use super::*;
+
+#[test]
+fn parameters() {
+    check_all(
+        "
+parameters:
+  image: { type: string }
+  count: { type: integer, default: two }
+  size: { type: string, allowed: [small, large] }
+  odd: { type: strin }
+  no-dashes: { type: string, default: x }
+components:
+  network: { from: ../lib/network.yaml, with: { cdir: 10.0.0.0/16, zones: a } }
+resources:
+  Service/web: { subnets: [network.private-*], environment: { IMAGE: \"${params.image}\", ODD: \"${params.odd}\" } }
+",
+        "parameters: { imag: x, size: lage, count: 1.5 }",
+        &[NETWORK],
+        expect![[r#"
+            shop/environments/prod.yaml:7:15: the environment `prod` needs the parameter `image` [set it under `parameters`; it is a string]
+            shop/environments/prod.yaml:7:17: the environment `prod` has no parameter `imag` [did you mean `image`?]
+            shop/environments/prod.yaml:7:32: the parameter `size` is one of `small` and `large` [did you mean `large`?]
+            shop/environments/prod.yaml:7:45: the parameter `count` is an integer, and this is a number
+            shop/stack.yaml:8:38: the parameter `count` is an integer, and its default is a string
+            shop/stack.yaml:10:18: `strin` is none of `string`, `integer`, `number`, `boolean`, `list` and `map` [did you mean `string`?]
+            shop/stack.yaml:11:5: `no-dashes` cannot be the name of a parameter [expressions read it as `params.name`: a letter first, then letters, digits and `_`]
+            shop/stack.yaml:13:5: the component `network` needs the parameter `cidr` [give it under `with`; it is a string: The network's block]
+            shop/stack.yaml:13:51: the component `network` has no parameter `cdir` [did you mean `cidr`?]
+            shop/stack.yaml:13:77: the parameter `zones` is a list, and this is a string
+        "#]],
+    );
+    check_all(
+        "parameters: { tag: { type: string } }\nresources: {}",
+        "parameters: { tag: 1.2 }",
+        &[],
+        expect![[r#"
+        shop/environments/prod.yaml:7:22: the parameter `tag` is a string, and this is a number [put it in quotes]
+    "#]],
+    );
+    check_all(
+        "parameters: { tag: { type: string } }\nresources: {}",
+        "",
+        &[],
+        expect![[r#"
+        shop/environments/prod.yaml: the environment `prod` needs the parameter `tag` [set it under `parameters`; it is a string]
+    "#]],
+    );
+}
+
+#[test]
+fn environments() {
+    let broken = "apiVersion: holdfast/v2\nkind: Environment\nmetadata: { name: dev }\nspec: { stack: store, target: { account: 12, regin: x }, patch: {} }";
+    check_all(
+        "resources: { Vpc/main: {cidrBlock: 10.0.0.0/16} }",
+        "",
+        &[("shop/environments/prod.yaml", broken)],
+        expect![[r#"
+        shop/environments/prod.yaml:1:13: this apiVersion is not known [write `apiVersion: holdfast/v1`]
+        shop/environments/prod.yaml:3:19: the file's name says `prod`, and the environment calls itself `dev` [write `name: prod`, or rename the file]
+        shop/environments/prod.yaml:4:16: this is an environment for another stack: `store`, and the stack is `shop` [write `stack: shop`, or move the file]
+        shop/environments/prod.yaml:4:42: an account is 12 digits [put it in quotes: one that begins with 0 is no number]
+        shop/environments/prod.yaml:4:46: unknown field `regin` in `target` [did you mean `region`?]
+        shop/environments/prod.yaml:4:58: unknown field `patch` in an environment's spec [did you mean `patches`?]
+    "#]],
+    );
+    check_all(
+        "resources: { Vpc/main: {cidrBlock: 10.0.0.0/16} }",
+        "patches:\n  Vpc/mian: {}\n  Vpc/main: { cidr: 1 }\n  Nothing/x: 3",
+        &[],
+        expect![[r#"
+            shop/environments/prod.yaml:8:5: this patches `Vpc/mian`, which the stack does not have [did you mean `Vpc/main`?]
+            shop/environments/prod.yaml:9:17: unknown field `cidr` in Vpc [did you mean `cidrBlock`?]
+            shop/environments/prod.yaml:10:5: this patches `Nothing/x`, which the stack does not have [`holdfast render` lists the addresses]
+            shop/environments/prod.yaml:10:16: the patch of `Nothing/x` is a map, and this is a whole number
+        "#]],
+    );
+    let files = files("resources: {}", "", &[]);
+    let absent = Request { env: "prd", ..request() };
+    expect![[r#"
+        shop/environments/prd.yaml: there is no environment `prd` [did you mean `prod`?]
+    "#]]
+    .assert_eq(&show(&document(&files, &absent, &REGISTRY).map(|r| r.document)));
+    let none = Request { env: "", ..request() };
+    expect![[r#"
+        shop/stack.yaml:3:19: nothing says in which region this stack is [write `regions: { main: … }` under `spec`, or `region` in the environment's `target`]
+    "#]].assert_eq(&show(&document(&files, &none, &REGISTRY).map(|r| r.document)));
+}
+
+#[test]
+fn components() {
+    check_all(
+        "
+components:
+  gone: { from: ../lib/gone.yaml }
+  a: { from: ../lib/a.yaml }
+  stack: { from: ../lib/stack.yaml }
+  none: { with: {} }
+  pod: { from: pod.yaml }
+resources:
+  SecurityGroup/a: { vpc: gone.main }
+",
+        "",
+        &[
+            ("lib/a.yaml", "components: { b: { from: b.yaml } }"),
+            ("lib/b.yaml", "components: { a: { from: ./a.yaml } }"),
+            ("lib/stack.yaml", ""),
+            ("shop/pod.yaml", "apiVersion: holdfast/v1\nkind: Stack\nmetadata: { name: x }\n"),
+        ],
+        expect![[r#"
+            lib/b.yaml:5:28: components use each other in a circle: lib/a.yaml → lib/b.yaml → lib/a.yaml [move what both need into a third component]
+            shop/pod.yaml:2:7: this is a Stack, and a Component is wanted here [write `kind: Component`, or name another file]
+            shop/stack.yaml:7:19: `lib/gone.yaml` cannot be read: no such file [the path counts from the file that names it]
+            shop/stack.yaml:10:5: the component `none` does not say where it is from [write `from:` with the path of the component's file, from this file on]
+        "#]],
+    );
+}
+
+#[test]
+fn files_that_are_no_documents() {
+    let refused = |text: &str| {
+        let files = Memory(BTreeMap::from([("shop/stack.yaml".to_owned(), text.to_owned())]));
+        show(&document(&files, &Request { path: "shop", ..Request::default() }, &REGISTRY).map(|r| r.document))
+    };
+    let absent = document(&Memory::default(), &request(), &REGISTRY).map(|r| r.document);
+    let mut shown = show(&absent);
+    let bomb = (0..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |all, n| {
+        format!("{all}a{}: &a{} [{}]\n", n + 1, n + 1, vec![format!("*a{n}"); 10].join(", "))
+    });
+    let deep = "[".repeat(2000);
+    let texts = [
+        "",
+        "# nothing\n",
+        "- a\n- b\n",
+        "just text",
+        "a: 1\na: 2\n",
+        "a: [1\n",
+        "{{ .Values.x }}: 1",
+        "a: 1\n---\nb: 2\n",
+        "<<<<<<< HEAD\na: 1\n=======\n",
+        "apiVersion: v1\nkind: Pod\nspce: {}\n",
+        "\u{0}",
+        &bomb,
+        &deep,
+        "apiVersion: holdfast/v1\nkind: Stack\nmetadata: { name: \"a b\" }\nspec: { resource: {}, resources: { Vcp/main: {}, Vpc: {}, main: {}, Vpc/a.b: {} } }\n",
+    ];
+    for text in texts {
+        shown += &format!("--- {:.20}\n{}", text.escape_debug().to_string(), refused(text));
+    }
+    expect![[r#"
+        shop: `shop` cannot be read: no such file [name a folder with a `stack.yaml`, or that file]
+        --- 
+        shop/stack.yaml: the document is empty [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there]
+        --- # nothing\n
+        shop/stack.yaml: the document is empty [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there]
+        --- - a\n- b\n
+        shop/stack.yaml:1:1: the document is a list, not a map [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`]
+        --- just text
+        shop/stack.yaml:1:1: the document is a string, not a map [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`]
+        --- a: 1\na: 2\n
+        shop/stack.yaml:2:1: the key `a` is there twice
+        --- a: [1\n
+        shop/stack.yaml:1:4: this is not valid YAML: unclosed bracket '['
+        --- {{ .Values.x }}: 1
+        shop/stack.yaml:1:1: this is not valid YAML: expected string scalar
+        --- a: 1\n---\nb: 2\n
+        shop/stack.yaml:2:1: one file holds one document, and a second begins here
+        --- <<<<<<< HEAD\na: 1\n
+        shop/stack.yaml:2:2: this is not valid YAML: mapping values are not allowed in this context [the file has the marks of a merge conflict]
+        --- apiVersion: v1\nkind
+        shop/stack.yaml:1:1: `metadata` is missing [write `metadata: { name: … }`]
+        shop/stack.yaml:1:1: the stack has no `spec` [its resources stand under `spec.resources`]
+        shop/stack.yaml:1:13: this apiVersion is not known [write `apiVersion: holdfast/v1`]
+        shop/stack.yaml:2:7: this is a Pod, and a Stack is wanted here [write `kind: Stack`, or name another file]
+        shop/stack.yaml:3:1: unknown field `spce` in a document of kind Stack [did you mean `spec`?]
+        --- \0
+        shop/stack.yaml:1:1: this is not valid YAML: unexpected character: `\u{0}'
+        --- a0: &a0 [x, x, x, x,
+        shop/stack.yaml:6:10: the document is too large once its aliases are followed
+        --- [[[[[[[[[[[[[[[[[[[[
+        shop/stack.yaml:1:256: this is not valid YAML: recursion limit exceeded
+        --- apiVersion: holdfast
+        shop/stack.yaml:3:19: `a b` cannot be the name of a Stack [a name begins with a letter or digit and goes on with letters, digits, `-` and `_`]
+        shop/stack.yaml:4:9: unknown field `resource` in a stack's spec [did you mean `resources`?]
+        shop/stack.yaml:4:36: there is no kind `Vcp` [did you mean `Vpc`?]
+        shop/stack.yaml:4:50: `Vpc` is not an address [an address is `Kind/name`: write `Vpc/main`]
+        shop/stack.yaml:4:59: `main` is not an address [an address is `Kind/name`, as in `SecurityGroup/web`]
+        shop/stack.yaml:4:69: `a.b` cannot be the name of a Vpc [a name begins with a letter or digit and goes on with letters, digits, `-` and `_`]
+    "#]].assert_eq(&shown);
+}

@@ -1,0 +1,386 @@
+//! One pass under way: plan, start what can start, look again at what that touched, wait for what is pending.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::time::{Duration, SystemTime};
+
+use futures::stream::{self, StreamExt};
+use holdfast_core::address::Address;
+use holdfast_core::digest;
+use holdfast_core::document::Document;
+use holdfast_core::observed::{Observation, Place};
+use holdfast_core::op::Op;
+use holdfast_core::plan::hold::Reason;
+use holdfast_core::plan::{Action, Deed, Plan, Step};
+use holdfast_core::schema::CreateClass;
+use rand::Rng;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::cloud::{Class, Done, Failure};
+use crate::event::{Event, Outcome, StepResult};
+use crate::ledger::Verdict;
+use crate::observe::ids;
+use crate::pass::{Engine, Options, PassError};
+use crate::store::{Intent, Memory};
+use crate::timing::Timing;
+
+/// How many steps run at once. The budget slows calls down; this bounds what a stop has to wait for.
+const AT_ONCE: usize = 8;
+
+/// One pass under way.
+pub(crate) struct Run<'a> {
+    engine: &'a Engine,
+    document: &'a Document,
+    options: &'a Options,
+    account: String,
+    memory: Memory,
+    pub(crate) observation: Observation,
+    /// In how many complete observations each id was seen: a deletion needs two.
+    sightings: BTreeMap<(Place, String), u32>,
+    /// How often each place that cannot be seen for the moment was looked at in vain.
+    in_vain: BTreeMap<Place, u32>,
+    pub(crate) results: Vec<StepResult>,
+    mutations: usize,
+    /// True when the stack owned nothing when the pass began.
+    fresh: bool,
+}
+
+/// What can be done about a plan right now.
+#[derive(Default)]
+struct Turn<'p> {
+    start: Vec<(&'p Step, &'p Deed)>,
+    /// The shortest pause after which something may start, and whether there is anything to wait for.
+    wait: Option<Duration>,
+    /// Deletions that need a second sighting.
+    unconfirmed: bool,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        document: &'a Document,
+        options: &'a Options,
+        account: String,
+        memory: Memory,
+        observation: Observation,
+    ) -> Run<'a> {
+        let mut run = Run {
+            engine,
+            document,
+            options,
+            account,
+            memory,
+            observation,
+            sightings: BTreeMap::new(),
+            in_vain: BTreeMap::new(),
+            results: vec![],
+            mutations: 0,
+            fresh: false,
+        };
+        let seen: BTreeSet<Place> = run.observation.found.keys().cloned().collect();
+        run.sight(&seen);
+        run
+    }
+
+    /// Goes on until nothing can start and nothing is worth waiting for.
+    pub(crate) async fn converge(&mut self, began: Instant) -> (Plan, usize) {
+        let engine = self.engine;
+        let mut rounds = 0;
+        let mut looks = 0;
+        loop {
+            let plan = engine.plan(self.document, &self.observation, self.options, &self.memory, self.fresh).await;
+            rounds += 1;
+            if rounds == 1 && !plan.owns_something && self.observation.unknown.is_empty() {
+                (self.fresh, self.memory.complete) = (true, true);
+            }
+            self.learn(&plan);
+            let event = if rounds == 1 { Event::Found { plan: &plan } } else { Event::Planned { plan: &plan } };
+            engine.watcher.on(&event);
+            if self.is_stopped() {
+                return (plan, rounds);
+            }
+            let turn = self.turn(&plan).await;
+            if !turn.start.is_empty() {
+                looks = 0;
+                let touched = self.apply(&plan, &turn.start).await;
+                self.observe(&touched.union(&self.waiting(&plan)).cloned().collect()).await;
+                continue;
+            }
+            if turn.unconfirmed {
+                self.observe(&places_of_steps(&plan)).await;
+                continue;
+            }
+            let Some(pause) = turn.wait else { return (plan, rounds) };
+            let pause = pause.max(engine.timing.poll(looks));
+            if began.elapsed() + pause > self.options.patience {
+                return (plan, rounds);
+            }
+            looks += 1;
+            let waits = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
+            let addresses: Vec<Address> = waits.map(|h| h.address.clone()).collect();
+            engine.watcher.on(&Event::Waiting { addresses: &addresses, pause });
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stopped(self.options.stop.clone()) => return (plan, rounds),
+            }
+            let mut places = self.waiting(&plan);
+            places.extend(places_of_steps(&plan));
+            self.observe(&places).await;
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        *self.options.stop.borrow()
+    }
+
+    /// Which steps start now, and what there is to wait for if none does.
+    async fn turn<'p>(&self, plan: &'p Plan) -> Turn<'p> {
+        let ledger = self.engine.ledger.lock().await;
+        let mut turn = Turn::default();
+        let most = self.document.policy.max_mutations;
+        for (step, deed) in plan.startable() {
+            let verdict = ledger.verdict(step);
+            if let (Op::Delete { live }, Verdict::Go) = (&deed.op, &verdict)
+                && self.sightings.get(&(place_of(deed), live.id.clone())).copied().unwrap_or_default() < 2
+            {
+                turn.unconfirmed = true;
+                continue;
+            }
+            match verdict {
+                Verdict::Go if self.mutations + turn.start.len() < most => turn.start.push((step, deed)),
+                Verdict::Go | Verdict::Never => {}
+                Verdict::Later(pause) => turn.wait = Some(turn.wait.map_or(pause, |w| w.min(pause))),
+            }
+        }
+        let unseen = |address: &Address| self.place(address).is_some_and(|place| self.may_be_seen_later(&place));
+        let passes = |reason: Reason, address: &Address| reason.passes() || reason == Reason::Unobserved && unseen(address);
+        if plan.holds.iter().any(|hold| passes(hold.reason, &hold.address)) {
+            turn.wait = Some(turn.wait.unwrap_or_default());
+        }
+        turn
+    }
+
+    /// True when a place could not be seen because of a fault of the moment, and not too often yet.
+    fn may_be_seen_later(&self, place: &Place) -> bool {
+        self.in_vain.get(place).is_some_and(|looks| *looks < Timing::ATTEMPTS)
+    }
+
+    /// Looks again at these places, unless the process is to stop.
+    async fn observe(&mut self, places: &BTreeSet<Place>) {
+        let failures = tokio::select! {
+            biased;
+            () = stopped(self.options.stop.clone()) => return,
+            failures = self.engine.observe(self.document, &self.account, places, &mut self.observation) => failures,
+        };
+        for place in places {
+            match failures.get(place).map(|failure| failure.class) {
+                Some(Class::Throttled | Class::Transient) => *self.in_vain.entry(place.clone()).or_default() += 1,
+                _ => drop(self.in_vain.remove(place)),
+            }
+        }
+        self.sight(places);
+    }
+
+    fn sight(&mut self, places: &BTreeSet<Place>) {
+        for (place, found) in self.observation.found.iter().filter(|(place, _)| places.contains(place)) {
+            for id in ids(found) {
+                *self.sightings.entry((place.clone(), id.to_owned())).or_default() += 1;
+            }
+        }
+    }
+
+    /// The places that have something pending or unseen.
+    fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
+        let held = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
+        held.filter_map(|hold| self.place(&hold.address)).collect()
+    }
+
+    fn place(&self, address: &Address) -> Option<Place> {
+        let resource = self.document.resources.get(address)?;
+        Some(Place { kind: resource.schema.kind, region: resource.region.clone() })
+    }
+
+    /// Carries out these steps, several at once, and returns the places that they touched. After a stop none
+    /// begins, and what is under way has [`Timing::stop`] to end.
+    async fn apply(&mut self, plan: &Plan, start: &[(&Step, &Deed)]) -> BTreeSet<Place> {
+        self.mutations += start.len();
+        self.intend(plan, start).await;
+        let (engine, options) = (self.engine, self.options);
+        let ops: Vec<Op> = start.iter().map(|(step, deed)| with_nonce(&deed.op, step, &self.memory)).collect();
+        let running = start.iter().zip(&ops).map(|((step, deed), op)| async move {
+            if *options.stop.borrow() {
+                return None;
+            }
+            let began = Instant::now();
+            engine.watcher.on(&Event::StepBegan { step });
+            let result = engine.cloud.apply(deed.kind, &deed.region, op).await;
+            Some((*step, *deed, began.elapsed(), result))
+        });
+        let mut running = std::pin::pin!(stream::iter(running).buffer_unordered(AT_ONCE));
+        let mut late = std::pin::pin!(async {
+            stopped(options.stop.clone()).await;
+            sleep(engine.timing.stop()).await;
+        });
+        let mut touched = BTreeSet::new();
+        loop {
+            let ended = tokio::select! {
+                ended = running.next() => ended,
+                () = &mut late => None,
+            };
+            match ended {
+                None => break,
+                Some(None) => {}
+                Some(Some((step, deed, took, result))) => {
+                    touched.insert(place_of(deed));
+                    touched.extend(self.place(&step.address));
+                    self.record(step, deed, took, result).await;
+                }
+            }
+        }
+        self.save();
+        touched
+    }
+
+    async fn record(&mut self, step: &Step, deed: &Deed, took: Duration, result: Result<Done, Failure>) {
+        let engine = self.engine;
+        let schema = engine.cloud.schema(deed.kind);
+        let lag = engine.timing.lag(schema.map_or(0, |s| s.lag_seconds));
+        let mut ledger = engine.ledger.lock().await;
+        let name = step.address.to_string();
+        let (outcome, failure) = match result {
+            Ok(done) => {
+                ledger.done(step, lag);
+                match (&deed.op, done.id) {
+                    (Op::Create(_), Some(id)) => ledger.made(&step.address, place_of(deed), id, lag),
+                    (Op::Delete { live }, _) => {
+                        ledger.deleted(place_of(deed), live.id.clone(), lag);
+                        if !self.document.resources.contains_key(&step.address) {
+                            self.memory.converged.remove(&name);
+                        }
+                    }
+                    _ => {}
+                }
+                self.memory.intents.remove(&name);
+                (Outcome::Done, None)
+            }
+            Err(failure) => {
+                if let (Op::Create(_), Some(intent)) = (&deed.op, self.memory.intents.get(&name)) {
+                    // A token makes the second attempt the first; without one it has to be looked for.
+                    let token = schema.is_some_and(|s| s.class == CreateClass::Token);
+                    if failure.ambiguous && !token {
+                        ledger.doubt(&step.address, place_of(deed), intent.known.clone(), lag);
+                    } else if !failure.ambiguous {
+                        self.memory.intents.remove(&name);
+                    }
+                }
+                let again = ledger.failed(step, &failure, engine.timing);
+                (if again { Outcome::Retry } else { Outcome::Failed }, Some(failure))
+            }
+        };
+        drop(ledger);
+        engine.watcher.on(&Event::StepEnded { step, outcome, took, failure: failure.as_ref() });
+        // Of an attempt that is made again only the last is told.
+        self.results.retain(|r| r.address != step.address || r.action != step.action || r.outcome == Outcome::Done);
+        self.results.push(StepResult {
+            address: step.address.clone(),
+            action: step.action,
+            outcome,
+            seconds: took.as_secs_f64(),
+            error: failure.map(|f| f.to_string()),
+        });
+    }
+
+    /// Writes down which creates and replacements begin, before they do.
+    async fn intend(&mut self, plan: &Plan, start: &[(&Step, &Deed)]) {
+        let began = (self.engine.now)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        for (step, deed) in start {
+            let name = step.address.to_string();
+            match deed.op {
+                Op::Create(_) => {
+                    let nonce = format!("{:016x}", self.engine.random.lock().await.random::<u64>());
+                    let found = self.observation.found.get(&place_of(deed)).into_iter().flatten();
+                    let ours = found.filter(|o| o.owner().is_some_and(|owner| owner.address == name)).map(|o| o.id.clone());
+                    let known = ours.chain(plan.live.get(&step.address).map(|live| live.id.clone())).collect();
+                    let intent = self.memory.intents.entry(name).or_insert(Intent { nonce, began, known });
+                    intent.began = began;
+                }
+                Op::Delete { .. } if step.action == Action::Replace => {
+                    // From here on that it is not there is our doing, also for a process that comes after this one.
+                    self.engine.ledger.lock().await.at_work(&step.address);
+                    self.memory.converged.remove(&name);
+                }
+                _ => {}
+            }
+        }
+        self.save();
+    }
+
+    /// After an unclean end: what was being created is looked for until its window is past.
+    pub(crate) async fn doubt_old_intents(&self) {
+        let now = (self.engine.now)();
+        let mut ledger = self.engine.ledger.lock().await;
+        for (address, intent) in &self.memory.intents {
+            let Ok(address) = address.parse::<Address>() else { continue };
+            let (Some(resource), Some(place)) = (self.document.resources.get(&address), self.place(&address)) else {
+                continue;
+            };
+            let lag = self.engine.timing.lag(resource.schema.lag_seconds);
+            let token = resource.schema.class == CreateClass::Token;
+            if !token && intent.age(now) < lag {
+                ledger.doubt(&address, place, intent.known.clone(), lag - intent.age(now));
+            }
+        }
+    }
+
+    /// Remembers what a plan found converged.
+    fn learn(&mut self, plan: &Plan) {
+        let converged = plan.live.iter().filter(|(_, live)| live.converged);
+        self.memory.converged.extend(converged.map(|(address, live)| (address.to_string(), live.digest.clone())));
+    }
+
+    /// Writes down how a pass ended.
+    pub(crate) fn remember(&mut self, plan: &Plan, converged: bool) -> Result<(), PassError> {
+        if self.options.policy.destroy {
+            let there: BTreeSet<String> = plan.live.keys().map(ToString::to_string).collect();
+            self.memory.converged.retain(|address, _| there.contains(address));
+        }
+        if converged {
+            // Nothing is missing: what comes into the document from now on is new.
+            self.memory.complete = true;
+            self.memory.intents.clear();
+        }
+        self.engine.store.save(&self.memory).map_err(PassError::Store)
+    }
+
+    fn save(&self) {
+        // The store is an aid: a pass goes on without it, and says so.
+        if let Err(error) = self.engine.store.save(&self.memory) {
+            tracing::warn!(%error, "the store cannot be written");
+        }
+    }
+}
+
+/// Returns once a stop is asked for, and never when nobody is left who could ask.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+fn places_of_steps(plan: &Plan) -> BTreeSet<Place> {
+    plan.steps.iter().filter_map(|step| step.deed.as_ref()).map(place_of).collect()
+}
+
+fn place_of(deed: &Deed) -> Place {
+    Place { kind: deed.kind, region: deed.region.clone() }
+}
+
+/// The operation with its client token made this intent's own.
+fn with_nonce(op: &Op, step: &Step, memory: &Memory) -> Op {
+    let mut op = op.clone();
+    if let (Op::Create(wanted), Some(intent)) = (&mut op, memory.intents.get(&step.address.to_string())) {
+        wanted.token = digest::token(&format!("{} {}", wanted.token, intent.nonce));
+    }
+    op
+}

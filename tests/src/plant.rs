@@ -1,0 +1,179 @@
+//! Things that are in an account before Holdfast is: certificates that a document looks up, and what is foreign.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::Stage;
+
+/// An issued certificate for a domain: asked for, and proved by the record that ACM wants in a zone.
+///
+/// # Errors
+/// When the sandbox refuses, or does not issue it.
+pub fn certificate(stage: &Stage, domain: &str) -> anyhow::Result<()> {
+    let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+    let asked = call("acm", "request_certificate", json!({ "DomainName": domain, "ValidationMethod": "DNS" }))?;
+    let arn = json!({ "CertificateArn": asked["CertificateArn"] });
+    let record = &call("acm", "describe_certificate", arn.clone())?["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"];
+    let zone = call("route53", "create_hosted_zone", json!({ "Name": domain, "CallerReference": domain }))?;
+    let set = json!({ "Name": record["Name"], "Type": record["Type"], "TTL": 60, "ResourceRecords": [{ "Value": record["Value"] }] });
+    let batch = json!({ "Changes": [{ "Action": "UPSERT", "ResourceRecordSet": set }] });
+    call("route53", "change_resource_record_sets", json!({ "HostedZoneId": zone["HostedZone"]["Id"], "ChangeBatch": batch }))?;
+    let status = &call("acm", "describe_certificate", arn)?["Certificate"]["Status"];
+    anyhow::ensure!(status == "ISSUED", "the sandbox left the certificate {status}");
+    Ok(())
+}
+
+/// The operations that list what may be foreign: more of that means more pages of these and nothing else.
+pub const LISTS: &[&str] = &[
+    "application-autoscaling.DescribeScalableTargets",
+    "ecr.DescribeRepositories",
+    "elasticloadbalancing.DescribeLoadBalancers",
+    "elasticloadbalancing.DescribeTargetGroups",
+    "iam.GetAccountAuthorizationDetails",
+    "iam.ListRoles",
+    "logs.DescribeLogGroups",
+    "monitoring.DescribeAlarms",
+    "sns.ListTopics",
+];
+
+/// Plants this many foreign resources of the kinds that are listed whole.
+///
+/// # Errors
+/// When the sandbox refuses.
+pub fn many(stage: &Stage, count: usize) -> anyhow::Result<()> {
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    for i in 0..count {
+        let name = format!("foreign-{i}");
+        stage.outside.call("logs", "create_log_group", json!({ "logGroupName": format!("/{name}") }))?;
+        stage.outside.call("sns", "create_topic", json!({ "Name": name }))?;
+        stage.outside.call("iam", "create_role", json!({ "RoleName": name, "AssumeRolePolicyDocument": trust }))?;
+    }
+    Ok(())
+}
+
+/// Plants foreign resources of many kinds, some with the `Name` tags that a document's own would have, and
+/// returns their ids.
+///
+/// # Errors
+/// When the sandbox refuses.
+pub fn foreign(stage: &Stage, count: usize) -> anyhow::Result<Vec<String>> {
+    let mut ids = vec![];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for i in 0..count / 8 {
+        let ours = ["mashroom-dev-network-main", "mashroom-dev-web-service", "mashroom-dev-web-alb", "somebody-elses"][i % 4];
+        let named = |of: &str| json!([{ "ResourceType": of, "Tags": [{ "Key": "Name", "Value": ours }] }]);
+        let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+        let vpc = call("ec2", "create_vpc", json!({ "CidrBlock": "10.0.0.0/16", "TagSpecifications": named("vpc") }))?;
+        let vpc = text(&vpc["Vpc"]["VpcId"]);
+        let subnet = json!({ "VpcId": vpc, "CidrBlock": "10.0.1.0/24", "TagSpecifications": named("subnet") });
+        ids.push(text(&call("ec2", "create_subnet", subnet)?["Subnet"]["SubnetId"]));
+        let group = json!({ "VpcId": vpc, "GroupName": ours, "Description": "foreign" });
+        ids.push(text(&call("ec2", "create_security_group", group)?["GroupId"]));
+        ids.push(text(&call("ec2", "create_route_table", json!({ "VpcId": vpc }))?["RouteTable"]["RouteTableId"]));
+        let gateway = json!({ "TagSpecifications": named("internet-gateway") });
+        ids.push(text(&call("ec2", "create_internet_gateway", gateway)?["InternetGateway"]["InternetGatewayId"]));
+        ids.push(text(&call("ec2", "allocate_address", json!({ "Domain": "vpc" }))?["AllocationId"]));
+        // What has a natural name cannot have ours, or ours would be held; a neighbour's begins the same.
+        let name = format!("mashroom-dev-neighbour-{i}");
+        call("logs", "create_log_group", json!({ "logGroupName": format!("/{name}") }))?;
+        call("ecs", "create_cluster", json!({ "clusterName": name }))?;
+        ids.extend([vpc, name]);
+    }
+    Ok(ids)
+}
+
+/// What the foreign EC2 resources look like, to see that they stay so.
+///
+/// # Errors
+/// When the sandbox refuses.
+pub fn snapshot(stage: &Stage, ids: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut lines = vec![];
+    let lists = [
+        ("ec2", "describe_vpcs", "Vpcs"),
+        ("ec2", "describe_subnets", "Subnets"),
+        ("ec2", "describe_security_groups", "SecurityGroups"),
+        ("ec2", "describe_route_tables", "RouteTables"),
+        ("ec2", "describe_internet_gateways", "InternetGateways"),
+        ("ec2", "describe_addresses", "Addresses"),
+        ("logs", "describe_log_groups", "logGroups"),
+        ("ecs", "list_clusters", "clusterArns"),
+    ];
+    for (service, operation, key) in lists {
+        for item in stage.outside.call(service, operation, Value::Null)?[key].as_array().into_iter().flatten() {
+            let line = item.to_string();
+            if ids.iter().any(|id| line.contains(id)) {
+                lines.push(line);
+            }
+        }
+    }
+    lines.sort();
+    Ok(lines)
+}
+
+/// The ARNs and ids that carry the owner tags of a stack and environment, by address.
+fn by_address(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut add = |id: &str, tags: &Value, keys: (&str, &str)| {
+        let get = |name: &str| {
+            let pairs = tags.as_array().into_iter().flatten();
+            pairs.clone().find(|t| t[keys.0] == name).and_then(|t| t[keys.1].as_str()).map(str::to_owned)
+        };
+        if get("holdfast:stack").as_deref() == Some(stack) && get("holdfast:env").as_deref() == Some(env) {
+            found.entry(get("holdfast:address").unwrap_or_default()).or_default().push(id.to_owned());
+        }
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    // What EC2 has, live or not: gateways that are deleted stay listed, and are no twins.
+    let gone = ["deleted", "deleting"];
+    for (operation, key, id) in [
+        ("describe_vpcs", "Vpcs", "VpcId"),
+        ("describe_subnets", "Subnets", "SubnetId"),
+        ("describe_security_groups", "SecurityGroups", "GroupId"),
+        ("describe_route_tables", "RouteTables", "RouteTableId"),
+        ("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+        ("describe_addresses", "Addresses", "AllocationId"),
+        ("describe_nat_gateways", "NatGateways", "NatGatewayId"),
+        ("describe_flow_logs", "FlowLogs", "FlowLogId"),
+    ] {
+        for item in stage.outside.call("ec2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
+            if !item["State"].as_str().is_some_and(|state| gone.contains(&state)) {
+                add(&text(&item[id]), &item["Tags"], ("Key", "Value"));
+            }
+        }
+    }
+    for role in stage.outside.call("iam", "get_account_authorization_details", json!({ "Filter": ["Role"] }))?["RoleDetailList"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        add(&text(&role["Arn"]), &role["Tags"], ("Key", "Value"));
+    }
+    for (operation, key, id) in [
+        ("describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
+        ("describe_target_groups", "TargetGroups", "TargetGroupArn"),
+    ] {
+        for item in stage.outside.call("elbv2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
+            let arn = text(&item[id]);
+            let tags = stage.outside.call("elbv2", "describe_tags", json!({ "ResourceArns": [arn] }))?;
+            add(&arn, &tags["TagDescriptions"][0]["Tags"], ("Key", "Value"));
+        }
+    }
+    Ok(found)
+}
+
+/// The addresses behind which more than one live resource stands.
+///
+/// # Errors
+/// When the sandbox refuses.
+pub fn twins(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    Ok(by_address(stage, stack, env)?.into_iter().filter(|(_, ids)| ids.len() > 1).collect())
+}
+
+/// The addresses behind which anything live stands.
+///
+/// # Errors
+/// When the sandbox refuses.
+pub fn owned(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<Vec<String>> {
+    Ok(by_address(stage, stack, env)?.into_keys().collect())
+}

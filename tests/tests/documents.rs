@@ -1,0 +1,96 @@
+//! Every shipped document: it renders in each environment, the JSON Schema takes it, and docs/systems tells the
+//! truth about it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use holdfast_tests::{Holdfast, env_for, sandbox};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    sandbox::root().expect("a checkout")
+}
+
+fn holdfast() -> Holdfast {
+    Holdfast::new(&env_for("http://127.0.0.1:9"))
+}
+
+/// The systems: folders of desired-state with a stack.
+fn systems() -> Vec<String> {
+    let folders = fs::read_dir(root().join("desired-state")).expect("documents").flatten();
+    let stacks = folders.filter(|entry| entry.path().join("stack.yaml").is_file());
+    stacks.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn environments(system: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(format!("desired-state/{system}/environments"))).expect("environments").flatten();
+    files.filter_map(|f| f.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned)).collect()
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(yaml_files(&path));
+        } else if path.extension().is_some_and(|e| e == "yaml") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_environment_is_valid() {
+    for system in systems() {
+        let path = format!("desired-state/{system}");
+        let run = holdfast().run(["validate", &path]).expect("validate");
+        assert_eq!(run.code, 0, "{path}: {run}");
+    }
+}
+
+#[test]
+fn the_json_schema_takes_every_document() {
+    let schema = holdfast().run(["schema"]).expect("schema").expect(0).json().expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    let mut wrong = vec![];
+    for path in yaml_files(&root().join("desired-state")) {
+        let text = fs::read_to_string(&path).expect("text");
+        let document: Value = serde_saphyr::from_str(&text).expect("YAML");
+        for error in validator.iter_errors(&document) {
+            wrong.push(format!("{}: {} at {}", path.display(), error, error.instance_path()));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_systems_pages_name_addresses_that_exist() {
+    let mut wrong = vec![];
+    for system in systems() {
+        let mut addresses = BTreeSet::new();
+        for env in environments(&system) {
+            let path = format!("desired-state/{system}");
+            let json = holdfast().run(["render", &path, "-e", &env, "-o", "json"]).expect("render").expect(0).json().expect("JSON");
+            addresses.extend(json["resources"].as_object().expect("resources").keys().cloned());
+        }
+        let page = fs::read_to_string(root().join(format!("docs/systems/{system}.md"))).expect("the system's page");
+        let kinds: BTreeSet<&str> = addresses.iter().filter_map(|a| a.split('/').next()).collect();
+        // Addresses stand in backticks; a trailing `*` stands for several.
+        for quoted in page.split('`').skip(1).step_by(2) {
+            let Some((kind, name)) = quoted.split_once('/') else { continue };
+            if !kinds.contains(kind) || name.contains(['/', ' ']) {
+                continue;
+            }
+            let exists = match name.split_once('*') {
+                Some((before, _)) => addresses.iter().any(|a| a.starts_with(&format!("{kind}/{before}"))),
+                None => addresses.contains(quoted),
+            };
+            if !exists {
+                wrong.push(format!("docs/systems/{system}.md: {quoted}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}

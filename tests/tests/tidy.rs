@@ -1,0 +1,153 @@
+//! House rules that no compiler checks: which crate may use which, a sentence on every module, files of a
+//! readable length, and generated documentation that is fresh.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use holdfast_tests::{Holdfast, env_for, manual, sandbox};
+
+/// About what fits a head. Longer files are split by what they do.
+const MOST_LINES: usize = 420;
+
+/// What each crate may use of the others, as docs/architecture.md draws it.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("core", &["holdfast-derive"]),
+    ("derive", &[]),
+    ("engine", &["holdfast-core"]),
+    ("aws", &["holdfast-core", "holdfast-derive", "holdfast-engine"]),
+    ("sim", &["holdfast-core", "holdfast-derive", "holdfast-engine"]),
+    ("server", &["holdfast-core", "holdfast-engine"]),
+    ("holdfast", &["holdfast-core", "holdfast-engine", "holdfast-aws", "holdfast-server"]),
+    ("xtask", &["holdfast-tests"]),
+];
+
+/// What core may not use: it has no clock, no I/O and no cloud.
+const NOT_IN_CORE: &[&str] = &["tokio", "std::fs", "std::net", "std::time::Instant", "SystemTime", "std::env"];
+
+fn root() -> PathBuf {
+    sandbox::root().expect("a checkout")
+}
+
+fn rust_files() -> Vec<(PathBuf, String)> {
+    let mut files = vec![];
+    let mut folders = vec![root().join("crates"), root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("text");
+                files.push((path, text));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+#[test]
+fn crates_use_only_what_the_architecture_allows() {
+    let mut wrong = vec![];
+    for (name, allowed) in ARROWS {
+        let text = fs::read_to_string(root().join(format!("crates/{name}/Cargo.toml"))).expect("a manifest");
+        let dependencies = text.split("[dev-dependencies]").next().unwrap_or_default();
+        for line in dependencies.lines().filter_map(|l| l.strip_suffix(".workspace = true")) {
+            if line.starts_with("holdfast-") && !allowed.contains(&line) {
+                wrong.push(format!("{name} may not use {line}"));
+            }
+            if line.starts_with("aws-") && *name != "aws" {
+                wrong.push(format!("{name} may not use {line}: SDKs are in crates/aws only"));
+            }
+        }
+    }
+    let known: BTreeSet<String> = ARROWS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let there = fs::read_dir(root().join("crates")).expect("crates").flatten();
+    let there: BTreeSet<String> = there.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(there, known, "every crate is in the table above");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn core_is_pure() {
+    let mut wrong = vec![];
+    for (path, text) in rust_files().into_iter().filter(|(path, _)| shown(path).starts_with("crates/core/src")) {
+        for word in NOT_IN_CORE.iter().filter(|word| text.contains(**word)) {
+            wrong.push(format!("{} uses {word}", shown(&path)));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_module_begins_with_a_sentence() {
+    let missing: Vec<String> = rust_files()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(path, _)| shown(&path))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn files_have_a_readable_length() {
+    let long: BTreeMap<String, usize> = rust_files()
+        .into_iter()
+        .map(|(path, text)| (shown(&path), text.lines().count()))
+        .filter(|(_, lines)| *lines > MOST_LINES)
+        .collect();
+    assert_eq!(long, BTreeMap::new());
+}
+
+#[test]
+fn the_main_function_stays_small() {
+    let main = fs::read_to_string(root().join("crates/holdfast/src/main.rs")).expect("main.rs");
+    assert!(main.lines().count() < 40);
+}
+
+#[test]
+fn the_median_kind_fits_two_hundred_lines() {
+    let kinds = rust_files().into_iter().filter(|(path, text)| {
+        shown(path).starts_with("crates/aws/src/kinds/") && text.contains("\nimpl Kind for ")
+    });
+    let mut lines: Vec<usize> = kinds.map(|(_, text)| text.lines().count()).collect();
+    lines.sort_unstable();
+    let median = lines[lines.len() / 2];
+    assert!(median < 200, "the median of {} kinds has {median} lines: {lines:?}", lines.len());
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_written_on() {
+    let mut wrong = vec![];
+    for (path, text) in rust_files() {
+        for word in ["/work/main", "/root/"] {
+            if text.contains(word) && !shown(&path).ends_with("tidy.rs") {
+                wrong.push(format!("{} names {word}", shown(&path)));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn generated_documentation_is_fresh() {
+    let holdfast = Holdfast::new(&env_for("http://127.0.0.1:9"));
+    let list = holdfast.run(["explain", "-o", "json"]).expect("explain").expect(0).json().expect("JSON");
+    let mut stale = vec![];
+    let mut check = |path: String, fresh: String| {
+        if fs::read_to_string(root().join(&path)).unwrap_or_default() != fresh {
+            stale.push(path);
+        }
+    };
+    for kind in list.as_array().expect("kinds").iter().filter_map(|k| k["kind"].as_str()) {
+        let page = holdfast.run(["explain", kind, "-o", "markdown"]).expect("explain").expect(0).stdout;
+        check(format!("docs/kinds/{kind}.md"), manual::with_example(kind, &page).expect("an example"));
+    }
+    check("docs/holdfast.schema.json".into(), holdfast.run(["schema"]).expect("schema").expect(0).stdout);
+    assert_eq!(stale, Vec::<String>::new(), "run `cargo xtask generate`");
+}
