@@ -22,3 +22,14 @@ def test_get_resources(aws, vpc, elb):
     assert kinds == ["ec2:elastic-ip", "ec2:vpc", "ecr:repository", "ecs:cluster", *balancing, "logs:log-group:g", "sns:t"]
     few = aws("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["ec2:elastic-ip", "ecr:repository"])["ResourceTagMappingList"]
     assert len(few) == 2
+
+
+def test_a_page_is_counted_in_resources(aws):
+    """GetResources: ResourcesPerPage is the limit, however many tags the resources have."""
+    many = {f"holdfast:{i}": "x" for i in range(20)}
+    for i in range(12):
+        aws("logs").create_log_group(logGroupName=f"g{i}", tags=many)
+    tagging = aws("resourcegroupstaggingapi")
+    page = tagging.get_resources(ResourcesPerPage=10)
+    assert len(page["ResourceTagMappingList"]) == 10 and page["PaginationToken"]
+    assert len(tagging.get_resources(ResourcesPerPage=100)["ResourceTagMappingList"]) == 12

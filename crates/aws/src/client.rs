@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::transport;
 
 /// How to connect.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The home region: for global kinds, and where nothing else is said. None means the environment's.
     pub region: Option<String>,
@@ -30,6 +30,8 @@ pub struct Settings {
     pub run: String,
     /// How long to wait for an answer; none means 30 seconds, above the slowest EC2 describe seen in practice.
     pub call_timeout: Option<Duration>,
+    /// What the budget's waits are multiplied by. 1 against AWS.
+    pub time_scale: f64,
 }
 
 /// Settings that do not lead to a client.

@@ -38,7 +38,7 @@ impl AwsCloud {
     /// # Errors
     /// When no region is known or the settings contradict each other. Makes no call.
     pub async fn connect(settings: Settings) -> Result<AwsCloud, SettingsError> {
-        let budget = Budget::default();
+        let budget = Budget::scaled(settings.time_scale);
         let base = client::Base::load(settings, budget.clone()).await?;
         Ok(AwsCloud { base, regions: Mutex::default(), budget })
     }

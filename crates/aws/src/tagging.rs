@@ -30,6 +30,16 @@ where
     ask().await
 }
 
+/// What the hint knows of these ARNs, and the ARNs that it does not know.
+pub(crate) async fn split(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<(BTreeMap<String, Tags>, Vec<String>)> {
+    if !scope.hints || arns.is_empty() {
+        return Ok((BTreeMap::new(), arns.to_vec()));
+    }
+    let hinted = aws.once(scope, "tagging", || hint(aws, scope)).await?;
+    let known = arns.iter().filter_map(|arn| Some((arn.clone(), hinted.get(arn)?.clone()))).collect();
+    Ok((known, arns.iter().filter(|arn| !hinted.contains_key(*arn)).cloned().collect()))
+}
+
 /// The tags of all that the scope's owners own in this region, by ARN; none when the call fails: it is a hint.
 async fn hint(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, Tags>> {
     let values = |of: fn(&(String, String)) -> String| scope.owners.iter().map(of).collect::<Vec<_>>();

@@ -2,6 +2,7 @@
 
 mod deed;
 mod delete;
+mod difference;
 pub mod hold;
 mod planner;
 mod replace;

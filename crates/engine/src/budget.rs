@@ -2,8 +2,8 @@
 //!
 //! One bucket for each (account and region, API). EC2 documents its buckets
 //! (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>); we take half of each, so
-//! that the account's own workload keeps the other half. A throttled answer halves a bucket's rate; every
-//! ten seconds without one gives a tenth back.
+//! that the account's own workload keeps the other half. A throttled answer halves a bucket's rate, at most
+//! once a second; every second without one gives a fiftieth back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,9 @@ pub enum Outcome {
     /// No answer came.
     NoReply,
 }
+
+/// Calls under way when the first was throttled are throttled too; together they are one sign.
+const HALVE_ONCE_IN: Duration = Duration::from_secs(1);
 
 /// A bucket's size and refill.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,13 +63,15 @@ struct Bucket {
     /// The share of the full rate that is in use, after throttling.
     share: f64,
     at: Instant,
+    /// When the share was halved last: answers to calls sent before that say nothing new.
+    halved: Option<Instant>,
 }
 
 impl Bucket {
-    fn refill(&mut self, now: Instant) {
-        let seconds = now.duration_since(self.at).as_secs_f64();
+    fn refill(&mut self, now: Instant, scale: f64) {
+        let seconds = now.duration_since(self.at).as_secs_f64() / scale;
         self.at = now;
-        self.share = (self.share + seconds / 100.0).min(1.0);
+        self.share = (self.share + seconds / 50.0).min(1.0);
         self.tokens = (self.tokens + seconds * self.full.per_second * self.share).min(self.full.size);
     }
 }
@@ -99,17 +104,30 @@ impl Counts {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    /// All waits are multiplied by this. 1 against AWS.
+    scale: f64,
     buckets: BTreeMap<(String, String, &'static str), Bucket>,
     counts: Counts,
 }
 
 /// The budget of one process. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Budget(Arc<Mutex<Inner>>);
 
+impl Default for Budget {
+    fn default() -> Self {
+        Budget::scaled(1.0)
+    }
+}
+
 impl Budget {
+    /// A budget whose waits are multiplied by `scale`, for tests against an emulator.
+    pub fn scaled(scale: f64) -> Budget {
+        Budget(Arc::new(Mutex::new(Inner { scale, buckets: BTreeMap::new(), counts: Counts::default() })))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,17 +137,18 @@ impl Budget {
         let (class, full) = rate(service, operation);
         let wait = {
             let mut inner = self.lock();
-            let now = Instant::now();
+            let (now, scale) = (Instant::now(), inner.scale);
             let bucket = inner.buckets.entry((place.to_owned(), service.to_owned(), class)).or_insert(Bucket {
                 full,
                 tokens: full.size,
                 share: 1.0,
+                halved: None,
                 at: now,
             });
-            bucket.refill(now);
+            bucket.refill(now, scale);
             // The token is taken at once, below zero if need be: so waiters keep their order.
             bucket.tokens -= 1.0;
-            let wait = (-bucket.tokens).max(0.0) / (full.per_second * bucket.share);
+            let wait = scale * (-bucket.tokens).max(0.0) / (full.per_second * bucket.share);
             if wait > 0.0 {
                 inner.counts.waits += 1;
                 inner.counts.waited += Duration::from_secs_f64(wait);
@@ -147,10 +166,15 @@ impl Budget {
         *inner.counts.calls.entry((service.to_owned(), operation.to_owned(), outcome)).or_default() += 1;
         if outcome == Outcome::Throttled {
             let (class, _) = rate(service, operation);
+            let once_in = HALVE_ONCE_IN.mul_f64(inner.scale);
             if let Some(bucket) = inner.buckets.get_mut(&(place.to_owned(), service.to_owned(), class)) {
-                // Never below a twentieth: at that rate a sweep still ends.
-                bucket.share = (bucket.share / 2.0).max(0.05);
-                bucket.tokens = bucket.tokens.min(1.0);
+                let now = Instant::now();
+                if bucket.halved.is_none_or(|at| now.duration_since(at) >= once_in) {
+                    // Never below a tenth: at that rate a sweep still ends.
+                    bucket.share = (bucket.share / 2.0).max(0.1);
+                    bucket.tokens = bucket.tokens.min(1.0);
+                    bucket.halved = Some(now);
+                }
             }
         }
     }

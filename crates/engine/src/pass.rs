@@ -21,7 +21,7 @@ use crate::run::Run;
 use crate::store::{Memory, Store};
 use crate::timing::Timing;
 
-/// How often a first look is tried when every call of it is throttled.
+/// How often a first look is tried when it is throttled: with its pauses half a minute.
 const FIRST_LOOKS: u32 = 5;
 
 /// What drives one cloud.
@@ -161,7 +161,7 @@ impl Engine {
         let account = self.right_account(document).await?;
         let memory = self.store.load().map_err(PassError::Store)?;
         let mut observation = Observation::default();
-        self.first_look(document, &account, options, &mut observation).await?;
+        self.first_look(document, &account, options, true, &mut observation).await?;
         let plan = self.plan(document, &observation, options, &memory, false).await;
         Ok(Look { plan, observation, calls: self.cloud.calls().total() - before })
     }
@@ -178,8 +178,8 @@ impl Engine {
         let memory = self.store.load().map_err(PassError::Store)?;
         self.ledger.lock().await.begin_pass(self.timing);
         let mut observation = Observation::default();
-        self.first_look(document, &account, options, &mut observation).await?;
-        let mut run = Run::new(self, document, options, account, memory, observation);
+        let failures = self.first_look(document, &account, options, false, &mut observation).await?;
+        let mut run = Run::new(self, document, options, account, memory, observation, &failures);
         run.doubt_old_intents().await;
         let (plan, passes) = run.converge(began).await;
         let stopped = *options.stop.borrow();
@@ -210,26 +210,35 @@ impl Engine {
         }
     }
 
-    /// Looks at everything. That nothing at all can be seen is an error, unless it is throttling that passes.
+    /// Looks at everything, and returns what could not be seen. That nothing at all can be seen is an error.
+    /// What is throttled is looked at again: by a plan, which has no later look, always; by a pass, which goes on
+    /// with what it sees, only when it sees nothing.
     async fn first_look(
         &self,
         document: &Document,
         account: &str,
         options: &Options,
+        patient: bool,
         observation: &mut Observation,
-    ) -> Result<(), PassError> {
+    ) -> Result<BTreeMap<Place, Failure>, PassError> {
         let everywhere = options.everywhere || options.policy.destroy;
-        let places = places(document, self.cloud.registry(), everywhere);
+        let mut places = places(document, self.cloud.registry(), everywhere);
         for attempt in 0.. {
             let failures = self.observe(document, account, &places, observation).await;
-            let Some(failure) = failures.values().next().filter(|_| observation.found.is_empty()) else { break };
-            let throttled = failures.values().all(|failure| failure.class == Class::Throttled);
-            if !throttled || attempt + 1 >= FIRST_LOOKS || *options.stop.borrow() {
-                return Err(PassError::Blind(failure.to_string()));
+            let throttled = failures.iter().filter(|(_, failure)| failure.class == Class::Throttled);
+            let throttled: BTreeSet<Place> = throttled.map(|(place, _)| place.clone()).collect();
+            let blind = observation.found.is_empty() && !failures.is_empty();
+            let again = !throttled.is_empty() && (patient || throttled.len() == failures.len() && blind);
+            if !again || attempt + 1 >= FIRST_LOOKS || *options.stop.borrow() {
+                return match failures.values().next().filter(|_| blind) {
+                    Some(failure) => Err(PassError::Blind(failure.to_string())),
+                    None => Ok(failures),
+                };
             }
+            places = throttled;
             sleep(self.timing.poll(attempt)).await;
         }
-        Ok(())
+        Ok(BTreeMap::new())
     }
 
     /// Looks at these places, and returns which of them could not be seen.

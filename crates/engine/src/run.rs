@@ -64,6 +64,7 @@ impl<'a> Run<'a> {
         account: String,
         memory: Memory,
         observation: Observation,
+        failures: &BTreeMap<Place, Failure>,
     ) -> Run<'a> {
         let mut run = Run {
             engine,
@@ -78,8 +79,8 @@ impl<'a> Run<'a> {
             mutations: 0,
             fresh: false,
         };
-        let seen: BTreeSet<Place> = run.observation.found.keys().cloned().collect();
-        run.sight(&seen);
+        let places = run.observation.found.keys().chain(failures.keys()).cloned().collect();
+        run.sight(&places, failures);
         run
     }
 
@@ -173,16 +174,17 @@ impl<'a> Run<'a> {
             () = stopped(self.options.stop.clone()) => return,
             failures = self.engine.observe(self.document, &self.account, places, &mut self.observation) => failures,
         };
+        self.sight(places, &failures);
+    }
+
+    /// Counts what was seen at these places, and what could not be.
+    fn sight(&mut self, places: &BTreeSet<Place>, failures: &BTreeMap<Place, Failure>) {
         for place in places {
             match failures.get(place).map(|failure| failure.class) {
                 Some(Class::Throttled | Class::Transient) => *self.in_vain.entry(place.clone()).or_default() += 1,
                 _ => drop(self.in_vain.remove(place)),
             }
         }
-        self.sight(places);
-    }
-
-    fn sight(&mut self, places: &BTreeSet<Place>) {
         for (place, found) in self.observation.found.iter().filter(|(place, _)| places.contains(place)) {
             for id in ids(found) {
                 *self.sightings.entry((place.clone(), id.to_owned())).or_default() += 1;
@@ -337,6 +339,11 @@ impl<'a> Run<'a> {
     fn learn(&mut self, plan: &Plan) {
         let converged = plan.live.iter().filter(|(_, live)| live.converged);
         self.memory.converged.extend(converged.map(|(address, live)| (address.to_string(), live.digest.clone())));
+        // A create that was seen to have happened is over: the next one of that address is another.
+        self.memory.intents.retain(|address, intent| {
+            let live = address.parse::<Address>().ok().and_then(|address| plan.live.get(&address));
+            live.is_none_or(|live| intent.known.contains(&live.id))
+        });
     }
 
     /// Writes down how a pass ended.

@@ -24,6 +24,7 @@ pub(crate) async fn cloud(document: &Document, connection: &Connection) -> anyho
         external_id: target.external_id.clone(),
         run: format!("{}-{}", document.stack, document.env),
         call_timeout: Some(connection.call_timeout),
+        time_scale: connection.time_scale,
     };
     Ok(Arc::new(AwsCloud::connect(settings).await?))
 }

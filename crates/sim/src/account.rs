@@ -77,6 +77,9 @@ impl Thing {
     }
 
     pub(crate) fn arn(&self) -> String {
+        if self.id.starts_with("arn:") {
+            return self.id.clone();
+        }
         let kind = self.schema.kind.to_lowercase();
         format!("arn:aws:sim:{}:123456789012:{kind}/{}", self.region, self.id)
     }

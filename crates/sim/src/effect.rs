@@ -103,7 +103,10 @@ impl Sim {
             _ => 0,
         };
         let id = match behaviour.prefix {
-            _ if revision > 0 => format!("{}:{revision}", wanted.name),
+            // A revision's id is its ARN, as in ECS.
+            _ if revision > 0 => {
+                format!("arn:aws:sim:{region}:123456789012:{}/{}:{revision}", schema.kind.to_lowercase(), wanted.name)
+            }
             "" => wanted.name.clone(),
             prefix => format!("{prefix}-{}", state.next(schema.kind)),
         };
@@ -203,10 +206,12 @@ impl Sim {
         // As the driver of security groups does: what names others goes first, so that two can go one after the other.
         let (freed, identities) = (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
         thing.change(now, |version| version.spec = freed);
+        // What a revision names may go: it is only a description of what could run.
+        let holds = |other: &&Thing| other.id != live.id && !matches!(other.schema.replace, Replace::Revision { .. });
         let users: Vec<String> = state
             .things
             .iter()
-            .filter(|other| other.id != live.id)
+            .filter(holds)
             .filter_map(|other| Some((other, other.at(now).filter(|v| v.gone.is_none())?)))
             .filter(|(other, version)| {
                 let references = live_references(other.schema.record, &version.spec);

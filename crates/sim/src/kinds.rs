@@ -255,6 +255,8 @@ const fn behaviours(lag: Duration) -> [Behaviour; 10] {
         Behaviour {
             lag,
             deleting: seconds(20),
+            // Its scalable target stays, as in ECS.
+            loose: true,
             defaults: &[("desiredCount", || Value::Integer(1))],
             ..Behaviour::prompt("Service", "")
         },

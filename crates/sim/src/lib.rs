@@ -11,6 +11,8 @@ pub mod kinds;
 mod outside;
 mod sim;
 pub mod stack;
+mod world;
 
 pub use outside::Shown;
 pub use sim::Sim;
+pub use world::World;

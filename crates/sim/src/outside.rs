@@ -116,7 +116,7 @@ impl Sim {
     fn change(&self, which: &str, change: impl Fn(&mut Version)) -> bool {
         let now = Instant::now();
         let mut state = self.lock();
-        let meant = |t: &&mut Thing| t.at(now).is_some() && (t.id == which || t.has_address(which, now));
+        let meant = |t: &&mut Thing| t.at(now).is_some() && (is(t, which) || t.has_address(which, now));
         let mut any = false;
         for thing in state.things.iter_mut().filter(meant) {
             thing.change(now, &change);
@@ -124,4 +124,9 @@ impl Sim {
         }
         any
     }
+}
+
+/// True for its id, or the last part of an id that is an ARN.
+fn is(thing: &Thing, which: &str) -> bool {
+    thing.id == which || thing.id.rsplit('/').next() == Some(which)
 }

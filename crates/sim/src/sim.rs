@@ -23,7 +23,7 @@ use crate::fault::{Call, Fault, Rule, Side};
 const LATENCY: Duration = Duration::from_millis(20);
 
 /// The account that a caller is in unless somebody says otherwise.
-pub const ACCOUNT: &str = "123456789012";
+const ACCOUNT: &str = "123456789012";
 
 /// A cloud in memory. Clones share it.
 #[derive(Clone)]
@@ -36,6 +36,7 @@ pub struct Sim {
     start: Instant,
 }
 
+#[derive(Clone)]
 pub(crate) struct State {
     pub(crate) things: Vec<Thing>,
     pub(crate) numbers: BTreeMap<String, u64>,
@@ -72,6 +73,12 @@ impl Sim {
             died: Arc::default(),
             start: Instant::now(),
         }
+    }
+
+    /// The same account once more, on its own from now on.
+    pub fn fork(&self) -> Sim {
+        let state = Arc::new(Mutex::new(self.lock().clone()));
+        Sim { state, budget: Budget::default(), died: Arc::default(), ..self.clone() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -61,3 +61,12 @@ def iter_taggable_backends(account, region):
 
 
 api.iter_taggable_backends = iter_taggable_backends
+
+
+@mend(api.ResourceGroupsTaggingAPIBackend)
+def get_resources(moto, self, *args, tags_per_page=100, **kwargs):
+    """A page holds ResourcesPerPage resources, whatever their tags, unless TagsPerPage is given (GetResources).
+
+    moto counts a hundred tags where the request names no limit; a hundred is also the least that a request may name.
+    """
+    return moto(*args, tags_per_page=10**9 if tags_per_page == 100 else tags_per_page, **kwargs)

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hold::{Hold, Reason};
-use super::tags::{user_tags, wanted_tags};
 use super::{Action, Cause, Deed, Difference, Live, Plan, Policy, Step};
 use crate::address::Address;
-use crate::diff::{Change, diff, diff_tags};
+use crate::diff::Change;
 use crate::digest;
 use crate::document::{Document, Drift, Resource};
 use crate::observed::{Observed, Phase};
 use crate::op::Op;
 use crate::resolve::{resolve, without_late};
-use crate::schema::{Claim, Replace, Type};
+use crate::schema::Replace;
 use crate::situation::Situation;
 use crate::value::Value;
 
@@ -33,7 +32,9 @@ pub(super) struct Planner<'a> {
     pub(super) situation: &'a Situation<'a>,
     pub(super) standing: BTreeMap<Address, Standing>,
     pub(super) plan: Plan,
-    owns_something: bool,
+    /// What references resolve to: what is live, apart from what a step will give another identity.
+    identities: BTreeMap<Address, &'a Observed>,
+    pub(super) owns_something: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -43,7 +44,8 @@ impl<'a> Planner<'a> {
         let owns_something = situation.current.keys().any(owned) || !situation.orphans.is_empty();
         let plan = Plan { owns_something, ..plan };
         let owns_something = owns_something && !policy.fresh;
-        Planner { document, policy, situation, standing: BTreeMap::new(), plan, owns_something }
+        let identities = situation.current.clone();
+        Planner { document, policy, situation, standing: BTreeMap::new(), plan, identities, owns_something }
     }
 
     pub(super) fn finish(self) -> Plan {
@@ -87,7 +89,7 @@ impl<'a> Planner<'a> {
             return self.look_up(address);
         }
         let (coming, held) = self.needs(resource);
-        let resolved = match resolve(&resource.spec, &self.situation.current) {
+        let resolved = match resolve(&resource.spec, &self.identities) {
             Ok(resolved) => resolved,
             // What is still being made may lack the attribute that the expression reads.
             Err(_) if !coming.is_empty() => {
@@ -140,7 +142,8 @@ impl<'a> Planner<'a> {
         let mut changes = self.changes(resource, resolved, live);
         changes.retain(|change| change.unknown.is_none() && !live.scheduled.contains(&change.path));
         if !changes.is_empty() {
-            self.differ(resource, self.cause(resource), changes);
+            let cause = self.cause(resource, resolved, live);
+            self.differ(resource, cause, changes);
         }
         if hold.reason == Reason::Stalled { Standing::Settled } else { Standing::Held }
     }
@@ -208,16 +211,6 @@ impl<'a> Planner<'a> {
         self.step(resource, Action::Create, cause, changes, coming, op)
     }
 
-    fn cause_of_absence(&self, resource: &Resource) -> Cause {
-        let memory = self.policy.memory.as_ref();
-        match () {
-            () if self.policy.at_work.contains(&resource.address) => Cause::Edit,
-            () if memory.is_some_and(|memory| memory.contains_key(&resource.address)) => Cause::Missing,
-            () if !self.owns_something || self.policy.remembers_all => Cause::Edit,
-            () => Cause::Missing,
-        }
-    }
-
     fn compare(
         &mut self,
         resource: &'a Resource,
@@ -252,7 +245,7 @@ impl<'a> Planner<'a> {
         if changes.is_empty() {
             return self.record(resource, resolved, live);
         }
-        let cause = self.cause(resource);
+        let cause = self.cause(resource, resolved, live);
         let known: Vec<Change> = changes.iter().filter(|c| c.unknown.is_none()).cloned().collect();
         if !known.is_empty() {
             self.differ(resource, cause, known);
@@ -290,70 +283,6 @@ impl<'a> Planner<'a> {
         if late { Standing::Settled } else { standing }
     }
 
-    /// What differs, tags and an autoscaler's band considered.
-    fn changes(&self, resource: &Resource, resolved: &Value, live: &Observed) -> Vec<Change> {
-        let schema = resource.schema;
-        let ignore = &resource.lifecycle.ignore;
-        let mut changes = diff(schema.record, resolved, &live.spec, ignore);
-        changes.retain(|change| !schema.unobserved.iter().any(|(field, _)| *field == change.field()));
-        changes.retain(|change| !self.is_in_band(resource, change));
-        changes.extend(self.unobserved(resource, resolved));
-        if schema.claim == Claim::AtCreate {
-            changes.extend(diff_tags(&wanted_tags(resource, resolved, live), &user_tags(live), ignore));
-        }
-        let natural = !schema.naming.tag && resource.named && !live.name.is_empty();
-        let one_name = matches!(schema.replace, Replace::CreateFirst | Replace::DeleteFirst);
-        if natural && live.name != resource.name && one_name {
-            let renamed = change("name", live.name.clone().into(), resource.name.clone().into());
-            changes.push(Change { immutable: true, ..renamed });
-        }
-        changes
-    }
-
-    /// Fields that cannot be seen are sent with every edit of the document, and never as drift.
-    fn unobserved(&self, resource: &Resource, resolved: &Value) -> Vec<Change> {
-        if resource.schema.unobserved.is_empty() || self.edited(resource) != Some(true) {
-            return vec![];
-        }
-        let fields = resource.schema.unobserved.iter().filter_map(|(name, _)| resource.schema.record.field(name));
-        let mutable = fields.filter(|field| !field.immutable && !resource.lifecycle.ignore.iter().any(|i| i == field.name));
-        let stated = mutable.filter_map(|field| Some((field.name, resolved.get(field.name)?)));
-        stated
-            .map(|(name, to)| Change {
-                unknown: to.unknown().map(|u| u.waits_for.clone()),
-                ..change(name, Value::Null, to.clone())
-            })
-            .collect()
-    }
-
-    /// True for a count that an autoscaler of the document moved inside its band.
-    fn is_in_band(&self, resource: &Resource, change: &Change) -> bool {
-        let Some(Type::Scaled { by, min, max }) = resource.schema.record.field(&change.path).map(|f| f.ty) else {
-            return false;
-        };
-        let scalers = self.document.resources.values().filter(|r| r.schema.kind == by);
-        let mut bands = scalers.filter(|r| r.references().contains_key(&resource.address)).filter_map(|r| {
-            Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?))
-        });
-        change.from.integer().is_some_and(|n| bands.any(|(least, most)| least <= n && n <= most))
-    }
-
-    fn cause(&self, resource: &Resource) -> Cause {
-        match self.edited(resource) {
-            _ if self.policy.at_work.contains(&resource.address) => Cause::Edit,
-            Some(true) => Cause::Edit,
-            Some(false) => Cause::Drift,
-            None => Cause::Unattributed,
-        }
-    }
-
-    /// Whether the document changed since it was last converged; none when nobody recorded that.
-    fn edited(&self, resource: &Resource) -> Option<bool> {
-        let remembered = self.policy.memory.as_ref().and_then(|memory| memory.get(&resource.address).cloned());
-        let converged = Some(self.situation.digest(resource)).filter(|d| !d.is_empty()).or(remembered)?;
-        Some(converged != digest::of(resource))
-    }
-
     pub(super) fn settle(&mut self) -> Standing {
         self.plan.unchanged += 1;
         Standing::Settled
@@ -378,6 +307,10 @@ impl<'a> Planner<'a> {
         after: BTreeSet<Address>,
         op: Option<Op>,
     ) -> Standing {
+        let renewed = action == Action::Replace || matches!(op, Some(Op::Create(_)));
+        if renewed {
+            self.identities.remove(&resource.address);
+        }
         let deed = op.map(|op| Deed { kind: resource.schema.kind, region: resource.region.clone(), op });
         let (address, tier) = (resource.address.clone(), resource.schema.tier);
         self.plan.steps.push(Step { address, tier, action, cause, changes, after, deed });

@@ -1,5 +1,6 @@
 //! `reconcile`: converge, once or for ever.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,11 @@ async fn forever(arguments: &Reconcile, policy: Policy) -> anyhow::Result<ExitCo
     let metrics = Arc::new(Metrics::new(&document.stack, &document.env, cloud.clone(), arguments.interval));
     let server = Server::listen(arguments.listen, metrics.clone(), stop.clone()).await?;
     anstream::eprintln!("holding {}/{}; metrics at http://{}/metrics", document.stack, document.env, server.address());
-    let watchers: Vec<Arc<dyn Watcher>> = vec![metrics.clone(), Arc::new(Progress::new())];
+    let mut watchers: Vec<Arc<dyn Watcher>> = vec![metrics.clone()];
+    // Off a terminal stderr is for log lines alone.
+    if std::io::stderr().is_terminal() {
+        watchers.push(Arc::new(Progress::new()));
+    }
     let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(watchers));
     // What is pending is looked at again after the interval; nothing waits inside a pass.
     let options = options(policy, arguments.grants.prune, Duration::ZERO, stop);

@@ -68,7 +68,7 @@ impl Kind for Listener {
             }
         }
         let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
-        let mut tags = tags_of(aws, &ids).await?;
+        let mut tags = tags_of(aws, scope, &ids).await?;
         for live in &mut found {
             live.tags = tags.remove(&live.id).unwrap_or_default();
             live.name = live.tags.get("Name").cloned().unwrap_or_default();

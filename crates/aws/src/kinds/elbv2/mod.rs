@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::Aws;
+use crate::tagging::{self, Tags};
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 
@@ -40,9 +41,9 @@ pub(crate) fn sdk_tags(tags: &BTreeMap<String, String>) -> Option<Vec<Tag>> {
 
 /// The tags of these ARNs, asked for by twenty, which is the call's limit
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html>).
-pub(crate) async fn tags_of(aws: &Aws, arns: &[String]) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
-    let mut all = BTreeMap::new();
-    for twenty in arns.chunks(20) {
+pub(crate) async fn tags_of(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<BTreeMap<String, Tags>> {
+    let (mut all, unknown) = tagging::split(aws, scope, arns).await?;
+    for twenty in unknown.chunks(20) {
         let answer = aws.elbv2.describe_tags().set_resource_arns(Some(twenty.to_vec())).send().await?;
         for one in answer.tag_descriptions.unwrap_or_default() {
             let pairs = one.tags.unwrap_or_default().into_iter();

@@ -159,7 +159,7 @@ impl Kind for TargetGroup {
             }
         }
         let ids: Vec<String> = found.iter().map(|(live, _)| live.id.clone()).collect();
-        let mut tags = tags_of(aws, &ids).await?;
+        let mut tags = tags_of(aws, scope, &ids).await?;
         let mut complete = vec![];
         for (mut live, asked_for) in found {
             live.tags = tags.remove(&live.id).unwrap_or_default();
