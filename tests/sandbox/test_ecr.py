@@ -18,6 +18,9 @@ def test_repository(aws):
     ecr.put_image_scanning_configuration(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": False})
     shown = ecr.describe_repositories(repositoryNames=["team/app"])["repositories"][0]
     assert (shown["imageTagMutability"], shown["imageScanningConfiguration"]) == ("MUTABLE", {"scanOnPush": False})
+    ecr.put_image_scanning_configuration(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": True})
+    ecr.put_image_scanning_configuration(repositoryName="team/app", imageScanningConfiguration={})
+    assert ecr.describe_repositories(repositoryNames=["team/app"])["repositories"][0]["imageScanningConfiguration"] == {"scanOnPush": False}
     arn = made["repositoryArn"]
     ecr.tag_resource(resourceArn=arn, tags=tags(c="d"))
     ecr.untag_resource(resourceArn=arn, tagKeys=["a"])

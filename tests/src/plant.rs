@@ -61,7 +61,7 @@ pub fn foreign(stage: &Stage, count: usize) -> anyhow::Result<Vec<String>> {
     let mut ids = vec![];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for i in 0..count / 8 {
-        let ours = ["mashroom-dev-network-main", "mashroom-dev-web-service", "mashroom-dev-web-alb", "somebody-elses"][i % 4];
+        let ours = ["mashroom-staging-network-main", "mashroom-staging-network-public-a", "mashroom-staging-web-alb", "somebody-elses"][i % 4];
         let named = |of: &str| json!([{ "ResourceType": of, "Tags": [{ "Key": "Name", "Value": ours }] }]);
         let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
         let vpc = call("ec2", "create_vpc", json!({ "CidrBlock": "10.0.0.0/16", "TagSpecifications": named("vpc") }))?;
@@ -75,7 +75,7 @@ pub fn foreign(stage: &Stage, count: usize) -> anyhow::Result<Vec<String>> {
         ids.push(text(&call("ec2", "create_internet_gateway", gateway)?["InternetGateway"]["InternetGatewayId"]));
         ids.push(text(&call("ec2", "allocate_address", json!({ "Domain": "vpc" }))?["AllocationId"]));
         // What has a natural name cannot have ours, or ours would be held; a neighbour's begins the same.
-        let name = format!("mashroom-dev-neighbour-{i}");
+        let name = format!("mashroom-staging-neighbour-{i}");
         call("logs", "create_log_group", json!({ "logGroupName": format!("/{name}") }))?;
         call("ecs", "create_cluster", json!({ "clusterName": name }))?;
         ids.extend([vpc, name]);

@@ -20,7 +20,12 @@ fn stage() -> Stage {
 }
 
 fn converge(stage: &Stage, env: &str) {
-    let run = stage.run("reconcile", PATH, env, &["--once", "-o", "json"]).expect("reconcile");
+    converge_with(stage, env, &[]);
+}
+
+fn converge_with(stage: &Stage, env: &str, more: &[&str]) {
+    let arguments = [&["--once", "-o", "json"], more].concat();
+    let run = stage.run("reconcile", PATH, env, &arguments).expect("reconcile");
     assert_eq!(run.code, 0, "{env}: {run}\n{}", stage.proxy.log());
 }
 
@@ -77,6 +82,7 @@ fn a_sweep_that_finds_nothing_costs_few_calls_whatever_else_is_there() {
     stage.proxy.clear();
     let told = assert_empty_plan(&stage, "prod")["awsCalls"].as_u64().expect("a number");
     assert_eq!(told, stage.proxy.count() as u64, "what is told is what the proxy saw\n{}", stage.proxy.table());
+    eprintln!("SWEEPCOUNT {told}\n{}", stage.proxy.table());
     assert!(told <= SWEEP, "{told} calls\n{}", stage.proxy.table());
 
     let before = stage.proxy.counts_by_operation();
@@ -95,16 +101,21 @@ fn what_is_foreign_is_never_touched() {
     let stage = stage();
     let foreign = plant::foreign(&stage, 200).expect("foreign resources");
     let before = plant::snapshot(&stage, &foreign).expect("a snapshot");
-    converge(&stage, "dev");
-    assert_empty_plan(&stage, "dev");
+    converge(&stage, "staging");
+    assert_empty_plan(&stage, "staging");
     // Drift, mended.
-    let vpc = live(&stage, "dev")["Vpc/network.main"].clone();
+    let vpc = live(&stage, "staging")["Vpc/network.main"].clone();
     let off = json!({ "VpcId": vpc, "EnableDnsSupport": { "Value": false } });
     stage.outside.call("ec2", "modify_vpc_attribute", off).expect("a change");
-    stage.run("drift", PATH, "dev", &[]).expect("drift").expect(2);
-    converge(&stage, "dev");
-    // Prune: the same document with less in it is another environment's business; here everything goes.
-    destroy(&stage, "dev");
+    stage.run("drift", PATH, "staging", &[]).expect("drift").expect(2);
+    converge(&stage, "staging");
+    // The alarms leave the document: held without a grant, deleted with one.
+    let without = ["--set", "alarms=false"];
+    let held = stage.run("plan", PATH, "staging", &[&without[..], &["-o", "json"]].concat()).expect("plan").expect(2);
+    assert!(held.stdout.contains("PruneNotGranted"), "{held}");
+    converge_with(&stage, "staging", &[&without[..], &["--prune"]].concat());
+    assert!(!live(&stage, "staging").keys().any(|a| a.starts_with("Alarm/alarms.")));
+    destroy(&stage, "staging");
     for call in stage.proxy.mutating() {
         for id in &foreign {
             assert!(!call.body.contains(id.as_str()), "{} names {id}, which is foreign: {}", call.name(), call.body);
@@ -162,6 +173,37 @@ fn killed_at_any_call_it_converges_without_twins() {
         assert_empty_plan(&stage, "dev");
         assert_no_twins(&stage, "dev");
     }
+}
+
+#[test]
+fn stopped_at_any_moment_it_ends_in_time_and_the_next_run_converges() {
+    for calls in [1, 25, 60, 120] {
+        let stage = stage();
+        let run = stage.holdfast().spawn(["reconcile", PATH, "-e", "dev", "--once"]).expect("a start");
+        stage.proxy.wait_until(Duration::from_secs(60), |seen| seen.len() >= calls).expect("calls");
+        let run = run.stop(Duration::from_secs(30)).expect("an orderly stop inside 30 s");
+        assert_eq!(run.code, 1, "stopped after {calls} calls: {run}");
+        converge(&stage, "dev");
+        assert_empty_plan(&stage, "dev");
+        assert_no_twins(&stage, "dev");
+    }
+}
+
+#[test]
+fn two_groups_that_name_each_other_converge_from_nothing() {
+    let stage = stage();
+    let rule = |group: &str| json!([{ "ipProtocol": "tcp", "fromPort": 80, "toPort": 80, "securityGroup": group }]);
+    let resources = json!({
+        "Vpc/main": { "cidrBlock": "10.0.0.0/16" },
+        "SecurityGroup/a": { "vpc": "main", "ingress": rule("b") },
+        "SecurityGroup/b": { "vpc": "main", "ingress": rule("a") },
+    });
+    let path = stage.stack("groups", &resources).expect("a stack");
+    let run = stage.run("reconcile", &path, "test", &["--once"]).expect("reconcile");
+    assert_eq!(run.code, 0, "{run}");
+    stage.run("plan", &path, "test", &[]).expect("plan").expect(0);
+    let run = stage.run("destroy", &path, "test", &["--confirm", "groups/test"]).expect("destroy");
+    assert_eq!(run.code, 0, "{run}");
 }
 
 #[test]

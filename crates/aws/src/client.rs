@@ -92,7 +92,7 @@ impl Base {
             .region(Region::new(region.to_owned()))
             .http_client(transport::client(self.budget.clone(), region.to_owned()))
             .build();
-        Aws::new(region, &config)
+        Aws::new(&config)
     }
 }
 
@@ -120,16 +120,13 @@ macro_rules! clients {
     ($($field:ident: $sdk:ident),* $(,)?) => {
         /// The clients of one region.
         pub(crate) struct Aws {
-            /// The region's name.
-            pub(crate) region: String,
             $(pub(crate) $field: $sdk::Client,)*
             memo: Memo,
         }
 
         impl Aws {
-            fn new(region: &str, config: &SdkConfig) -> Aws {
+            fn new(config: &SdkConfig) -> Aws {
                 Aws {
-                    region: region.to_owned(),
                     $($field: $sdk::Client::from_conf(
                         $sdk::config::Builder::from(config)
                             .interceptor(SharedInterceptor::new(transport::Naming))

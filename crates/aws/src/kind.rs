@@ -125,8 +125,6 @@ impl<K: Kind> Live<K> {
 /// What a resource is to be.
 #[derive(Clone, Debug)]
 pub(crate) struct Desired<K> {
-    /// Its address, for descriptions.
-    pub(crate) address: String,
     /// Its physical name.
     pub(crate) name: String,
     /// The spec.
@@ -201,7 +199,6 @@ impl<K: Kind> Of<K> {
             Error::terminal(K::KIND, format!("{}: the spec does not fit the kind: {error}", wanted.address))
         })?;
         Ok(Desired {
-            address: wanted.address.clone(),
             name: wanted.name.clone(),
             spec,
             changed: wanted.changed.clone(),

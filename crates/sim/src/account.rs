@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::observed::{Phase, tag};
-use holdfast_core::schema::Schema;
+use holdfast_core::schema::{Claim, Schema};
 use holdfast_core::value::Value;
 use tokio::time::Instant;
 
@@ -87,6 +87,12 @@ impl Thing {
     /// True when it answers to this identity in a reference.
     pub(crate) fn is(&self, identity: &str, at: Instant) -> bool {
         self.id == identity || self.arn() == identity || self.at(at).is_some_and(|v| v.name == identity)
+    }
+
+    /// True when it cannot live without what has this identity.
+    pub(crate) fn is_child_of(&self, identity: &str, at: Instant) -> bool {
+        let Claim::Parent { field, .. } = self.schema.claim else { return false };
+        self.at(at).and_then(|v| v.spec.get(field)).and_then(Value::text) == Some(identity)
     }
 
     /// True when its owner tags name this address.

@@ -207,7 +207,10 @@ impl Sim {
         let (freed, identities) = (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
         thing.change(now, |version| version.spec = freed);
         // What a revision names may go: it is only a description of what could run.
-        let holds = |other: &&Thing| other.id != live.id && !matches!(other.schema.replace, Replace::Revision { .. });
+        let holds = |other: &&Thing| {
+            let revision = matches!(other.schema.replace, Replace::Revision { .. });
+            other.id != live.id && !revision && !other.is_child_of(&live.id, now)
+        };
         let users: Vec<String> = state
             .things
             .iter()
@@ -222,6 +225,9 @@ impl Sim {
         if !users.is_empty() && !behaviour.loose {
             let message = format!("{} is in use by {}", live.id, users.join(", "));
             return Err(failure(operation, Class::NotYet, false, "DependencyViolation", message));
+        }
+        for child in state.things.iter_mut().filter(|t| t.is_child_of(&live.id, now)) {
+            child.change(now, |version| version.gone = Some(now));
         }
         state.find(schema, &live.id, operation, now)?.change(now, |version| version.gone = Some(now + behaviour.deleting));
         Ok(Done::default())

@@ -102,9 +102,12 @@ impl Sim {
         })
     }
 
-    /// Somebody deletes it, whatever refers to it, and it is gone at once.
+    /// Somebody deletes it, whatever refers to it, and it is gone at once, with what cannot live without it.
     pub fn remove(&self, which: &str) -> bool {
         let now = Instant::now();
+        for child in self.lock().things.iter_mut().filter(|t| t.is_child_of(which, now)) {
+            child.change(now, |version| version.gone = Some(now));
+        }
         self.change(which, |version| version.gone = Some(now))
     }
 

@@ -74,12 +74,12 @@ fn live(stage: &Stage, address: &str) -> anyhow::Result<Value> {
 
 fn break_it(stage: &Stage) -> anyhow::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let group = live(stage, "SecurityGroup/web.service")?;
+    let group = live(stage, "SecurityGroup/web.app")?;
     let rule = json!({ "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] });
     stage.outside.call("ec2", "authorize_security_group_ingress", json!({ "GroupId": text(&group["id"]), "IpPermissions": [rule] }))?;
-    let service = live(stage, "Service/web.service")?;
+    let service = live(stage, "Service/web.app")?;
     let breaker = json!({ "enable": false, "rollback": false });
-    let change = json!({ "cluster": text(&service["spec"]["cluster"]), "service": text(&service["name"]), "deploymentConfiguration": { "deploymentCircuitBreaker": breaker, "maximumPercent": 200, "minimumHealthyPercent": 50 } });
+    let change = json!({ "cluster": text(&service["spec"]["cluster"]), "service": text(&service["name"]), "deploymentConfiguration": { "deploymentCircuitBreaker": breaker, "maximumPercent": 150, "minimumHealthyPercent": 100 } });
     stage.outside.call("ecs", "update_service", change)?;
     let alarms = stage.run("get", PATH, ENV, &["-o", "json"])?.json()?;
     let alarm = alarms.as_array().into_iter().flatten().find(|o| text(&o["address"]).starts_with("Alarm/")).context("an alarm")?;

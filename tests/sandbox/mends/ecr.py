@@ -23,6 +23,13 @@ def describe_repositories(moto, self):
     return moto()
 
 
+@mend(ECRBackend)
+def put_image_scanning_configuration(moto, self, registry_id, repository_name, image_scan_config):
+    """ImageScanningConfiguration.scanOnPush: "If this parameter is not specified, it will default to false". The Rust SDK
+    leaves a `false` out, and moto takes what is empty for no change at all."""
+    return moto(registry_id, repository_name, {"scanOnPush": False} | image_scan_config)
+
+
 # the Resource Groups Tagging API knows repositories, moto does not; see mends/tagging.py
 ECRBackend.SERVICE_NAMESPACE = "ecr"
 ECRBackend.owns_arn = TaggableResourcesMixin.owns_arn
