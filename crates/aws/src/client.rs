@@ -149,7 +149,6 @@ clients! {
     elbv2: aws_sdk_elasticloadbalancingv2,
     iam: aws_sdk_iam,
     logs: aws_sdk_cloudwatchlogs,
-    route53: aws_sdk_route53,
     sns: aws_sdk_sns,
     sts: aws_sdk_sts,
     tagging: aws_sdk_resourcegroupstagging,

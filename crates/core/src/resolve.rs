@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::address::Address;
 use crate::expression;
 use crate::observed::Observed;
+use crate::schema::{Record, Type};
 use crate::value::{Reference, Unknown, Value};
 
 /// Why a spec cannot be resolved, and no waiting would help.
@@ -22,13 +23,15 @@ pub enum ResolveError {
 
 /// The spec with every reference and template replaced; by [`Value::Unknown`] where `live` has nothing yet.
 ///
+/// What a resource reads of itself is late: it can only be known once it is there.
+///
 /// # Errors
 /// When an expression fails although all that it reads is there.
-pub fn resolve(spec: &Value, live: &BTreeMap<Address, &Observed>) -> Result<Value, ResolveError> {
+pub fn resolve(own: &Address, spec: &Value, live: &BTreeMap<Address, &Observed>) -> Result<Value, ResolveError> {
     Ok(match spec {
         Value::Reference(reference) => referred(reference, live),
-        Value::Deferred(deferred) => match deferred.reads.iter().find(|address| !live.contains_key(*address)) {
-            Some(missing) => Value::Unknown(Unknown { waits_for: missing.clone(), late: false }),
+        Value::Deferred(deferred) => match deferred.reads.iter().filter(|a| !live.contains_key(*a)).min_by_key(|a| *a == own) {
+            Some(missing) => Value::Unknown(Unknown { waits_for: missing.clone(), late: missing == own }),
             None => {
                 let attributes = |address: &Address| live.get(address).map(|observed| attributes(observed));
                 expression::evaluate(deferred, &attributes).map_err(|message| ResolveError::Expression {
@@ -37,9 +40,9 @@ pub fn resolve(spec: &Value, live: &BTreeMap<Address, &Observed>) -> Result<Valu
                 })?
             }
         },
-        Value::List(list) => Value::List(list.iter().map(|v| resolve(v, live)).collect::<Result<_, _>>()?),
+        Value::List(list) => Value::List(list.iter().map(|v| resolve(own, v, live)).collect::<Result<_, _>>()?),
         Value::Map(map) => {
-            Value::Map(map.iter().map(|(k, v)| Ok((k.clone(), resolve(v, live)?))).collect::<Result<_, _>>()?)
+            Value::Map(map.iter().map(|(k, v)| Ok((k.clone(), resolve(own, v, live)?))).collect::<Result<_, _>>()?)
         }
         other => other.clone(),
     })
@@ -61,18 +64,29 @@ fn attributes(observed: &Observed) -> Value {
 }
 
 /// The spec of a create: without what only the update needs and is not known yet, and without nulls.
-pub fn without_late(spec: &Value) -> Value {
-    let stays = |value: &Value| !matches!(value.unknown(), Some(Unknown { late: true, .. }));
-    match spec {
-        Value::List(list) => Value::List(list.iter().filter(|v| stays(v)).map(without_late).collect()),
-        Value::Map(map) => Value::Map(
-            map.iter()
-                .filter(|(_, v)| **v != Value::Null)
-                // A record or list that holds something late keeps its other parts.
-                .filter(|(_, v)| stays(v) || matches!(v, Value::List(_) | Value::Map(_)))
-                .map(|(k, v)| (k.clone(), without_late(v)))
-                .collect(),
-        ),
-        other => other.clone(),
+///
+/// An element of a set or list goes as a whole, and so does a document such as a policy: half of
+/// either would mean something else.
+pub fn without_late(record: &Record, spec: &Value) -> Value {
+    let fields = spec.map().into_iter().flatten().filter(|(_, value)| **value != Value::Null);
+    let kept = fields.filter_map(|(name, value)| {
+        let ty = record.field(name).map_or(Type::Text, |field| field.ty);
+        Some((name.clone(), kept(&ty, value)?))
+    });
+    Value::Map(kept.collect())
+}
+
+fn kept(ty: &Type, value: &Value) -> Option<Value> {
+    let is_late = |value: &Value| matches!(value.unknown(), Some(Unknown { late: true, .. }));
+    match (ty, value) {
+        (Type::Record(record), Value::Map(_)) => Some(without_late(record, value)),
+        (Type::Set(_) | Type::List(_), Value::List(list)) => {
+            Some(Value::List(list.iter().filter(|v| !is_late(v)).cloned().collect()))
+        }
+        (Type::Map(_), Value::Map(map)) => {
+            Some(Value::Map(map.iter().filter(|(_, v)| !is_late(v)).map(|(k, v)| (k.clone(), v.clone())).collect()))
+        }
+        _ => (!is_late(value)).then(|| value.clone()),
     }
 }
+

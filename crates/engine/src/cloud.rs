@@ -43,6 +43,9 @@ pub struct Scope {
     pub owners: BTreeSet<(String, String)>,
     /// Physical names that the document gives or that follow from it, generations included.
     pub names: BTreeSet<String>,
+    /// What these resources refer to, by kind and name or id: children are found through their parents, whoever
+    /// owns those. Of a parent that is looked up by its fields neither is known yet, and the text is empty.
+    pub parents: BTreeSet<(&'static str, String)>,
     /// What our default names begin with: a hint at candidates that left the document.
     pub prefixes: BTreeSet<String>,
     /// Ids of resources that are not ours: looked up or adopted.
@@ -59,6 +62,12 @@ impl Scope {
     /// True when a resource of that name may be wanted: named by the document, or by our prefix.
     pub fn is_candidate(&self, name: &str) -> bool {
         self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
+    }
+
+    /// True when what is under a parent of this kind and this name or id may be wanted.
+    pub fn is_parent(&self, kind: &str, identity: &str) -> bool {
+        self.parents.iter().any(|(of, parent)| *of == kind && (parent.is_empty() || parent == identity))
+            || self.prefixes.iter().any(|p| identity.starts_with(p.as_str()))
     }
 
     /// True when these tags name one of the wanted owners.

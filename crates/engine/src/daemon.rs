@@ -6,6 +6,7 @@ use holdfast_core::document::Document;
 
 use crate::event::Event;
 use crate::pass::{Engine, Options, PassError, Report};
+use crate::run::stopped;
 
 /// When the next pass begins.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub trait Reload: Send {
 /// Runs passes until `options.stop` turns true. A pass under way ends the steps that have begun.
 ///
 /// A document that cannot be used any more leaves the last good one in force. Errors of a pass are
-/// given to `failed`, and the next pass tries again.
+/// given to `ended`, and the next pass tries again.
 pub async fn run(
     engine: &Engine,
     mut document: Document,
@@ -34,9 +35,8 @@ pub async fn run(
     reload: &mut dyn Reload,
     mut ended: impl FnMut(Result<&Report, &PassError>),
 ) {
-    let mut stop = options.stop.clone();
     let mut passes = 0u64;
-    while !*stop.borrow() {
+    while !*options.stop.borrow() {
         let everywhere = options.everywhere || schedule.everywhere_every > 0 && passes.is_multiple_of(schedule.everywhere_every);
         let options = Options { everywhere, ..options.clone() };
         passes += 1;
@@ -46,12 +46,12 @@ pub async fn run(
         }
         // A tenth of jitter keeps several daemons from calling in step.
         let mut left = schedule.interval.mul_f64(0.95 + 0.1 * engine.chance().await);
-        while !left.is_zero() && !*stop.borrow() {
+        while !left.is_zero() {
             // The document is looked at every second: a changed one is applied at once.
             let nap = left.min(engine.timing().poll(0).max(Duration::from_millis(200)));
             tokio::select! {
                 () = tokio::time::sleep(nap) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopped(options.stop.clone()) => return,
             }
             left = left.saturating_sub(nap);
             match reload.changed() {

@@ -77,6 +77,8 @@ impl Ledger {
     pub(crate) fn made(&mut self, address: &Address, place: Place, id: String, lag: Duration) {
         self.doubtful.remove(address);
         self.at_work.insert(address.clone());
+        // What has a name for its id comes back with the same one.
+        self.deleted.remove(&(place.clone(), id.clone()));
         self.made.insert(address.clone(), Made { id, place, until: Instant::now() + lag });
     }
 
@@ -241,3 +243,6 @@ fn key(step: &Step) -> Key {
     };
     (step.address.clone(), format!("{} {} {}", step.action.word(), target, changes.join(";")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,14 +91,14 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Sco
         ..Scope::default()
     };
     for resource in resources {
-        // Children are found through their parents: by the parent's name or id, whoever owns it.
         for parent in resource.references().keys().filter_map(|address| document.resources.get(address)) {
-            if !parent.name.is_empty() {
-                scope.names.insert(parent.name.clone());
-            }
-            if let Some(Lookup::Id(id)) = &parent.lifecycle.lookup {
-                scope.ids.insert(id.clone());
-            }
+            let identity = match &parent.lifecycle.lookup {
+                None | Some(Lookup::Fields) => parent.name.clone(),
+                Some(Lookup::Id(id)) => id.clone(),
+                // Its own name may have been stated over there, so that this says too little.
+                Some(Lookup::Owner { .. }) => String::new(),
+            };
+            scope.parents.insert((parent.schema.kind, identity));
         }
         match &resource.lifecycle.lookup {
             None => {

@@ -98,3 +98,50 @@ impl Store for File {
         fs::rename(&fresh, &self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(digest: &str) -> Memory {
+        let known = BTreeSet::from(["vpc-1".to_owned()]);
+        Memory {
+            converged: BTreeMap::from([("Vpc/main".into(), digest.into())]),
+            intents: BTreeMap::from([("Vpc/next".into(), Intent { nonce: "n".into(), began: 7, known })]),
+            complete: true,
+        }
+    }
+
+    #[test]
+    fn a_file_gives_back_what_it_was_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File(folder.path().join("account/shop.prod.json"));
+        assert_eq!(file.load().unwrap(), Memory::default(), "no file is an empty memory");
+        file.save(&memory("a")).unwrap();
+        file.save(&memory("b")).unwrap();
+        assert_eq!(file.load().unwrap(), memory("b"));
+    }
+
+    #[test]
+    fn a_crash_while_writing_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File(folder.path().join("shop.prod.json"));
+        file.save(&memory("a")).unwrap();
+        // What a process leaves that died before it renamed.
+        fs::write(folder.path().join("shop.prod.json.new"), b"{ \"converged\": {").unwrap();
+        assert_eq!(file.load().unwrap(), memory("a"));
+        file.save(&memory("b")).unwrap();
+        assert_eq!(file.load().unwrap(), memory("b"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_memory_is_an_error_and_one_of_an_older_version_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File(folder.path().join("shop.prod.json"));
+        fs::write(&file.0, b"").unwrap();
+        assert!(file.load().is_err());
+        fs::write(&file.0, br#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#).unwrap();
+        let memory = file.load().unwrap();
+        assert_eq!((memory.converged.len(), memory.intents.len(), memory.complete), (1, 1, false));
+    }
+}

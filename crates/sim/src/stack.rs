@@ -14,12 +14,12 @@ use holdfast_core::schema::Registry;
 /// # Errors
 /// All that is wrong with it.
 pub fn stack(spec: &str, origin: &str, registry: Registry) -> Result<Document, Diagnostics> {
-    let mut text = "apiVersion: holdfast/v1\nkind: Stack\nmetadata: { name: shop }\nspec:\n  regions: { main: us-east-1 }\n".to_owned();
+    let mut text = "apiVersion: holdfast/v1\nkind: Stack\nmetadata: { name: shop }\nspec:\n".to_owned();
     for line in spec.lines() {
         let _ = writeln!(text, "  {line}");
     }
     let environment = "apiVersion: holdfast/v1\nkind: Environment\nmetadata: { name: test }\n\
-        spec: { stack: shop, target: { account: \"123456789012\" } }\n";
+        spec: { stack: shop, target: { account: \"123456789012\", region: us-east-1 } }\n";
     let files = Memory(BTreeMap::from([
         ("stack.yaml".to_owned(), text),
         ("environments/test.yaml".to_owned(), environment.to_owned()),

@@ -124,6 +124,11 @@ async fn at_every_call(second: bool, lose_store: bool) {
             world.sim.flicker(n);
             let died = crash(&mut world, if second { SECOND } else { FIRST }, n, side, lose_store).await;
             converge(&world, &case).await;
+            if !second && !lose_store {
+                let made = world.sim.log().iter().filter(|call| call.starts_with("Create")).count();
+                let wanted = world.document.as_ref().map_or(0, |document| document.resources.len());
+                assert_eq!(made, wanted, "{case}: with the store each is made once");
+            }
             if !died {
                 assert!(n > 10, "{case}: there are few calls");
                 break;

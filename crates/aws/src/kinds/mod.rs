@@ -9,7 +9,6 @@ mod ecs;
 mod elbv2;
 mod iam;
 mod logs;
-mod route53;
 mod sns;
 
 use holdfast_core::schema::{Registry, Schema};
@@ -46,7 +45,6 @@ kinds! {
     elbv2::target_group::TargetGroup,
     iam::role::Role,
     logs::log_group::LogGroup,
-    route53::hosted_zone::HostedZone,
     sns::subscription::Subscription,
     sns::topic::Topic,
 }

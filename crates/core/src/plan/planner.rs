@@ -89,7 +89,7 @@ impl<'a> Planner<'a> {
             return self.look_up(address);
         }
         let (coming, held) = self.needs(resource);
-        let resolved = match resolve(&resource.spec, &self.identities) {
+        let resolved = match resolve(&resource.address, &resource.spec, &self.identities) {
             Ok(resolved) => resolved,
             // What is still being made may lack the attribute that the expression reads.
             Err(_) if !coming.is_empty() => {
@@ -205,7 +205,7 @@ impl<'a> Planner<'a> {
             self.hold(address, Reason::ReplaceNotGranted, message, None);
             return Standing::Held;
         }
-        let spec = without_late(resolved);
+        let spec = without_late(resource.schema.record, resolved);
         let changes = spec.map().into_iter().flatten().map(|(k, v)| change(k, Value::Null, v.clone())).collect();
         let op = spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
         self.step(resource, Action::Create, cause, changes, coming, op)
@@ -265,7 +265,8 @@ impl<'a> Planner<'a> {
         }
         let in_tags = changes.iter().all(|c| c.field() == "tags");
         if matches!(resource.schema.replace, Replace::Revision { .. }) && !in_tags {
-            let spec = without_late(resolved);
+            self.identities.remove(address);
+            let spec = without_late(resource.schema.record, resolved);
             let op = spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
             return self.step(resource, Action::Update, cause, changes, coming, op);
         }
@@ -307,8 +308,7 @@ impl<'a> Planner<'a> {
         after: BTreeSet<Address>,
         op: Option<Op>,
     ) -> Standing {
-        let renewed = action == Action::Replace || matches!(op, Some(Op::Create(_)));
-        if renewed {
+        if action == Action::Replace {
             self.identities.remove(&resource.address);
         }
         let deed = op.map(|op| Deed { kind: resource.schema.kind, region: resource.region.clone(), op });

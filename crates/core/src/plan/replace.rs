@@ -61,7 +61,7 @@ impl Planner<'_> {
                     true => resource.name.clone(),
                     false => format!("{}-g{generation}", resource.name),
                 };
-                Op::Create(self.wanted(resource, name, &without_late(resolved), generation))
+                Op::Create(self.wanted(resource, name, &without_late(resource.schema.record, resolved), generation))
             }
         };
         let unknown = changes.iter().any(|c| c.to.unknown().is_some_and(|u| !u.late));

@@ -1,5 +1,6 @@
 //! The graph of a document: as Mermaid, and as SVG with the tiers as columns.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -30,6 +31,7 @@ const GAP: usize = 110;
 const HEIGHT: usize = 26;
 const ROW: usize = 38;
 const TOP: usize = 60;
+const BEND: usize = 50;
 
 /// SVG in tier columns, readable by itself.
 pub fn svg(document: &Document) -> String {
@@ -45,25 +47,32 @@ pub fn svg(document: &Document) -> String {
             places.insert(address, (20 + x * (WIDTH + GAP), TOP + y * ROW));
         }
     }
-    let (width, height) = (40 + columns.len() * (WIDTH + GAP) - GAP.min(columns.len() * GAP), TOP + rows * ROW + 20);
+    let (width, height) = (20 + columns.len() * (WIDTH + GAP), TOP + rows * ROW + 20);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+         font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<defs><marker id=\"to\" viewBox=\"0 0 6 6\" refX=\"6\" refY=\"3\" markerWidth=\"6\" markerHeight=\"6\" orient=\"auto\">\
+         <path d=\"M0,0 L6,3 L0,6 z\" fill=\"#94a3b8\"/></marker></defs>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
     let title = format!("{}/{}", document.stack, document.env);
     let _ = writeln!(out, "<text x=\"20\" y=\"24\" font-size=\"16\" font-weight=\"600\">{}</text>", escape(&title));
     for (from, to, late) in edges(document) {
         if let (Some(&(fx, fy)), Some(&(tx, ty))) = (places.get(&from), places.get(&to)) {
             let dash = if late { " stroke-dasharray=\"4 3\"" } else { "" };
-            let (x1, y1, y2) = (fx, fy + HEIGHT / 2, ty + HEIGHT / 2);
-            let (x1, x2, bend) = match fx.cmp(&tx) {
-                std::cmp::Ordering::Greater => (x1, tx + WIDTH, 50),
-                std::cmp::Ordering::Less => (fx + WIDTH, tx, -50),
-                // Within a column the line leaves and comes back on the right.
-                std::cmp::Ordering::Equal => (fx + WIDTH, tx + WIDTH, -40),
+            let (y1, y2) = (fy + HEIGHT / 2, ty + HEIGHT / 2);
+            let (x1, x2, b1, b2) = match fx.cmp(&tx) {
+                Ordering::Greater => (fx, tx + WIDTH, fx - BEND, tx + WIDTH + BEND),
+                Ordering::Less => (fx + WIDTH, tx, fx + WIDTH + BEND, tx - BEND),
+                // Within a column the line leaves and comes back on the right, the further the longer it is.
+                Ordering::Equal => {
+                    let out = fx + WIDTH + 16 + (y1.abs_diff(y2) / 6).min(GAP - 40);
+                    (fx + WIDTH, tx + WIDTH, out, out)
+                }
             };
-            let (b1, b2) = (x1 as i64 - bend, if fx == tx { x2 as i64 - bend } else { x2 as i64 + bend });
-            let _ = writeln!(out, "<path d=\"M{x1},{y1} C{b1},{y1} {b2},{y2} {x2},{y2}\" fill=\"none\" stroke=\"#94a3b8\"{dash}/>");
+            let _ = writeln!(
+                out,
+                "<path d=\"M{x1},{y1} C{b1},{y1} {b2},{y2} {x2},{y2}\" fill=\"none\" stroke=\"#94a3b8\"{dash} marker-end=\"url(#to)\"/>"
+            );
         }
     }
     for (x, (tier, _)) in columns.iter().enumerate() {

@@ -30,6 +30,9 @@ pub fn plan(plan: &Plan, calls: u64) -> String {
     for hold in &plan.holds {
         let _ = writeln!(out, "| `{}` | {:?} | {} |", hold.address, hold.reason, hold.message.replace('|', "\\|"));
     }
-    let _ = writeln!(out, "\n{} unchanged, {calls} AWS calls.", plan.unchanged);
+    if !plan.steps.is_empty() || !plan.holds.is_empty() {
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{} unchanged, {calls} AWS calls.", plan.unchanged);
     out
 }

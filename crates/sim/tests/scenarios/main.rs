@@ -57,6 +57,7 @@ scenarios!(
     origin,
     pending,
     protect,
+    regions,
     prune,
     prune_order,
     replace_refused,

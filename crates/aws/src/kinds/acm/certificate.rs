@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live};
+use crate::tagging::{self, Tags};
 
 /// A certificate. It can be used once its domains are validated: the status names the DNS records to make.
 /// CloudFront takes certificates of us-east-1 only. One that somebody else made is looked up with
@@ -67,7 +68,7 @@ impl Kind for Certificate {
     const CLASS: CreateClass = CreateClass::Token;
 
     /// The list has no tags, and a certificate no name to be a candidate by: whether it is ours takes a call
-    /// for each. A document that only looks certificates up is spared those of others.
+    /// for each. A document that only looks certificates up is spared that.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let only_lookups = scope.names.is_empty() && !(scope.lookups.is_empty() && scope.ids.is_empty());
         // Without this AWS lists only RSA keys of up to 2048 bits.
@@ -82,11 +83,12 @@ impl Kind for Certificate {
             if !asked_for && (only_lookups || one.r#type == Some(sdk::CertificateType::Imported)) {
                 continue;
             }
-            let Some(tags) = aws.acm.list_tags_for_certificate().certificate_arn(&arn).send().await.or_absent()? else {
-                continue;
+            let by_tags = scope.lookups.iter().any(|lookup| lookup.get("tags").is_some());
+            let tags = match only_lookups && !by_tags && !scope.ids.contains(&arn) {
+                true => Some(Tags::new()),
+                false => tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?,
             };
-            let pair = |tag: sdk::Tag| (tag.key, tag.value.unwrap_or_default());
-            let tags: BTreeMap<String, String> = tags.tags.unwrap_or_default().into_iter().map(pair).collect();
+            let Some(tags) = tags else { continue };
             if !asked_for && !scope.is_owned(&tags) {
                 continue;
             }
@@ -161,6 +163,12 @@ fn is_looked_up(scope: &Scope, one: &sdk::CertificateSummary) -> bool {
             let domain = lookup.get("domainName").and_then(|domain| domain.text());
             domain.is_none_or(|domain| one.domain_name() == Some(domain))
         })
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = aws.acm.list_tags_for_certificate().certificate_arn(arn).send().await.or_absent()?;
+    let pair = |tag: Tag| (tag.key, tag.value.unwrap_or_default());
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().map(pair).collect()))
 }
 
 fn sdk_tag(key: &str, value: Option<String>) -> Result<Tag> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{CreateClass, Naming, Replace, Spec as _, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live};
-use crate::kinds::ecs::service::Service;
+use crate::kinds::ecs::{cluster::Cluster, service::Service};
+use crate::tagging::{self, Tags};
 
 /// The least and the greatest task count of an ECS service (`ecs:service:DesiredCount`). Inside the band the
 /// count belongs to the scaling policies, and Holdfast leaves the service's `desiredCount` alone.
@@ -72,7 +73,7 @@ impl Kind for ScalableTarget {
         for target in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
             if is_wanted(scope, &target.resource_id) {
                 let arn = arn(&target)?;
-                if let Some(tags) = tags(aws, &arn).await.or_absent()? {
+                if let Some(tags) = tagging::tags(aws, scope, &arn, || tags(aws, &arn)).await? {
                     found.push(live(&target, arn).tags(tags));
                 }
             }
@@ -96,7 +97,7 @@ impl Kind for ScalableTarget {
             .send()
             .await?;
         if let Some(target) = there.scalable_targets().first() {
-            let tags = tags(aws, &arn(target)?).await?;
+            let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
             let same = |key: &str| tags.get(key) == desired.tags.get(key);
             if [tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same) {
                 return Ok(id);
@@ -171,9 +172,9 @@ impl Kind for ScalableTarget {
     }
 }
 
-async fn tags(aws: &Aws, arn: &str) -> Result<BTreeMap<String, String>> {
-    let answer = aws.autoscaling.list_tags_for_resource().resource_arn(arn).send().await?;
-    Ok(answer.tags.unwrap_or_default().into_iter().collect())
+async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = aws.autoscaling.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
 }
 
 fn arn(target: &sdk::ScalableTarget) -> Result<String> {
@@ -189,7 +190,9 @@ fn is_wanted(scope: &Scope, id: &str) -> bool {
         service.is_none_or(|service| service.ends_with(&format!(":{id}")))
     });
     let by_id = scope.ids.iter().any(|of| of == id || of.ends_with(&format!(":{id}")));
-    by_id || looked_up || id.split('/').skip(1).any(|name| scope.is_candidate(name))
+    let mut names = id.split('/').skip(1);
+    let cluster = names.next().is_some_and(|name| scope.is_parent(Cluster::KIND, name));
+    by_id || looked_up || cluster || names.next().is_some_and(|name| scope.is_parent(Service::KIND, name))
 }
 
 /// The resource id of a service: what follows the account in its ARN.

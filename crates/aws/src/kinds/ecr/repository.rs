@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live};
+use crate::tagging::{self, Tags};
 
 /// The tag that remembers `emptyOnDelete` on the repository itself, so that a delete needs no document.
 const EMPTY_ON_DELETE: &str = "holdfast:empty-on-delete";
@@ -104,13 +105,11 @@ impl Kind for Repository {
             }
             let missing = || Error::incomplete("ecr.DescribeRepositories", "repositoryArn");
             let arn = repository.repository_arn().ok_or_else(missing)?;
-            let Some(tags) = aws.ecr.list_tags_for_resource().resource_arn(arn).send().await.or_absent()? else {
-                continue;
-            };
+            let Some(tags) = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await? else { continue };
             let lifecycle = aws.ecr.get_lifecycle_policy().repository_name(name).send().await.or_absent()?;
             let policy = aws.ecr.get_repository_policy().repository_name(name).send().await.or_absent()?;
             let lifecycle = lifecycle.and_then(|answer| answer.lifecycle_policy_text);
-            found.push(live(&repository, tags.tags(), lifecycle, policy.and_then(|answer| answer.policy_text)));
+            found.push(live(&repository, tags, lifecycle, policy.and_then(|answer| answer.policy_text)));
         }
         Ok(found)
     }
@@ -224,6 +223,12 @@ impl Kind for Repository {
     }
 }
 
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = aws.ecr.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let pair = |tag: Tag| (tag.key, tag.value);
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().map(pair).collect()))
+}
+
 fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
 }
@@ -242,12 +247,11 @@ fn sdk_scanning(scanning: &ImageScanning) -> sdk::ImageScanningConfiguration {
 
 fn live(
     repository: &sdk::Repository,
-    tags: &[Tag],
+    mut tags: Tags,
     lifecycle: Option<String>,
     policy: Option<String>,
 ) -> Live<Repository> {
     let name = repository.repository_name().unwrap_or_default();
-    let mut tags: BTreeMap<_, _> = tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
     let filters = repository
         .image_tag_mutability_exclusion_filters()
         .iter()
@@ -279,9 +283,8 @@ mod tests {
     #[test]
     fn empty_on_delete_is_a_field_and_no_tag() {
         let repository = sdk::Repository::builder().repository_name("app").repository_arn("arn").build();
-        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().unwrap();
-        let tags = [tag(EMPTY_ON_DELETE, "true"), tag("team", "a")];
-        let live = live(&repository, &tags, Some(r#"{"rules": []}"#.into()), None);
+        let tags = BTreeMap::from([(EMPTY_ON_DELETE.into(), "true".into()), ("team".into(), "a".into())]);
+        let live = live(&repository, tags, Some(r#"{"rules": []}"#.into()), None);
         assert!(live.spec.empty_on_delete);
         assert_eq!(live.tags, BTreeMap::from([("team".into(), "a".into())]));
         assert_eq!(live.spec.lifecycle_policy.map(|p| p.json()).as_deref(), Some(r#"{"rules":[]}"#));

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ecs::types::{self as sdk, ServiceField};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{CreateClass, Naming, Spec as _, Tier};
 use holdfast_core::types::{Ref, Scaled};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -100,18 +101,19 @@ impl Kind for Service {
         let mut found = vec![];
         for cluster in clusters.iter() {
             let (arn, name) = (cluster.cluster_arn().unwrap_or_default(), cluster.cluster_name().unwrap_or_default());
-            let ours = scope.is_candidate(name) || scope.is_owned(&tags_of(cluster.tags()));
-            if !ours && cluster.active_services_count == 0 {
+            let ours = scope.is_owned(&tags_of(cluster.tags()));
+            let parent = ours || scope.is_parent(Cluster::KIND, name) || scope.is_parent(Cluster::KIND, arn);
+            if !parent && !is_asked_for(scope, arn, name) {
                 continue;
             }
-            // A service of ours can live in a cluster that is not: its names are looked through, and no more.
+            // A cluster that others share is looked through by name.
             let listed = aws.ecs.list_services().cluster(arn).into_paginator().page_size(100).items().send();
             let listed = listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default();
             let look = |arn: &&String| {
                 ours || scope.is_candidate(last_part(arn)) || scope.ids.contains(*arn) || !scope.lookups.is_empty()
             };
             let mut names: BTreeSet<&str> = listed.iter().filter(look).map(|arn| last_part(arn)).collect();
-            if ours {
+            if parent {
                 // One that drains after its deletion is not listed any more, and still holds its name.
                 names.extend(scope.names.iter().map(String::as_str));
             }
@@ -278,6 +280,14 @@ impl Kind for Service {
     }
 }
 
+/// True when a service that is asked for by its id or its fields may be in this cluster.
+fn is_asked_for(scope: &Scope, arn: &str, name: &str) -> bool {
+    let services = arn.replace(":cluster/", ":service/") + "/";
+    let is_here = |of: &Value| of.text().is_some_and(|of| of == name || of == arn);
+    scope.ids.iter().any(|id| id.starts_with(&services))
+        || scope.lookups.iter().any(|lookup| lookup.get("cluster").is_none_or(is_here))
+}
+
 fn live(service: &sdk::Service) -> Result<Live<Service>> {
     let missing = |what| Error::incomplete("ecs.DescribeServices", what);
     let arn = service.service_arn.clone().ok_or_else(|| missing("serviceArn"))?;
@@ -313,6 +323,20 @@ fn live(service: &sdk::Service) -> Result<Live<Service>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clusters_of_others_are_left_out() {
+        let mut scope = Scope::default();
+        let asked = |scope: &Scope| is_asked_for(scope, "arn:aws:ecs:r:1:cluster/main", "main");
+        scope.lookups.push(serde_json::json!({ "cluster": "other" }).into());
+        scope.ids.insert("arn:aws:ecs:r:1:service/main-2/web".into());
+        assert!(!asked(&scope));
+        scope.ids.insert("arn:aws:ecs:r:1:service/main/web".into());
+        assert!(asked(&scope));
+        let mut scope = Scope::default();
+        scope.lookups.push(serde_json::json!({ "desiredCount": 1 }).into());
+        assert!(asked(&scope), "it may be anywhere");
+    }
 
     #[test]
     fn a_live_service_refers_to_what_it_uses() {

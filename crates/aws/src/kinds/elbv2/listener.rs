@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{CreateClass, Naming, Replace, Spec as _, Tier};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -129,16 +129,17 @@ impl Kind for Listener {
     }
 }
 
-/// True when this load balancer may have a listener that is wanted: it is a candidate itself, or one of its
-/// listeners is asked for by id, or a lookup may mean one.
+/// True when this load balancer may have a listener that is wanted: the document's listeners refer to it, or one
+/// of its listeners is asked for by id, or a lookup may mean one.
 fn is_parent(scope: &Scope, arn: &str, name: &str) -> bool {
     let listeners = arn.replace(":loadbalancer/", ":listener/") + "/";
     let by_lookup = scope.lookups.iter().any(|lookup| {
         let of = lookup.get("loadBalancer").and_then(|of| of.text());
         of.is_none_or(|of| of == arn)
     });
-    scope.is_candidate(name)
-        || scope.ids.iter().any(|id| id == arn || id == name || id.starts_with(&listeners))
+    scope.is_parent(LoadBalancer::KIND, name)
+        || scope.is_parent(LoadBalancer::KIND, arn)
+        || scope.ids.iter().any(|id| id.starts_with(&listeners))
         || by_lookup
 }
 

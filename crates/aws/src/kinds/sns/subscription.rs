@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_sns::types as sdk;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Spec as _, Tier};
 use holdfast_core::types::{JsonText, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -70,9 +70,10 @@ impl Kind for Subscription {
             let topic = one.topic_arn().unwrap_or_default();
             let name = topic.rsplit(':').next().unwrap_or_default();
             let arn = one.subscription_arn().unwrap_or_default();
-            let asked_for = scope.ids.contains(topic) || scope.ids.contains(arn) || !scope.lookups.is_empty();
+            let parent = scope.is_parent(Topic::KIND, name) || scope.is_parent(Topic::KIND, topic);
+            let asked_for = scope.ids.contains(arn) || !scope.lookups.is_empty();
             // A deleted one is listed for days, with this word in place of its ARN.
-            if arn == "Deleted" || !(asked_for || scope.is_candidate(name)) {
+            if arn == "Deleted" || !(parent || asked_for) {
                 continue;
             }
             if !is_confirmed(arn) {

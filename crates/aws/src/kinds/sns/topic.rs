@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live};
+use crate::tagging::{self, Tags};
 
 /// A topic. Its name has at most 256 letters, digits, hyphens and underscores; the name of a FIFO topic has to
 /// be stated and to end in `.fifo`.
@@ -63,10 +64,7 @@ impl Kind for Topic {
             if !scope.is_candidate(&name) && !scope.ids.contains(&arn) && !scope.ids.contains(&name) && !by_fields {
                 continue;
             }
-            let Some(tags) = aws.sns.list_tags_for_resource().resource_arn(&arn).send().await.or_absent()? else {
-                continue;
-            };
-            let tags = tags.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
+            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { continue };
             let detail = aws.sns.get_topic_attributes().topic_arn(&arn).send().await.or_absent()?;
             if let Some(detail) = detail {
                 let attributes = detail.attributes.unwrap_or_default();
@@ -188,6 +186,12 @@ fn is_default(policy: &Policy, arn: &str) -> bool {
         policy
     };
     plain(policy.0.clone()) == plain(default_policy(arn).0)
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = aws.sns.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let pair = |tag: Tag| (tag.key, tag.value);
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().map(pair).collect()))
 }
 
 fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {

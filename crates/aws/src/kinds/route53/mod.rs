@@ -1,3 +1,0 @@
-//! Route 53.
-
-pub(crate) mod hosted_zone;
