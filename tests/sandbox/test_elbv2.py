@@ -89,7 +89,10 @@ def test_network_load_balancer(aws, vpc, elb):
     assert attributes(elb.describe_load_balancer_attributes(LoadBalancerArn=lb))["dns_record.client_routing_policy"] == "any_availability_zone"
     group = target_group(elb, vpc, Protocol="TCP")
     assert attributes(elb.describe_target_group_attributes(TargetGroupArn=group))["stickiness.type"] == "source_ip"
-    assert listener(elb, lb, forward(group), Protocol="TCP")["LoadBalancerArn"] == lb
+    made = listener(elb, lb, forward(group), Protocol="TCP")
+    assert made["LoadBalancerArn"] == lb
+    elb.modify_listener(ListenerArn=made["ListenerArn"], Protocol="UDP")
+    assert elb.describe_listeners(LoadBalancerArn=lb)["Listeners"][0]["Protocol"] == "UDP"
 
 
 def test_target_group(aws, vpc, elb):

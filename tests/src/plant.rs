@@ -18,7 +18,11 @@ pub fn certificate(stage: &Stage, domain: &str) -> anyhow::Result<()> {
     let zone = call("route53", "create_hosted_zone", json!({ "Name": domain, "CallerReference": domain }))?;
     let set = json!({ "Name": record["Name"], "Type": record["Type"], "TTL": 60, "ResourceRecords": [{ "Value": record["Value"] }] });
     let batch = json!({ "Changes": [{ "Action": "UPSERT", "ResourceRecordSet": set }] });
-    call("route53", "change_resource_record_sets", json!({ "HostedZoneId": zone["HostedZone"]["Id"], "ChangeBatch": batch }))?;
+    call(
+        "route53",
+        "change_resource_record_sets",
+        json!({ "HostedZoneId": zone["HostedZone"]["Id"], "ChangeBatch": batch }),
+    )?;
     let status = &call("acm", "describe_certificate", arn)?["Certificate"]["Status"];
     anyhow::ensure!(status == "ISSUED", "the sandbox left the certificate {status}");
     Ok(())
@@ -26,7 +30,9 @@ pub fn certificate(stage: &Stage, domain: &str) -> anyhow::Result<()> {
 
 /// The operations that list what may be foreign: more of that means more pages of these and nothing else.
 pub const LISTS: &[&str] = &[
+    "acm.ListCertificates",
     "application-autoscaling.DescribeScalableTargets",
+    "application-autoscaling.DescribeScalingPolicies",
     "ecr.DescribeRepositories",
     "elasticloadbalancing.DescribeLoadBalancers",
     "elasticloadbalancing.DescribeTargetGroups",
@@ -34,21 +40,84 @@ pub const LISTS: &[&str] = &[
     "iam.ListRoles",
     "logs.DescribeLogGroups",
     "monitoring.DescribeAlarms",
+    "sns.ListSubscriptions",
     "sns.ListTopics",
 ];
 
-/// Plants this many foreign resources of the kinds that are listed whole.
+/// Plants this many foreign resources of the kinds that are listed whole, and a fraction of that of those that
+/// take the sandbox longer.
 ///
 /// # Errors
 /// When the sandbox refuses.
 pub fn many(stage: &Stage, count: usize) -> anyhow::Result<()> {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+    let vpc = call("ec2", "create_vpc", json!({ "CidrBlock": "10.0.0.0/16" }))?["Vpc"]["VpcId"].take();
+    let mut subnets = vec![];
+    for (block, zone) in [("10.0.1.0/24", "us-east-1a"), ("10.0.2.0/24", "us-east-1b")] {
+        let subnet = json!({ "VpcId": vpc, "CidrBlock": block, "AvailabilityZone": zone });
+        subnets.push(call("ec2", "create_subnet", subnet)?["Subnet"]["SubnetId"].take());
+    }
     for i in 0..count {
         let name = format!("foreign-{i}");
-        stage.outside.call("logs", "create_log_group", json!({ "logGroupName": format!("/{name}") }))?;
-        stage.outside.call("sns", "create_topic", json!({ "Name": name }))?;
-        stage.outside.call("iam", "create_role", json!({ "RoleName": name, "AssumeRolePolicyDocument": trust }))?;
+        call("logs", "create_log_group", json!({ "logGroupName": format!("/{name}") }))?;
+        call("iam", "create_role", json!({ "RoleName": name, "AssumeRolePolicyDocument": trust }))?;
+        let topic = call("sns", "create_topic", json!({ "Name": name }))?["TopicArn"].take();
+        if i % 5 == 0 {
+            call("ecr", "create_repository", json!({ "repositoryName": name }))?;
+            let alarm = json!({
+                "AlarmName": name, "Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Statistic": "Average", "Period": 60,
+                "EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold",
+            });
+            call("cloudwatch", "put_metric_alarm", alarm)?;
+        }
+        if i % 10 == 0 {
+            let endpoint = format!("arn:aws:sqs:us-east-1:123456789012:{name}");
+            call("sns", "subscribe", json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": endpoint }))?;
+            call(
+                "acm",
+                "request_certificate",
+                json!({ "DomainName": format!("{name}.example.com"), "ValidationMethod": "DNS" }),
+            )?;
+            let group = json!({ "Name": name, "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip" });
+            let group = call("elbv2", "create_target_group", group)?["TargetGroups"][0]["TargetGroupArn"].take();
+            let balancer = json!({ "Name": name, "Subnets": subnets, "Scheme": "internal" });
+            let balancer =
+                call("elbv2", "create_load_balancer", balancer)?["LoadBalancers"][0]["LoadBalancerArn"].take();
+            let forward = json!([{ "Type": "forward", "TargetGroupArn": group }]);
+            let listener =
+                json!({ "LoadBalancerArn": balancer, "Port": 80, "Protocol": "HTTP", "DefaultActions": forward });
+            call("elbv2", "create_listener", listener)?;
+            // Fifty clusters, with ours, are one call to list and one to describe.
+            service(stage, &format!("foreign-{}", i % 500), &name, &subnets)?;
+        }
     }
+    Ok(())
+}
+
+/// A foreign service, in a cluster, that autoscaling scales.
+fn service(stage: &Stage, cluster: &str, name: &str, subnets: &[Value]) -> anyhow::Result<()> {
+    let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+    call("ecs", "create_cluster", json!({ "clusterName": cluster }))?;
+    let container = json!([{ "name": "web", "image": "nginx", "essential": true }]);
+    let definition = json!({
+        "family": "foreign", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "containerDefinitions": container,
+    });
+    if name == "foreign-0" {
+        call("ecs", "register_task_definition", definition)?;
+    }
+    let network = json!({ "awsvpcConfiguration": { "subnets": [subnets[0]] } });
+    let service = json!({
+        "cluster": cluster, "serviceName": name, "taskDefinition": "foreign", "desiredCount": 1, "launchType": "FARGATE",
+        "networkConfiguration": network,
+    });
+    call("ecs", "create_service", service)?;
+    let target = json!({
+        "ServiceNamespace": "ecs", "ResourceId": format!("service/{cluster}/{name}"), "ScalableDimension": "ecs:service:DesiredCount",
+        "MinCapacity": 1, "MaxCapacity": 2,
+    });
+    call("application-autoscaling", "register_scalable_target", target)?;
     Ok(())
 }
 
@@ -61,9 +130,15 @@ pub fn foreign(stage: &Stage, count: usize) -> anyhow::Result<Vec<String>> {
     let mut ids = vec![];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for i in 0..count / 8 {
-        let ours = ["mashroom-staging-network-main", "mashroom-staging-network-public-a", "mashroom-staging-web-alb", "somebody-elses"][i % 4];
+        let ours = [
+            "mashroom-staging-network-main",
+            "mashroom-staging-network-public-a",
+            "mashroom-staging-web-alb",
+            "somebody-elses",
+        ][i % 4];
         let named = |of: &str| json!([{ "ResourceType": of, "Tags": [{ "Key": "Name", "Value": ours }] }]);
-        let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+        let call =
+            |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
         let vpc = call("ec2", "create_vpc", json!({ "CidrBlock": "10.0.0.0/16", "TagSpecifications": named("vpc") }))?;
         let vpc = text(&vpc["Vpc"]["VpcId"]);
         let subnet = json!({ "VpcId": vpc, "CidrBlock": "10.0.1.0/24", "TagSpecifications": named("subnet") });
@@ -142,10 +217,11 @@ fn by_address(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<
             }
         }
     }
-    for role in stage.outside.call("iam", "get_account_authorization_details", json!({ "Filter": ["Role"] }))?["RoleDetailList"]
-        .as_array()
-        .into_iter()
-        .flatten()
+    for role in
+        stage.outside.call("iam", "get_account_authorization_details", json!({ "Filter": ["Role"] }))?["RoleDetailList"]
+            .as_array()
+            .into_iter()
+            .flatten()
     {
         add(&text(&role["Arn"]), &role["Tags"], ("Key", "Value"));
     }

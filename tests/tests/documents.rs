@@ -24,7 +24,8 @@ fn systems() -> Vec<String> {
 }
 
 fn environments(system: &str) -> Vec<String> {
-    let files = fs::read_dir(root().join(format!("desired-state/{system}/environments"))).expect("environments").flatten();
+    let files =
+        fs::read_dir(root().join(format!("desired-state/{system}/environments"))).expect("environments").flatten();
     files.filter_map(|f| f.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned)).collect()
 }
 
@@ -72,7 +73,12 @@ fn the_systems_pages_name_addresses_that_exist() {
         let mut addresses = BTreeSet::new();
         for env in environments(&system) {
             let path = format!("desired-state/{system}");
-            let json = holdfast().run(["render", &path, "-e", &env, "-o", "json"]).expect("render").expect(0).json().expect("JSON");
+            let json = holdfast()
+                .run(["render", &path, "-e", &env, "-o", "json"])
+                .expect("render")
+                .expect(0)
+                .json()
+                .expect("JSON");
             addresses.extend(json["resources"].as_object().expect("resources").keys().cloned());
         }
         let page = fs::read_to_string(root().join(format!("docs/systems/{system}.md"))).expect("the system's page");

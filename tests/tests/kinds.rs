@@ -2,102 +2,15 @@
 //! exactly that, mend it, edit it, delete it, destroy it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
-use holdfast_tests::{Stage, sandbox};
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-/// A file of tests/kinds.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    /// The resources of the example; the one named `example` is broken.
-    resources: Map<String, Value>,
-    /// For each mutable field, the calls that somebody makes.
-    #[serde(default)]
-    outside: BTreeMap<String, Vec<BTreeMap<String, Value>>>,
-    /// For each mutable field, another value.
-    #[serde(default)]
-    edits: Map<String, Value>,
-    /// The calls that delete it from outside.
-    #[serde(default)]
-    delete: Vec<BTreeMap<String, Value>>,
-    /// What else goes when it is deleted from outside.
-    #[serde(default, rename = "alsoDeleted")]
-    also_deleted: BTreeSet<String>,
-    /// Fields that the sandbox cannot show, and why.
-    #[serde(default, rename = "notInSandbox")]
-    not_in_sandbox: BTreeMap<String, String>,
-}
-
-fn table(kind: &str) -> Table {
-    let path = sandbox::root().expect("a checkout").join(format!("tests/kinds/{kind}.yaml"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use holdfast_tests::{Stage, table};
+use serde_json::Value;
 
 /// The live resources, by address.
 fn live(stage: &Stage, path: &str) -> BTreeMap<String, Value> {
     let run = stage.run("get", path, "test", &["-o", "json"]).expect("get").expect(0);
     let list: Vec<Value> = serde_json::from_str(&run.stdout).expect("JSON");
     list.into_iter().map(|o| (o["address"].as_str().unwrap_or_default().to_owned(), o)).collect()
-}
-
-/// Fills `{id}` and `{Kind/name.attribute}` in.
-fn fill(value: &Value, example: &str, live: &BTreeMap<String, Value>) -> Value {
-    match value {
-        Value::String(text) => Value::String(fill_text(text, example, live)),
-        Value::Array(list) => list.iter().map(|v| fill(v, example, live)).collect(),
-        Value::Object(map) => Value::Object(map.iter().map(|(k, v)| (k.clone(), fill(v, example, live))).collect()),
-        other => other.clone(),
-    }
-}
-
-fn fill_text(text: &str, example: &str, live: &BTreeMap<String, Value>) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(open) = rest.find('{') {
-        let Some(close) = rest[open..].find('}').map(|i| open + i) else { break };
-        let inside = &rest[open + 1..close];
-        out.push_str(&rest[..open]);
-        match attribute(inside, example, live) {
-            Some(found) => out.push_str(&found),
-            // JSON in a string has braces of its own.
-            None => {
-                out.push('{');
-                rest = &rest[open + 1..];
-                continue;
-            }
-        }
-        rest = &rest[close + 1..];
-    }
-    out + rest
-}
-
-fn attribute(name: &str, example: &str, live: &BTreeMap<String, Value>) -> Option<String> {
-    let is_word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-    if !is_word(name) {
-        return None;
-    }
-    let (address, attribute) = match name.split_once('/') {
-        Some(_) => name.rsplit_once('.')?,
-        None => (example, name),
-    };
-    let observed = live.get(address).unwrap_or_else(|| panic!("{address} is not live"));
-    let found = [&observed[attribute], &observed["status"][attribute], &observed["spec"][attribute]];
-    let found = found.into_iter().find(|v| !v.is_null()).unwrap_or_else(|| panic!("{address} has no {attribute}: {observed}"));
-    Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
-}
-
-fn call_all(stage: &Stage, calls: &[BTreeMap<String, Value>], example: &str, live: &BTreeMap<String, Value>) {
-    for (call, parameters) in calls.iter().flatten() {
-        let (service, operation) = call.split_once(' ').unwrap_or_else(|| panic!("`{call}` is no `service operation`"));
-        let parameters = fill(parameters, example, live);
-        if let Err(error) = stage.outside.call(service, operation, parameters.clone()) {
-            panic!("{call} {parameters}: {error:#}");
-        }
-    }
 }
 
 /// What `drift` names: addresses with their top-level fields, or `-` for one that is missing.
@@ -130,10 +43,21 @@ fn converge(stage: &Stage, path: &str, after: &str) {
     assert_eq!(plan.code, 0, "the plan after {after} is not empty: {plan}");
 }
 
-fn check(kind: &str) {
-    let table = table(kind);
+fn check(name: &str) {
+    let mut table = table::read(name).unwrap_or_else(|error| panic!("{error:#}"));
     let stage = Stage::take().expect("a stage");
-    let example = format!("{kind}/example");
+    let example = format!("{}/example", table::kind(name));
+    let mut known = table::Known { example: example.clone(), ..table::Known::default() };
+    let mut call = |calls: &[table::Calls], live: BTreeMap<String, Value>| {
+        known.live = live;
+        known.call(&stage.outside, calls).unwrap_or_else(|error| panic!("{error:#}"));
+        known.answers.clone()
+    };
+    let answers = call(&table.before, BTreeMap::new());
+    let before = table::Known { answers, ..table::Known::default() };
+    for value in table.resources.values_mut().chain(table.edits.values_mut()) {
+        *value = before.fill(value).unwrap_or_else(|error| panic!("{error:#}"));
+    }
     let path = stage.stack("kinds", &Value::Object(table.resources.clone())).expect("a stack");
     converge(&stage, &path, "nothing");
 
@@ -143,7 +67,7 @@ fn check(kind: &str) {
     assert_eq!(mutating, Vec::<String>::new(), "a converged document is not touched");
 
     for (field, calls) in &table.outside {
-        call_all(&stage, calls, &example, &live(&stage, &path));
+        call(calls, live(&stage, &path));
         let wanted = BTreeSet::from([format!("{example} {field}")]);
         assert_eq!(drift(&stage, &path, 2), wanted, "drift after `{field}` was changed from outside");
         converge(&stage, &path, &format!("`{field}` was changed from outside"));
@@ -163,7 +87,7 @@ fn check(kind: &str) {
     }
 
     if !table.delete.is_empty() {
-        call_all(&stage, &table.delete, &example, &live(&stage, &path));
+        call(&table.delete, live(&stage, &path));
         let mut wanted = BTreeSet::from([format!("{example} -")]);
         wanted.extend(table.also_deleted.iter().cloned());
         assert_eq!(drift(&stage, &path, 2), wanted, "drift after it was deleted from outside");
@@ -176,38 +100,48 @@ fn check(kind: &str) {
 }
 
 macro_rules! kinds {
-    ($($test:ident: $kind:literal,)*) => {
+    ($($test:ident: $table:literal,)*) => {
         $(#[test]
         fn $test() {
-            check($kind);
+            check($table);
         })*
 
-        const KINDS: &[&str] = &[$($kind),*];
+        const TABLES: &[&str] = &[$($table),*];
     };
 }
 
 kinds! {
     alarm: "Alarm",
+    alarm_metrics: "Alarm.metrics",
+    alarm_percentile: "Alarm.percentile",
+    certificate: "Certificate",
     cluster: "Cluster",
     elastic_ip: "ElasticIp",
     flow_log: "FlowLog",
     internet_gateway: "InternetGateway",
     listener: "Listener",
+    listener_https: "Listener.https",
+    listener_network: "Listener.network",
     load_balancer: "LoadBalancer",
     log_group: "LogGroup",
+    log_group_key: "LogGroup.key",
     nat_gateway: "NatGateway",
     repository: "Repository",
     role: "Role",
     route_table: "RouteTable",
     scalable_target: "ScalableTarget",
     scaling_policy: "ScalingPolicy",
+    scaling_policy_steps: "ScalingPolicy.steps",
     security_group: "SecurityGroup",
     service: "Service",
     subnet: "Subnet",
     subscription: "Subscription",
+    subscription_https: "Subscription.https",
     target_group: "TargetGroup",
+    target_group_lambda: "TargetGroup.lambda",
     task_definition: "TaskDefinition",
     topic: "Topic",
+    topic_fifo: "Topic.fifo",
     vpc: "Vpc",
 }
 
@@ -221,17 +155,18 @@ fn every_kind_and_every_mutable_field_is_covered() {
         if kind["lookupOnly"] == true {
             continue;
         }
-        if !KINDS.contains(&name) {
+        let tables = table::of(name).expect("tables");
+        if tables.is_empty() {
             uncovered.push(name.to_owned());
-            continue;
         }
-        let table = table(name);
         for field in kind["mutable"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let seen = table.outside.contains_key(field) || table.not_in_sandbox.contains_key(field);
-            if !seen {
+            let told = |t: &table::Table| t.outside.contains_key(field) || t.not_in_sandbox.contains_key(field);
+            if !tables.iter().any(told) {
                 uncovered.push(format!("{name}.{field}"));
             }
         }
     }
     assert_eq!(uncovered, Vec::<String>::new());
+    let tables: BTreeSet<String> = TABLES.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(tables, table::names().expect("tables"), "every table is a test");
 }

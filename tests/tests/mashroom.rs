@@ -82,7 +82,6 @@ fn a_sweep_that_finds_nothing_costs_few_calls_whatever_else_is_there() {
     stage.proxy.clear();
     let told = assert_empty_plan(&stage, "prod")["awsCalls"].as_u64().expect("a number");
     assert_eq!(told, stage.proxy.count() as u64, "what is told is what the proxy saw\n{}", stage.proxy.table());
-    eprintln!("SWEEPCOUNT {told}\n{}", stage.proxy.table());
     assert!(told <= SWEEP, "{told} calls\n{}", stage.proxy.table());
 
     let before = stage.proxy.counts_by_operation();
@@ -92,7 +91,11 @@ fn a_sweep_that_finds_nothing_costs_few_calls_whatever_else_is_there() {
     for (operation, count) in stage.proxy.counts_by_operation() {
         let extra = count.saturating_sub(before.get(&operation).copied().unwrap_or_default());
         let is_list = plant::LISTS.contains(&operation.as_str());
-        assert!(extra == 0 || is_list, "{operation}: {extra} more calls because of what is foreign\n{}", stage.proxy.table());
+        assert!(
+            extra == 0 || is_list,
+            "{operation}: {extra} more calls because of what is foreign\n{}",
+            stage.proxy.table()
+        );
     }
 }
 
@@ -129,11 +132,14 @@ fn throttling_lost_replies_and_late_failures_end_converged_without_twins() {
     let rules: Vec<(&str, Vec<Rule>)> = vec![
         ("every third call is throttled", vec![Rule::new(Match::all().every(3), Effect::Throttle)]),
         ("creates fail after their effect", vec![Rule::new(Match::calls("*.Create*").every(4), Effect::fail_after())]),
-        ("a reply never comes", vec![
-            Rule::new(Match::calls("ec2.CreateVpc").only(1), Effect::Withhold),
-            Rule::new(Match::calls("ec2.CreateNatGateway").only(1), Effect::Withhold),
-            Rule::new(Match::calls("ecs.CreateService").only(1), Effect::CutAfter),
-        ]),
+        (
+            "a reply never comes",
+            vec![
+                Rule::new(Match::calls("ec2.CreateVpc").only(1), Effect::Withhold),
+                Rule::new(Match::calls("ec2.CreateNatGateway").only(1), Effect::Withhold),
+                Rule::new(Match::calls("ecs.CreateService").only(1), Effect::CutAfter),
+            ],
+        ),
     ];
     for (what, rules) in rules {
         let stage = stage();
@@ -231,7 +237,8 @@ fn the_daemon_holds_tells_and_stops() {
     }
     let run = daemon.stop(Duration::from_secs(30)).expect("an orderly stop");
     assert_eq!(run.code, 0, "{run}");
-    let line = run.stderr.lines().find(|l| l.contains("enableDnsHostnames")).unwrap_or_else(|| panic!("a drift line: {run}"));
+    let line =
+        run.stderr.lines().find(|l| l.contains("enableDnsHostnames")).unwrap_or_else(|| panic!("a drift line: {run}"));
     let event: Value = serde_json::from_str(line).expect("the line is JSON");
     assert_eq!(event["address"], "Vpc/network.main", "{line}");
     assert_empty_plan(&stage, "dev");

@@ -86,11 +86,8 @@ fn core_is_pure() {
 
 #[test]
 fn every_module_begins_with_a_sentence() {
-    let missing: Vec<String> = rust_files()
-        .into_iter()
-        .filter(|(_, text)| !text.starts_with("//! "))
-        .map(|(path, _)| shown(&path))
-        .collect();
+    let missing: Vec<String> =
+        rust_files().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| shown(&path)).collect();
     assert_eq!(missing, Vec::<String>::new());
 }
 
@@ -112,9 +109,9 @@ fn the_main_function_stays_small() {
 
 #[test]
 fn the_median_kind_fits_two_hundred_lines() {
-    let kinds = rust_files().into_iter().filter(|(path, text)| {
-        shown(path).starts_with("crates/aws/src/kinds/") && text.contains("\nimpl Kind for ")
-    });
+    let kinds = rust_files()
+        .into_iter()
+        .filter(|(path, text)| shown(path).starts_with("crates/aws/src/kinds/") && text.contains("\nimpl Kind for "));
     let mut lines: Vec<usize> = kinds.map(|(_, text)| text.lines().count()).collect();
     lines.sort_unstable();
     let median = lines[lines.len() / 2];
@@ -148,6 +145,7 @@ fn generated_documentation_is_fresh() {
         let page = holdfast.run(["explain", kind, "-o", "markdown"]).expect("explain").expect(0).stdout;
         check(format!("docs/kinds/{kind}.md"), manual::with_example(kind, &page).expect("an example"));
     }
+    check("docs/kinds/README.md".into(), manual::index(&list).expect("an index"));
     check("docs/holdfast.schema.json".into(), holdfast.run(["schema"]).expect("schema").expect(0).stdout);
     assert_eq!(stale, Vec::<String>::new(), "run `cargo xtask generate`");
 }

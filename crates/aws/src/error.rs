@@ -192,7 +192,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     ];
     match code {
         Some(code) if THROTTLED.contains(&code) => Class::Throttled,
-        Some(code) if NOT_YET.contains(&code) || is_absent(code) => Class::NotYet,
+        Some(code) if NOT_YET.contains(&code) || is_absent(code) || is_there(code) => Class::NotYet,
         Some(code) if TRANSIENT.contains(&code) => Class::Transient,
         _ if status == 429 => Class::Throttled,
         _ if status >= 500 && status != 501 => Class::Transient,
@@ -215,6 +215,12 @@ fn is_early(message: &str) -> bool {
     ];
     let message = message.to_lowercase();
     EARLY.iter().any(|text| message.contains(text))
+}
+
+/// True when a code says that there is one already: ours from an attempt whose effect is not visible yet, or
+/// somebody else's. The next look tells.
+fn is_there(code: &str) -> bool {
+    code.contains("AlreadyExist") || code.contains("Duplicate")
 }
 
 /// True when a code says that what was named does not exist.

@@ -32,7 +32,13 @@ impl Graph {
         order
     }
 
-    fn visit(&self, at: &Address, path: &mut BTreeSet<Address>, done: &mut BTreeSet<Address>, order: &mut Vec<Address>) {
+    fn visit(
+        &self,
+        at: &Address,
+        path: &mut BTreeSet<Address>,
+        done: &mut BTreeSet<Address>,
+        order: &mut Vec<Address>,
+    ) {
         if done.contains(at) || !path.insert(at.clone()) {
             return;
         }
@@ -83,4 +89,17 @@ fn collect(ty: &Type, value: &Value, found: &mut Vec<(&'static str, String)>) {
         (Type::Record(record), Value::Map(_)) => found.extend(live_references(record, value)),
         _ => {}
     }
+}
+
+/// True when a record has a field that can refer to this kind.
+pub fn can_refer(record: &Record, kind: &str) -> bool {
+    fn reaches(ty: &Type, to: &str) -> bool {
+        match ty {
+            Type::Reference { kind, .. } => *kind == to,
+            Type::Set(of) | Type::List(of) | Type::Map(of) => reaches(of, to),
+            Type::Record(record) => can_refer(record, to),
+            _ => false,
+        }
+    }
+    record.fields.iter().any(|field| reaches(&field.ty, kind))
 }

@@ -332,12 +332,16 @@ fn alternatives(ty: &Type) -> Vec<Json> {
             return any;
         }
         Type::Canonical { canonical, .. } => {
-            // What takes a policy as a tree also takes it as text; a CIDR block is only ever text.
-            let tree = Value::from([("Statement", Value::List(Vec::new()))]);
-            match canonical(&tree) {
-                Ok(_) => return vec![json!({ "type": ["string", "object", "array"] })],
-                Err(_) => return vec![json!({ "type": "string" })],
-            }
+            // Whoever says what is canonical also knows what else than text it takes: a policy is a tree as well, an
+            // IP protocol a number, and a CIDR block is only ever text.
+            let probes = [
+                ("object", Value::from([("Statement", Value::List(Vec::new()))])),
+                ("array", Value::List(Vec::new())),
+                ("integer", Value::Integer(1)),
+            ];
+            let taken = probes.into_iter().filter(|(_, probe)| canonical(probe).is_ok()).map(|(ty, _)| ty);
+            let types: Vec<&str> = std::iter::once("string").chain(taken).collect();
+            return vec![if types.len() == 1 { json!({ "type": "string" }) } else { json!({ "type": types }) }];
         }
         Type::Set(of) | Type::List(of) => json!({ "type": "array", "items": element(of) }),
         Type::Map(of) => {

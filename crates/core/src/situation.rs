@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::Address;
 use crate::diff;
 use crate::digest;
-use crate::graph::Graph;
 use crate::document::{Document, Lookup, Resource};
+use crate::graph::Graph;
 use crate::observed::{Observation, Observed, Owner, Phase, child_tag};
 use crate::plan::hold::{Hold, Reason};
 use crate::resolve::resolve;
@@ -31,6 +31,8 @@ pub struct Situation<'a> {
     pub adoptable: BTreeMap<Address, &'a Observed>,
     /// Addresses that cannot be told about, and why.
     pub holds: BTreeMap<Address, Hold>,
+    /// Kinds of which something could not be seen: they may refer to anything.
+    pub unseen: Vec<&'static Schema>,
 }
 
 /// A resource of ours that the document does not have.
@@ -78,7 +80,12 @@ pub fn child_key(key: &[&str], name: &str, spec: &Value) -> String {
 }
 
 /// Matches everything. `order` lists the document's addresses, what is referred to before what refers.
-pub fn situation<'a>(document: &Document, observation: &'a Observation, order: &[Address], kinds: &[&'static Schema]) -> Situation<'a> {
+pub fn situation<'a>(
+    document: &Document,
+    observation: &'a Observation,
+    order: &[Address],
+    kinds: &[&'static Schema],
+) -> Situation<'a> {
     let mut situation = Situation::default();
     for address in order {
         if let Some(resource) = document.resources.get(address) {
@@ -86,6 +93,8 @@ pub fn situation<'a>(document: &Document, observation: &'a Observation, order: &
         }
     }
     find_orphans(document, observation, kinds, &mut situation);
+    let unseen = |schema: &&&'static Schema| observation.unknown.keys().any(|place| place.kind == schema.kind);
+    situation.unseen = kinds.iter().filter(unseen).copied().collect();
     situation
 }
 
@@ -94,7 +103,12 @@ pub fn live<'a>(document: &Document, observation: &'a Observation) -> BTreeMap<A
     situation(document, observation, &Graph::of(document).order(), &[]).current
 }
 
-fn match_one<'a>(document: &Document, resource: &Resource, observation: &'a Observation, situation: &mut Situation<'a>) {
+fn match_one<'a>(
+    document: &Document,
+    resource: &Resource,
+    observation: &'a Observation,
+    situation: &mut Situation<'a>,
+) {
     let kind = resource.schema.kind;
     let Some(found) = observation.at(kind, &resource.region) else {
         let why = observation.unknown.iter().find(|(p, _)| p.kind == kind && p.region == resource.region);
@@ -120,9 +134,9 @@ fn look_up<'a>(resource: &Resource, lookup: &Lookup, found: &'a [Observed], situ
                 && resource.spec.get("tags").is_none_or(|tags| has_tags(observed, tags))
                 && (!resource.named || observed.name == resource.name)
         }
-        Lookup::Owner { stack, env, address } => observed
-            .owner()
-            .is_some_and(|o| o.stack == *stack && o.env == *env && o.address == address.to_string()),
+        Lookup::Owner { stack, env, address } => {
+            observed.owner().is_some_and(|o| o.stack == *stack && o.env == *env && o.address == address.to_string())
+        }
     };
     let mut fitting: Vec<&Observed> = found.iter().filter(fits).filter(|o| o.phase != Phase::Deleting).collect();
     if matches!(lookup, Lookup::Owner { .. }) {
@@ -167,7 +181,8 @@ fn match_by_tags<'a>(
         ours.retain(|(_, owner)| owner.address == address);
     }
     if let Some((_, owner)) = ours.iter().find(|(_, o)| other_origin(document, o)) {
-        let message = format!("it belongs to the document from `{}`, and this one is from `{}`", owner.origin, document.origin);
+        let message =
+            format!("it belongs to the document from `{}`, and this one is from `{}`", owner.origin, document.origin);
         situation.hold(resource, Reason::OtherOrigin, message);
         return;
     }
@@ -208,7 +223,10 @@ fn match_by_tags<'a>(
                 situation.adoptable.insert(resource.address.clone(), taken);
             }
             None => {
-                let message = format!("{} exists and is not ours; adopt it with `lifecycle: {{ adopt: {} }}` or choose another `name`", taken.id, taken.name);
+                let message = format!(
+                    "{} exists and is not ours; adopt it with `lifecycle: {{ adopt: {} }}` or choose another `name`",
+                    taken.id, taken.name
+                );
                 situation.hold(resource, Reason::NameTaken, message);
             }
         }
@@ -258,7 +276,8 @@ fn match_by_parent<'a>(
     situation: &mut Situation<'a>,
 ) {
     let Ok(spec) = resolve(&resource.address, &resource.spec, &situation.current) else { return };
-    let (Some(parent), key_of_ours) = (spec.get(field).and_then(Value::text), child_key(key, &resource.name, &spec)) else {
+    let (Some(parent), key_of_ours) = (spec.get(field).and_then(Value::text), child_key(key, &resource.name, &spec))
+    else {
         // Its parent is not there, so neither is it.
         return;
     };
@@ -270,7 +289,12 @@ fn match_by_parent<'a>(
     }
 }
 
-fn find_orphans<'a>(document: &Document, observation: &'a Observation, kinds: &[&'static Schema], situation: &mut Situation<'a>) {
+fn find_orphans<'a>(
+    document: &Document,
+    observation: &'a Observation,
+    kinds: &[&'static Schema],
+    situation: &mut Situation<'a>,
+) {
     let matched: BTreeSet<*const Observed> = situation
         .current
         .values()
@@ -282,7 +306,8 @@ fn find_orphans<'a>(document: &Document, observation: &'a Observation, kinds: &[
     let mut orphans = vec![];
     for schema in kinds {
         for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
-            let left = found.iter().filter(|o| o.phase != Phase::Deleting && !matched.contains(&std::ptr::from_ref(*o)));
+            let left =
+                found.iter().filter(|o| o.phase != Phase::Deleting && !matched.contains(&std::ptr::from_ref(*o)));
             for observed in left {
                 if let Some(orphan) = orphan(document, observation, schema, observed) {
                     orphans.push(orphan);
@@ -293,8 +318,14 @@ fn find_orphans<'a>(document: &Document, observation: &'a Observation, kinds: &[
     situation.orphans = orphans;
 }
 
-fn orphan<'a>(document: &Document, observation: &Observation, schema: &'static Schema, observed: &'a Observed) -> Option<Orphan<'a>> {
-    let ours = |owner: &Owner| owner.stack == document.stack && owner.env == document.env && !other_origin(document, owner);
+fn orphan<'a>(
+    document: &Document,
+    observation: &Observation,
+    schema: &'static Schema,
+    observed: &'a Observed,
+) -> Option<Orphan<'a>> {
+    let ours =
+        |owner: &Owner| owner.stack == document.stack && owner.env == document.env && !other_origin(document, owner);
     match schema.claim {
         Claim::AtCreate => {
             let owner = observed.owner().filter(ours)?;
@@ -309,16 +340,24 @@ fn orphan<'a>(document: &Document, observation: &Observation, schema: &'static S
                 Type::Reference { kind, attribute, .. } => (kind, attribute),
                 _ => return None,
             };
-            let parent = observation.found.iter().filter(|(place, _)| place.kind == kind).flat_map(|(_, found)| found).find(|p| {
-                p.attribute(attribute).as_ref().and_then(Value::text) == Some(identity)
-            })?;
+            let parent = observation
+                .found
+                .iter()
+                .filter(|(place, _)| place.kind == kind)
+                .flat_map(|(_, found)| found)
+                .find(|p| p.attribute(attribute).as_ref().and_then(Value::text) == Some(identity))?;
             parent.owner().filter(ours)?;
             let key = child_key(key, &observed.name, &observed.spec);
             let (tag, _) = parent.tags.iter().find(|(tag, value)| {
                 tag.starts_with(crate::observed::tag::CHILD) && ChildTag::parse(value).is_some_and(|c| c.key == key)
             })?;
             let address: Address = tag.trim_start_matches(crate::observed::tag::CHILD).parse().ok()?;
-            (!document.resources.contains_key(&address)).then_some(Orphan { address, schema, observed, retained: false })
+            (!document.resources.contains_key(&address)).then_some(Orphan {
+                address,
+                schema,
+                observed,
+                retained: false,
+            })
         }
     }
 }
@@ -347,9 +386,7 @@ impl Situation<'_> {
     pub fn parent(&self, resource: &Resource) -> Option<(Address, &Observed)> {
         let Claim::Parent { field, .. } = resource.schema.claim else { return None };
         match resource.spec.get(field)? {
-            Value::Reference(reference) => {
-                Some((reference.address.clone(), *self.current.get(&reference.address)?))
-            }
+            Value::Reference(reference) => Some((reference.address.clone(), *self.current.get(&reference.address)?)),
             _ => None,
         }
     }

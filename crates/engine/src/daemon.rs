@@ -37,7 +37,8 @@ pub async fn run(
 ) {
     let mut passes = 0u64;
     while !*options.stop.borrow() {
-        let everywhere = options.everywhere || schedule.everywhere_every > 0 && passes.is_multiple_of(schedule.everywhere_every);
+        let everywhere =
+            options.everywhere || schedule.everywhere_every > 0 && passes.is_multiple_of(schedule.everywhere_every);
         let options = Options { everywhere, ..options.clone() };
         passes += 1;
         match engine.pass(&document, &options).await {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holdfast_core::address::Address;
-use holdfast_core::observed::{Observation, Phase, Place};
+use holdfast_core::observed::{Observation, Observed, Phase, Place};
 use holdfast_core::op::Op;
 use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Action, Plan, Step};
@@ -173,7 +173,9 @@ impl Ledger {
     pub(crate) fn holds(&mut self, observation: &Observation) -> BTreeMap<Address, Hold> {
         let now = Instant::now();
         self.made.retain(|_, made| now < made.until);
-        self.doubtful.retain(|address, doubt| now < doubt.until && !is_there(observation, address, doubt));
+        self.doubtful.retain(|_, doubt| now < doubt.until);
+        let there = self.doubtful.iter().filter_map(|(a, doubt)| Some((a.clone(), found(observation, a, doubt)?)));
+        there.collect::<Vec<_>>().into_iter().for_each(|(address, id)| self.confirm(&address, id));
         let seen = |made: &Made| {
             let found = observation.found.get(&made.place);
             found.is_some_and(|found| found.iter().any(|o| o.id == made.id))
@@ -191,9 +193,21 @@ impl Ledger {
 
     /// Ends the doubts about what a plan found without owner tags. Returns true when there were any.
     pub(crate) fn found(&mut self, plan: &Plan) -> bool {
-        let before = self.doubtful.len();
-        self.doubtful.retain(|address, doubt| plan.live.get(address).is_none_or(|live| doubt.known.contains(&live.id)));
-        self.doubtful.len() < before
+        let new = |(address, doubt): (&Address, &Doubt)| {
+            let id = &plan.live.get(address)?.id;
+            (!doubt.known.contains(id)).then(|| (address.clone(), id.clone()))
+        };
+        let there: Vec<_> = self.doubtful.iter().filter_map(new).collect();
+        let any = !there.is_empty();
+        there.into_iter().for_each(|(address, id)| self.confirm(&address, id));
+        any
+    }
+
+    /// A doubtful create did happen. What is seen now may be gone at the next look, as with any that was made.
+    fn confirm(&mut self, address: &Address, id: String) {
+        if let Some(doubt) = self.doubtful.remove(address) {
+            self.made.insert(address.clone(), Made { id, place: doubt.place, until: doubt.until });
+        }
     }
 
     /// Learns from a plan: what holds is no longer in doubt, and what comes back unchanged is held.
@@ -224,10 +238,11 @@ impl Ledger {
     }
 }
 
-/// True when something of that address is there which was not before.
-fn is_there(observation: &Observation, address: &Address, doubt: &Doubt) -> bool {
-    let mut found = observation.found.get(&doubt.place).into_iter().flatten();
-    found.any(|o| !doubt.known.contains(&o.id) && o.owner().is_some_and(|owner| owner.address == address.to_string()))
+/// The id of what is there of that address and was not before.
+fn found(observation: &Observation, address: &Address, doubt: &Doubt) -> Option<String> {
+    let is_of = |o: &&Observed| o.owner().is_some_and(|owner| owner.address == address.to_string());
+    let mut found = observation.found.get(&doubt.place).into_iter().flatten().filter(is_of);
+    found.find(|o| !doubt.known.contains(&o.id)).map(|o| o.id.clone())
 }
 
 fn hold(address: &Address, reason: Reason, message: String) -> Hold {

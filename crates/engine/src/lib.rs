@@ -4,6 +4,7 @@ pub mod budget;
 pub mod cloud;
 pub mod daemon;
 pub mod event;
+mod intent;
 mod ledger;
 mod observe;
 pub mod pass;

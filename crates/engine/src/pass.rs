@@ -56,7 +56,9 @@ pub enum PassError {
     #[error("cannot tell which account this is: {0}")]
     Identity(#[source] Box<Failure>),
     /// The credentials are for another account.
-    #[error("these credentials are for account {actual}, and the environment is for account {wanted}; nothing was changed")]
+    #[error(
+        "these credentials are for account {actual}, and the environment is for account {wanted}; nothing was changed"
+    )]
     WrongAccount {
         /// The account that the document is for.
         wanted: String,
@@ -116,7 +118,13 @@ pub struct Look {
 
 impl Engine {
     /// An engine for a cloud.
-    pub fn new(cloud: Arc<dyn Cloud>, store: Arc<dyn Store>, watcher: Arc<dyn Watcher>, timing: Timing, seed: u64) -> Engine {
+    pub fn new(
+        cloud: Arc<dyn Cloud>,
+        store: Arc<dyn Store>,
+        watcher: Arc<dyn Watcher>,
+        timing: Timing,
+        seed: u64,
+    ) -> Engine {
         Engine {
             cloud,
             store,

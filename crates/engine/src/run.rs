@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use holdfast_core::address::Address;
-use holdfast_core::digest;
 use holdfast_core::document::Document;
 use holdfast_core::observed::{Observation, Place};
 use holdfast_core::op::Op;
 use holdfast_core::plan::hold::Reason;
-use holdfast_core::plan::{Action, Deed, Plan, Step};
+use holdfast_core::plan::{Deed, Plan, Step};
 use holdfast_core::schema::CreateClass;
-use rand::Rng;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -21,20 +19,24 @@ use crate::cloud::{Class, Done, Failure};
 use crate::event::{Event, Outcome, StepResult};
 use crate::ledger::Verdict;
 use crate::observe::ids;
-use crate::pass::{Engine, Options, PassError};
-use crate::store::{Intent, Memory};
+use crate::pass::{Engine, Options};
+use crate::store::Memory;
 use crate::timing::Timing;
 
 /// How many steps run at once. The budget slows calls down; this bounds what a stop has to wait for.
 const AT_ONCE: usize = 8;
 
+/// How often a throttled call is made again within its step. Looking in between as well would make more calls, and
+/// the same number between two attempts each time, which a service that throttles by count never lets through.
+const THROTTLED: u32 = 3;
+
 /// One pass under way.
 pub(crate) struct Run<'a> {
-    engine: &'a Engine,
-    document: &'a Document,
-    options: &'a Options,
+    pub(crate) engine: &'a Engine,
+    pub(crate) document: &'a Document,
+    pub(crate) options: &'a Options,
     account: String,
-    memory: Memory,
+    pub(crate) memory: Memory,
     pub(crate) observation: Observation,
     /// In how many complete observations each id was seen: a deletion needs two.
     sightings: BTreeMap<(Place, String), u32>,
@@ -154,17 +156,12 @@ impl<'a> Run<'a> {
                 Verdict::Later(pause) => turn.wait = Some(turn.wait.map_or(pause, |w| w.min(pause))),
             }
         }
-        let unseen = |address: &Address| self.place(address).is_some_and(|place| self.may_be_seen_later(&place));
-        let passes = |reason: Reason, address: &Address| reason.passes() || reason == Reason::Unobserved && unseen(address);
-        if plan.holds.iter().any(|hold| passes(hold.reason, &hold.address)) {
+        // A place that could not be seen because of a fault of the moment is looked at again, though not for ever.
+        let unseen = self.in_vain.values().any(|looks| *looks < Timing::ATTEMPTS);
+        if plan.holds.iter().any(|hold| hold.reason.passes() || hold.reason == Reason::Unobserved && unseen) {
             turn.wait = Some(turn.wait.unwrap_or_default());
         }
         turn
-    }
-
-    /// True when a place could not be seen because of a fault of the moment, and not too often yet.
-    fn may_be_seen_later(&self, place: &Place) -> bool {
-        self.in_vain.get(place).is_some_and(|looks| *looks < Timing::ATTEMPTS)
     }
 
     /// Looks again at these places, unless the process is to stop.
@@ -195,10 +192,10 @@ impl<'a> Run<'a> {
     /// The places that have something pending or unseen.
     fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
         let held = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
-        held.filter_map(|hold| self.place(&hold.address)).collect()
+        held.filter_map(|hold| self.place(&hold.address)).chain(self.in_vain.keys().cloned()).collect()
     }
 
-    fn place(&self, address: &Address) -> Option<Place> {
+    pub(crate) fn place(&self, address: &Address) -> Option<Place> {
         let resource = self.document.resources.get(address)?;
         Some(Place { kind: resource.schema.kind, region: resource.region.clone() })
     }
@@ -209,14 +206,23 @@ impl<'a> Run<'a> {
         self.mutations += start.len();
         self.intend(plan, start).await;
         let (engine, options) = (self.engine, self.options);
-        let ops: Vec<Op> = start.iter().map(|(step, deed)| with_nonce(&deed.op, step, &self.memory)).collect();
+        let ops: Vec<Op> = start.iter().map(|(step, deed)| self.with_nonce(&deed.op, step)).collect();
         let running = start.iter().zip(&ops).map(|((step, deed), op)| async move {
             if *options.stop.borrow() {
                 return None;
             }
             let began = Instant::now();
             engine.watcher.on(&Event::StepBegan { step });
-            let result = engine.cloud.apply(deed.kind, &deed.region, op).await;
+            let mut result = engine.cloud.apply(deed.kind, &deed.region, op).await;
+            for attempt in 0..THROTTLED {
+                // A throttled call did nothing, so it is safe to make at once what a new look would lead to as well.
+                let throttled = result.as_ref().is_err_and(|f| f.class == Class::Throttled && !f.ambiguous);
+                if !throttled || *options.stop.borrow() {
+                    break;
+                }
+                sleep(engine.timing.retry(attempt)).await;
+                result = engine.cloud.apply(deed.kind, &deed.region, op).await;
+            }
             Some((*step, *deed, began.elapsed(), result))
         });
         let mut running = std::pin::pin!(stream::iter(running).buffer_unordered(AT_ONCE));
@@ -254,7 +260,13 @@ impl<'a> Run<'a> {
             Ok(done) => {
                 ledger.done(step, lag);
                 match (&deed.op, done.id) {
-                    (Op::Create(_), Some(id)) => ledger.made(&step.address, place_of(deed), id, lag),
+                    (Op::Create(_), Some(id)) => {
+                        // The intent stays until reads surely show it: this process may not live to see that.
+                        if let Some(intent) = self.memory.intents.get_mut(&name) {
+                            intent.made = Some(id.clone());
+                        }
+                        ledger.made(&step.address, place_of(deed), id, lag);
+                    }
                     (Op::Delete { live }, _) => {
                         ledger.deleted(place_of(deed), live.id.clone(), lag);
                         if !self.document.resources.contains_key(&step.address) {
@@ -263,7 +275,6 @@ impl<'a> Run<'a> {
                     }
                     _ => {}
                 }
-                self.memory.intents.remove(&name);
                 (Outcome::Done, None)
             }
             Err(failure) => {
@@ -292,80 +303,6 @@ impl<'a> Run<'a> {
             error: failure.map(|f| f.to_string()),
         });
     }
-
-    /// Writes down which creates and replacements begin, before they do.
-    async fn intend(&mut self, plan: &Plan, start: &[(&Step, &Deed)]) {
-        let began = (self.engine.now)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        for (step, deed) in start {
-            let name = step.address.to_string();
-            match deed.op {
-                Op::Create(_) => {
-                    let nonce = format!("{:016x}", self.engine.random.lock().await.random::<u64>());
-                    let found = self.observation.found.get(&place_of(deed)).into_iter().flatten();
-                    let ours = found.filter(|o| o.owner().is_some_and(|owner| owner.address == name)).map(|o| o.id.clone());
-                    let known = ours.chain(plan.live.get(&step.address).map(|live| live.id.clone())).collect();
-                    let intent = self.memory.intents.entry(name).or_insert(Intent { nonce, began, known });
-                    intent.began = began;
-                }
-                Op::Delete { .. } if step.action == Action::Replace => {
-                    // From here on that it is not there is our doing, also for a process that comes after this one.
-                    self.engine.ledger.lock().await.at_work(&step.address);
-                    self.memory.converged.remove(&name);
-                }
-                _ => {}
-            }
-        }
-        self.save();
-    }
-
-    /// After an unclean end: what was being created is looked for until its window is past.
-    pub(crate) async fn doubt_old_intents(&self) {
-        let now = (self.engine.now)();
-        let mut ledger = self.engine.ledger.lock().await;
-        for (address, intent) in &self.memory.intents {
-            let Ok(address) = address.parse::<Address>() else { continue };
-            let (Some(resource), Some(place)) = (self.document.resources.get(&address), self.place(&address)) else {
-                continue;
-            };
-            let lag = self.engine.timing.lag(resource.schema.lag_seconds);
-            let token = resource.schema.class == CreateClass::Token;
-            if !token && intent.age(now) < lag {
-                ledger.doubt(&address, place, intent.known.clone(), lag - intent.age(now));
-            }
-        }
-    }
-
-    /// Remembers what a plan found converged.
-    fn learn(&mut self, plan: &Plan) {
-        let converged = plan.live.iter().filter(|(_, live)| live.converged);
-        self.memory.converged.extend(converged.map(|(address, live)| (address.to_string(), live.digest.clone())));
-        // A create that was seen to have happened is over: the next one of that address is another.
-        self.memory.intents.retain(|address, intent| {
-            let live = address.parse::<Address>().ok().and_then(|address| plan.live.get(&address));
-            live.is_none_or(|live| intent.known.contains(&live.id))
-        });
-    }
-
-    /// Writes down how a pass ended.
-    pub(crate) fn remember(&mut self, plan: &Plan, converged: bool) -> Result<(), PassError> {
-        if self.options.policy.destroy {
-            let there: BTreeSet<String> = plan.live.keys().map(ToString::to_string).collect();
-            self.memory.converged.retain(|address, _| there.contains(address));
-        }
-        if converged {
-            // Nothing is missing: what comes into the document from now on is new.
-            self.memory.complete = true;
-            self.memory.intents.clear();
-        }
-        self.engine.store.save(&self.memory).map_err(PassError::Store)
-    }
-
-    fn save(&self) {
-        // The store is an aid: a pass goes on without it, and says so.
-        if let Err(error) = self.engine.store.save(&self.memory) {
-            tracing::warn!(%error, "the store cannot be written");
-        }
-    }
 }
 
 /// Returns once a stop is asked for, and never when nobody is left who could ask.
@@ -379,15 +316,6 @@ fn places_of_steps(plan: &Plan) -> BTreeSet<Place> {
     plan.steps.iter().filter_map(|step| step.deed.as_ref()).map(place_of).collect()
 }
 
-fn place_of(deed: &Deed) -> Place {
+pub(crate) fn place_of(deed: &Deed) -> Place {
     Place { kind: deed.kind, region: deed.region.clone() }
-}
-
-/// The operation with its client token made this intent's own.
-fn with_nonce(op: &Op, step: &Step, memory: &Memory) -> Op {
-    let mut op = op.clone();
-    if let (Op::Create(wanted), Some(intent)) = (&mut op, memory.intents.get(&step.address.to_string())) {
-        wanted.token = digest::token(&format!("{} {}", wanted.token, intent.nonce));
-    }
-    op
 }

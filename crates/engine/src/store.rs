@@ -15,7 +15,7 @@ pub struct Memory {
     /// The digest last converged, by address.
     #[serde(default)]
     pub converged: BTreeMap<String, String>,
-    /// Creates that began and were not seen to end, by address.
+    /// Creates that began, until what they made is surely seen, by address.
     #[serde(default)]
     pub intents: BTreeMap<String, Intent>,
     /// True when it saw all that was ever made: an address that it does not know is new, and not missing.
@@ -23,7 +23,7 @@ pub struct Memory {
     pub complete: bool,
 }
 
-/// A create that began.
+/// A create that began, and may have ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     /// Makes the client token of this create differ from that of an earlier one of the same address.
@@ -33,6 +33,9 @@ pub struct Intent {
     /// The ids that the address had before: another one is what this made.
     #[serde(default)]
     pub known: BTreeSet<String>,
+    /// The id of what it made, once that was answered. Reads may not show it yet.
+    #[serde(default)]
+    pub made: Option<String>,
 }
 
 impl Intent {
@@ -107,7 +110,7 @@ mod tests {
         let known = BTreeSet::from(["vpc-1".to_owned()]);
         Memory {
             converged: BTreeMap::from([("Vpc/main".into(), digest.into())]),
-            intents: BTreeMap::from([("Vpc/next".into(), Intent { nonce: "n".into(), began: 7, known })]),
+            intents: BTreeMap::from([("Vpc/next".into(), Intent { nonce: "n".into(), began: 7, known, made: None })]),
             complete: true,
         }
     }
@@ -140,7 +143,11 @@ mod tests {
         let file = File(folder.path().join("shop.prod.json"));
         fs::write(&file.0, b"").unwrap();
         assert!(file.load().is_err());
-        fs::write(&file.0, br#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#).unwrap();
+        fs::write(
+            &file.0,
+            br#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#,
+        )
+        .unwrap();
         let memory = file.load().unwrap();
         assert_eq!((memory.converged.len(), memory.intents.len(), memory.complete), (1, 1, false));
     }

@@ -30,7 +30,12 @@ pub(crate) async fn cloud(document: &Document, connection: &Connection) -> anyho
 }
 
 /// An engine that drives it.
-pub(crate) fn engine(cloud: Arc<AwsCloud>, document: &Document, connection: &Connection, watcher: Arc<dyn Watcher>) -> Engine {
+pub(crate) fn engine(
+    cloud: Arc<AwsCloud>,
+    document: &Document,
+    connection: &Connection,
+    watcher: Arc<dyn Watcher>,
+) -> Engine {
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let timing = Timing { scale: connection.time_scale };
     Engine::new(cloud, store(document, connection), watcher, timing, seed ^ u64::from(std::process::id()))

@@ -91,5 +91,9 @@ impl Reload for Watched {
 
 /// The names of a stack's environments.
 pub(crate) fn environments(path: &str) -> Vec<String> {
-    if Files.is_dir(path) || Path::new(path).exists() { holdfast_core::load::environments(&Files, path) } else { vec![] }
+    if Files.is_dir(path) || Path::new(path).exists() {
+        holdfast_core::load::environments(&Files, path)
+    } else {
+        vec![]
+    }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 use holdfast_engine::event::{Event, Outcome, Watcher};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+/// The name of the line that tells what is waited for.
+const WAITING: &str = "waiting";
+
 /// Shows the steps of passes on stderr.
 pub(crate) struct Progress {
     bars: MultiProgress,
@@ -31,13 +34,18 @@ impl Progress {
         }
     }
 
-    fn start(&self, name: String) {
+    /// Shows a line with its elapsed time until it is stopped; one that is shown already gets the new words.
+    fn start(&self, name: &str, words: String) {
         if self.live {
-            let bar = self.bars.add(ProgressBar::new_spinner());
-            bar.set_style(ProgressStyle::with_template("  {spinner} {msg} {elapsed:.dim}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.set_message(name.clone());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(name, bar);
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            let bar = running.entry(name.to_owned()).or_insert_with(|| {
+                let style = ProgressStyle::with_template("  {spinner} {msg} {elapsed:.dim}");
+                let bar = self.bars.add(ProgressBar::new_spinner());
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+                bar.enable_steady_tick(Duration::from_millis(120));
+                bar
+            });
+            bar.set_message(words);
         }
     }
 
@@ -50,16 +58,22 @@ impl Progress {
 
 impl Watcher for Progress {
     fn on(&self, event: &Event<'_>) {
-        self.stop("waiting");
         match event {
-            Event::StepBegan { step } => self.start(format!("{} {}", step.action.word(), step.address)),
+            Event::StepBegan { step } => {
+                self.stop(WAITING);
+                let name = format!("{} {}", step.action.word(), step.address);
+                self.start(&name, name.clone());
+            }
+            Event::PassEnded { .. } => self.stop(WAITING),
             Event::StepEnded { step, outcome, took, failure } => {
                 let name = format!("{} {}", step.action.word(), step.address);
                 self.stop(&name);
                 let seconds = took.as_secs_f64();
                 match (outcome, failure) {
                     (Outcome::Done, _) => self.say(&format!("  \u{1b}[32m✓\u{1b}[0m {name} ({seconds:.1} s)")),
-                    (Outcome::Retry, Some(failure)) => self.say(&format!("  \u{1b}[33m↻\u{1b}[0m {name}, to be tried again: {failure}")),
+                    (Outcome::Retry, Some(failure)) => {
+                        self.say(&format!("  \u{1b}[33m↻\u{1b}[0m {name}, to be tried again: {failure}"))
+                    }
                     (_, Some(failure)) => self.say(&format!("  \u{1b}[31m✗\u{1b}[0m {name}: {failure}")),
                     (_, None) => self.say(&format!("  \u{1b}[31m✗\u{1b}[0m {name}")),
                 }
@@ -73,17 +87,14 @@ impl Watcher for Progress {
                     false => format!("for {}{more}", names.join(", ")),
                 };
                 match self.live {
-                    true => {
-                        let bar = self.bars.add(ProgressBar::new_spinner());
-                        bar.set_message(format!("waiting {line}"));
-                        bar.enable_steady_tick(Duration::from_millis(120));
-                        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert("waiting".into(), bar);
-                    }
+                    true => self.start(WAITING, format!("waiting {line}")),
                     false => self.say(&format!("  … waiting {line} ({:.1} s)", pause.as_secs_f64())),
                 }
             }
             Event::Reloaded { error: None } => self.say("  the document changed and was read again"),
-            Event::Reloaded { error: Some(error) } => self.say(&format!("  the document changed and cannot be used; the last good one stays:\n{error}")),
+            Event::Reloaded { error: Some(error) } => {
+                self.say(&format!("  the document changed and cannot be used; the last good one stays:\n{error}"))
+            }
             _ => {}
         }
     }

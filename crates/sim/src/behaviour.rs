@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use holdfast_core::value::Value;
 
+/// A field, and what AWS puts there where nothing is stated.
+pub type Default = (&'static str, fn() -> Value);
+
 /// How live resources of a kind behave.
 #[derive(Clone, Copy, Debug)]
 pub struct Behaviour {
@@ -24,7 +27,7 @@ pub struct Behaviour {
     /// Fields whose change AWS accepts for its maintenance window, a day later.
     pub later: &'static [&'static str],
     /// What AWS puts where nothing is stated.
-    pub defaults: &'static [(&'static str, fn() -> Value)],
+    pub defaults: &'static [Default],
     /// True when it can be deleted while others refer to it.
     pub loose: bool,
     /// A status attribute that is there once the resource is Ready, and not before.

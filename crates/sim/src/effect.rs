@@ -27,7 +27,9 @@ impl Sim {
         let here = |thing: &&Thing| thing.schema.kind == schema.kind && (schema.global || thing.region == scope.region);
         let mut found: Vec<Observed> = vec![];
         for thing in state.things.iter().filter(here) {
-            let Some(version) = thing.at(seen).filter(|version| asked(&state, thing, version, scope, now)) else { continue };
+            let Some(version) = thing.at(seen).filter(|version| asked(&state, thing, version, scope, now)) else {
+                continue;
+            };
             let mut status = BTreeMap::from([("arn".to_owned(), Value::Text(thing.arn()))]);
             let phase = version.phase(seen);
             if let (Some(attribute), true) = (behaviour.when_ready, matches!(phase, Phase::Ready | Phase::Updating)) {
@@ -59,7 +61,13 @@ impl Sim {
     }
 
     /// Does it, or says why not.
-    pub(crate) fn effect(&self, schema: &'static Schema, region: &str, op: &Op, operation: &str) -> Result<Done, Failure> {
+    pub(crate) fn effect(
+        &self,
+        schema: &'static Schema,
+        region: &str,
+        op: &Op,
+        operation: &str,
+    ) -> Result<Done, Failure> {
         let now = Instant::now();
         let mut state = self.lock();
         let (id, done) = match op {
@@ -67,9 +75,13 @@ impl Sim {
                 let id = self.create(&mut state, schema, region, wanted, operation, now)?;
                 (id.clone(), Done { id: Some(id) })
             }
-            Op::Update { live, wanted } => (live.id.clone(), self.update(&mut state, schema, live, wanted, operation, now)?),
+            Op::Update { live, wanted } => {
+                (live.id.clone(), self.update(&mut state, schema, live, wanted, operation, now)?)
+            }
             Op::Delete { live } => (live.id.clone(), self.delete(&mut state, schema, live, operation, now)?),
-            Op::Tag { live, set, remove } => (live.id.clone(), tag(&mut state, schema, live, set, remove, operation, now)?),
+            Op::Tag { live, set, remove } => {
+                (live.id.clone(), tag(&mut state, schema, live, set, remove, operation, now)?)
+            }
         };
         state.log.push(format!("{operation} {id}"));
         Ok(done)
@@ -159,10 +171,17 @@ impl Sim {
         }
         let fixed = wanted.changed.iter().find(|c| schema.record.field(c).is_some_and(|f| f.immutable));
         if let Some(fixed) = fixed {
-            return Err(failure(operation, Class::Terminal, false, "InvalidParameter", format!("{fixed} cannot be changed")));
+            return Err(failure(
+                operation,
+                Class::Terminal,
+                false,
+                "InvalidParameter",
+                format!("{fixed} cannot be changed"),
+            ));
         }
         let changed: BTreeSet<&String> = wanted.changed.iter().filter(|c| *c != "tags").collect();
-        let later: BTreeSet<String> = changed.iter().filter(|c| behaviour.later.contains(&c.as_str())).map(|c| (*c).clone()).collect();
+        let later: BTreeSet<String> =
+            changed.iter().filter(|c| behaviour.later.contains(&c.as_str())).map(|c| (*c).clone()).collect();
         let value = |field: &str| {
             let default = || behaviour.defaults.iter().find(|(f, _)| *f == field).map(|(_, default)| default());
             wanted.spec.get(field).cloned().or_else(default).unwrap_or_default()
@@ -204,7 +223,8 @@ impl Sim {
         // That it is gone already is a success, as in the AWS drivers.
         let Ok(thing) = state.find(schema, &live.id, operation, now) else { return Ok(Done::default()) };
         // As the driver of security groups does: what names others goes first, so that two can go one after the other.
-        let (freed, identities) = (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
+        let (freed, identities) =
+            (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
         thing.change(now, |version| version.spec = freed);
         // What a revision names may go: it is only a description of what could run.
         let holds = |other: &&Thing| {
@@ -229,7 +249,9 @@ impl Sim {
         for child in state.things.iter_mut().filter(|t| t.is_child_of(&live.id, now)) {
             child.change(now, |version| version.gone = Some(now));
         }
-        state.find(schema, &live.id, operation, now)?.change(now, |version| version.gone = Some(now + behaviour.deleting));
+        state
+            .find(schema, &live.id, operation, now)?
+            .change(now, |version| version.gone = Some(now + behaviour.deleting));
         Ok(Done::default())
     }
 
@@ -255,10 +277,22 @@ impl State {
         *number
     }
 
-    pub(crate) fn find(&mut self, schema: &Schema, id: &str, operation: &str, now: Instant) -> Result<&mut Thing, Failure> {
+    pub(crate) fn find(
+        &mut self,
+        schema: &Schema,
+        id: &str,
+        operation: &str,
+        now: Instant,
+    ) -> Result<&mut Thing, Failure> {
         let there = self.things.iter_mut().find(|t| t.schema.kind == schema.kind && t.id == id && t.at(now).is_some());
         there.ok_or_else(|| {
-            failure(operation, Class::NotYet, false, &format!("Invalid{}.NotFound", schema.kind), format!("there is no {id}"))
+            failure(
+                operation,
+                Class::NotYet,
+                false,
+                &format!("Invalid{}.NotFound", schema.kind),
+                format!("there is no {id}"),
+            )
         })
     }
 }
@@ -345,7 +379,8 @@ fn without_late(schema: &Schema, thing: &Thing, now: Instant) -> Value {
         mark_late(&field.ty, &mut late);
         if let (true, Value::List(list)) = (late, value) {
             list.retain(|item| {
-                let named = live_references(schema.record, &Value::from([(name.clone(), Value::List(vec![item.clone()]))]));
+                let named =
+                    live_references(schema.record, &Value::from([(name.clone(), Value::List(vec![item.clone()]))]));
                 named.iter().all(|(_, identity)| *identity == thing.id)
             });
         }

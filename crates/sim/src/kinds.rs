@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use holdfast_core::Spec;
 use holdfast_core::schema::{Claim, CreateClass, Naming, Record, Registry, Replace, Schema, Spec as _, Tier};
 use holdfast_core::types::{Arn, Cidr, Late, Policy, Ref, Scaled};
 use holdfast_core::value::Value;
-use holdfast_core::Spec;
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Behaviour;
@@ -262,7 +262,13 @@ const fn behaviours(lag: Duration) -> [Behaviour; 10] {
         },
         Behaviour { lag, ..Behaviour::prompt("ScalableTarget", "target") },
         Behaviour { lag, ..Behaviour::prompt("ScalingPolicy", "policy") },
-        Behaviour { lag, pending: seconds(30), later: &["class"], when_ready: Some("endpoint"), ..Behaviour::prompt("Table", "") },
+        Behaviour {
+            lag,
+            pending: seconds(30),
+            later: &["class"],
+            when_ready: Some("endpoint"),
+            ..Behaviour::prompt("Table", "")
+        },
     ]
 }
 

@@ -56,7 +56,14 @@ impl Sim {
     }
 
     /// Somebody makes a resource. Returns its id.
-    pub fn plant(&self, schema: &'static Schema, region: &str, name: &str, spec: Value, tags: BTreeMap<String, String>) -> String {
+    pub fn plant(
+        &self,
+        schema: &'static Schema,
+        region: &str,
+        name: &str,
+        spec: Value,
+        tags: BTreeMap<String, String>,
+    ) -> String {
         let now = Instant::now();
         let prefix = self.behaviour(schema.kind).prefix;
         let mut state = self.lock();

@@ -194,7 +194,13 @@ impl Sim {
     }
 }
 
-pub(crate) fn failure(operation: &str, class: Class, ambiguous: bool, code: &str, message: impl Into<String>) -> Failure {
+pub(crate) fn failure(
+    operation: &str,
+    class: Class,
+    ambiguous: bool,
+    code: &str,
+    message: impl Into<String>,
+) -> Failure {
     let code = (!code.is_empty()).then(|| code.to_owned());
     Failure { class, ambiguous, operation: operation.into(), code, message: message.into() }
 }
@@ -205,9 +211,10 @@ fn told(fault: &Fault, operation: &str) -> Option<(Outcome, Failure)> {
         Fault::Throttle => {
             (Outcome::Throttled, failure(operation, Class::Throttled, false, "Throttling", "rate exceeded"))
         }
-        Fault::FailBefore | Fault::FailAfter => {
-            (Outcome::Error, failure(operation, Class::Transient, true, "InternalFailure", "an internal error has occurred"))
-        }
+        Fault::FailBefore | Fault::FailAfter => (
+            Outcome::Error,
+            failure(operation, Class::Transient, true, "InternalFailure", "an internal error has occurred"),
+        ),
         Fault::NoReply { patience, .. } => {
             let message = format!("no reply within {} s", patience.as_secs());
             (Outcome::NoReply, failure(operation, Class::Transient, true, "", message))

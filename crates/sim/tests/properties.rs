@@ -45,7 +45,8 @@ fn spec(choices: &[u8]) -> String {
         let rules: Vec<String> = named.chain(open).collect();
         let (vpc, description) = (c.below(vpcs), c.below(2));
         let rules = rules.join(", ");
-        let _ = writeln!(out, "  SecurityGroup/g{g}: {{ vpc: v{vpc}, description: d{description}, ingress: [{rules}] }}");
+        let _ =
+            writeln!(out, "  SecurityGroup/g{g}: {{ vpc: v{vpc}, description: d{description}, ingress: [{rules}] }}");
     }
     for s in c.some(3) {
         let _ = writeln!(out, "  Subnet/s{s}: {{ vpc: v{}, cidrBlock: 10.0.{s}.0/24 }}", c.below(vpcs));
@@ -67,7 +68,11 @@ fn spec(choices: &[u8]) -> String {
             "  Service/web: {{ taskDefinition: web, groups: [{used}], launchType: {launch}, desiredCount: {count} }}"
         );
         if c.below(2) == 1 {
-            let _ = writeln!(out, "  ScalableTarget/web: {{ service: web, minCapacity: 1, maxCapacity: {} }}", 2 + c.below(3));
+            let _ = writeln!(
+                out,
+                "  ScalableTarget/web: {{ service: web, minCapacity: 1, maxCapacity: {} }}",
+                2 + c.below(3)
+            );
             for p in c.some(2) {
                 let _ = writeln!(out, "  ScalingPolicy/p{p}: {{ target: web, targetValue: {} }}", 50 + c.below(3));
             }

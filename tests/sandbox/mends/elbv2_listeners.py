@@ -111,6 +111,15 @@ def modify_listener(moto, self):
     return answer
 
 
+@mend(ELBv2Backend, "modify_listener")
+def modify_protocol(moto, self, arn, port=None, protocol=None, *args, **kwargs):
+    """ModifyListener: "Network Load Balancers support TCP, TLS, UDP, TCP_UDP [...]", of which moto takes TCP."""
+    of_network = protocol in ("TLS", "UDP", "TCP_UDP")
+    changed = moto(arn, port, "TCP" if of_network else protocol, *args, **kwargs)
+    changed.protocol = protocol if of_network else changed.protocol
+    return changed
+
+
 @mend(ELBv2Backend)
 def describe_listeners(moto, self, load_balancer_arn, listener_arns):
     """DescribeListeners: one unknown ARN is ListenerNotFound."""

@@ -79,3 +79,16 @@ fn mistakes_are_refused() {
     );
     assert_eq!(refused("Pod", json!({})), ["/kind"]);
 }
+
+#[test]
+fn what_is_canonical_says_what_it_takes() {
+    let number = |value: &Value| match value {
+        Value::Integer(_) | Value::Text(_) => Ok(value.clone()),
+        other => Err(format!("`{other}` is no protocol")),
+    };
+    let types = |canonical| alternatives(&Type::Canonical { name: "", canonical })[0]["type"].clone();
+    assert_eq!(types(number), json!(["string", "integer"]));
+    assert_eq!(types(crate::canonical::cidr), json!("string"));
+    assert_eq!(types(crate::canonical::policy), json!(["string", "object"]));
+    assert_eq!(types(crate::canonical::json), json!(["string", "object", "array"]));
+}

@@ -64,7 +64,9 @@ impl Planner<'_> {
             Claim::Parent { key, .. } => {
                 let parent = self.situation.parent(resource).filter(|(_, parent)| parent.owner().is_some());
                 let Some((address, parent)) = parent else { return self.settle() };
-                let Some(kind) = self.document.resources.get(&address).map(|r| r.schema.kind) else { return self.settle() };
+                let Some(kind) = self.document.resources.get(&address).map(|r| r.schema.kind) else {
+                    return self.settle();
+                };
                 let child = ChildTag { digest: digest::of(resource), key: child_key(key, &live.name, resolved) };
                 (kind, parent, BTreeMap::from([(child_tag(&resource.address), child.value())]), BTreeSet::new())
             }

@@ -7,7 +7,7 @@ use super::planner::{Planner, Standing};
 use super::{Action, Cause, Deed, Step};
 use crate::address::Address;
 use crate::document::{OnDelete, Resource};
-use crate::graph::live_references;
+use crate::graph::{can_refer, live_references};
 use crate::observed::{Observed, Phase};
 use crate::op::Op;
 use crate::schema::{Replace, Schema};
@@ -46,9 +46,15 @@ impl<'a> Planner<'a> {
             }
             for observed in older.iter().copied().filter(|o| o.phase != Phase::Deleting) {
                 if resource.lifecycle.protect {
-                    self.hold(address, Reason::Protected, format!("{} was replaced and is protected", observed.id), None);
+                    self.hold(
+                        address,
+                        Reason::Protected,
+                        format!("{} was replaced and is protected", observed.id),
+                        None,
+                    );
                 } else if self.keeps_data(resource) {
-                    let message = format!("{} was replaced and holds data; delete it with `--delete-data`", observed.id);
+                    let message =
+                        format!("{} was replaced and holds data; delete it with `--delete-data`", observed.id);
                     self.hold(address, Reason::Retained, message, None);
                 } else {
                     let after = self.moving(address);
@@ -73,7 +79,8 @@ impl<'a> Planner<'a> {
 
     /// Deletes the revisions past those that stay; all but the live one when everything goes.
     fn delete_revisions(&mut self, address: &Address, keeping: bool) {
-        let (Some(resource), Some(live)) = (self.document.resources.get(address), self.situation.current.get(address)) else {
+        let (Some(resource), Some(live)) = (self.document.resources.get(address), self.situation.current.get(address))
+        else {
             return;
         };
         let (Replace::Revision { keep }, Some(Value::List(revisions))) =
@@ -170,7 +177,16 @@ impl<'a> Planner<'a> {
 
     /// Deletes in the opposite order of references, read from the live specs: the document may know neither side
     /// any more. What something that stays refers to, stays too.
-    fn delete(&mut self, mut doomed: Vec<Doomed<'a>>) {
+    fn delete(&mut self, doomed: Vec<Doomed<'a>>) {
+        // Unknown is not absent: what cannot be seen may refer to it.
+        let situation = self.situation;
+        let hidden = |one: &Doomed<'_>| situation.unseen.iter().find(|s| can_refer(s.record, one.schema.kind));
+        let (spared, mut doomed): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|one| hidden(one).is_some());
+        for one in spared {
+            let kind = hidden(&one).map_or("", |schema| schema.kind);
+            let message = format!("{} is not deleted while {kind} cannot be seen", one.observed.id);
+            self.hold(&one.address, Reason::Unobserved, message, None);
+        }
         while let Some((spared, user)) = self.spared(&doomed) {
             let one = doomed.remove(spared);
             let message = format!("{} is not deleted while {user} refers to it", one.observed.id);
@@ -211,10 +227,11 @@ impl<'a> Planner<'a> {
         let situation = self.situation;
         let document = self.document;
         let single = situation.current.iter().chain(&situation.coming).map(|(address, live)| (address, *live));
-        let older = situation.superseded.iter().flat_map(|(address, older)| older.iter().map(move |live| (address, *live)));
-        let known = single.chain(older).filter_map(move |(address, live)| {
-            Some((address, document.resources.get(address)?.schema, live))
-        });
+        let older =
+            situation.superseded.iter().flat_map(|(address, older)| older.iter().map(move |live| (address, *live)));
+        let known = single
+            .chain(older)
+            .filter_map(move |(address, live)| Some((address, document.resources.get(address)?.schema, live)));
         known.chain(situation.orphans.iter().map(|orphan| (&orphan.address, orphan.schema, orphan.observed)))
     }
 
@@ -223,7 +240,13 @@ impl<'a> Planner<'a> {
         self.standing.get(address) == Some(&Standing::Coming)
     }
 
-    fn push_delete(&mut self, schema: &'static Schema, address: &Address, observed: &Observed, after: BTreeSet<Address>) {
+    fn push_delete(
+        &mut self,
+        schema: &'static Schema,
+        address: &Address,
+        observed: &Observed,
+        after: BTreeSet<Address>,
+    ) {
         if observed.phase == Phase::Deleting {
             return;
         }

@@ -39,7 +39,8 @@ impl Planner<'_> {
             return vec![];
         }
         let fields = resource.schema.unobserved.iter().filter_map(|(name, _)| resource.schema.record.field(name));
-        let mutable = fields.filter(|field| !field.immutable && !resource.lifecycle.ignore.iter().any(|i| i == field.name));
+        let mutable =
+            fields.filter(|field| !field.immutable && !resource.lifecycle.ignore.iter().any(|i| i == field.name));
         let stated = mutable.filter_map(|field| Some((field.name, resolved.get(field.name)?)));
         stated
             .map(|(name, to)| Change {
@@ -55,9 +56,9 @@ impl Planner<'_> {
             return false;
         };
         let scalers = self.document.resources.values().filter(|r| r.schema.kind == by);
-        let mut bands = scalers.filter(|r| r.references().contains_key(&resource.address)).filter_map(|r| {
-            Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?))
-        });
+        let mut bands = scalers
+            .filter(|r| r.references().contains_key(&resource.address))
+            .filter_map(|r| Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?)));
         change.from.integer().is_some_and(|n| bands.any(|(least, most)| least <= n && n <= most))
     }
 
@@ -65,11 +66,16 @@ impl Planner<'_> {
     pub(super) fn cause_of_absence(&self, resource: &Resource) -> Cause {
         let memory = self.policy.memory.as_ref();
         match () {
-            () if self.policy.at_work.contains(&resource.address) => Cause::Edit,
+            () if self.policy.at_work.contains(&resource.address) || self.is_elsewhere(resource) => Cause::Edit,
             () if memory.is_some_and(|memory| memory.contains_key(&resource.address)) => Cause::Missing,
             () if !self.owns_something || self.policy.remembers_all => Cause::Edit,
             () => Cause::Missing,
         }
+    }
+
+    /// True when it lives in another region, which the document said before.
+    pub(super) fn is_elsewhere(&self, resource: &Resource) -> bool {
+        self.situation.orphans.iter().any(|orphan| orphan.address == resource.address)
     }
 
     /// Why something differs.

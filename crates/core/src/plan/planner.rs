@@ -52,7 +52,13 @@ impl<'a> Planner<'a> {
         self.plan
     }
 
-    pub(super) fn hold(&mut self, address: &Address, reason: Reason, message: impl Into<String>, waits_for: Option<Address>) {
+    pub(super) fn hold(
+        &mut self,
+        address: &Address,
+        reason: Reason,
+        message: impl Into<String>,
+        waits_for: Option<Address>,
+    ) {
         self.plan.holds.push(Hold { address: address.clone(), reason, message: message.into(), waits_for });
     }
 
@@ -198,9 +204,10 @@ impl<'a> Planner<'a> {
             self.hold(address, Reason::DriftLeft, "it is missing, and the document says to leave drift", None);
             return Standing::Held;
         }
-        if cause == Cause::Missing && resource.schema.data && self.owns_something && !self.may_replace(resource) {
+        let lost = cause == Cause::Missing && self.owns_something || self.is_elsewhere(resource);
+        if lost && resource.schema.data && !self.may_replace(resource) {
             let message = format!(
-                "it holds data and is missing; restore it, or have an empty one made with `--allow-replace {address}`"
+                "it holds data and is not there; restore it, or have an empty one made with `--allow-replace {address}`"
             );
             self.hold(address, Reason::ReplaceNotGranted, message, None);
             return Standing::Held;
@@ -267,7 +274,8 @@ impl<'a> Planner<'a> {
         if matches!(resource.schema.replace, Replace::Revision { .. }) && !in_tags {
             self.identities.remove(address);
             let spec = without_late(resource.schema.record, resolved);
-            let op = spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
+            let op =
+                spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
             return self.step(resource, Action::Update, cause, changes, coming, op);
         }
         if changes.iter().any(|c| c.immutable) {
@@ -315,7 +323,8 @@ impl<'a> Planner<'a> {
         let (address, tier) = (resource.address.clone(), resource.schema.tier);
         self.plan.steps.push(Step { address, tier, action, cause, changes, after, deed });
         Standing::Coming
-    }}
+    }
+}
 
 pub(super) fn change(path: &str, from: Value, to: Value) -> Change {
     Change { path: path.to_owned(), from, to, immutable: false, unknown: None }

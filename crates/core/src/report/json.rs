@@ -1,5 +1,7 @@
 //! Plans as JSON: stable, and documented in docs/json.md.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use crate::address::Address;
@@ -58,11 +60,11 @@ pub fn document(document: &Document) -> Json {
     })
 }
 
-/// The kinds: `[{"kind","tier","doc","mutable","immutable","unobserved"}]`.
+/// The kinds: `[{"kind","tier","doc","mutable","immutable","unobserved":{field: reason}}]`.
 pub fn kinds(registry: &Registry) -> Json {
     let kind = |schema: &&Schema| {
-        let unobserved: Vec<&str> = schema.unobserved.iter().map(|(field, _)| *field).collect();
-        let seen = schema.record.fields.iter().filter(|f| !unobserved.contains(&f.name));
+        let unobserved: BTreeMap<&str, &str> = schema.unobserved.iter().copied().collect();
+        let seen = schema.record.fields.iter().filter(|f| !unobserved.contains_key(f.name));
         let (fixed, free): (Vec<&Field>, Vec<&Field>) = seen.partition(|f| f.immutable);
         let names = |fields: Vec<&Field>| fields.into_iter().map(|f| f.name).collect::<Vec<_>>();
         let (immutable, mut mutable) = (names(fixed), names(free));

@@ -39,13 +39,7 @@ fn plan_with(step: Step) -> Plan {
 }
 
 fn converged(id: &str) -> Plan {
-    let live = Live {
-        id: id.into(),
-        phase: Phase::Ready,
-        tier: Tier::Network,
-        digest: String::new(),
-        converged: true,
-    };
+    let live = Live { id: id.into(), phase: Phase::Ready, tier: Tier::Network, digest: String::new(), converged: true };
     Plan { live: BTreeMap::from([(main(), live)]), ..Plan::default() }
 }
 

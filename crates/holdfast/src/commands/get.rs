@@ -17,7 +17,10 @@ use crate::{connect, document};
 pub(super) async fn run(arguments: &Get) -> anyhow::Result<ExitCode> {
     let document = document::render(&arguments.source)?.document;
     if let Some(address) = arguments.address.as_ref().filter(|a| !document.resources.contains_key(*a)) {
-        let near = holdfast_core::diagnostic::suggest(&address.to_string(), document.resources.keys().map(ToString::to_string).collect::<Vec<_>>().iter().map(String::as_str));
+        let near = holdfast_core::diagnostic::suggest(
+            &address.to_string(),
+            document.resources.keys().map(ToString::to_string).collect::<Vec<_>>().iter().map(String::as_str),
+        );
         bail!("the document has no {address}{}", near.map(|n| format!("; {n}")).unwrap_or_default());
     }
     let cloud = connect::cloud(&document, &arguments.connection).await?;

@@ -72,8 +72,8 @@ async fn forever(arguments: &Reconcile, policy: Policy) -> anyhow::Result<ExitCo
         watchers.push(Arc::new(Progress::new()));
     }
     let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(watchers));
-    // What is pending is looked at again after the interval; nothing waits inside a pass.
-    let options = options(policy, arguments.grants.prune, Duration::ZERO, stop);
+    // What is pending is worth an interval's wait inside the pass; then the next one looks at everything.
+    let options = options(policy, arguments.grants.prune, arguments.interval, stop);
     let schedule = Schedule { interval: arguments.interval, everywhere_every: arguments.orphans_every };
     let mut reload = document::Watched::new(arguments.source.clone(), &rendered.files);
     daemon::run(&engine, document, &options, schedule, &mut reload, |end| metrics.ended(end)).await;

@@ -14,14 +14,26 @@ pub(super) fn run(arguments: &Validate) -> anyhow::Result<ExitCode> {
         None => document::environments(&arguments.path),
     };
     if environments.is_empty() {
-        bail!("{}: there is no environment; put one at environments/<name>.yaml beside stack.yaml, or name one with -e", arguments.path);
+        bail!(
+            "{}: there is no environment; put one at environments/<name>.yaml beside stack.yaml, or name one with -e",
+            arguments.path
+        );
     }
     let mut wrong = vec![];
     for env in environments {
-        let source = Source { path: arguments.path.clone(), env: env.clone(), set: arguments.set.clone(), origin: String::new() };
+        let source = Source {
+            path: arguments.path.clone(),
+            env: env.clone(),
+            set: arguments.set.clone(),
+            origin: String::new(),
+        };
         match document::try_render(&source) {
             Ok(rendered) if arguments.output == Output::Text => {
-                anstream::println!("{}/{env}: {} resources, no errors", rendered.document.stack, rendered.document.resources.len());
+                anstream::println!(
+                    "{}/{env}: {} resources, no errors",
+                    rendered.document.stack,
+                    rendered.document.resources.len()
+                );
             }
             Ok(_) => {}
             Err(errors) if arguments.output == Output::Text => {

@@ -158,7 +158,9 @@ fn options(world: &World, command: &str, words: &[&str]) -> Options {
             ("delete-data", _) => policy.delete_data = true,
             ("everywhere", _) => everywhere = true,
             ("replace", "*") => policy.replace = Grant::All,
-            ("replace", address) => policy.replace = Grant::Some(BTreeSet::from([address.parse().expect("an address")])),
+            ("replace", address) => {
+                policy.replace = Grant::Some(BTreeSet::from([address.parse().expect("an address")]))
+            }
             ("drift", "observe") => policy.drift = Some(Drift::Observe),
             ("patience", seconds) => patience = seconds.parse().expect("seconds"),
             ("stop-after", seconds) => world.stop_after(Duration::from_secs_f64(seconds.parse().expect("seconds"))),
