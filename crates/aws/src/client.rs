@@ -156,9 +156,12 @@ clients! {
 
 type Answer = Arc<dyn Any + Send + Sync>;
 
-/// Answers of the running sweep that more than one kind needs.
+/// The answers of one sweep, by what was asked.
+type Answers = HashMap<String, Arc<OnceCell<Answer>>>;
+
+/// Answers of the running sweep that more than one kind needs: its number, and they.
 #[derive(Default)]
-struct Memo(Mutex<(u64, HashMap<String, Arc<OnceCell<Answer>>>)>);
+struct Memo(Mutex<(u64, Answers)>);
 
 impl Aws {
     /// The answer to `ask`, asked once in a sweep however many kinds need it.
@@ -170,7 +173,7 @@ impl Aws {
         let cell = {
             let mut memo = self.memo.0.lock().unwrap_or_else(PoisonError::into_inner);
             if memo.0 != scope.sweep {
-                *memo = (scope.sweep, HashMap::new());
+                *memo = (scope.sweep, Answers::new());
             }
             memo.1.entry(what.to_owned()).or_default().clone()
         };

@@ -75,9 +75,7 @@ pub fn normal(ty: &Type, value: &Value) -> Value {
             Value::List(list)
         }
         (Type::List(of), Value::List(list)) => Value::List(list.iter().map(|v| normal(of, v)).collect()),
-        (Type::Map(of), Value::Map(map)) => {
-            Value::Map(map.iter().map(|(k, v)| (k.clone(), normal(of, v))).collect())
-        }
+        (Type::Map(of), Value::Map(map)) => Value::Map(map.iter().map(|(k, v)| (k.clone(), normal(of, v))).collect()),
         (Type::Record(record), Value::Map(map)) => Value::Map(
             map.iter()
                 .filter(|(_, v)| **v != Value::Null)
@@ -284,7 +282,11 @@ mod tests {
     #[test]
     fn lists_of_records_compare_what_is_managed() {
         let live = json!({"parts": [{"word": "x", "number": 0}, {"word": "y", "number": 7}]});
-        check(json!({"parts": [{"word": "x"}, {"word": "y", "number": 8}]}), live.clone(), expect!["parts.1.number: 7 -> 8"]);
+        check(
+            json!({"parts": [{"word": "x"}, {"word": "y", "number": 8}]}),
+            live.clone(),
+            expect!["parts.1.number: 7 -> 8"],
+        );
         check(
             json!({"parts": [{"word": "x"}]}),
             live,
@@ -314,9 +316,13 @@ mod tests {
     #[test]
     fn merge_keeps_what_is_not_ours() {
         let desired = json!({"size": 1, "labels": {"a": "1", "theirs": "mine"}, "parts": [{"word": "z"}]}).into();
-        let live = json!({"size": 2, "block": "10.0.0.0/8", "labels": {"theirs": "x"}, "parts": [{"word": "x", "number": 5}]}).into();
+        let live =
+            json!({"size": 2, "block": "10.0.0.0/8", "labels": {"theirs": "x"}, "parts": [{"word": "x", "number": 5}]})
+                .into();
         let merged = merge(&Thing::RECORD, &desired, &live, &["labels.theirs".to_owned()]);
-        expect![[r#"{"block":"10.0.0.0/8","labels":{"a":"1","theirs":"x"},"parts":[{"number":5,"word":"z"}],"size":1}"#]]
-            .assert_eq(&merged.json().to_string());
+        expect![[
+            r#"{"block":"10.0.0.0/8","labels":{"a":"1","theirs":"x"},"parts":[{"number":5,"word":"z"}],"size":1}"#
+        ]]
+        .assert_eq(&merged.json().to_string());
     }
 }

@@ -20,7 +20,13 @@ pub fn of(resource: &Resource) -> String {
             }
         }
     });
-    text(&format!("{}\n{}\n{}\n{}", resource.name, resource.region, resource.spec.json(), serde_json::Value::Object(bindings)))
+    text(&format!(
+        "{}\n{}\n{}\n{}",
+        resource.name,
+        resource.region,
+        resource.spec.json(),
+        serde_json::Value::Object(bindings)
+    ))
 }
 
 /// A client token for what has this identity: 32 hex digits, the shortest limit that AWS sets (ACM's).

@@ -159,6 +159,7 @@ fn traits(field: &Field, unobserved: Option<&str>) -> Vec<String> {
     let mut traits = vec![match field.presence {
         Presence::Required => "required".to_owned(),
         Presence::Optional => "optional".to_owned(),
+        Presence::Always => "optional, never null".to_owned(),
         Presence::Default(default) => format!("default {}", default().json()),
     }];
     if field.immutable {

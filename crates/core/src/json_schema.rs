@@ -291,7 +291,7 @@ fn property(field: &Field) -> Json {
     let mut any = alternatives(&field.ty);
     let mut property = Map::new();
     match field.presence {
-        Presence::Required => {}
+        Presence::Required | Presence::Always => {}
         Presence::Optional => any.push(json!({ "type": "null" })),
         Presence::Default(default) => {
             any.push(json!({ "type": "null" }));

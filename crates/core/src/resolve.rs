@@ -30,16 +30,18 @@ pub enum ResolveError {
 pub fn resolve(own: &Address, spec: &Value, live: &BTreeMap<Address, &Observed>) -> Result<Value, ResolveError> {
     Ok(match spec {
         Value::Reference(reference) => referred(reference, live),
-        Value::Deferred(deferred) => match deferred.reads.iter().filter(|a| !live.contains_key(*a)).min_by_key(|a| *a == own) {
-            Some(missing) => Value::Unknown(Unknown { waits_for: missing.clone(), late: missing == own }),
-            None => {
-                let attributes = |address: &Address| live.get(address).map(|observed| attributes(observed));
-                expression::evaluate(deferred, &attributes).map_err(|message| ResolveError::Expression {
-                    expression: deferred.source.clone(),
-                    message: message.to_string(),
-                })?
+        Value::Deferred(deferred) => {
+            match deferred.reads.iter().filter(|a| !live.contains_key(*a)).min_by_key(|a| *a == own) {
+                Some(missing) => Value::Unknown(Unknown { waits_for: missing.clone(), late: missing == own }),
+                None => {
+                    let attributes = |address: &Address| live.get(address).map(|observed| attributes(observed));
+                    expression::evaluate(deferred, &attributes).map_err(|message| ResolveError::Expression {
+                        expression: deferred.source.clone(),
+                        message: message.to_string(),
+                    })?
+                }
             }
-        },
+        }
         Value::List(list) => Value::List(list.iter().map(|v| resolve(own, v, live)).collect::<Result<_, _>>()?),
         Value::Map(map) => {
             Value::Map(map.iter().map(|(k, v)| Ok((k.clone(), resolve(own, v, live)?))).collect::<Result<_, _>>()?)
@@ -89,4 +91,3 @@ fn kept(ty: &Type, value: &Value) -> Option<Value> {
         _ => (!is_late(value)).then(|| value.clone()),
     }
 }
-

@@ -29,6 +29,8 @@ pub trait Typed {
     const TYPE: Type;
     /// True for `Option<…>`: the field may be absent.
     const OPTIONAL: bool = false;
+    /// False where `null` can never be true, because AWS always has a value: [`crate::types::Always`].
+    const NULLABLE: bool = true;
 }
 
 /// A record: the spec of a kind, or a part of one.
@@ -69,8 +71,10 @@ pub struct Field {
 pub enum Presence {
     /// A document without it is refused.
     Required,
-    /// Absent means unmanaged.
+    /// Absent means unmanaged; `null` is AWS's default, which it answers by leaving the field out.
     Optional,
+    /// Absent means unmanaged; `null` is refused, because AWS always answers a value.
+    Always,
     /// Absent means this, our own default.
     Default(fn() -> Value),
 }
@@ -80,6 +84,7 @@ impl fmt::Debug for Presence {
         match self {
             Presence::Required => f.write_str("Required"),
             Presence::Optional => f.write_str("Optional"),
+            Presence::Always => f.write_str("Always"),
             Presence::Default(value) => write!(f, "Default({})", value()),
         }
     }

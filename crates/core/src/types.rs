@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -29,6 +30,7 @@ plain! {
 impl<T: Typed> Typed for Option<T> {
     const TYPE: Type = T::TYPE;
     const OPTIONAL: bool = true;
+    const NULLABLE: bool = T::NULLABLE;
 }
 
 impl<T: Typed> Typed for Vec<T> {
@@ -161,6 +163,25 @@ pub struct Late<T>(pub T);
 
 impl<T: Typed> Typed for Late<T> {
     const TYPE: Type = T::TYPE.late();
+}
+
+/// What AWS always answers a value of, its default too: `null` would differ from that for ever, and is refused.
+/// Stated as `Option<Always<T>>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Always<T>(pub T);
+
+impl<T: Typed> Typed for Always<T> {
+    const TYPE: Type = T::TYPE;
+    const NULLABLE: bool = false;
+}
+
+impl<T> Deref for Always<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 /// A count that an autoscaler owns inside its band, once a `ScalableTarget` refers to the resource.

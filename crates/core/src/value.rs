@@ -145,10 +145,7 @@ impl Value {
         match self {
             Value::List(list) => Value::List(list.into_iter().map(Value::without_nulls).collect()),
             Value::Map(map) => Value::Map(
-                map.into_iter()
-                    .filter(|(_, v)| *v != Value::Null)
-                    .map(|(k, v)| (k, v.without_nulls()))
-                    .collect(),
+                map.into_iter().filter(|(_, v)| *v != Value::Null).map(|(k, v)| (k, v.without_nulls())).collect(),
             ),
             other => other,
         }

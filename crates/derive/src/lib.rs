@@ -56,10 +56,10 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
             ::holdfast_core::schema::Presence::Default(|| ::holdfast_core::value::of::<#ty>(&#path()))
         },
         None => quote! {
-            if <#ty as ::holdfast_core::schema::Typed>::OPTIONAL {
-                ::holdfast_core::schema::Presence::Optional
-            } else {
-                ::holdfast_core::schema::Presence::Required
+            match (<#ty as ::holdfast_core::schema::Typed>::OPTIONAL, <#ty as ::holdfast_core::schema::Typed>::NULLABLE) {
+                (true, true) => ::holdfast_core::schema::Presence::Optional,
+                (true, false) => ::holdfast_core::schema::Presence::Always,
+                (false, _) => ::holdfast_core::schema::Presence::Required,
             }
         },
     };

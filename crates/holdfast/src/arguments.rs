@@ -50,7 +50,7 @@ pub(crate) enum Command {
 pub(crate) struct Source {
     /// A folder with stack.yaml, or that file.
     pub(crate) path: String,
-    /// The environment: environments/<ENV>.yaml beside the stack.
+    /// The environment: `environments/ENV.yaml` beside the stack.
     #[arg(short, long)]
     pub(crate) env: String,
     /// Sets a parameter over the environment's: NAME=VALUE, the value in YAML.

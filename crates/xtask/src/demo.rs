@@ -55,7 +55,12 @@ fn step(stage: &Stage, command: &str, more: &[&str], code: i32) -> anyhow::Resul
     let count = stage.proxy.count();
     let run = stage.run(command, PATH, ENV, more)?;
     print!("{}{}", run.stderr, run.stdout);
-    println!("   exit code {}, {} calls, {:.1} s\n", run.code, stage.proxy.count() - count, began.elapsed().as_secs_f64());
+    println!(
+        "   exit code {}, {} calls, {:.1} s\n",
+        run.code,
+        stage.proxy.count() - count,
+        began.elapsed().as_secs_f64()
+    );
     if run.code != code {
         bail!("`holdfast {command}` exited with {} and not {code}", run.code);
     }
@@ -76,13 +81,22 @@ fn break_it(stage: &Stage) -> anyhow::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let group = live(stage, "SecurityGroup/web.app")?;
     let rule = json!({ "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] });
-    stage.outside.call("ec2", "authorize_security_group_ingress", json!({ "GroupId": text(&group["id"]), "IpPermissions": [rule] }))?;
+    stage.outside.call(
+        "ec2",
+        "authorize_security_group_ingress",
+        json!({ "GroupId": text(&group["id"]), "IpPermissions": [rule] }),
+    )?;
     let service = live(stage, "Service/web.app")?;
     let breaker = json!({ "enable": false, "rollback": false });
     let change = json!({ "cluster": text(&service["spec"]["cluster"]), "service": text(&service["name"]), "deploymentConfiguration": { "deploymentCircuitBreaker": breaker, "maximumPercent": 150, "minimumHealthyPercent": 100 } });
     stage.outside.call("ecs", "update_service", change)?;
     let alarms = stage.run("get", PATH, ENV, &["-o", "json"])?.json()?;
-    let alarm = alarms.as_array().into_iter().flatten().find(|o| text(&o["address"]).starts_with("Alarm/")).context("an alarm")?;
+    let alarm = alarms
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|o| text(&o["address"]).starts_with("Alarm/"))
+        .context("an alarm")?;
     stage.outside.call("cloudwatch", "delete_alarms", json!({ "AlarmNames": [text(&alarm["name"])] }))?;
     Ok(())
 }
@@ -102,7 +116,18 @@ impl<'s> Daemon<'s> {
     }
 
     fn spawn(stage: &Stage, address: &str, drift: &str) -> anyhow::Result<holdfast_tests::Daemon> {
-        let child = stage.holdfast().spawn(["reconcile", PATH, "-e", ENV, "--interval", "1s", "--listen", address, "--drift", drift])?;
+        let child = stage.holdfast().spawn([
+            "reconcile",
+            PATH,
+            "-e",
+            ENV,
+            "--interval",
+            "1s",
+            "--listen",
+            address,
+            "--drift",
+            drift,
+        ])?;
         holdfast_tests::http::wait(&format!("http://{address}/readyz"), Duration::from_secs(60))?;
         Ok(child)
     }
@@ -119,7 +144,9 @@ impl<'s> Daemon<'s> {
         *self.child.borrow_mut() = child;
         let limit = Instant::now() + Duration::from_secs(60);
         let mended = |rows: &BTreeMap<String, String>| {
-            let sum = |name: &str| rows.iter().filter(|(n, _)| n.starts_with(name)).filter_map(|(_, v)| v.parse::<f64>().ok()).sum::<f64>();
+            let sum = |name: &str| {
+                rows.iter().filter(|(n, _)| n.starts_with(name)).filter_map(|(_, v)| v.parse::<f64>().ok()).sum::<f64>()
+            };
             sum("holdfast_drifted_resources") == 0.0 && sum("holdfast_drift_mended_total") > 0.0
         };
         while !mended(&self.read()?) {

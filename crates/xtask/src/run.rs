@@ -15,7 +15,8 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let began = Instant::now();
-    let status = Command::new(cargo).args(arguments).current_dir(sandbox::root()?).status().context("cargo does not start")?;
+    let status =
+        Command::new(cargo).args(arguments).current_dir(sandbox::root()?).status().context("cargo does not start")?;
     if !status.success() {
         bail!("`cargo {}` failed", arguments.join(" "));
     }

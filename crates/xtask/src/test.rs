@@ -9,7 +9,18 @@ use crate::run::{cargo, say};
 
 pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
     say("the tests that need no AWS SDK: core, engine, sim (a minute to build, seconds to run)");
-    cargo(&["test", "--quiet", "-p", "holdfast-derive", "-p", "holdfast-core", "-p", "holdfast-engine", "-p", "holdfast-sim"])?;
+    cargo(&[
+        "test",
+        "--quiet",
+        "-p",
+        "holdfast-derive",
+        "-p",
+        "holdfast-core",
+        "-p",
+        "holdfast-engine",
+        "-p",
+        "holdfast-sim",
+    ])?;
     if fast {
         return Ok(());
     }
@@ -20,7 +31,19 @@ pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
     cargo(&["build", "--workspace", "--all-targets"])?;
     say("all other tests: units, documents, and the binary against the sandbox (5 to 10 minutes)");
     // Two at once: each has an emulator and a binary of its own, and CI has two cores.
-    cargo(&["test", "--quiet", "--workspace", "--exclude", "holdfast-core", "--exclude", "holdfast-engine", "--exclude", "holdfast-sim", "--", "--test-threads=2"])?;
+    cargo(&[
+        "test",
+        "--quiet",
+        "--workspace",
+        "--exclude",
+        "holdfast-core",
+        "--exclude",
+        "holdfast-engine",
+        "--exclude",
+        "holdfast-sim",
+        "--",
+        "--test-threads=2",
+    ])?;
     say("all tests passed");
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use super::alternatives;
 use crate::render::tests::kinds::REGISTRY;
+use crate::schema::Type;
+use crate::value::Value;
 
 /// A document of that kind with that spec, or the paths at which the schema refuses it.
 fn refused(kind: &str, spec: serde_json::Value) -> Vec<String> {

@@ -98,7 +98,7 @@ impl Renderer<'_> {
                     self.out.push(Diagnostic::new(at, message).help(help.trim_end_matches([':', ' '])));
                     fine = false;
                 }
-                Presence::Optional => {}
+                Presence::Optional | Presence::Always => {}
                 Presence::Default(default) => drop(values.insert(field.name.to_owned(), default())),
             }
         }
@@ -114,6 +114,12 @@ impl Renderer<'_> {
         };
         match (value, field.presence) {
             (Value::Null, Presence::Default(default)) => Some(default()),
+            (Value::Null, Presence::Always) => {
+                let message = format!("{name} cannot be null");
+                let help = "AWS always has a value of it: state the one you want, or leave it out";
+                self.out.push(Diagnostic::new(&node.at, message).help(help));
+                None
+            }
             (Value::Null, Presence::Required) => {
                 let message = format!("{name} cannot be null");
                 let help = format!("it is {}, and has to be said", field.ty.describe());

@@ -76,7 +76,11 @@ pub fn svg(document: &Document) -> String {
         }
     }
     for (x, (tier, _)) in columns.iter().enumerate() {
-        let _ = writeln!(out, "<text x=\"{}\" y=\"48\" fill=\"#475569\" font-weight=\"600\">{tier}</text>", 20 + x * (WIDTH + GAP));
+        let _ = writeln!(
+            out,
+            "<text x=\"{}\" y=\"48\" fill=\"#475569\" font-weight=\"600\">{tier}</text>",
+            20 + x * (WIDTH + GAP)
+        );
     }
     for (address, (x, y)) in places {
         let fill = color(document.resources[address].schema.tier);
@@ -105,7 +109,8 @@ fn tiers(document: &Document) -> Vec<(Tier, Vec<&Address>)> {
 
 fn edges(document: &Document) -> Vec<(Address, Address, bool)> {
     let graph = Graph::of(document);
-    let edges = graph.edges.into_iter().flat_map(|(from, to)| to.into_iter().map(move |(to, late)| (from.clone(), to, late)));
+    let edges =
+        graph.edges.into_iter().flat_map(|(from, to)| to.into_iter().map(move |(to, late)| (from.clone(), to, late)));
     edges.filter(|(_, to, _)| document.resources.contains_key(to)).collect()
 }
 

@@ -12,8 +12,11 @@ use crate::schema::{Claim, Field, Registry, Schema};
 
 /// The plan.
 pub fn plan(plan: &Plan, calls: u64) -> Json {
-    let mut summary: serde_json::Map<String, Json> =
-        Action::ALL.iter().filter(|a| **a != Action::Release).map(|a| (a.word().to_owned(), plan.count(*a).into())).collect();
+    let mut summary: serde_json::Map<String, Json> = Action::ALL
+        .iter()
+        .filter(|a| **a != Action::Release)
+        .map(|a| (a.word().to_owned(), plan.count(*a).into()))
+        .collect();
     summary.insert("none".into(), plan.unchanged.into());
     let steps: Vec<Json> = plan
         .steps

@@ -20,7 +20,8 @@ pub fn plan(plan: &Plan, calls: u64) -> String {
         out.push_str("| action | resource | cause | changes |\n|---|---|---|---|\n");
     }
     for fold in folds(plan) {
-        let changes: Vec<String> = fold.changes.iter().map(|c| format!("`{}`", line(c).replace('|', "\\|").replace('`', "'"))).collect();
+        let changes: Vec<String> =
+            fold.changes.iter().map(|c| format!("`{}`", line(c).replace('|', "\\|").replace('`', "'"))).collect();
         let cause = format!("{:?}", fold.cause).to_lowercase();
         let _ = writeln!(out, "| {} | `{}` | {cause} | {} |", fold.action.word(), fold.who(), changes.join("<br>"));
     }

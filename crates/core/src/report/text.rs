@@ -70,7 +70,8 @@ fn steps(out: &mut String, plan: &Plan) {
 fn holds(out: &mut String, plan: &Plan) {
     for hold in &plan.holds {
         let reason = format!("{:?}", hold.reason);
-        let _ = writeln!(out, "  {YELLOW}! held{YELLOW:#}    {}  {BOLD}{reason}{BOLD:#}: {}", hold.address, hold.message);
+        let _ =
+            writeln!(out, "  {YELLOW}! held{YELLOW:#}    {}  {BOLD}{reason}{BOLD:#}: {}", hold.address, hold.message);
     }
 }
 

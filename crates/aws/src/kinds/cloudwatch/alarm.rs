@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::tagging::{self, Tags};
 use crate::kind::{Desired, Kind, Live};
+use crate::tagging::{self, Tags};
 
 /// A metric alarm. It watches either one metric (`namespace`, `metricName` and what goes with them) or
 /// `metrics`.

@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{self as sdk, LoadBalancerAttribute, 
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::Ref;
+use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub(crate) struct LoadBalancer {
     scheme: Option<String>,
     /// `ipv4` (AWS's default), `dualstack`, or for an application load balancer
     /// `dualstack-without-public-ipv4`.
-    ip_address_type: Option<String>,
+    ip_address_type: Option<Always<String>>,
     /// One subnet in each zone it serves; an application load balancer needs two zones.
     subnets: BTreeSet<Ref<Subnet>>,
     /// Its security groups. An application load balancer without any gets the network's default group. A
@@ -38,7 +38,7 @@ pub(crate) struct LoadBalancer {
     /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html>).
     security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
     /// How it logs, times out and routes. CreateLoadBalancer takes none of it, so that it follows the create.
-    attributes: Option<LoadBalancerAttributes>,
+    attributes: Option<Always<LoadBalancerAttributes>>,
 }
 
 /// The attributes of a load balancer, each with AWS's key
@@ -48,44 +48,44 @@ pub(crate) struct LoadBalancer {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoadBalancerAttributes {
     /// `deletion_protection.enabled`: AWS refuses to delete it until this is false.
-    deletion_protection_enabled: Option<bool>,
+    deletion_protection_enabled: Option<Always<bool>>,
     /// `load_balancing.cross_zone.enabled`: always true for an application load balancer.
-    load_balancing_cross_zone_enabled: Option<bool>,
+    load_balancing_cross_zone_enabled: Option<Always<bool>>,
     /// `access_logs.s3.enabled`: the bucket must exist and let the service write
     /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html>).
-    access_logs_s3_enabled: Option<bool>,
+    access_logs_s3_enabled: Option<Always<bool>>,
     /// `access_logs.s3.bucket`: the bucket's name.
     access_logs_s3_bucket: Option<String>,
     /// `access_logs.s3.prefix`.
     access_logs_s3_prefix: Option<String>,
     /// `connection_logs.s3.enabled`.
-    connection_logs_s3_enabled: Option<bool>,
+    connection_logs_s3_enabled: Option<Always<bool>>,
     /// `connection_logs.s3.bucket`: the bucket's name.
     connection_logs_s3_bucket: Option<String>,
     /// `connection_logs.s3.prefix`.
     connection_logs_s3_prefix: Option<String>,
     /// `idle_timeout.timeout_seconds`: 1 to 4000. AWS's default is 60.
-    idle_timeout_timeout_seconds: Option<i32>,
+    idle_timeout_timeout_seconds: Option<Always<i32>>,
     /// `client_keep_alive.seconds`: 60 to 604800. AWS's default is 3600.
-    client_keep_alive_seconds: Option<i32>,
+    client_keep_alive_seconds: Option<Always<i32>>,
     /// `routing.http.desync_mitigation_mode`: `monitor`, `defensive` (AWS's default) or `strictest`.
-    routing_http_desync_mitigation_mode: Option<String>,
+    routing_http_desync_mitigation_mode: Option<Always<String>>,
     /// `routing.http.drop_invalid_header_fields.enabled`.
-    routing_http_drop_invalid_header_fields_enabled: Option<bool>,
+    routing_http_drop_invalid_header_fields_enabled: Option<Always<bool>>,
     /// `routing.http.preserve_host_header.enabled`.
-    routing_http_preserve_host_header_enabled: Option<bool>,
+    routing_http_preserve_host_header_enabled: Option<Always<bool>>,
     /// `routing.http.x_amzn_tls_version_and_cipher_suite.enabled`.
-    routing_http_x_amzn_tls_version_and_cipher_suite_enabled: Option<bool>,
+    routing_http_x_amzn_tls_version_and_cipher_suite_enabled: Option<Always<bool>>,
     /// `routing.http.xff_client_port.enabled`.
-    routing_http_xff_client_port_enabled: Option<bool>,
+    routing_http_xff_client_port_enabled: Option<Always<bool>>,
     /// `routing.http.xff_header_processing.mode`: `append` (AWS's default), `preserve` or `remove`.
-    routing_http_xff_header_processing_mode: Option<String>,
+    routing_http_xff_header_processing_mode: Option<Always<String>>,
     /// `routing.http2.enabled`: AWS's default is true.
-    routing_http2_enabled: Option<bool>,
+    routing_http2_enabled: Option<Always<bool>>,
     /// `waf.fail_open.enabled`: whether requests pass while the web ACL cannot be asked.
-    waf_fail_open_enabled: Option<bool>,
+    waf_fail_open_enabled: Option<Always<bool>>,
     /// `zonal_shift.config.enabled`.
-    zonal_shift_config_enabled: Option<bool>,
+    zonal_shift_config_enabled: Option<Always<bool>>,
 }
 
 /// What only AWS knows of a LoadBalancer.
@@ -102,30 +102,28 @@ pub(crate) struct LoadBalancerStatus {
     full_name: String,
 }
 
-/// Each attribute's key and default.
-fn keys(application: bool) -> [(&'static str, &'static str); 19] {
-    [
-        ("deletion_protection.enabled", "false"),
-        ("load_balancing.cross_zone.enabled", if application { "true" } else { "false" }),
-        ("access_logs.s3.enabled", "false"),
-        ("access_logs.s3.bucket", ""),
-        ("access_logs.s3.prefix", ""),
-        ("connection_logs.s3.enabled", "false"),
-        ("connection_logs.s3.bucket", ""),
-        ("connection_logs.s3.prefix", ""),
-        ("idle_timeout.timeout_seconds", "60"),
-        ("client_keep_alive.seconds", "3600"),
-        ("routing.http.desync_mitigation_mode", "defensive"),
-        ("routing.http.drop_invalid_header_fields.enabled", "false"),
-        ("routing.http.preserve_host_header.enabled", "false"),
-        ("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false"),
-        ("routing.http.xff_client_port.enabled", "false"),
-        ("routing.http.xff_header_processing.mode", "append"),
-        ("routing.http2.enabled", "true"),
-        ("waf.fail_open.enabled", "false"),
-        ("zonal_shift.config.enabled", "false"),
-    ]
-}
+/// Each attribute's key.
+const KEYS: [&str; 19] = [
+    "deletion_protection.enabled",
+    "load_balancing.cross_zone.enabled",
+    "access_logs.s3.enabled",
+    "access_logs.s3.bucket",
+    "access_logs.s3.prefix",
+    "connection_logs.s3.enabled",
+    "connection_logs.s3.bucket",
+    "connection_logs.s3.prefix",
+    "idle_timeout.timeout_seconds",
+    "client_keep_alive.seconds",
+    "routing.http.desync_mitigation_mode",
+    "routing.http.drop_invalid_header_fields.enabled",
+    "routing.http.preserve_host_header.enabled",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled",
+    "routing.http.xff_client_port.enabled",
+    "routing.http.xff_header_processing.mode",
+    "routing.http2.enabled",
+    "waf.fail_open.enabled",
+    "zonal_shift.config.enabled",
+];
 
 impl Kind for LoadBalancer {
     type Status = LoadBalancerStatus;
@@ -152,7 +150,7 @@ impl Kind for LoadBalancer {
                 let ask = aws.elbv2.describe_load_balancer_attributes().load_balancer_arn(&live.id);
                 let Some(answer) = ask.send().await.or_absent()? else { continue };
                 let pairs = answer.attributes.unwrap_or_default();
-                live.spec.attributes = Some(attributes(pairs.iter().map(|a| (a.key(), a.value())))?);
+                live.spec.attributes = Some(Always(attributes(pairs.iter().map(|a| (a.key(), a.value())))?));
             }
             complete.push(live);
         }
@@ -169,7 +167,7 @@ impl Kind for LoadBalancer {
             .name(&desired.name)
             .set_type(r#type.as_deref().map(Into::into))
             .set_scheme(scheme.as_deref().map(Into::into))
-            .set_ip_address_type(ip_address_type.as_deref().map(Into::into))
+            .set_ip_address_type(ip_address_type.as_ref().map(|of| of.as_str().into()))
             .set_subnets(Some(texts(subnets)))
             .set_security_groups(security_groups.as_ref().map(texts))
             .set_tags(sdk_tags(&desired.tags))
@@ -182,7 +180,8 @@ impl Kind for LoadBalancer {
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        let LoadBalancer { r#type, scheme: _, ip_address_type, subnets, security_groups, attributes } = &desired.spec;
+        let LoadBalancer { r#type: _, scheme: _, ip_address_type, subnets, security_groups, attributes } =
+            &desired.spec;
         // Groups first: they are what keeps others out. Subnets before the address type: `dualstack` needs
         // subnets that have IPv6.
         if desired.changed("securityGroups") {
@@ -194,13 +193,11 @@ impl Kind for LoadBalancer {
             let set = aws.elbv2.set_subnets().load_balancer_arn(&live.id);
             set.set_subnets(Some(texts(subnets))).send().await?;
         }
-        if desired.changed("ipAddressType") {
-            let ip_address_type = ip_address_type.as_deref().unwrap_or("ipv4");
+        if let Some(of) = ip_address_type.as_ref().filter(|_| desired.changed("ipAddressType")) {
             let set = aws.elbv2.set_ip_address_type().load_balancer_arn(&live.id);
-            set.ip_address_type(ip_address_type.into()).send().await?;
+            set.ip_address_type(of.as_str().into()).send().await?;
         }
-        let application = !matches!(r#type.as_deref(), Some("network" | "gateway"));
-        let changes = attribute_changes(&keys(application), live.spec.attributes.as_ref(), attributes.as_ref());
+        let changes = attribute_changes(&KEYS, live.spec.attributes.as_deref(), attributes.as_deref());
         if !changes.is_empty() {
             let changes = changes.into_iter().map(|(k, v)| LoadBalancerAttribute::builder().key(k).value(v).build());
             let modify = aws.elbv2.modify_load_balancer_attributes().load_balancer_arn(&live.id);
@@ -246,7 +243,7 @@ fn live(balancer: &sdk::LoadBalancer) -> Result<Live<LoadBalancer>> {
     let spec = LoadBalancer {
         r#type: balancer.r#type.as_ref().map(|t| t.as_str().to_owned()),
         scheme: balancer.scheme.as_ref().map(|s| s.as_str().to_owned()),
-        ip_address_type: balancer.ip_address_type.as_ref().map(|t| t.as_str().to_owned()),
+        ip_address_type: balancer.ip_address_type.as_ref().map(|t| Always(t.as_str().to_owned())),
         subnets: balancer.availability_zones().iter().filter_map(|z| z.subnet_id.clone()).map(Ref::new).collect(),
         security_groups: Some(groups).filter(|groups| !groups.is_empty()),
         attributes: None,
@@ -277,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_attribute_has_its_key() {
-        check_keys::<LoadBalancerAttributes>(&keys(true));
+        check_keys::<LoadBalancerAttributes>(&KEYS);
     }
 
     #[test]

@@ -16,9 +16,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::Aws;
-use crate::tagging::{self, Tags};
 use crate::error::{Error, Result};
 use crate::kind::Kind;
+use crate::tagging::{self, Tags};
 
 /// True when something is asked for by its id, or by a lookup that it may fit. `spec` is what the list
 /// call told; what that leaves out, and what a lookup has yet to resolve, does not count against it.
@@ -100,25 +100,20 @@ pub(crate) fn attributes<'a, T: Spec + DeserializeOwned>(
     serde_json::from_value(json.into()).map_err(|error| Error::incomplete(T::KIND, &error.to_string()))
 }
 
-/// The attributes to send, key and text, where `desired` differs from `live`. `keys` has AWS's default
-/// beside each key, for what is to go back to it.
+/// The attributes to send, key and text, where `desired` differs from `live`. Those that can be absent are
+/// taken away by an empty text.
 pub(crate) fn attribute_changes<T: Serialize>(
-    keys: &[(&'static str, &'static str)],
+    keys: &[&'static str],
     live: Option<&T>,
     desired: Option<&T>,
 ) -> Vec<(&'static str, String)> {
     let (live, desired) = (value::of(&live), value::of(&desired));
     let text = |of: &Value, key: &str| of.get(&field_of(key)).filter(|v| **v != Value::Null).map(ToString::to_string);
-    let mut changes = vec![];
-    for (key, default) in keys {
-        let there = text(&live, key);
-        match text(&desired, key) {
-            Some(wanted) if there.as_ref() != Some(&wanted) => changes.push((*key, wanted)),
-            None if there.is_some_and(|there| there != *default) => changes.push((*key, (*default).to_owned())),
-            _ => {}
-        }
-    }
-    changes
+    let pairs = keys.iter().map(|key| (*key, text(&live, key), text(&desired, key)));
+    pairs
+        .filter(|(_, there, wanted)| there != wanted)
+        .map(|(key, _, wanted)| (key, wanted.unwrap_or_default()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -126,9 +121,9 @@ pub(crate) mod tests {
     use super::*;
 
     /// Every field of a record of attributes has its key, and every key its field.
-    pub(crate) fn check_keys<T: Spec>(keys: &[(&str, &str)]) {
+    pub(crate) fn check_keys<T: Spec>(keys: &[&str]) {
         let fields: BTreeSet<String> = T::RECORD.fields.iter().map(|f| f.name.to_owned()).collect();
-        assert_eq!(fields, keys.iter().map(|(key, _)| field_of(key)).collect());
+        assert_eq!(fields, keys.iter().map(|key| field_of(key)).collect());
     }
 
     #[test]

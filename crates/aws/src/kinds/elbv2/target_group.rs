@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticloadbalancingv2::types::{self as sdk, TargetGroupAttribute};
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::Ref;
+use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -41,26 +41,26 @@ pub(crate) struct TargetGroup {
     #[spec(immutable)]
     ip_address_type: Option<String>,
     /// Whether health is checked; only for `lambda` can it be off, and there it is by default.
-    health_check_enabled: Option<bool>,
+    health_check_enabled: Option<Always<bool>>,
     /// `HTTP`, `HTTPS` or `TCP`. AWS's default is `HTTP`, behind a network load balancer `TCP`.
-    health_check_protocol: Option<String>,
+    health_check_protocol: Option<Always<String>>,
     /// A port, as a string, or `traffic-port` (AWS's default): the one that requests go to.
-    health_check_port: Option<String>,
+    health_check_port: Option<Always<String>>,
     /// The path that is asked for, by HTTP and HTTPS checks. AWS's default is `/`.
-    health_check_path: Option<String>,
+    health_check_path: Option<Always<String>>,
     /// Seconds between two checks of a target, 5 to 300. AWS's default is 30.
-    health_check_interval_seconds: Option<i32>,
+    health_check_interval_seconds: Option<Always<i32>>,
     /// Seconds without an answer that make a failed check, 2 to 120; below the interval. AWS's default is 5,
     /// behind a network load balancer 6 for HTTP and 10 otherwise.
-    health_check_timeout_seconds: Option<i32>,
+    health_check_timeout_seconds: Option<Always<i32>>,
     /// Successful checks in a row that make a target healthy, 2 to 10. AWS's default is 5.
-    healthy_threshold_count: Option<i32>,
+    healthy_threshold_count: Option<Always<i32>>,
     /// Failed checks in a row that make a target unhealthy, 2 to 10. AWS's default is 2.
-    unhealthy_threshold_count: Option<i32>,
+    unhealthy_threshold_count: Option<Always<i32>>,
     /// The answers that count as healthy.
-    matcher: Option<Matcher>,
+    matcher: Option<Always<Matcher>>,
     /// How it routes, drains and sticks. CreateTargetGroup takes none of it, so that it follows the create.
-    attributes: Option<TargetGroupAttributes>,
+    attributes: Option<Always<TargetGroupAttributes>>,
 }
 
 /// The answers that count as healthy.
@@ -82,34 +82,34 @@ pub(crate) struct Matcher {
 pub(crate) struct TargetGroupAttributes {
     /// `deregistration_delay.timeout_seconds`: how long a leaving target may finish its requests, 0 to 3600.
     /// AWS's default is 300.
-    deregistration_delay_timeout_seconds: Option<i32>,
+    deregistration_delay_timeout_seconds: Option<Always<i32>>,
     /// `deregistration_delay.connection_termination.enabled`: whether connections are closed after that;
     /// network load balancers only.
-    deregistration_delay_connection_termination_enabled: Option<bool>,
+    deregistration_delay_connection_termination_enabled: Option<Always<bool>>,
     /// `stickiness.enabled`: whether a client stays with its target.
-    stickiness_enabled: Option<bool>,
+    stickiness_enabled: Option<Always<bool>>,
     /// `stickiness.type`: `lb_cookie`, `app_cookie`; network load balancers: `source_ip`.
-    stickiness_type: Option<String>,
+    stickiness_type: Option<Always<String>>,
     /// `stickiness.lb_cookie.duration_seconds`: 1 to 604800. AWS's default is 86400.
-    stickiness_lb_cookie_duration_seconds: Option<i32>,
+    stickiness_lb_cookie_duration_seconds: Option<Always<i32>>,
     /// `stickiness.app_cookie.cookie_name`: the application's cookie, for `app_cookie`.
     stickiness_app_cookie_cookie_name: Option<String>,
     /// `stickiness.app_cookie.duration_seconds`: 1 to 604800. AWS's default is 86400.
-    stickiness_app_cookie_duration_seconds: Option<i32>,
+    stickiness_app_cookie_duration_seconds: Option<Always<i32>>,
     /// `load_balancing.algorithm.type`: `round_robin` (AWS's default), `least_outstanding_requests` or
     /// `weighted_random`.
-    load_balancing_algorithm_type: Option<String>,
+    load_balancing_algorithm_type: Option<Always<String>>,
     /// `load_balancing.algorithm.anomaly_mitigation`: `on` or `off`; with `weighted_random` only.
-    load_balancing_algorithm_anomaly_mitigation: Option<String>,
+    load_balancing_algorithm_anomaly_mitigation: Option<Always<String>>,
     /// `load_balancing.cross_zone.enabled`: `true`, `false` (as strings) or
     /// `use_load_balancer_configuration` (AWS's default).
-    load_balancing_cross_zone_enabled: Option<String>,
+    load_balancing_cross_zone_enabled: Option<Always<String>>,
     /// `slow_start.duration_seconds`: over how long a new target's share grows, 30 to 900; 0 is off.
-    slow_start_duration_seconds: Option<i32>,
+    slow_start_duration_seconds: Option<Always<i32>>,
     /// `preserve_client_ip.enabled`: network load balancers only.
-    preserve_client_ip_enabled: Option<bool>,
+    preserve_client_ip_enabled: Option<Always<bool>>,
     /// `proxy_protocol_v2.enabled`: network load balancers only.
-    proxy_protocol_v2_enabled: Option<bool>,
+    proxy_protocol_v2_enabled: Option<Always<bool>>,
 }
 
 /// What only AWS knows of a TargetGroup.
@@ -123,24 +123,22 @@ pub(crate) struct TargetGroupStatus {
     full_name: String,
 }
 
-/// Each attribute's key and default.
-fn keys(network: bool) -> [(&'static str, &'static str); 13] {
-    [
-        ("deregistration_delay.timeout_seconds", "300"),
-        ("deregistration_delay.connection_termination.enabled", "false"),
-        ("stickiness.enabled", "false"),
-        ("stickiness.type", if network { "source_ip" } else { "lb_cookie" }),
-        ("stickiness.lb_cookie.duration_seconds", "86400"),
-        ("stickiness.app_cookie.cookie_name", ""),
-        ("stickiness.app_cookie.duration_seconds", "86400"),
-        ("load_balancing.algorithm.type", "round_robin"),
-        ("load_balancing.algorithm.anomaly_mitigation", "off"),
-        ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
-        ("slow_start.duration_seconds", "0"),
-        ("preserve_client_ip.enabled", "true"),
-        ("proxy_protocol_v2.enabled", "false"),
-    ]
-}
+/// Each attribute's key.
+const KEYS: [&str; 13] = [
+    "deregistration_delay.timeout_seconds",
+    "deregistration_delay.connection_termination.enabled",
+    "stickiness.enabled",
+    "stickiness.type",
+    "stickiness.lb_cookie.duration_seconds",
+    "stickiness.app_cookie.cookie_name",
+    "stickiness.app_cookie.duration_seconds",
+    "load_balancing.algorithm.type",
+    "load_balancing.algorithm.anomaly_mitigation",
+    "load_balancing.cross_zone.enabled",
+    "slow_start.duration_seconds",
+    "preserve_client_ip.enabled",
+    "proxy_protocol_v2.enabled",
+];
 
 impl Kind for TargetGroup {
     type Status = TargetGroupStatus;
@@ -168,7 +166,7 @@ impl Kind for TargetGroup {
                 let ask = aws.elbv2.describe_target_group_attributes().target_group_arn(&live.id);
                 let Some(answer) = ask.send().await.or_absent()? else { continue };
                 let pairs = answer.attributes.unwrap_or_default();
-                live.spec.attributes = Some(attributes(pairs.iter().map(|a| (a.key(), a.value())))?);
+                live.spec.attributes = Some(Always(attributes(pairs.iter().map(|a| (a.key(), a.value())))?));
             }
             complete.push(live);
         }
@@ -191,15 +189,15 @@ impl Kind for TargetGroup {
             .set_port(*port)
             .set_vpc_id(vpc.as_ref().map(|vpc| vpc.as_str().to_owned()))
             .set_ip_address_type(ip_address_type.as_deref().map(Into::into))
-            .set_health_check_enabled(spec.health_check_enabled)
-            .set_health_check_protocol(spec.health_check_protocol.as_deref().map(Into::into))
-            .set_health_check_port(spec.health_check_port.clone())
-            .set_health_check_path(spec.health_check_path.clone())
-            .set_health_check_interval_seconds(spec.health_check_interval_seconds)
-            .set_health_check_timeout_seconds(spec.health_check_timeout_seconds)
-            .set_healthy_threshold_count(spec.healthy_threshold_count)
-            .set_unhealthy_threshold_count(spec.unhealthy_threshold_count)
-            .set_matcher(spec.matcher.as_ref().map(matcher))
+            .set_health_check_enabled(spec.health_check_enabled.map(|on| on.0))
+            .set_health_check_protocol(spec.health_check_protocol.as_ref().map(|p| p.as_str().into()))
+            .set_health_check_port(spec.health_check_port.as_deref().cloned())
+            .set_health_check_path(spec.health_check_path.as_deref().cloned())
+            .set_health_check_interval_seconds(spec.health_check_interval_seconds.map(|n| n.0))
+            .set_health_check_timeout_seconds(spec.health_check_timeout_seconds.map(|n| n.0))
+            .set_healthy_threshold_count(spec.healthy_threshold_count.map(|n| n.0))
+            .set_unhealthy_threshold_count(spec.unhealthy_threshold_count.map(|n| n.0))
+            .set_matcher(spec.matcher.as_deref().map(matcher))
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
@@ -211,9 +209,9 @@ impl Kind for TargetGroup {
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let TargetGroup {
-            target_type,
-            protocol,
-            protocol_version,
+            target_type: _,
+            protocol: _,
+            protocol_version: _,
             port: _,
             vpc: _,
             ip_address_type: _,
@@ -228,58 +226,31 @@ impl Kind for TargetGroup {
             matcher: codes,
             attributes,
         } = &desired.spec;
-        let lambda = target_type.as_deref() == Some("lambda");
-        let grpc = protocol_version.as_deref() == Some("GRPC");
-        let network = !lambda && !matches!(protocol.as_deref(), Some("HTTP" | "HTTPS"));
-        // Only what differs: a group refuses even an unchanged matcher where its check has none.
-        let number =
-            |field: &str, value: &Option<i32>, default: i32| desired.changed(field).then(|| value.unwrap_or(default));
-        let text = |field: &str, value: &Option<String>, default: &str| {
-            desired.changed(field).then(|| value.clone().unwrap_or_else(|| default.to_owned()))
-        };
-        let timeout = match health_check_protocol.as_deref() {
-            _ if lambda => 30,
-            Some("HTTP") if network => 6,
-            _ if network => 10,
-            _ => 5,
-        };
-        let (http, grpc_code) = (if network { "200-399" } else { "200" }, "12");
-        let default_codes =
-            Matcher { http_code: (!grpc).then(|| http.to_owned()), grpc_code: grpc.then(|| grpc_code.to_owned()) };
+        let changed = |field: &str| desired.changed(field);
         let checks = desired.changed.iter().any(|f| f.starts_with("health") || f.starts_with("unhealthy"));
-        if checks || desired.changed("matcher") {
-            let protocol = text("healthCheckProtocol", health_check_protocol, if network { "TCP" } else { "HTTP" });
-            let path = if grpc { "/AWS.ALB/healthcheck" } else { "/" };
+        if checks || changed("matcher") {
+            // Only what differs: a group refuses even an unchanged matcher where its check has none.
+            let number = |field: &str, value: &Option<Always<i32>>| value.map(|n| n.0).filter(|_| changed(field));
+            let text =
+                |field: &str, value: &Option<Always<String>>| value.as_deref().cloned().filter(|_| changed(field));
             aws.elbv2
                 .modify_target_group()
                 .target_group_arn(&live.id)
-                .set_health_check_enabled(
-                    desired.changed("healthCheckEnabled").then(|| health_check_enabled.unwrap_or(!lambda)),
+                .set_health_check_enabled(health_check_enabled.map(|on| on.0).filter(|_| changed("healthCheckEnabled")))
+                .set_health_check_protocol(
+                    text("healthCheckProtocol", health_check_protocol).map(|p| p.as_str().into()),
                 )
-                .set_health_check_protocol(protocol.as_deref().map(Into::into))
-                .set_health_check_port(text("healthCheckPort", health_check_port, "traffic-port"))
-                .set_health_check_path(text("healthCheckPath", health_check_path, path))
-                .set_health_check_interval_seconds(number(
-                    "healthCheckIntervalSeconds",
-                    health_check_interval_seconds,
-                    if lambda { 35 } else { 30 },
-                ))
-                .set_health_check_timeout_seconds(number(
-                    "healthCheckTimeoutSeconds",
-                    health_check_timeout_seconds,
-                    timeout,
-                ))
-                .set_healthy_threshold_count(number("healthyThresholdCount", healthy_threshold_count, 5))
-                .set_unhealthy_threshold_count(number(
-                    "unhealthyThresholdCount",
-                    unhealthy_threshold_count,
-                    if lambda { 5 } else { 2 },
-                ))
-                .set_matcher(desired.changed("matcher").then(|| matcher(codes.as_ref().unwrap_or(&default_codes))))
+                .set_health_check_port(text("healthCheckPort", health_check_port))
+                .set_health_check_path(text("healthCheckPath", health_check_path))
+                .set_health_check_interval_seconds(number("healthCheckIntervalSeconds", health_check_interval_seconds))
+                .set_health_check_timeout_seconds(number("healthCheckTimeoutSeconds", health_check_timeout_seconds))
+                .set_healthy_threshold_count(number("healthyThresholdCount", healthy_threshold_count))
+                .set_unhealthy_threshold_count(number("unhealthyThresholdCount", unhealthy_threshold_count))
+                .set_matcher(codes.as_deref().map(matcher).filter(|_| changed("matcher")))
                 .send()
                 .await?;
         }
-        let changes = attribute_changes(&keys(network), live.spec.attributes.as_ref(), attributes.as_ref());
+        let changes = attribute_changes(&KEYS, live.spec.attributes.as_deref(), attributes.as_deref());
         if !changes.is_empty() {
             let changes = changes.into_iter().map(|(k, v)| TargetGroupAttribute::builder().key(k).value(v).build());
             let changes = Some(changes.collect());
@@ -324,18 +295,18 @@ fn live(group: &sdk::TargetGroup) -> Result<Live<TargetGroup>> {
         port: group.port,
         vpc: group.vpc_id.clone().map(Ref::new),
         ip_address_type: group.ip_address_type.as_ref().map(|t| t.as_str().to_owned()),
-        health_check_enabled: group.health_check_enabled,
-        health_check_protocol: group.health_check_protocol.as_ref().map(|p| p.as_str().to_owned()),
-        health_check_port: group.health_check_port.clone(),
-        health_check_path: group.health_check_path.clone(),
-        health_check_interval_seconds: group.health_check_interval_seconds,
-        health_check_timeout_seconds: group.health_check_timeout_seconds,
-        healthy_threshold_count: group.healthy_threshold_count,
-        unhealthy_threshold_count: group.unhealthy_threshold_count,
+        health_check_enabled: group.health_check_enabled.map(Always),
+        health_check_protocol: group.health_check_protocol.as_ref().map(|p| Always(p.as_str().to_owned())),
+        health_check_port: group.health_check_port.clone().map(Always),
+        health_check_path: group.health_check_path.clone().map(Always),
+        health_check_interval_seconds: group.health_check_interval_seconds.map(Always),
+        health_check_timeout_seconds: group.health_check_timeout_seconds.map(Always),
+        healthy_threshold_count: group.healthy_threshold_count.map(Always),
+        unhealthy_threshold_count: group.unhealthy_threshold_count.map(Always),
         matcher: group
             .matcher
             .as_ref()
-            .map(|m| Matcher { http_code: m.http_code.clone(), grpc_code: m.grpc_code.clone() }),
+            .map(|m| Always(Matcher { http_code: m.http_code.clone(), grpc_code: m.grpc_code.clone() })),
         attributes: None,
     };
     let status = TargetGroupStatus { arn: arn.clone(), full_name: full_name(&arn) };
@@ -349,7 +320,7 @@ mod tests {
 
     #[test]
     fn every_attribute_has_its_key() {
-        check_keys::<TargetGroupAttributes>(&keys(false));
+        check_keys::<TargetGroupAttributes>(&KEYS);
     }
 
     #[test]
@@ -357,12 +328,14 @@ mod tests {
         let read = |pairs: &[(&'static str, &'static str)]| {
             attributes::<TargetGroupAttributes>(pairs.iter().map(|(k, v)| (Some(*k), Some(*v))))
         };
-        let live = read(&[("stickiness.enabled", "true"), ("slow_start.duration_seconds", "30"), ("new", "x")])?;
-        assert_eq!((live.stickiness_enabled, live.slow_start_duration_seconds), (Some(true), Some(30)));
-        let wanted = read(&[("stickiness.enabled", "true"), ("deregistration_delay.timeout_seconds", "30")])?;
+        let cookie = ("stickiness.app_cookie.cookie_name", "session");
+        let live =
+            read(&[("stickiness.enabled", "true"), ("slow_start.duration_seconds", "30"), cookie, ("new", "x")])?;
+        assert_eq!((live.stickiness_enabled, live.slow_start_duration_seconds), (Some(Always(true)), Some(Always(30))));
+        let wanted = read(&[("stickiness.enabled", "true"), ("slow_start.duration_seconds", "60")])?;
         assert_eq!(
-            attribute_changes(&keys(false), Some(&live), Some(&wanted)),
-            [("deregistration_delay.timeout_seconds", "30".into()), ("slow_start.duration_seconds", "0".into())]
+            attribute_changes(&KEYS, Some(&live), Some(&wanted)),
+            [("stickiness.app_cookie.cookie_name", String::new()), ("slow_start.duration_seconds", "60".into())]
         );
         Ok(())
     }

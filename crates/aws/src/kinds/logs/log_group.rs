@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::tagging::{self, Tags};
 use crate::kind::{Desired, Kind, Live};
+use crate::tagging::{self, Tags};
 
 /// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
