@@ -57,12 +57,7 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     fn delete(aws: &Aws, live: &Live<Self>) -> impl Future<Output = Result<()>> + Send;
 
     /// Sets and removes tags. Kinds without tags of their own leave it out.
-    fn tag(
-        _aws: &Aws,
-        _live: &Live<Self>,
-        _set: &BTreeMap<String, String>,
-        _remove: &BTreeSet<String>,
-    ) -> impl Future<Output = Result<()>> + Send {
+    fn tag(_aws: &Aws, _live: &Live<Self>, _tags: &Retag) -> impl Future<Output = Result<()>> + Send {
         async { Err(Error::terminal(Self::KIND, "this kind has no tags")) }
     }
 }
@@ -144,6 +139,15 @@ impl<K> Desired<K> {
     }
 }
 
+/// What is to become of some tags.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Retag {
+    /// Those to set.
+    pub(crate) set: BTreeMap<String, String>,
+    /// The keys of those to remove.
+    pub(crate) remove: BTreeSet<String>,
+}
+
 /// A kind without its type: what the registry holds.
 #[async_trait]
 pub(crate) trait Driver: Send + Sync {
@@ -218,13 +222,9 @@ impl<K: Kind> Of<K> {
                 if wanted.changed.iter().any(|field| field != "tags") {
                     K::update(aws, live, &Self::desired(wanted)?).await?;
                 }
-                let set: BTreeMap<_, _> = wanted
-                    .tags
-                    .iter()
-                    .filter(|(k, v)| live.tags.get(*k) != Some(v))
-                    .map(|(k, v)| (k.clone(), v.clone()))
-                    .collect();
-                Self::tag(aws, live, &set, &wanted.remove_tags).await
+                let mut set = wanted.tags.clone();
+                set.retain(|key, value| live.tags.get(key) != Some(value));
+                Self::tag(aws, live, Retag { set, remove: wanted.remove_tags.clone() }).await
             }
             Op::Delete { live } => {
                 // An older revision comes as the newest one's view with its own id.
@@ -234,13 +234,16 @@ impl<K: Kind> Of<K> {
                     result => result.map(|()| Done::default()),
                 }
             }
-            Op::Tag { live, set, remove } => Self::tag(aws, Self::typed(live)?, set, remove).await,
+            Op::Tag { live, set, remove } => {
+                let tags = Retag { set: set.clone(), remove: remove.clone() };
+                Self::tag(aws, Self::typed(live)?, tags).await
+            }
         }
     }
 
-    async fn tag(aws: &Aws, live: &Live<K>, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Result<Done> {
-        if !set.is_empty() || !remove.is_empty() {
-            K::tag(aws, live, set, remove).await?;
+    async fn tag(aws: &Aws, live: &Live<K>, tags: Retag) -> Result<Done> {
+        if !tags.set.is_empty() || !tags.remove.is_empty() {
+            K::tag(aws, live, &tags).await?;
         }
         Ok(Done::default())
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::{self, Tags};
 
 /// A certificate. It can be used once its domains are validated: the status names the DNS records to make.
@@ -135,12 +135,8 @@ impl Kind for Certificate {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
         if !set.is_empty() {
             let add = aws.acm.add_tags_to_certificate().certificate_arn(&live.id);
             add.set_tags(Some(sdk_tags(set)?)).send().await?;

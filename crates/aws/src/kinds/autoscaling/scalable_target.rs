@@ -1,7 +1,5 @@
 //! ScalableTarget: the band in which autoscaling may move a service's task count.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::ecs::{cluster::Cluster, service::Service};
 use crate::tagging::{self, Tags};
 
@@ -153,12 +151,8 @@ impl Kind for ScalableTarget {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             let set = set.clone().into_iter().collect();

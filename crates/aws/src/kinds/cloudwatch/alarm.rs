@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::{self, Tags};
 
 /// A metric alarm. It watches either one metric (`namespace`, `metricName` and what goes with them) or
@@ -156,12 +156,8 @@ impl Kind for Alarm {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             aws.cloudwatch.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;

@@ -1,7 +1,5 @@
 //! ElasticIp: a public IPv4 address that stays.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_ec2::types::{self as sdk, DomainType, ResourceType};
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -11,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{asks, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// A public IPv4 address; its id is the allocation's. Who uses it says so: a `NatGateway` by its `allocation`.
 /// Once released it is hardly ever to be had again, so an address that others have in their rules deserves
@@ -82,13 +80,8 @@ impl Kind for ElasticIp {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

@@ -1,7 +1,5 @@
 //! FlowLog: a record of a network's traffic.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_ec2::types::{self as sdk, FlowLogsResourceType, ResourceType};
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
@@ -12,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::super::iam::role::Role;
 use super::super::logs::log_group::LogGroup;
 use super::vpc::Vpc;
-use super::{asks, name_of, tag, tag_specification, tags_of};
+use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// Who talked to whom in a Vpc, how much, and whether it was let through; not what was said
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html>). Nothing but its tags can be changed:
@@ -87,16 +85,10 @@ impl Kind for FlowLog {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for filters in asks(scope, "flow-log-id") {
-            let pages = aws.ec2.describe_flow_logs().set_filter(filters).into_paginator().items().send();
-            let logs = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-            // Those of subnets, interfaces and transit gateways are not of this kind.
-            for log in logs.iter().filter(|log| log.resource_id().is_some_and(|id| id.starts_with("vpc-"))) {
-                found.push(live(log)?);
-            }
-        }
-        Ok(found)
+        let ask = |filters| aws.ec2.describe_flow_logs().set_filter(filters).into_paginator().items().send().collect();
+        let logs: Vec<sdk::FlowLog> = all(scope, "flow-log-id", ask).await?;
+        // Those of subnets, interfaces and transit gateways are not of this kind.
+        logs.iter().filter(|log| log.resource_id().is_some_and(|id| id.starts_with("vpc-"))).map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -127,46 +119,31 @@ impl Kind for FlowLog {
             .tag_specifications(tag_specification(ResourceType::VpcFlowLog, &desired.name, &desired.tags))
             .send()
             .await?;
-        // The call succeeds even when it made nothing.
-        if let Some(error) = made.unsuccessful().iter().find_map(|item| item.error.as_ref()) {
-            let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-            return Err(Error::refused(CALL, code, message));
-        }
+        done(CALL, made.unsuccessful())?;
         made.flow_log_ids().first().cloned().ok_or_else(|| Error::incomplete(CALL, "flowLogId"))
     }
 
-    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        let FlowLog {
-            vpc: _,
-            traffic_type: _,
-            log_destination_type: _,
-            log_group: _,
-            log_destination: _,
-            role: _,
-            max_aggregation_interval: _,
-            log_format: _,
-        } = &desired.spec;
+    /// AWS has no call for it. A field more does not get past `create`, which names them all.
+    async fn update(_: &Aws, _: &Live<Self>, _: &Desired<Self>) -> Result<()> {
         Ok(())
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         const CALL: &str = "ec2.DeleteFlowLogs";
         let gone = aws.ec2.delete_flow_logs().flow_log_ids(&live.id).send().await?;
-        match gone.unsuccessful().iter().find_map(|item| item.error.as_ref()) {
-            None => Ok(()),
-            Some(error) => {
-                Err(Error::refused(CALL, error.code().unwrap_or_default(), error.message().unwrap_or_default()))
-            }
-        }
+        done(CALL, gone.unsuccessful())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
+    }
+}
+
+/// The calls succeed even when they do nothing.
+fn done(call: &str, unsuccessful: &[sdk::UnsuccessfulItem]) -> Result<()> {
+    match unsuccessful.iter().find_map(|item| item.error.as_ref()) {
+        None => Ok(()),
+        Some(error) => Err(Error::refused(call, error.code().unwrap_or_default(), error.message().unwrap_or_default())),
     }
 }
 

@@ -1,7 +1,5 @@
 //! InternetGateway: a network's way to the internet and back.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_ec2::types::{self as sdk, AttachmentStatus, ResourceType};
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -10,10 +8,10 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{asks, name_of, tag, tag_specification, tags_of};
+use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// The way to the internet. A Vpc has one at most; a `RouteTable` sends traffic through it, and what is
 /// reached through it needs a public address. It cannot be detached while an address of the Vpc is mapped:
@@ -41,14 +39,10 @@ impl Kind for InternetGateway {
     const CLASS: CreateClass = CreateClass::Lookup;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for filters in asks(scope, "internet-gateway-id") {
-            let pages = aws.ec2.describe_internet_gateways().set_filters(filters).into_paginator().items().send();
-            for gateway in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-                found.push(live(&gateway)?);
-            }
-        }
-        Ok(found)
+        let ask = |filters| {
+            aws.ec2.describe_internet_gateways().set_filters(filters).into_paginator().items().send().collect()
+        };
+        all(scope, "internet-gateway-id", ask).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -81,13 +75,8 @@ impl Kind for InternetGateway {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

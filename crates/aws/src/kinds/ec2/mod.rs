@@ -20,7 +20,8 @@ use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 
 use crate::client::Aws;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::kind::Retag;
 
 /// The filters of the calls that together see what a scope wants: one call for what is owned, one for
 /// ids, if any; a single one without filters when something is looked up by its fields. `id_filter` is
@@ -42,6 +43,23 @@ pub(crate) fn asks(scope: &Scope, id_filter: &str) -> Vec<Option<Vec<Filter>>> {
         asks.push(Some(vec![filter(id_filter, scope.ids.iter().cloned())]));
     }
     asks
+}
+
+/// What all of those calls find together.
+pub(crate) async fn all<T, E, F>(
+    scope: &Scope,
+    id_filter: &str,
+    ask: impl Fn(Option<Vec<Filter>>) -> F,
+) -> Result<Vec<T>>
+where
+    E: Into<Error>,
+    F: Future<Output = std::result::Result<Vec<T>, E>>,
+{
+    let mut found = vec![];
+    for filters in asks(scope, id_filter) {
+        found.extend(ask(filters).await.map_err(Into::into)?);
+    }
+    Ok(found)
 }
 
 /// One filter of a describe call.
@@ -83,7 +101,7 @@ pub(crate) fn canonical(cidr: &Cidr) -> Cidr {
 }
 
 /// Sets and removes tags of anything in EC2.
-pub(crate) async fn tag(aws: &Aws, id: &str, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Result<()> {
+pub(crate) async fn tag(aws: &Aws, id: &str, Retag { set, remove }: &Retag) -> Result<()> {
     if !set.is_empty() {
         aws.ec2.create_tags().resources(id).set_tags(Some(sdk_tags(set))).send().await?;
     }

@@ -1,7 +1,5 @@
 //! NatGateway: the way out for what has no public address.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_ec2::types::{self as sdk, NatGatewayState, ResourceType};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -12,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::elastic_ip::ElasticIp;
 use super::subnet::Subnet;
-use super::{asks, name_of, tag, tag_specification, tags_of};
+use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// Lets private subnets reach out and nobody in. It takes a minute or two to be made, and as long to go. A
 /// public one fails, late, in a Vpc whose internet gateway is not attached yet, and nothing in its fields
@@ -59,18 +57,12 @@ impl Kind for NatGateway {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for filters in asks(scope, "nat-gateway-id") {
-            let pages = aws.ec2.describe_nat_gateways().set_filter(filters).into_paginator().items().send();
-            for gateway in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-                // Listed for about an hour after its end
-                // (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html>).
-                if gateway.state != Some(NatGatewayState::Deleted) {
-                    found.push(live(&gateway)?);
-                }
-            }
-        }
-        Ok(found)
+        let ask =
+            |filters| aws.ec2.describe_nat_gateways().set_filter(filters).into_paginator().items().send().collect();
+        let gateways: Vec<sdk::NatGateway> = all(scope, "nat-gateway-id", ask).await?;
+        // Listed for about an hour after its end
+        // (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html>).
+        gateways.iter().filter(|gateway| gateway.state != Some(NatGatewayState::Deleted)).map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -100,13 +92,8 @@ impl Kind for NatGateway {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

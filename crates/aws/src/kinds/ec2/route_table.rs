@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::route::{Route, reroute, written};
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{asks, filter, name_of, tag, tag_specification, tags_of};
+use super::{all, filter, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// The routes of some subnets. The most specific route that matches decides
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/route-tables-priority.html>). A subnet that no table
@@ -51,14 +51,9 @@ impl Kind for RouteTable {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for filters in asks(scope, "route-table-id") {
-            let pages = aws.ec2.describe_route_tables().set_filters(filters).into_paginator().items().send();
-            for table in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-                found.push(live(&table)?);
-            }
-        }
-        Ok(found)
+        let ask =
+            |filters| aws.ec2.describe_route_tables().set_filters(filters).into_paginator().items().send().collect();
+        all(scope, "route-table-id", ask).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -96,13 +91,8 @@ impl Kind for RouteTable {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

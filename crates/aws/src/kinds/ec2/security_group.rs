@@ -1,6 +1,6 @@
 //! SecurityGroup: who may reach what has it, and whom that may reach.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{self as sdk, ResourceType, TagSpecification};
 use holdfast_core::Spec;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::group_rule::{Changes, GroupRule, changes, groups, rules};
 use super::vpc::Vpc;
-use super::{asks, filter, sdk_tags, tag, tags_of};
+use super::{all, filter, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// A firewall around what has it. It lets through what a rule says, and the answers to that. At most 60 rules
 /// each way, unless the quota was raised (<https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>);
@@ -56,14 +56,9 @@ impl Kind for SecurityGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         // The list has the rules too; DescribeSecurityGroupRules would add their ids, which no call needs.
-        let mut found = vec![];
-        for filters in asks(scope, "group-id") {
-            let pages = aws.ec2.describe_security_groups().set_filters(filters).into_paginator().items().send();
-            for group in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-                found.push(live(&group)?);
-            }
-        }
-        Ok(found)
+        let ask =
+            |filters| aws.ec2.describe_security_groups().set_filters(filters).into_paginator().items().send().collect();
+        all(scope, "group-id", ask).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -102,13 +97,8 @@ impl Kind for SecurityGroup {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

@@ -1,7 +1,5 @@
 //! Subnet: a range of a Vpc's addresses, in one zone.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_ec2::types::{self as sdk, ResourceType, SubnetCidrBlockStateCode, SubnetState};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -11,10 +9,10 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{asks, boolean, name_of, tag, tag_specification, tags_of};
+use super::{all, boolean, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// A range of addresses in one availability zone. What makes it public or private is the `RouteTable` that
 /// lists it: one with a route to an internet gateway, or one without.
@@ -77,14 +75,8 @@ impl Kind for Subnet {
     const CLASS: CreateClass = CreateClass::Lookup;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for filters in asks(scope, "subnet-id") {
-            let pages = aws.ec2.describe_subnets().set_filters(filters).into_paginator().items().send();
-            for subnet in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-                found.push(live(&subnet)?);
-            }
-        }
-        Ok(found)
+        let ask = |filters| aws.ec2.describe_subnets().set_filters(filters).into_paginator().items().send().collect();
+        all(scope, "subnet-id", ask).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -109,37 +101,31 @@ impl Kind for Subnet {
             cidr_block: _,
             availability_zone: _,
             ipv6_cidr_block: _,
-            map_public_ip_on_launch,
-            assign_ipv6_address_on_creation,
-            enable_dns64,
-            private_dns_hostname_type_on_launch,
-            enable_resource_name_dns_a_record_on_launch,
-            enable_resource_name_dns_aaaa_record_on_launch,
+            map_public_ip_on_launch: public_ip,
+            assign_ipv6_address_on_creation: ipv6,
+            enable_dns64: dns64,
+            private_dns_hostname_type_on_launch: hostname,
+            enable_resource_name_dns_a_record_on_launch: a,
+            enable_resource_name_dns_aaaa_record_on_launch: aaaa,
         } = &desired.spec;
         // "You can only modify one attribute at a time."
         // <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html>
         let modify = || aws.ec2.modify_subnet_attribute().subnet_id(&live.id);
         let value = |stated: &Option<bool>| boolean(stated.unwrap_or(false));
-        if desired.changed("mapPublicIpOnLaunch") {
-            modify().map_public_ip_on_launch(value(map_public_ip_on_launch)).send().await?;
-        }
-        if desired.changed("assignIpv6AddressOnCreation") {
-            modify().assign_ipv6_address_on_creation(value(assign_ipv6_address_on_creation)).send().await?;
-        }
-        if desired.changed("enableDns64") {
-            modify().enable_dns64(value(enable_dns64)).send().await?;
-        }
-        if desired.changed("privateDnsHostnameTypeOnLaunch") {
-            let word = private_dns_hostname_type_on_launch.as_deref().unwrap_or("ip-name");
-            modify().private_dns_hostname_type_on_launch(word.into()).send().await?;
-        }
-        if desired.changed("enableResourceNameDnsARecordOnLaunch") {
-            let on = value(enable_resource_name_dns_a_record_on_launch);
-            modify().enable_resource_name_dns_a_record_on_launch(on).send().await?;
-        }
-        if desired.changed("enableResourceNameDnsAAAARecordOnLaunch") {
-            let on = value(enable_resource_name_dns_aaaa_record_on_launch);
-            modify().enable_resource_name_dns_aaaa_record_on_launch(on).send().await?;
+        let hostname = hostname.as_deref().unwrap_or("ip-name").into();
+        let changes = [
+            ("mapPublicIpOnLaunch", modify().map_public_ip_on_launch(value(public_ip))),
+            ("assignIpv6AddressOnCreation", modify().assign_ipv6_address_on_creation(value(ipv6))),
+            ("enableDns64", modify().enable_dns64(value(dns64))),
+            ("privateDnsHostnameTypeOnLaunch", modify().private_dns_hostname_type_on_launch(hostname)),
+            ("enableResourceNameDnsARecordOnLaunch", modify().enable_resource_name_dns_a_record_on_launch(value(a))),
+            (
+                "enableResourceNameDnsAAAARecordOnLaunch",
+                modify().enable_resource_name_dns_aaaa_record_on_launch(value(aaaa)),
+            ),
+        ];
+        for (_, change) in changes.into_iter().filter(|(field, _)| desired.changed(field)) {
+            change.send().await?;
         }
         Ok(())
     }
@@ -149,13 +135,8 @@ impl Kind for Subnet {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 
@@ -175,9 +156,7 @@ fn live(subnet: &sdk::Subnet) -> Result<Live<Subnet>> {
         map_public_ip_on_launch: subnet.map_public_ip_on_launch,
         assign_ipv6_address_on_creation: subnet.assign_ipv6_address_on_creation,
         enable_dns64: subnet.enable_dns64,
-        private_dns_hostname_type_on_launch: dns
-            .and_then(|dns| dns.hostname_type.as_ref())
-            .map(|word| word.as_str().to_owned()),
+        private_dns_hostname_type_on_launch: dns.and_then(|dns| Some(dns.hostname_type.as_ref()?.as_str().to_owned())),
         enable_resource_name_dns_a_record_on_launch: dns.and_then(|dns| dns.enable_resource_name_dns_a_record),
         enable_resource_name_dns_aaaa_record_on_launch: dns.and_then(|dns| dns.enable_resource_name_dns_aaaa_record),
     };
@@ -207,7 +186,6 @@ mod tests {
         };
         let subnet = sdk::Subnet::builder()
             .subnet_id("subnet-1")
-            .state(SubnetState::Available)
             .private_dns_name_options_on_launch(dns)
             .ipv6_cidr_block_association_set(block("2001:db8:0:1::/64", SubnetCidrBlockStateCode::Disassociated))
             .ipv6_cidr_block_association_set(block("2001:db8:0:2::/64", SubnetCidrBlockStateCode::Associated))
@@ -215,6 +193,5 @@ mod tests {
         let live = live(&subnet).unwrap();
         assert_eq!(live.spec.private_dns_hostname_type_on_launch.as_deref(), Some("resource-name"));
         assert_eq!(live.spec.ipv6_cidr_block, Some(Cidr("2001:db8:0:2::/64".into())));
-        assert_eq!(live.phase, Phase::Ready);
     }
 }

@@ -1,7 +1,5 @@
 //! Vpc: an isolated network of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_ec2::types::{self as sdk, ResourceType, VpcAttributeName, VpcState};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -13,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{asks, boolean, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// An isolated network. AWS makes a main route table, a default group and a default network ACL with
 /// it; Holdfast leaves those alone.
@@ -94,13 +92,8 @@ impl Kind for Vpc {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

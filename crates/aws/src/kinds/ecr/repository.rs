@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::{self, Tags};
 
 /// The tag that remembers `emptyOnDelete` on the repository itself, so that a delete needs no document.
@@ -190,11 +190,12 @@ impl Kind for Repository {
             }
         }
         if desired.changed("emptyOnDelete") {
-            let key = EMPTY_ON_DELETE.to_owned();
+            let mut tags = Retag::default();
             match empty_on_delete {
-                true => Self::tag(aws, live, &BTreeMap::from([(key, "true".into())]), &BTreeSet::new()).await?,
-                false => Self::tag(aws, live, &BTreeMap::new(), &BTreeSet::from([key])).await?,
+                true => drop(tags.set.insert(EMPTY_ON_DELETE.into(), "true".into())),
+                false => drop(tags.remove.insert(EMPTY_ON_DELETE.into())),
             }
+            Self::tag(aws, live, &tags).await?;
         }
         Ok(())
     }
@@ -205,12 +206,8 @@ impl Kind for Repository {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             aws.ecr.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set)?)).send().await?;

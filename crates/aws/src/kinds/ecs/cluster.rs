@@ -1,6 +1,6 @@
 //! Cluster: where tasks and services of ECS run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_ecs::types::{self as sdk, ClusterSettingName};
 use holdfast_core::Spec;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{CapacityProviderStrategyItem, clusters, sdk_strategy, sdk_tags, strategy, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::logs::log_group::LogGroup;
 
 /// A cluster of ECS. CreateCluster answers with a cluster that is there already instead of refusing, which is
@@ -165,13 +165,8 @@ impl Kind for Cluster {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.status.arn, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.status.arn, tags).await
     }
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, Result};
+use crate::kind::Retag;
 
 /// All clusters of the region with what belongs to them, asked once a sweep: Cluster shows them, and Service
 /// looks into them. A page of names and a call per 100, whosever they are.
@@ -69,7 +70,7 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
 }
 
 /// Sets and removes tags of anything in ECS.
-async fn tag(aws: &Aws, arn: &str, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Result<()> {
+async fn tag(aws: &Aws, arn: &str, Retag { set, remove }: &Retag) -> Result<()> {
     if !set.is_empty() {
         aws.ecs.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
     }

@@ -1,6 +1,6 @@
 //! Service: tasks that ECS keeps running.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_ecs::types::{self as sdk, ServiceField};
 use holdfast_core::Spec;
@@ -19,7 +19,7 @@ use super::{CapacityProviderStrategyItem, clusters, last_part, only_missing, sdk
 use super::{tag, tags_of, trouble};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// Tasks of one definition that ECS keeps running, replaces when it changes, and registers with load balancers.
 /// A target group has to hang on a listener first: name the listener in `dependsOn`.
@@ -270,13 +270,8 @@ impl Kind for Service {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

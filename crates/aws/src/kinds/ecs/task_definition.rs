@@ -15,7 +15,7 @@ use super::volume::Volume;
 use super::{last_part, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::iam::role::Role;
 
 /// How many revisions stay, the newest included.
@@ -200,13 +200,8 @@ impl Kind for TaskDefinition {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

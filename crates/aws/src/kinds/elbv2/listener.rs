@@ -1,7 +1,5 @@
 //! Listener: a port of a load balancer, and what happens to the requests that come there.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Replace, Spec as _, Tier};
@@ -14,7 +12,7 @@ use super::load_balancer::{LoadBalancer, all};
 use super::{sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::acm::certificate::Certificate;
 
 /// A port of a load balancer. Two listeners on one port are refused by AWS. Further rules and further
@@ -119,13 +117,8 @@ impl Kind for Listener {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

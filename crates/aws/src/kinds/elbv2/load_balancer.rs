@@ -1,6 +1,6 @@
 //! LoadBalancer: the entrance to a system, for HTTP or for TCP.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_elasticloadbalancingv2::types::{self as sdk, LoadBalancerAttribute, LoadBalancerStateEnum};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{attribute_changes, attributes, full_name, is_asked_for, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::ec2::{security_group::SecurityGroup, subnet::Subnet};
 
 /// A load balancer. Its name has at most 32 letters, digits and hyphens, and must not begin with
@@ -211,13 +211,8 @@ impl Kind for LoadBalancer {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod listener;
 pub(crate) mod load_balancer;
 pub(crate) mod target_group;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::types::Tag;
 use holdfast_core::diff::diff;
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::Kind;
+use crate::kind::{Kind, Retag};
 use crate::tagging::{self, Tags};
 
 /// True when something is asked for by its id, or by a lookup that it may fit. `spec` is what the list
@@ -55,7 +55,7 @@ pub(crate) async fn tags_of(aws: &Aws, scope: &Scope, arns: &[String]) -> Result
 }
 
 /// Sets and removes tags of anything in Elastic Load Balancing.
-pub(crate) async fn tag(aws: &Aws, id: &str, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Result<()> {
+pub(crate) async fn tag(aws: &Aws, id: &str, Retag { set, remove }: &Retag) -> Result<()> {
     if !set.is_empty() {
         aws.elbv2.add_tags().resource_arns(id).set_tags(sdk_tags(set)).send().await?;
     }
@@ -118,6 +118,8 @@ pub(crate) fn attribute_changes<T: Serialize>(
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// Every field of a record of attributes has its key, and every key its field.

@@ -1,7 +1,5 @@
 //! TargetGroup: where a load balancer sends requests, and how it tells who is healthy.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_elasticloadbalancingv2::types::{self as sdk, TargetGroupAttribute};
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{attribute_changes, attributes, full_name, is_asked_for, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::ec2::vpc::Vpc;
 
 /// A group of targets of a load balancer. An ECS service registers its tasks in it; Holdfast does not
@@ -269,13 +267,8 @@ impl Kind for TargetGroup {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
-        tag(aws, &live.id, set, remove).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 
 /// An IAM role. It has exactly the policies that are stated here: one that somebody attached by hand is
 /// drift and is taken away.
@@ -193,12 +193,8 @@ impl Kind for Role {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
         if !set.is_empty() {
             aws.iam.tag_role().role_name(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
         }

@@ -1,7 +1,5 @@
 //! LogGroup: where containers, flow logs and databases write.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aws_sdk_cloudwatchlogs::types as sdk;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -11,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::{self, Tags};
 
 /// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
@@ -101,12 +99,8 @@ impl Kind for LogGroup {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             let set = set.clone().into_iter().collect();

@@ -1,6 +1,6 @@
 //! Topic: where alarms and events are published.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::Tag;
 use holdfast_core::Spec;
@@ -9,9 +9,11 @@ use holdfast_core::types::{JsonText, Policy};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
+use super::policy::{default_policy, is_default};
+use super::{Attribute, Told, changes, stated};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::{self, Tags};
 
 /// A topic. Its name has at most 256 letters, digits, hyphens and underscores; the name of a FIFO topic has to
@@ -67,8 +69,7 @@ impl Kind for Topic {
             let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { continue };
             let detail = aws.sns.get_topic_attributes().topic_arn(&arn).send().await.or_absent()?;
             if let Some(detail) = detail {
-                let attributes = detail.attributes.unwrap_or_default();
-                found.push(live(&attributes, arn, name).tags(tags));
+                found.push(live(&Told(detail.attributes.unwrap_or_default()), arn, name).tags(tags));
             }
         }
         Ok(found)
@@ -76,12 +77,11 @@ impl Kind for Topic {
 
     /// AWS answers a second create with the same attributes and tags with the first topic, and refuses others.
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
-        let attributes = texts(&desired.spec).into_iter().filter_map(|(key, _, text)| Some((key.to_owned(), text?)));
         let made = aws
             .sns
             .create_topic()
             .name(&desired.name)
-            .set_attributes(Some(attributes.collect()))
+            .set_attributes(stated(attributes(&desired.spec, "")))
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
@@ -89,17 +89,7 @@ impl Kind for Topic {
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        for (key, field, text) in texts(&desired.spec) {
-            if !desired.changed(field) {
-                continue;
-            }
-            let text = text.unwrap_or_else(|| match key {
-                "Policy" => default_policy(&live.status.arn).json(),
-                "TracingConfig" => "PassThrough".into(),
-                "SignatureVersion" => "1".into(),
-                "ContentBasedDeduplication" => "false".into(),
-                _ => String::new(),
-            });
+        for (key, text) in changes(desired, attributes(&desired.spec, &live.id)) {
             let set = aws.sns.set_topic_attributes().topic_arn(&live.id);
             set.attribute_name(key).attribute_value(text).send().await?;
         }
@@ -111,12 +101,8 @@ impl Kind for Topic {
         Ok(())
     }
 
-    async fn tag(
-        aws: &Aws,
-        live: &Live<Self>,
-        set: &BTreeMap<String, String>,
-        remove: &BTreeSet<String>,
-    ) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
         if !set.is_empty() {
             aws.sns.tag_resource().resource_arn(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
         }
@@ -128,8 +114,8 @@ impl Kind for Topic {
     }
 }
 
-/// AWS's key, our field and the text of each attribute, encryption and access first.
-fn texts(spec: &Topic) -> [(&'static str, &'static str, Option<String>); 8] {
+/// The attributes, encryption and access first.
+fn attributes(spec: &Topic, arn: &str) -> [Attribute; 8] {
     let Topic {
         display_name,
         kms_master_key_id,
@@ -140,52 +126,18 @@ fn texts(spec: &Topic) -> [(&'static str, &'static str, Option<String>); 8] {
         fifo_topic,
         content_based_deduplication,
     } = spec;
+    let none = String::new;
     [
-        ("KmsMasterKeyId", "kmsMasterKeyId", kms_master_key_id.clone()),
-        ("Policy", "policy", policy.as_ref().map(Policy::json)),
-        ("DisplayName", "displayName", display_name.clone()),
-        ("DeliveryPolicy", "deliveryPolicy", delivery_policy.as_ref().map(JsonText::json)),
-        ("TracingConfig", "tracingConfig", tracing_config.clone()),
-        ("SignatureVersion", "signatureVersion", signature_version.clone()),
+        Attribute("KmsMasterKeyId", kms_master_key_id.clone(), none()),
+        Attribute("Policy", policy.as_ref().map(Policy::json), default_policy(arn).json()),
+        Attribute("DisplayName", display_name.clone(), none()),
+        Attribute::json("DeliveryPolicy", delivery_policy, ""),
+        Attribute("TracingConfig", tracing_config.clone(), "PassThrough".into()),
+        Attribute("SignatureVersion", signature_version.clone(), "1".into()),
         // A standard topic is one that does not say this; AWS refuses `false` for some names.
-        ("FifoTopic", "fifoTopic", fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string())),
-        (
-            "ContentBasedDeduplication",
-            "contentBasedDeduplication",
-            content_based_deduplication.map(|dedup| dedup.to_string()),
-        ),
+        Attribute("FifoTopic", fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string()), none()),
+        Attribute("ContentBasedDeduplication", content_based_deduplication.map(|on| on.to_string()), "false".into()),
     ]
-}
-
-/// The policy that AWS gives a topic made without one
-/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html>).
-fn default_policy(arn: &str) -> Policy {
-    let account = arn.split(':').nth(4).unwrap_or_default();
-    let actions = ["GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic"];
-    let actions = actions.into_iter().chain(["Subscribe", "ListSubscriptionsByTopic", "Publish"]);
-    Policy(serde_json::json!({
-        "Version": "2008-10-17",
-        "Id": "__default_policy_ID",
-        "Statement": [{
-            "Sid": "__default_statement_ID",
-            "Effect": "Allow",
-            "Principal": { "AWS": "*" },
-            "Action": actions.map(|action| format!("SNS:{action}")).collect::<Vec<_>>(),
-            "Resource": arn,
-            "Condition": { "StringEquals": { "AWS:SourceOwner": account } },
-        }],
-    }))
-}
-
-/// True for AWS's default policy. Which actions it lists has changed over the years; who may has not.
-fn is_default(policy: &Policy, arn: &str) -> bool {
-    let plain = |mut policy: serde_json::Value| {
-        if let Some(statement) = policy.pointer_mut("/Statement/0").and_then(|s| s.as_object_mut()) {
-            statement.remove("Action");
-        }
-        policy
-    };
-    plain(policy.0.clone()) == plain(default_policy(arn).0)
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
@@ -200,18 +152,17 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.map_err(|error| Error::terminal("sns.TagResource", error.to_string()))
 }
 
-fn live(attributes: &HashMap<String, String>, arn: String, name: String) -> Live<Topic> {
-    let get = |key: &str| attributes.get(key).filter(|text| !text.is_empty()).cloned();
+fn live(told: &Told, arn: String, name: String) -> Live<Topic> {
     let spec = Topic {
-        display_name: get("DisplayName"),
-        kms_master_key_id: get("KmsMasterKeyId"),
-        policy: get("Policy").map(|text| Policy::parse(&text)).filter(|policy| !is_default(policy, &arn)),
-        delivery_policy: get("DeliveryPolicy").map(|text| JsonText::parse(&text)),
-        tracing_config: get("TracingConfig"),
-        signature_version: get("SignatureVersion"),
+        display_name: told.text("DisplayName"),
+        kms_master_key_id: told.text("KmsMasterKeyId"),
+        policy: told.text("Policy").map(|text| Policy::parse(&text)).filter(|policy| !is_default(policy, &arn)),
+        delivery_policy: told.json("DeliveryPolicy"),
+        tracing_config: told.text("TracingConfig"),
+        signature_version: told.text("SignatureVersion"),
         // AWS says nothing of a topic that is none.
-        fifo_topic: Some(get("FifoTopic").is_some_and(|fifo| fifo == "true")),
-        content_based_deduplication: get("ContentBasedDeduplication").map(|dedup| dedup == "true"),
+        fifo_topic: Some(told.flag("FifoTopic").unwrap_or(false)),
+        content_based_deduplication: told.flag("ContentBasedDeduplication"),
     };
     Live::new(arn.clone(), name, spec, TopicStatus { arn })
 }
@@ -221,17 +172,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_policy_is_none_and_an_open_one_is_not() {
+    fn what_nobody_stated_is_none() {
         let arn = "arn:aws:sns:eu-west-1:123456789012:ops";
-        let told = |policy: &Policy| {
-            let attributes = HashMap::from([("Policy".into(), policy.json()), ("DisplayName".into(), String::new())]);
-            live(&attributes, arn.into(), "ops".into()).spec
-        };
-        let default = default_policy(arn);
-        assert_eq!(told(&default).policy, None);
-        assert_eq!(told(&default).display_name, None);
-        let mut open = default.clone();
-        open.0["Statement"][0].as_object_mut().map(|s| s.remove("Condition"));
-        assert_eq!(told(&open).policy, Some(open));
+        let attributes = [("Policy".into(), default_policy(arn).json()), ("DisplayName".into(), String::new())];
+        let spec = live(&Told(attributes.into()), arn.into(), "ops".into()).spec;
+        assert_eq!((spec.policy, spec.display_name), (None, None));
     }
 }
