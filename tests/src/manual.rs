@@ -45,8 +45,9 @@ pub fn index(kinds: &Value) -> anyhow::Result<String> {
     let mut missing = vec![];
     for kind in kinds.as_array().into_iter().flatten() {
         let text = |key: &str| kind[key].as_str().unwrap_or_default();
-        let (name, sentence) = (text("kind"), text("doc").lines().next().unwrap_or_default());
-        out.push_str(&format!("| [{name}]({name}.md) | {} | {sentence} |\n", text("tier")));
+        let (name, doc) = (text("kind"), text("doc").replace('\n', " "));
+        let sentence = doc.split_once(". ").map_or(doc.trim_end_matches('.'), |(first, _)| first);
+        out.push_str(&format!("| [{name}]({name}.md) | {} | {sentence}. |\n", text("tier")));
         let unobserved = kind["unobserved"].as_object().into_iter().flatten();
         let unobserved = unobserved.map(|(field, why)| (field.clone(), why.as_str().unwrap_or_default().to_owned()));
         for (field, reason) in not_in_sandbox(name)?.into_iter().chain(unobserved) {

@@ -134,6 +134,7 @@ kinds! {
     scaling_policy_steps: "ScalingPolicy.steps",
     security_group: "SecurityGroup",
     service: "Service",
+    service_registry: "Service.registry",
     subnet: "Subnet",
     subscription: "Subscription",
     subscription_https: "Subscription.https",

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 const PATH: &str = "desired-state/mashroom";
 
-/// The most calls of a sweep that finds nothing to do.
-const SWEEP: u64 = 45;
+/// The most calls of a sweep of prod that finds nothing to do: 37 when this was written, 45 is the promise.
+const SWEEP: u64 = 40;
 
 fn stage() -> Stage {
     let stage = Stage::take().expect("a stage");
@@ -82,6 +82,7 @@ fn a_sweep_that_finds_nothing_costs_few_calls_whatever_else_is_there() {
     stage.proxy.clear();
     let told = assert_empty_plan(&stage, "prod")["awsCalls"].as_u64().expect("a number");
     assert_eq!(told, stage.proxy.count() as u64, "what is told is what the proxy saw\n{}", stage.proxy.table());
+    eprintln!("SWEEPCOUNT {told}");
     assert!(told <= SWEEP, "{told} calls\n{}", stage.proxy.table());
 
     let before = stage.proxy.counts_by_operation();

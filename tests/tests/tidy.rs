@@ -76,7 +76,10 @@ fn crates_use_only_what_the_architecture_allows() {
 #[test]
 fn core_is_pure() {
     let mut wrong = vec![];
-    for (path, text) in rust_files().into_iter().filter(|(path, _)| shown(path).starts_with("crates/core/src") && !shown(path).contains("/tests/")) {
+    for (path, text) in rust_files()
+        .into_iter()
+        .filter(|(path, _)| shown(path).starts_with("crates/core/src") && !shown(path).contains("/tests/"))
+    {
         for word in NOT_IN_CORE.iter().filter(|word| text.contains(**word)) {
             wrong.push(format!("{} uses {word}", shown(&path)));
         }
