@@ -82,7 +82,6 @@ fn a_sweep_that_finds_nothing_costs_few_calls_whatever_else_is_there() {
     stage.proxy.clear();
     let told = assert_empty_plan(&stage, "prod")["awsCalls"].as_u64().expect("a number");
     assert_eq!(told, stage.proxy.count() as u64, "what is told is what the proxy saw\n{}", stage.proxy.table());
-    eprintln!("SWEEPCOUNT {told}");
     assert!(told <= SWEEP, "{told} calls\n{}", stage.proxy.table());
 
     let before = stage.proxy.counts_by_operation();
