@@ -14,7 +14,7 @@ const ENV: &str = "prod";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let began = Instant::now();
-    say("building holdfast (cold: 7 to 12 minutes on two cores, the AWS SDKs; warm: seconds)");
+    say("building holdfast (cold: 5 to 10 minutes on two cores, the AWS SDKs; warm: seconds)");
     cargo(&["build", "--quiet", "--package", "holdfast"])?;
     Sandbox::ready(say)?;
     say("starting the sandbox: an AWS emulator, and a proxy before it that counts calls");

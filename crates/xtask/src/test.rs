@@ -27,7 +27,7 @@ pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
     say("the sandbox: its Python environment, and the tests of its mends (a minute)");
     Sandbox::ready(say)?;
     mends()?;
-    say("the binary and the other crates (cold: 7 to 12 minutes on two cores, the AWS SDKs; warm: seconds)");
+    say("the binary and the other crates (cold: 5 to 10 minutes on two cores, the AWS SDKs; warm: seconds)");
     cargo(&["build", "--workspace", "--all-targets"])?;
     say("all other tests: units, documents, and the binary against the sandbox (5 to 10 minutes)");
     // Two at once: each has an emulator and a binary of its own, and CI has two cores.
