@@ -141,6 +141,7 @@ kinds! {
     target_group: "TargetGroup",
     target_group_lambda: "TargetGroup.lambda",
     task_definition: "TaskDefinition",
+    task_definition_deletion: "TaskDefinition.deletion",
     topic: "Topic",
     topic_fifo: "Topic.fifo",
     vpc: "Vpc",
