@@ -163,7 +163,6 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "DependencyViolation",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
-        "HostedZoneNotEmpty",
         "IncorrectState",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
@@ -228,10 +227,7 @@ fn is_absent(code: &str) -> bool {
     code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
-        || matches!(
-            code,
-            "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException" | "NoSuchHostedZone" | "NoSuchHealthCheck"
-        )
+        || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
 }
 
 #[cfg(test)]

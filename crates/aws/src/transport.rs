@@ -63,7 +63,6 @@ fn service_name(id: &str) -> String {
         "CloudWatch Logs" => "logs".into(),
         "Application Auto Scaling" => "autoscaling".into(),
         "Resource Groups Tagging API" => "tagging".into(),
-        "Route 53" => "route53".into(),
         other => other.to_lowercase().replace(' ', ""),
     }
 }

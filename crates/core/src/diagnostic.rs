@@ -105,12 +105,6 @@ impl Diagnostics {
         self.sources.insert(file.into(), text.into());
     }
 
-    /// Takes over the errors and texts of others.
-    pub fn absorb(&mut self, others: Diagnostics) {
-        self.sources.extend(others.sources);
-        others.list.into_iter().for_each(|diagnostic| self.push(diagnostic));
-    }
-
     /// True when there are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

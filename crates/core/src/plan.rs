@@ -236,11 +236,6 @@ impl Plan {
         self.steps.is_empty() && !self.holds.iter().any(|hold| hold.reason.blocks())
     }
 
-    /// True when there are no steps and no holds that block: what `plan` exits 0 on.
-    pub fn is_empty(&self) -> bool {
-        self.is_converged()
-    }
-
     /// The steps that can start now.
     pub fn startable(&self) -> impl Iterator<Item = (&Step, &Deed)> {
         self.steps.iter().filter(|step| step.after.is_empty()).filter_map(|step| Some((step, step.deed.as_ref()?)))

@@ -297,8 +297,3 @@ impl Engine {
         plan(document, observation, &policy, kinds)
     }
 }
-
-/// True for failures that a later attempt may not meet.
-pub fn is_passing(failure: &Failure) -> bool {
-    failure.class != Class::Terminal
-}
