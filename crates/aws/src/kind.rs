@@ -1,5 +1,6 @@
 //! The contract of a kind, and the adapter that makes a typed kind one of the engine's untyped ones.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -56,14 +57,14 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     /// Deletes it. That it is gone already is a success, and the adapter knows.
     fn delete(aws: &Aws, live: &Live<Self>) -> impl Future<Output = Result<()>> + Send;
 
-    /// Sets and removes tags. Kinds without tags of their own leave it out.
+    /// Sets and removes tags, or writes the mark anew. Kinds under a parent leave it out.
     fn tag(_aws: &Aws, _live: &Live<Self>, _tags: &Retag) -> impl Future<Output = Result<()>> + Send {
         async { Err(Error::terminal(Self::KIND, "this kind has no tags")) }
     }
 }
 
 /// A live resource as its kind sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Live<K: Kind> {
     /// What the kind's calls take, and what `Ref<K>` holds.
     pub(crate) id: String,
@@ -81,6 +82,8 @@ pub(crate) struct Live<K: Kind> {
     pub(crate) remarks: Vec<Remark>,
     /// Changes that AWS accepted for later: paths.
     pub(crate) scheduled: BTreeSet<String>,
+    /// The answer that it was read from, for calls that replace the whole: see [`Live::raw`].
+    pub(crate) raw: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl<K: Kind> Live<K> {
@@ -95,6 +98,7 @@ impl<K: Kind> Live<K> {
             tags: BTreeMap::new(),
             remarks: vec![],
             scheduled: BTreeSet::new(),
+            raw: None,
         }
     }
 
@@ -107,6 +111,25 @@ impl<K: Kind> Live<K> {
     /// The same, in this phase.
     pub(crate) fn phase(mut self, phase: Phase) -> Self {
         self.phase = phase;
+        self
+    }
+
+    /// The same, with AWS's own view of it: configuration, ETag, lock token. Calls that replace the whole edit that
+    /// view, so that what the spec does not know is not erased.
+    pub(crate) fn keep<T: Any + Send + Sync>(mut self, raw: T) -> Self {
+        self.raw = Some(Arc::new(raw));
+        self
+    }
+
+    /// AWS's own view of it, as [`Live::keep`] got it.
+    pub(crate) fn raw<T: Any>(&self) -> Result<&T> {
+        let raw = self.raw.as_ref().and_then(|raw| raw.downcast_ref());
+        raw.ok_or_else(|| Error::terminal(K::KIND, "its answer was not kept; this is a fault of Holdfast"))
+    }
+
+    /// The same, with a change at this path that AWS accepted for later.
+    pub(crate) fn scheduled(mut self, path: impl Into<String>) -> Self {
+        self.scheduled.insert(path.into());
         self
     }
 
@@ -221,6 +244,10 @@ impl<K: Kind> Of<K> {
                 let live = Self::typed(live)?;
                 if wanted.changed.iter().any(|field| field != "tags") {
                     K::update(aws, live, &Self::desired(wanted)?).await?;
+                    if K::CLAIM == Claim::Mark {
+                        // The update has written the mark with the rest.
+                        return Ok(Done::default());
+                    }
                 }
                 let mut set = wanted.tags.clone();
                 set.retain(|key, value| live.tags.get(key) != Some(value));

@@ -4,6 +4,7 @@ mod client;
 mod error;
 mod kind;
 mod kinds;
+mod mark;
 mod tagging;
 mod transport;
 

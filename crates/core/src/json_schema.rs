@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::schema::{Claim, Field, Presence, Record, Registry, Schema, Type};
+use crate::schema::{Field, Presence, Record, Registry, Schema, Type};
 use crate::value::Value;
 
 /// One JSON Schema (draft 2020-12) for stacks, environments and components.
@@ -251,7 +251,7 @@ fn kind(schema: &Schema) -> Json {
     if let Json::Object(words) = words {
         properties.extend(words);
     }
-    if matches!(schema.claim, Claim::AtCreate) {
+    if schema.claim.takes_tags() {
         properties.insert("tags".into(), json!({ "anyOf": [reference("tags"), reference("expression")] }));
     }
     json!({

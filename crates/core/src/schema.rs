@@ -240,6 +240,10 @@ impl fmt::Display for Tier {
 pub enum Claim {
     /// Owner tags are part of the create call.
     AtCreate,
+    /// Its create takes no tags: the caller reference of the create names the owner, and tags follow just after.
+    Intent,
+    /// It has no tags at all: the owner stands as a mark in its name, comment or description.
+    Mark,
     /// It has no tags and lives under an owned parent: the reference in this field of its spec. The
     /// parent's tags remember it (see [`crate::observed::child_tag`]). `key` names the fields of the
     /// spec that tell it from its siblings; empty means: its physical name.
@@ -249,6 +253,18 @@ pub enum Claim {
         /// The fields that tell it from its siblings.
         key: &'static [&'static str],
     },
+}
+
+impl Claim {
+    /// True when the owner stands on the resource itself, and not on its parent.
+    pub const fn is_own(&self) -> bool {
+        !matches!(self, Claim::Parent { .. })
+    }
+
+    /// True when it takes the tags that a document states.
+    pub const fn takes_tags(&self) -> bool {
+        matches!(self, Claim::AtCreate | Claim::Intent)
+    }
 }
 
 /// How a kind is replaced when a field that cannot change has to.

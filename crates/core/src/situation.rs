@@ -121,8 +121,10 @@ fn match_one<'a>(
         return;
     }
     match resource.schema.claim {
-        Claim::AtCreate => match_by_tags(document, resource, found, observation, situation),
         Claim::Parent { field, key } => match_by_parent(resource, field, key, found, situation),
+        Claim::AtCreate | Claim::Intent | Claim::Mark => {
+            match_by_tags(document, resource, found, observation, situation);
+        }
     }
 }
 
@@ -327,7 +329,7 @@ fn orphan<'a>(
     let ours =
         |owner: &Owner| owner.stack == document.stack && owner.env == document.env && !other_origin(document, owner);
     match schema.claim {
-        Claim::AtCreate => {
+        Claim::AtCreate | Claim::Intent | Claim::Mark => {
             let owner = observed.owner().filter(ours)?;
             let address: Address = owner.address.parse().ok()?;
             let elsewhere = |r: &Resource| r.region != observed.region || r.schema.kind != schema.kind;
@@ -372,7 +374,7 @@ impl Situation<'_> {
     pub fn digest(&self, resource: &Resource) -> String {
         let Some(current) = self.current.get(&resource.address) else { return String::new() };
         match resource.schema.claim {
-            Claim::AtCreate => current.owner().map(|o| o.digest).unwrap_or_default(),
+            Claim::AtCreate | Claim::Intent | Claim::Mark => current.owner().map(|o| o.digest).unwrap_or_default(),
             Claim::Parent { .. } => self
                 .parent(resource)
                 .and_then(|(_, parent)| parent.tags.get(&child_tag(&resource.address)))

@@ -131,7 +131,7 @@ impl Sim {
         if schema.naming.tag {
             tags.insert("Name".into(), wanted.name.clone());
         }
-        if schema.claim != Claim::AtCreate {
+        if !schema.claim.is_own() {
             tags.clear();
         }
         let version = Version {
@@ -191,7 +191,7 @@ impl Sim {
                 put(&mut version.spec, field, value(field));
             }
             version.scheduled.extend(later.iter().cloned());
-            if schema.claim == Claim::AtCreate {
+            if schema.claim.is_own() {
                 version.tags.extend(wanted.tags.clone());
                 version.tags.retain(|key, _| !wanted.remove_tags.contains(key));
             }
@@ -306,7 +306,7 @@ fn tag(
     operation: &str,
     now: Instant,
 ) -> Result<Done, Failure> {
-    if schema.claim != Claim::AtCreate {
+    if !schema.claim.is_own() {
         return Err(Failure::terminal(operation, "this kind has no tags"));
     }
     state.find(schema, &live.id, operation, now)?.change(now, |version| {
@@ -320,7 +320,7 @@ fn tag(
 /// True when a scope asks for it: as narrowly as the narrowest driver, so that nothing is seen by luck.
 fn asked(state: &State, thing: &Thing, version: &Version, scope: &Scope, now: Instant) -> bool {
     let owned = match thing.schema.claim {
-        Claim::AtCreate => scope.is_owned(&version.tags),
+        Claim::AtCreate | Claim::Intent | Claim::Mark => scope.is_owned(&version.tags),
         Claim::Parent { field, .. } => version.spec.get(field).and_then(Value::text).is_some_and(|parent| {
             let parents = state.things.iter().filter(|t| t.is(parent, now));
             parents.filter_map(|t| t.at(now)).any(|v| scope.is_owned(&v.tags))

@@ -46,7 +46,7 @@ impl Planner<'_> {
             .filter_map(|c| c.path.strip_prefix("tags.").map(str::to_owned))
             .chain(self.stale_tags(resource, live))
             .collect();
-        if resource.schema.claim != Claim::AtCreate {
+        if !resource.schema.claim.is_own() {
             wanted.tags.clear();
         }
         Op::Update { live: Box::new(live.clone()), wanted }
@@ -56,7 +56,7 @@ impl Planner<'_> {
     pub(super) fn record(&mut self, resource: &Resource, resolved: &Value, live: &Observed) -> Standing {
         // Whose tags, by which kind's calls, and what they should say.
         let (kind, holder, set, remove) = match resource.schema.claim {
-            Claim::AtCreate => {
+            Claim::AtCreate | Claim::Intent | Claim::Mark => {
                 let generation = live.owner().map_or(1, |o| o.generation);
                 let set = self.owner_tags(resource, generation);
                 (resource.schema.kind, live, set, self.stale_tags(resource, live))

@@ -9,7 +9,7 @@ use crate::diff::{Change, diff, diff_tags};
 use crate::digest;
 use crate::document::Resource;
 use crate::observed::Observed;
-use crate::schema::{Claim, Replace, Type};
+use crate::schema::{Replace, Type};
 use crate::value::Value;
 
 impl Planner<'_> {
@@ -21,7 +21,7 @@ impl Planner<'_> {
         changes.retain(|change| !schema.unobserved.iter().any(|(field, _)| *field == change.field()));
         changes.retain(|change| !self.is_in_band(resource, change));
         changes.extend(self.unobserved(resource, resolved));
-        if schema.claim == Claim::AtCreate {
+        if schema.claim.takes_tags() {
             changes.extend(diff_tags(&wanted_tags(resource, resolved, live), &user_tags(live), ignore));
         }
         let natural = !schema.naming.tag && resource.named && !live.name.is_empty();

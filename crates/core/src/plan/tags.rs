@@ -8,6 +8,7 @@ use crate::diff::Change;
 use crate::digest;
 use crate::document::{OnDelete, Resource};
 use crate::observed::{Observed, Owner, tag};
+use crate::schema::Claim;
 use crate::value::Value;
 
 /// The digest of what is ours since a moment and was not made by us: it equals no spec's, so what differs is
@@ -25,8 +26,9 @@ impl Planner<'_> {
             digest: digest::of(resource),
             retained: resource.on_delete() == OnDelete::Retain,
         };
-        // AWS takes no empty values everywhere; an unknown origin is no tag.
-        owner.tags().into_iter().filter(|(_, value)| !value.is_empty()).collect()
+        // AWS takes no empty values everywhere; an unknown origin is no tag. A mark has no room for it.
+        let has_room = |key: &str| resource.schema.claim != Claim::Mark || key != tag::ORIGIN;
+        owner.tags().into_iter().filter(|(key, value)| !value.is_empty() && has_room(key)).collect()
     }
 
     /// The owner tags of something that is taken over as it is.

@@ -16,7 +16,7 @@ use crate::render::parameters::describe;
 use crate::render::scope::Scope;
 use crate::render::target::{DRIFTS, drift};
 use crate::render::walk::Walk;
-use crate::schema::{Claim, Record, Type};
+use crate::schema::{Record, Type};
 use crate::value::Value;
 
 const LIFECYCLE: [&str; 8] = ["manage", "onDelete", "replace", "ignore", "adopt", "protect", "movedFrom", "drift"];
@@ -110,7 +110,7 @@ impl Renderer<'_> {
     /// The tags, the stack's below the resource's own; none when nobody states any.
     fn tags(&mut self, node: Option<&Node>, instance: &Instance, looked_up: bool) -> Option<Value> {
         let kind = instance.schema.kind;
-        if !matches!(instance.schema.claim, Claim::AtCreate) {
+        if !instance.schema.claim.takes_tags() {
             if let Some(node) = node {
                 let message = format!("a {kind} has no tags");
                 self.out.push(Diagnostic::new(&node.at, message).help("tag what it belongs to"));

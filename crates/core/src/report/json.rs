@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::document::Document;
 use crate::observed::Observed;
 use crate::plan::{Action, Plan};
-use crate::schema::{Claim, Field, Registry, Schema};
+use crate::schema::{Field, Registry, Schema};
 
 /// The plan.
 pub fn plan(plan: &Plan, calls: u64) -> Json {
@@ -71,7 +71,7 @@ pub fn kinds(registry: &Registry) -> Json {
         let (fixed, free): (Vec<&Field>, Vec<&Field>) = seen.partition(|f| f.immutable);
         let names = |fields: Vec<&Field>| fields.into_iter().map(|f| f.name).collect::<Vec<_>>();
         let (immutable, mut mutable) = (names(fixed), names(free));
-        if schema.claim == Claim::AtCreate {
+        if schema.claim.takes_tags() {
             mutable.push("tags");
         }
         json!({

@@ -1,3 +1,4 @@
 //! CloudWatch.
 
 pub(crate) mod alarm;
+pub(crate) mod dashboard;

@@ -3,6 +3,7 @@
 pub(crate) mod elastic_ip;
 pub(crate) mod flow_log;
 pub(crate) mod group_rule;
+pub(crate) mod instance;
 pub(crate) mod internet_gateway;
 pub(crate) mod nat_gateway;
 pub(crate) mod route;
@@ -10,6 +11,8 @@ pub(crate) mod route_table;
 pub(crate) mod security_group;
 pub(crate) mod subnet;
 pub(crate) mod vpc;
+pub(crate) mod vpc_endpoint;
+pub(crate) mod vpc_peering;
 
 use std::collections::{BTreeMap, BTreeSet};
 

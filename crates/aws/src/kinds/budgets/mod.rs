@@ -1,0 +1,3 @@
+//! AWS Budgets: what its kinds share.
+
+pub(crate) mod budget;

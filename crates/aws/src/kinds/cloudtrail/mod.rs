@@ -1,0 +1,3 @@
+//! CloudTrail: what its kinds share.
+
+pub(crate) mod trail;

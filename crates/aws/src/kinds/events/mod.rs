@@ -1,0 +1,3 @@
+//! EventBridge: what its kinds share.
+
+pub(crate) mod event_rule;

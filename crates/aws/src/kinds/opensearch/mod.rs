@@ -1,0 +1,3 @@
+//! OpenSearch Service: what its kinds share.
+
+pub(crate) mod search_domain;

@@ -1,0 +1,3 @@
+//! S3: what its kinds share.
+
+pub(crate) mod bucket;

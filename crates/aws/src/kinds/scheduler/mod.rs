@@ -1,0 +1,3 @@
+//! EventBridge Scheduler: what its kinds share.
+
+pub(crate) mod schedule;

@@ -1,0 +1,3 @@
+//! Secrets Manager: what its kinds share.
+
+pub(crate) mod secret;

@@ -1,0 +1,3 @@
+//! SQS: what its kinds share.
+
+pub(crate) mod queue;

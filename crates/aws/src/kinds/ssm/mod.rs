@@ -1,0 +1,3 @@
+//! Systems Manager: what its kinds share.
+
+pub(crate) mod parameter;
