@@ -227,7 +227,7 @@ fn is_absent(code: &str) -> bool {
     code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
-        || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
+        || matches!(code, "DashboardNotFoundError" | "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
 }
 
 #[cfg(test)]
