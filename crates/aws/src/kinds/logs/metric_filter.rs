@@ -50,8 +50,8 @@ pub(crate) struct MetricTransformation {
     metric_namespace: String,
     /// The data point as text: a number such as `"1"`, or a field of the event such as `$.latency`.
     metric_value: String,
-    /// The data point of a minute in which events came and none matched. `null` for no data point. AWS takes none
-    /// together with `dimensions`.
+    /// The data point of a minute in which events came and none matched. `null` for no data point; where it had one,
+    /// `dimensions` need that, since AWS does not take both.
     default_value: Option<f64>,
     /// The metric's unit, as in `Count` or `Milliseconds`. AWS's default is `None`.
     unit: Option<Always<String>>,
