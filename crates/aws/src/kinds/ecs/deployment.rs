@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ecs::types as sdk;
 use holdfast_core::Spec;
-use holdfast_core::types::{Arn, Ref};
+use holdfast_core::types::{Always, Arn, Ref};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -16,17 +16,17 @@ use crate::kinds::iam::role::Role;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeploymentConfiguration {
     /// How many tasks may run during a rollout, in percent of the desired count: 200 unless set.
-    maximum_percent: Option<i32>,
+    maximum_percent: Option<Always<i32>>,
     /// How many tasks have to be healthy during a rollout, in percent of the desired count: 100 unless set.
-    minimum_healthy_percent: Option<i32>,
+    minimum_healthy_percent: Option<Always<i32>>,
     /// Gives a rollout up whose tasks fail to become healthy.
-    deployment_circuit_breaker: Option<CircuitBreaker>,
+    deployment_circuit_breaker: Option<Always<CircuitBreaker>>,
     /// Gives a rollout up when an alarm goes off.
     alarms: Option<DeploymentAlarms>,
     /// `ROLLING` (AWS's default), `BLUE_GREEN`, `LINEAR` or `CANARY`.
-    strategy: Option<String>,
+    strategy: Option<Always<String>>,
     /// Minutes in which both versions stay after the traffic moved, for a strategy other than `ROLLING`.
-    bake_time_in_minutes: Option<i32>,
+    bake_time_in_minutes: Option<Always<i32>>,
 }
 
 /// Gives a rollout up whose tasks fail.
@@ -96,7 +96,7 @@ impl DeploymentConfiguration {
             strategy,
             bake_time_in_minutes,
         } = self;
-        let breaker = breaker.as_ref().map(|CircuitBreaker { enable, rollback }| {
+        let breaker = breaker.as_ref().map(|Always(CircuitBreaker { enable, rollback })| {
             sdk::DeploymentCircuitBreaker::builder().enable(*enable).rollback(*rollback).build()
         });
         let alarms = alarms.as_ref().map(|DeploymentAlarms { alarm_names, enable, rollback }| {
@@ -104,32 +104,32 @@ impl DeploymentConfiguration {
             alarms.set_alarm_names(Some(alarm_names.iter().cloned().collect())).build()
         });
         // AWS answers 0 minutes for a rolling update, and has no use for them in a call.
-        let bakes = strategy.as_deref().is_some_and(|strategy| strategy != "ROLLING");
+        let bakes = strategy.as_ref().is_some_and(|strategy| strategy.0 != "ROLLING");
         Ok(sdk::DeploymentConfiguration::builder()
-            .maximum_percent(maximum_percent.unwrap_or(200))
-            .minimum_healthy_percent(minimum_healthy_percent.unwrap_or(100))
+            .maximum_percent(maximum_percent.map_or(200, |percent| percent.0))
+            .minimum_healthy_percent(minimum_healthy_percent.map_or(100, |percent| percent.0))
             .set_deployment_circuit_breaker(breaker)
             .set_alarms(alarms.transpose()?)
-            .set_strategy(strategy.as_deref().map(Into::into))
-            .set_bake_time_in_minutes(bake_time_in_minutes.filter(|_| bakes))
+            .set_strategy(strategy.as_ref().map(|strategy| strategy.as_str().into()))
+            .set_bake_time_in_minutes(bake_time_in_minutes.filter(|_| bakes).map(|minutes| minutes.0))
             .build())
     }
 
     /// As AWS answered it.
     pub(crate) fn of(d: &sdk::DeploymentConfiguration) -> DeploymentConfiguration {
         DeploymentConfiguration {
-            maximum_percent: d.maximum_percent,
-            minimum_healthy_percent: d.minimum_healthy_percent,
+            maximum_percent: d.maximum_percent.map(Always),
+            minimum_healthy_percent: d.minimum_healthy_percent.map(Always),
             deployment_circuit_breaker: d
                 .deployment_circuit_breaker()
-                .map(|breaker| CircuitBreaker { enable: breaker.enable, rollback: breaker.rollback }),
+                .map(|breaker| Always(CircuitBreaker { enable: breaker.enable, rollback: breaker.rollback })),
             alarms: d.alarms().map(|alarms| DeploymentAlarms {
                 alarm_names: alarms.alarm_names.iter().cloned().collect(),
                 enable: alarms.enable,
                 rollback: alarms.rollback,
             }),
-            strategy: d.strategy.as_ref().map(|strategy| strategy.as_str().to_owned()),
-            bake_time_in_minutes: d.bake_time_in_minutes,
+            strategy: d.strategy.as_ref().map(|strategy| Always(strategy.as_str().to_owned())),
+            bake_time_in_minutes: d.bake_time_in_minutes.map(Always),
         }
     }
 }
