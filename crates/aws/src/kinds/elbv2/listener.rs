@@ -2,8 +2,9 @@
 
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Spec as _, Tier};
+use holdfast_core::schema::{CreateClass, Fault, Naming, Replace, Spec as _, Tier};
 use holdfast_core::types::{Arn, Ref};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,16 @@ impl Kind for Listener {
     const REPLACE: Replace = Replace::DeleteFirst;
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        let Some(protocol) = spec.get("protocol").and_then(Value::text) else { return vec![] };
+        match (matches!(protocol, "HTTPS" | "TLS"), spec.states("certificate")) {
+            (true, Some(false)) => vec![("protocol", format!("{protocol} needs a `certificate`"))],
+            (false, Some(true)) => vec![("certificate", format!("{protocol} takes no certificate; HTTPS and TLS do"))],
+            _ => vec![],
+        }
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let mut found = vec![];
@@ -178,5 +189,16 @@ mod tests {
         assert_eq!(live.spec.certificate.as_ref().map(Ref::as_str), Some("c"));
         assert_eq!((live.spec.port, live.spec.protocol.as_str()), (443, "HTTPS"));
         Ok(())
+    }
+
+    #[test]
+    fn a_certificate_goes_with_its_protocols() {
+        let fields = |spec: serde_json::Value| -> Vec<_> {
+            Listener::check("", &spec.into()).into_iter().map(|(field, _)| field).collect()
+        };
+        assert_eq!(fields(serde_json::json!({ "protocol": "HTTPS" })), ["protocol"]);
+        assert_eq!(fields(serde_json::json!({ "protocol": "HTTP", "certificate": "arn" })), ["certificate"]);
+        assert!(fields(serde_json::json!({ "protocol": "TLS", "certificate": "arn" })).is_empty());
+        assert!(fields(serde_json::json!({ "protocol": "HTTP", "certificate": null })).is_empty());
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatchlogs::types as sdk;
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Tier};
 use holdfast_core::types::{Always, Name, Ref};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,18 @@ impl Kind for MetricFilter {
     const REPLACE: Replace = Replace::DeleteFirst;
     const NAMING: Naming = Naming::limit(512);
     const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        let Some(Value::List(list)) = spec.get("metricTransformations") else { return vec![] };
+        let both = |one: &Value| ["dimensions", "defaultValue"].into_iter().all(|f| one.states(f) == Some(true));
+        let many =
+            (list.len() != 1).then(|| ("metricTransformations", format!("it has one element, not {}", list.len())));
+        let both = list.first().is_some_and(both).then(|| {
+            ("metricTransformations.0.defaultValue", "a metric with `dimensions` has no default value".to_owned())
+        });
+        many.into_iter().chain(both).collect()
+    }
 
     /// The list of the region tells everything, so that others' filters cost no more than their place in it.
     async fn observe(aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
