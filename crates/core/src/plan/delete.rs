@@ -91,10 +91,23 @@ impl<'a> Planner<'a> {
         // Newest first; the newest itself may or may not be among them.
         let older = revisions.iter().filter_map(Value::text).filter(|id| *id != live.id);
         let after = if keeping { self.moving(address) } else { BTreeSet::new() };
-        for id in older.skip(if keeping { keep.saturating_sub(1) } else { 0 }) {
+        let beyond: Vec<&str> = older.skip(if keeping { keep.saturating_sub(1) } else { 0 }).collect();
+        // What was rolled back runs an older one, for as long as it takes.
+        let stays = |id: &&str| keeping && self.is_run(resource, id);
+        let beyond: Vec<&str> = beyond.into_iter().filter(|id| !stays(id)).collect();
+        for id in beyond {
             let old = Observed { id: id.to_owned(), ..(*live).clone() };
             self.push_delete(resource.schema, address, &old, after.clone());
         }
+    }
+
+    /// True when something that stays as it is runs this revision.
+    fn is_run(&self, revisions: &Resource, id: &str) -> bool {
+        let kind = revisions.schema.kind;
+        let mut others = self.live().filter(|(address, ..)| !self.is_moving(address));
+        others.any(|(_, schema, live)| {
+            live_references(schema.record, &live.spec).iter().any(|(of, identity)| *of == kind && identity == id)
+        })
     }
 
     /// What is ours by its tags and not in the document, where its deletion is granted.

@@ -64,6 +64,7 @@ scenarios!(
     replace_refused,
     retained,
     revisions,
+    rollback,
     scheduled,
     sightings,
     stop,

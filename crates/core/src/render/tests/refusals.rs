@@ -210,7 +210,7 @@ resources:
         expect![[r#"
             shop/stack.yaml:8:58: `Service/a`: nothing runs, so that nothing can have a command
             shop/stack.yaml:9:5: `Service/b`: what has half a processor needs a `role`
-            shop/stack.yaml:12:48: `Service/c`: `web-c` is taken by somebody else
+            shop/stack.yaml:12:50: `Service/c`: `web-c` is taken by somebody else
             shop/stack.yaml:13:58: `Service/d`: nothing runs, so that nothing can have a command
         "#]],
     );
