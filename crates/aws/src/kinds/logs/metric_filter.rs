@@ -51,8 +51,8 @@ pub(crate) struct MetricTransformation {
     metric_namespace: String,
     /// The data point as text: a number such as `"1"`, or a field of the event such as `$.latency`.
     metric_value: String,
-    /// The data point of a minute in which events came and none matched. `null` for no data point; where it had one,
-    /// `dimensions` need that, since AWS does not take both.
+    /// The data point of a minute in which events came and none matched. `null` for no data point. AWS takes none
+    /// together with `dimensions`.
     default_value: Option<f64>,
     /// The metric's unit, as in `Count` or `Milliseconds`. AWS's default is `None`.
     unit: Option<Always<String>>,
@@ -93,13 +93,27 @@ impl Kind for MetricFilter {
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        put(aws, &live.name, &desired.spec).await
+        let mut spec = desired.spec.clone();
+        for (wanted, there) in spec.metric_transformations.iter_mut().zip(&live.spec.metric_transformations) {
+            one_way(wanted, there);
+        }
+        put(aws, &live.name, &spec).await
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         let group = live.spec.log_group.as_str();
         aws.logs.delete_metric_filter().log_group_name(group).filter_name(&live.name).send().await?;
         Ok(())
+    }
+}
+
+/// A default value or dimensions: the spec is merged with the live filter, and what is new in it was meant.
+fn one_way(wanted: &mut MetricTransformation, there: &MetricTransformation) {
+    if wanted.dimensions.is_some() && wanted.default_value.is_some() {
+        match there.default_value.is_some() {
+            true => wanted.default_value = None,
+            false => wanted.dimensions = None,
+        }
     }
 }
 
@@ -173,6 +187,24 @@ fn live(filter: &sdk::MetricFilter) -> Live<MetricFilter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_new_was_meant() {
+        let there = |default_value, path: Option<&str>| MetricTransformation {
+            metric_name: String::new(),
+            metric_namespace: String::new(),
+            metric_value: "1".into(),
+            default_value,
+            unit: None,
+            dimensions: path.map(|path| BTreeMap::from([("Path".into(), path.into())])),
+        };
+        let mut both = there(Some(0.0), Some("$.path"));
+        one_way(&mut both, &there(Some(0.0), None));
+        assert_eq!(both, there(None, Some("$.path")));
+        let mut both = there(Some(0.0), Some("$.path"));
+        one_way(&mut both, &there(None, Some("$.path")));
+        assert_eq!(both, there(Some(0.0), None));
+    }
 
     #[test]
     fn what_is_sent_is_what_is_told() -> std::result::Result<(), BuildError> {
