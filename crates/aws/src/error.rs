@@ -159,10 +159,13 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "ConcurrentModification",
         "ConcurrentModificationException",
         "ConcurrentUpdateException",
+        "ConflictException",
         "DeleteConflict",
         "DependencyViolation",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
+        "IncorrectInstanceState",
+        "IncorrectModificationState",
         "IncorrectState",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
@@ -170,6 +173,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
+        "PriorityInUse",
         "RequestInProgressException",
         "Resource.AlreadyAssociated",
         "ResourceInUse",
@@ -207,6 +211,11 @@ fn is_early(message: &str) -> bool {
         "unable to assume",
         // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
         "invalid principal",
+        // The same for a profile that an instance is to have
+        // (https://github.com/hashicorp/terraform-provider-aws/issues/838), and for a schedule's role.
+        "invalid iam instance profile",
+        "has no associated iam roles",
+        "must allow aws eventbridge scheduler to assume the role",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",

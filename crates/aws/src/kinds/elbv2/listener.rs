@@ -1,5 +1,7 @@
 //! Listener: a port of a load balancer, and what happens to the requests that come there.
 
+use std::sync::Arc;
+
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Fault, Naming, Replace, Spec as _, Tier};
@@ -16,8 +18,8 @@ use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::acm::certificate::Certificate;
 
-/// A port of a load balancer. Two listeners on one port are refused by AWS. Further rules and further
-/// certificates of it are left alone.
+/// A port of a load balancer. Two listeners on one port are refused by AWS. Further certificates of it
+/// are left alone; its rules are resources of their own (`ListenerRule`).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listener {
@@ -70,10 +72,8 @@ impl Kind for Listener {
             if !is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
                 continue;
             }
-            let pages = aws.elbv2.describe_listeners().load_balancer_arn(arn).into_paginator().items().send();
-            let listeners = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-            for listener in listeners.unwrap_or_default() {
-                found.push(live(&listener)?);
+            for listener in listeners_of(aws, scope, arn).await?.iter() {
+                found.push(live(listener)?);
             }
         }
         let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
@@ -131,6 +131,15 @@ impl Kind for Listener {
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
+}
+
+/// The listeners of a load balancer, asked once a sweep: Listener shows them, and ListenerRule looks into them.
+pub(crate) async fn listeners_of(aws: &Aws, scope: &Scope, balancer: &str) -> Result<Arc<Vec<sdk::Listener>>> {
+    aws.once(scope, &format!("elbv2.listeners {balancer}"), || async {
+        let pages = aws.elbv2.describe_listeners().load_balancer_arn(balancer).into_paginator().items().send();
+        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default())
+    })
+    .await
 }
 
 /// True when this load balancer may have a listener that is wanted: the document's listeners refer to it, or one
