@@ -1,7 +1,7 @@
 //! The clients of a region, and how they are set up.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -43,6 +43,7 @@ pub enum SettingsError {
 }
 
 /// What the clients of all regions share.
+#[derive(Clone)]
 pub(crate) struct Base {
     config: SdkConfig,
     home: String,
@@ -92,7 +93,7 @@ impl Base {
             .region(Region::new(region.to_owned()))
             .http_client(transport::client(self.budget.clone(), region.to_owned()))
             .build();
-        Aws::new(&config)
+        Aws::new(&config, self.clone())
     }
 }
 
@@ -122,10 +123,12 @@ macro_rules! clients {
         pub(crate) struct Aws {
             $(pub(crate) $field: $sdk::Client,)*
             memo: Memo,
+            base: Base,
+            others: Mutex<BTreeMap<String, Arc<Aws>>>,
         }
 
         impl Aws {
-            fn new(config: &SdkConfig) -> Aws {
+            fn new(config: &SdkConfig, base: Base) -> Aws {
                 Aws {
                     $($field: $sdk::Client::from_conf(
                         $sdk::config::Builder::from(config)
@@ -133,6 +136,8 @@ macro_rules! clients {
                             .build(),
                     ),)*
                     memo: Memo::default(),
+                    base,
+                    others: Mutex::default(),
                 }
             }
         }
@@ -180,6 +185,12 @@ type Answers = HashMap<String, Arc<OnceCell<Answer>>>;
 struct Memo(Mutex<(u64, Answers)>);
 
 impl Aws {
+    /// The clients of another region, for what is asked for there: copies of backups, replicas of a secret.
+    pub(crate) fn in_region(&self, region: &str) -> Arc<Aws> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.entry(region.to_owned()).or_insert_with(|| Arc::new(self.base.region(region))).clone()
+    }
+
     /// The answer to `ask`, asked once in a sweep however many kinds need it.
     pub(crate) async fn once<T, F>(&self, scope: &Scope, what: &str, ask: impl FnOnce() -> F) -> Result<Arc<T>>
     where
