@@ -164,6 +164,13 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
         "IncorrectState",
+        // RDS: being made, changed or backed up; a group that a database is still in.
+        "InvalidDBInstanceAutomatedBackupState",
+        "InvalidDBInstanceState",
+        "InvalidDBInstanceStateFault",
+        "InvalidDBParameterGroupState",
+        "InvalidDBProxyStateFault",
+        "InvalidDBSubnetGroupStateFault",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
         "InvalidPermission.Duplicate",

@@ -1,6 +1,6 @@
 //! DbProxy: a pool of connections before a database.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_rds::types::{self as sdk, DbProxyStatus as State};
 use futures::future::try_join_all;
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::ec2::{security_group::SecurityGroup, subnet::Subnet};
 use crate::kinds::iam::role::Role;
+use crate::kinds::secretsmanager::secret::Secret;
 use crate::tagging;
 
 /// A proxy before a database. Its name begins with a letter, has at most 63 letters, digits and single hyphens, and
@@ -30,9 +31,14 @@ pub(crate) struct DbProxy {
     /// `POSTGRESQL`, `MYSQL` or `SQLSERVER`.
     #[spec(immutable)]
     engine_family: String,
-    /// How it logs in, by the secret's ARN: `${Secret.app.arn}`, or `${DbInstance.main.masterUserSecretArn}`. The
-    /// secret's JSON has `username` and `password`.
-    auth: Option<BTreeMap<String, ProxyAuth>>,
+    /// The secrets with which it logs in, one for each database user.
+    auth: Option<BTreeSet<ProxyAuth>>,
+    /// `NONE` (AWS's default) or `IAM_AUTH`: it logs in to the database with IAM, and needs no secret.
+    default_auth_scheme: Option<Always<String>>,
+    /// How clients prove who they are, for all of `auth`: `POSTGRES_SCRAM_SHA_256`, `POSTGRES_MD5`,
+    /// `MYSQL_NATIVE_PASSWORD`, `MYSQL_CACHING_SHA2_PASSWORD` or `SQL_SERVER_AUTHENTICATION`. AWS's default goes by
+    /// the engine.
+    client_password_auth_type: Option<Always<String>>,
     /// The role with which it reads the secrets.
     role: Ref<Role, Arn>,
     /// Its subnets, in at least two zones.
@@ -41,7 +47,6 @@ pub(crate) struct DbProxy {
     /// Its security groups; without any, the network's default group.
     vpc_security_groups: Option<Always<BTreeSet<Ref<SecurityGroup>>>>,
     /// Whether clients have to use TLS. AWS's default is false.
-    #[serde(rename = "requireTLS")]
     require_tls: Option<Always<bool>>,
     /// Seconds that a client may be idle: 1 to 28800. AWS's default is 1800.
     idle_client_timeout: Option<Always<i32>>,
@@ -54,19 +59,31 @@ pub(crate) struct DbProxy {
     connection_pool_config: Option<Always<ConnectionPool>>,
 }
 
-/// How a proxy logs in with one secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
+/// How a proxy logs in with one secret
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_UserAuthConfig.html>).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProxyAuth {
-    /// `DISABLED` (AWS's default), `REQUIRED`, or for SQL Server `ENABLED`: whether clients log in with IAM.
-    pub(super) iam_auth: Option<Always<String>>,
-    /// `SECRETS` (AWS's default), the one way there is.
-    pub(super) auth_scheme: Option<Always<String>>,
-    /// `POSTGRES_SCRAM_SHA_256`, `POSTGRES_MD5`, `MYSQL_NATIVE_PASSWORD`, `MYSQL_CACHING_SHA2_PASSWORD` or
-    /// `SQL_SERVER_AUTHENTICATION`: how clients prove who they are.
-    pub(super) client_password_auth_type: Option<Always<String>>,
+    /// The secret; its JSON has `username` and `password`. For the one that RDS makes, write
+    /// `{ arn: "${DbInstance.<name>.masterUserSecretArn}" }`.
+    secret: Ref<Secret, Arn>,
+    /// `DISABLED`, `REQUIRED`, or for SQL Server `ENABLED`: whether clients log in with IAM.
+    #[serde(default = "disabled")]
+    iam_auth: String,
+    /// `SECRETS`: there is no other.
+    #[serde(default = "secrets")]
+    auth_scheme: String,
     /// What it is for.
-    pub(super) description: Option<String>,
+    #[serde(default)]
+    description: String,
+}
+
+fn disabled() -> String {
+    "DISABLED".into()
+}
+
+fn secrets() -> String {
+    "SECRETS".into()
 }
 
 /// How a proxy pools connections
@@ -135,6 +152,8 @@ impl Kind for DbProxy {
         let DbProxy {
             engine_family,
             auth,
+            default_auth_scheme,
+            client_password_auth_type,
             role,
             vpc_subnets,
             vpc_security_groups,
@@ -148,7 +167,8 @@ impl Kind for DbProxy {
             .create_db_proxy()
             .db_proxy_name(&desired.name)
             .engine_family(engine_family.as_str().into())
-            .set_auth(auth.as_ref().map(sdk_auth))
+            .set_auth(auth.as_ref().map(|auth| sdk_auth(auth, client_password_auth_type.as_deref())))
+            .set_default_auth_scheme(default_auth_scheme.as_ref().map(|scheme| scheme.as_str().into()))
             .role_arn(role.as_str())
             .set_vpc_subnet_ids(Some(texts(vpc_subnets)))
             .set_vpc_security_group_ids(vpc_security_groups.as_deref().map(texts))
@@ -165,6 +185,8 @@ impl Kind for DbProxy {
         let DbProxy {
             engine_family: _,
             auth,
+            default_auth_scheme,
+            client_password_auth_type,
             role,
             vpc_subnets: _,
             vpc_security_groups,
@@ -182,12 +204,13 @@ impl Kind for DbProxy {
             let (none, there) = (BTreeSet::new(), live.spec.db_instances.clone().unwrap_or_default());
             set_targets(aws, &live.id, &there, db_instances.as_ref().unwrap_or(&none)).await?;
         }
-        let own = ["auth", "role", "vpcSecurityGroups", "requireTLS", "idleClientTimeout", "debugLogging"];
-        if own.iter().any(|field| desired.changed(field)) {
+        let others = ["connectionPoolConfig", "dbInstances", "tags"];
+        if desired.changed.iter().any(|field| !others.contains(&field.as_str())) {
             aws.rds
                 .modify_db_proxy()
                 .db_proxy_name(&live.id)
-                .set_auth(auth.as_ref().filter(|_| desired.changed("auth")).map(sdk_auth))
+                .set_auth(auth.as_ref().map(|auth| sdk_auth(auth, client_password_auth_type.as_deref())))
+                .set_default_auth_scheme(default_auth_scheme.as_ref().map(|scheme| scheme.as_str().into()))
                 .role_arn(role.as_str())
                 .set_security_groups(vpc_security_groups.as_deref().map(texts))
                 .set_require_tls(require_tls.as_deref().copied())
@@ -209,15 +232,14 @@ impl Kind for DbProxy {
     }
 }
 
-fn sdk_auth(auth: &BTreeMap<String, ProxyAuth>) -> Vec<sdk::UserAuthConfig> {
-    let one = |(secret, auth): (&String, &ProxyAuth)| {
-        let ProxyAuth { iam_auth, auth_scheme, client_password_auth_type, description } = auth;
+fn sdk_auth(auth: &BTreeSet<ProxyAuth>, client: Option<&String>) -> Vec<sdk::UserAuthConfig> {
+    let one = |ProxyAuth { secret, iam_auth, auth_scheme, description }: &ProxyAuth| {
         sdk::UserAuthConfig::builder()
-            .secret_arn(secret)
-            .auth_scheme(auth_scheme.as_ref().map_or(sdk::AuthScheme::Secrets, |scheme| scheme.as_str().into()))
-            .set_iam_auth(iam_auth.as_ref().map(|mode| mode.as_str().into()))
-            .set_client_password_auth_type(client_password_auth_type.as_ref().map(|of| of.as_str().into()))
-            .set_description(description.clone())
+            .secret_arn(secret.as_str())
+            .auth_scheme(auth_scheme.as_str().into())
+            .iam_auth(iam_auth.as_str().into())
+            .set_client_password_auth_type(client.map(|of| of.as_str().into()))
+            .set_description(Some(description.clone()).filter(|text| !text.is_empty()))
             .build()
     };
     auth.iter().map(one).collect()
@@ -229,17 +251,19 @@ fn live(proxy: &sdk::DbProxy) -> Result<Live<DbProxy>> {
     let name = proxy.db_proxy_name.clone().ok_or_else(|| missing("dbProxyName"))?;
     let arn = proxy.db_proxy_arn.clone().ok_or_else(|| missing("dbProxyArn"))?;
     let auth = |told: &sdk::UserAuthConfigInfo| {
-        let auth = ProxyAuth {
-            iam_auth: told.iam_auth.as_ref().map(|mode| Always(mode.as_str().to_owned())),
-            auth_scheme: told.auth_scheme.as_ref().map(|scheme| Always(scheme.as_str().to_owned())),
-            client_password_auth_type: told.client_password_auth_type.as_ref().map(|t| Always(t.as_str().to_owned())),
-            description: told.description.clone().filter(|text| !text.is_empty()),
-        };
-        Some((told.secret_arn.clone()?, auth))
+        Some(ProxyAuth {
+            secret: Ref::new(told.secret_arn.clone()?),
+            iam_auth: told.iam_auth.as_ref().map_or_else(disabled, |mode| mode.as_str().into()),
+            auth_scheme: told.auth_scheme.as_ref().map_or_else(secrets, |scheme| scheme.as_str().into()),
+            description: told.description.clone().unwrap_or_default(),
+        })
     };
+    let client = proxy.auth().first().and_then(|auth| auth.client_password_auth_type.as_ref());
     let spec = DbProxy {
         engine_family: proxy.engine_family.clone().unwrap_or_default(),
         auth: Some(proxy.auth().iter().filter_map(auth).collect()),
+        default_auth_scheme: proxy.default_auth_scheme.clone().map(Always),
+        client_password_auth_type: client.map(|of| Always(of.as_str().to_owned())),
         role: Ref::new(proxy.role_arn.clone().unwrap_or_default()),
         vpc_subnets: proxy.vpc_subnet_ids().iter().map(|id| Ref::new(id.as_str())).collect(),
         vpc_security_groups: Some(Always(
@@ -272,13 +296,13 @@ mod tests {
     #[test]
     fn a_secret_names_how_it_logs_in() {
         let auth = ProxyAuth {
-            iam_auth: Some(Always("REQUIRED".into())),
-            auth_scheme: None,
-            client_password_auth_type: None,
-            description: None,
+            secret: "arn:aws:secretsmanager:eu-west-1:1:secret:app-1".into(),
+            iam_auth: "REQUIRED".into(),
+            auth_scheme: secrets(),
+            description: String::new(),
         };
-        let sent = sdk_auth(&[("arn:aws:secretsmanager:eu-west-1:1:secret:app-1".to_owned(), auth)].into());
-        assert_eq!(sent[0].auth_scheme, Some(sdk::AuthScheme::Secrets));
+        let sent = sdk_auth(&[auth].into(), Some(&"POSTGRES_MD5".to_owned()));
+        assert_eq!((&sent[0].auth_scheme, &sent[0].description), (&Some(sdk::AuthScheme::Secrets), &None));
         let proxy = sdk::DbProxy::builder().db_proxy_name("app").db_proxy_arn("arn:aws:rds:eu-west-1:1:db-proxy:prx-1");
         let live = live(&proxy.status(State::Creating).build()).unwrap();
         assert_eq!(live.phase, Phase::Pending);
