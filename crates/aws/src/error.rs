@@ -167,6 +167,13 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "IncorrectInstanceState",
         "IncorrectModificationState",
         "IncorrectState",
+        // RDS: being made, changed or backed up; a group that a database is still in.
+        "InvalidDBInstanceAutomatedBackupState",
+        "InvalidDBInstanceState",
+        "InvalidDBInstanceStateFault",
+        "InvalidDBParameterGroupState",
+        "InvalidDBProxyStateFault",
+        "InvalidDBSubnetGroupStateFault",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
         "InvalidPermission.Duplicate",
