@@ -1,7 +1,11 @@
 //! CacheSubnetGroup: not there yet.
 
+use std::collections::BTreeSet;
+
+use crate::kinds::ec2::subnet::Subnet;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -9,17 +13,26 @@ use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live};
 
-/// Not there yet.
+/// The subnets in which the nodes of replication groups are placed. AWS keeps its name in lower case: at most 255
+/// letters, digits and hyphens
+/// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheSubnetGroup.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CacheSubnetGroup {}
+pub(crate) struct CacheSubnetGroup {
+    /// What it is for.
+    description: String,
+    /// Its subnets, all of one VPC. AWS refuses to take one away that a node is in (`SubnetInUse`).
+    subnets: BTreeSet<Ref<Subnet>>,
+}
 
-/// What only AWS knows of it.
+/// What only AWS knows of a CacheSubnetGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CacheSubnetGroupStatus {
     /// Its ARN.
     arn: String,
+    /// The VPC of its subnets.
+    vpc_id: Option<String>,
 }
 
 impl Kind for CacheSubnetGroup {

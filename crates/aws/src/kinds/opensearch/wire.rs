@@ -1,0 +1,1 @@
+//! A domain's configuration, to and from the SDK.
