@@ -153,20 +153,25 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     ];
     // In use, or not there yet: dependants go first, or the other side's read lags behind its write.
     const NOT_YET: &[&str] = &[
+        "CacheSubnetGroupInUse",
         "ClusterContainsServicesException",
         "ClusterContainsTasksException",
         "ConcurrentAccess",
         "ConcurrentModification",
         "ConcurrentModificationException",
         "ConcurrentUpdateException",
+        "ConflictException",
         "DeleteConflict",
         "DependencyViolation",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
         "IncorrectState",
+        "InvalidCacheClusterState",
+        "InvalidCacheParameterGroupState",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
         "InvalidPermission.Duplicate",
+        "InvalidReplicationGroupState",
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
@@ -207,6 +212,12 @@ fn is_early(message: &str) -> bool {
         "unable to assume",
         // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
         "invalid principal",
+        // The same for AWS Backup (https://github.com/hashicorp/terraform-provider-aws/pull/12017) and OpenSearch.
+        "cannot be assumed by",
+        "is not authorized to call",
+        "has not propagated yet",
+        // OpenSearch: a name that a deleted domain still holds.
+        "still being deleted",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",

@@ -2,4 +2,5 @@
 
 pub(crate) mod options;
 pub(crate) mod search_domain;
+pub(crate) mod told;
 pub(crate) mod wire;

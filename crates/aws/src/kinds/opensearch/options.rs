@@ -57,7 +57,6 @@ pub(crate) struct ZoneAwareness {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ebs {
     /// Whether it is an EBS volume; types with disks of their own have none.
-    #[serde(rename = "ebsEnabled")]
     pub(crate) ebs_enabled: bool,
     /// `gp3`, `gp2`, `io1` or `standard`.
     pub(crate) volume_type: Option<Always<String>>,
@@ -106,7 +105,6 @@ pub(crate) struct DomainEndpoint {
     #[serde(rename = "enforceHTTPS")]
     pub(crate) enforce_https: Option<Always<bool>>,
     /// `Policy-Min-TLS-1-2-2019-07` (AWS's default), `Policy-Min-TLS-1-2-PFS-2023-10`, …
-    #[serde(rename = "tlsSecurityPolicy")]
     pub(crate) tls_security_policy: Option<Always<String>>,
     /// Whether there is a name of one's own. AWS's default is false.
     pub(crate) custom_endpoint_enabled: Option<Always<bool>>,
@@ -127,6 +125,23 @@ pub(crate) struct AdvancedSecurity {
     pub(crate) internal_user_database_enabled: Option<Always<bool>>,
     /// Whether anonymous access still works, for the 30 days after it was switched on.
     pub(crate) anonymous_auth_enabled: Option<bool>,
+}
+
+/// Settings of the cluster as a whole
+/// (<https://docs.aws.amazon.com/opensearch-service/latest/APIReference/API_CreateDomain.html>).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AdvancedOptions {
+    /// `rest.action.multi.allow_explicit_index`: whether the body of a bulk request may name an index. AWS's default is
+    /// true; false where access policies are for single indexes.
+    pub(crate) rest_action_multi_allow_explicit_index: Option<Always<bool>>,
+    /// `indices.fielddata.cache.size`: the part of the heap for field data, in percent, as text.
+    pub(crate) indices_fielddata_cache_size: Option<String>,
+    /// `indices.query.bool.max_clause_count`: how many clauses a query may have, as text. AWS's default is 1024.
+    pub(crate) indices_query_bool_max_clause_count: Option<String>,
+    /// `override_main_response_version`: whether it says that it is version 7.10, for old clients. AWS's default is
+    /// false.
+    pub(crate) override_main_response_version: Option<Always<bool>>,
 }
 
 /// Where logs of one type go.
