@@ -1,5 +1,6 @@
 """AWS Backup: plans in versions, selections, access policies of vaults."""
 import json
+from urllib.parse import unquote
 
 from moto.backup import urls
 from moto.backup.exceptions import AlreadyExistsException, InvalidParameterValueException, InvalidRequestException, ResourceNotFoundException
@@ -221,3 +222,10 @@ def delete_backup_selection(moto, self):
     plan, selection = selection_of(self)
     del plan.selections[selection["SelectionId"]]
     return "{}"
+
+
+@mend(BackupResponse, "list_tags")
+def with_or_without_slash(moto, self):
+    """ListTags is `GET /tags/{resourceArn}/`; the Rust SDK leaves the last slash out."""
+    arn = unquote(self.path.split("/tags/")[1]).rstrip("/")
+    return json.dumps({"Tags": self.backup_backend.list_tags(resource_arn=arn)})
