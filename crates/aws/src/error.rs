@@ -153,6 +153,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     ];
     // In use, or not there yet: dependants go first, or the other side's read lags behind its write.
     const NOT_YET: &[&str] = &[
+        "CacheSubnetGroupInUse",
         "ClusterContainsServicesException",
         "ClusterContainsTasksException",
         "ConcurrentAccess",
@@ -174,9 +175,12 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "InvalidDBParameterGroupState",
         "InvalidDBProxyStateFault",
         "InvalidDBSubnetGroupStateFault",
+        "InvalidCacheClusterState",
+        "InvalidCacheParameterGroupState",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
         "InvalidPermission.Duplicate",
+        "InvalidReplicationGroupState",
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
@@ -223,6 +227,12 @@ fn is_early(message: &str) -> bool {
         "invalid iam instance profile",
         "has no associated iam roles",
         "must allow aws eventbridge scheduler to assume the role",
+        // The same for AWS Backup (https://github.com/hashicorp/terraform-provider-aws/pull/12017) and OpenSearch.
+        "cannot be assumed by",
+        "is not authorized to call",
+        "has not propagated yet",
+        // OpenSearch: a name that a deleted domain still holds.
+        "still being deleted",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",
