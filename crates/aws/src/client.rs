@@ -92,7 +92,12 @@ impl Base {
             .region(Region::new(region.to_owned()))
             .http_client(transport::client(self.budget.clone(), region.to_owned()))
             .build();
-        Aws::new(&config)
+        let mut aws = Aws::new(&config);
+        if config.endpoint_url().is_some() {
+            // An endpoint of one's own, an emulator's say, seldom has a host name for each bucket.
+            aws.s3 = aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().force_path_style(true).build());
+        }
+        aws
     }
 }
 
