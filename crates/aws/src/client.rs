@@ -89,7 +89,12 @@ impl Base {
         let make = || {
             let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
             let http = transport::client(self.budget.clone(), region.to_owned());
-            Arc::new(Aws::new(&config.http_client(http).build(), Arc::downgrade(self)))
+            let mut aws = Aws::new(&config.http_client(http).build(), Arc::downgrade(self));
+            if self.config.endpoint_url().is_some() {
+                // An endpoint of one's own, an emulator's say, seldom has a host name for each bucket.
+                aws.s3 = aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().force_path_style(true).build());
+            }
+            Arc::new(aws)
         };
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         regions.entry(region.to_owned()).or_insert_with(make).clone()

@@ -83,6 +83,10 @@ where
                     }
                     (None, None) => format!("refused with HTTP status {status} and no error code"),
                 };
+                let message = match code.as_deref().and_then(way_out) {
+                    Some(way_out) => format!("{message}; {way_out}"),
+                    None => message,
+                };
                 // A 5xx can come after the effect.
                 Failure {
                     class,
@@ -177,6 +181,11 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "InvalidDBSubnetGroupStateFault",
         "InvalidCacheClusterState",
         "InvalidCacheParameterGroupState",
+        // CloudTrail: the bucket's policy, the key's policy or the role may be so new that it is not seen yet.
+        "InsufficientEncryptionPolicyException",
+        "InsufficientS3BucketPolicyException",
+        "InvalidCloudWatchLogsLogGroupArnException",
+        "InvalidCloudWatchLogsRoleArnException",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
         "InvalidPermission.Duplicate",
@@ -185,6 +194,11 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "OperationInProgress",
         "OperationNotPermitted.InUse",
         "PriorityInUse",
+        // SQS: a name is free 60 seconds after its queue was deleted, with the code of either protocol
+        // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html).
+        "AWS.SimpleQueueService.QueueDeletedRecently",
+        "QueueDeletedRecently",
+        "QueueNameExists",
         "RequestInProgressException",
         "Resource.AlreadyAssociated",
         "ResourceInUse",
@@ -237,6 +251,9 @@ fn is_early(message: &str) -> bool {
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",
         "still draining",
+        // S3: the other end of a replication, which gets its versioning just after it is made
+        // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html).
+        "destination bucket must have versioning enabled",
     ];
     let message = message.to_lowercase();
     EARLY.iter().any(|text| message.contains(text))
@@ -245,7 +262,21 @@ fn is_early(message: &str) -> bool {
 /// True when a code says that there is one already: ours from an attempt whose effect is not visible yet, or
 /// somebody else's. The next look tells.
 fn is_there(code: &str) -> bool {
-    code.contains("AlreadyExist") || code.contains("Duplicate")
+    // Another account's bucket never becomes visible: no look would tell.
+    code != "BucketAlreadyExists"
+        && (code.contains("AlreadyExist") || code.contains("AlreadyOwnedByYou") || code.contains("Duplicate"))
+}
+
+/// What a person can do about a refusal whose message does not say it.
+fn way_out(code: &str) -> Option<&'static str> {
+    match code {
+        "BucketAlreadyExists" => Some(
+            "another account has a bucket of that name: state a `name` with something of yours in it, such as \
+             `${env.stack}-${env.name}-assets-${env.account}`",
+        ),
+        "BucketNotEmpty" => Some("empty it, or state `emptyOnDelete: true` and reconcile before it goes"),
+        _ => None,
+    }
 }
 
 /// True when a code says that what was named does not exist.
@@ -254,6 +285,12 @@ fn is_absent(code: &str) -> bool {
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
         || matches!(code, "DashboardNotFoundError" | "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
+        // S3: a bucket, or a setting that it does not have.
+        || code.ends_with("NotFoundError")
+        || code.starts_with("NoSuch")
+        || code.ends_with("NonExistentQueue")
+        || code == "QueueDoesNotExist"
+        || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
 }
 
 #[cfg(test)]
@@ -272,6 +309,9 @@ mod tests {
         assert_eq!(classify(Some("InvalidVpcID.NotFound"), 400), Class::NotYet);
         assert_eq!(classify(Some("RouteAlreadyExists"), 400), Class::NotYet);
         assert_eq!(classify(Some("InternalFailure"), 500), Class::Transient);
+        assert_eq!(classify(Some("BucketAlreadyExists"), 409), Class::Terminal);
+        assert_eq!(classify(Some("BucketAlreadyOwnedByYou"), 409), Class::NotYet);
+        assert_eq!(classify(Some("QueueDeletedRecently"), 400), Class::NotYet);
         assert_eq!(classify(Some("NotImplemented"), 501), Class::Terminal);
         assert_eq!(classify(Some("InvalidParameterValue"), 400), Class::Terminal);
     }
