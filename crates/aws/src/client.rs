@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::Result;
 use crate::transport;
+use crate::vault::Vault;
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub call_timeout: Option<Duration>,
     /// What the budget's waits are multiplied by. 1 against AWS.
     pub time_scale: f64,
+    /// The secret values that the document names.
+    pub vault: Vault,
 }
 
 /// Settings that do not lead to a client.
@@ -47,6 +50,7 @@ pub(crate) struct Base {
     config: SdkConfig,
     home: String,
     budget: Budget,
+    vault: Vault,
 }
 
 impl Base {
@@ -76,7 +80,7 @@ impl Base {
                 .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
                 .build();
         }
-        Ok(Base { config, home, budget })
+        Ok(Base { config, home, budget, vault: settings.vault })
     }
 
     pub(crate) fn home(&self) -> &str {
@@ -92,7 +96,7 @@ impl Base {
             .region(Region::new(region.to_owned()))
             .http_client(transport::client(self.budget.clone(), region.to_owned()))
             .build();
-        Aws::new(&config)
+        Aws::new(&config, self.vault.clone())
     }
 }
 
@@ -121,17 +125,20 @@ macro_rules! clients {
         /// The clients of one region.
         pub(crate) struct Aws {
             $(pub(crate) $field: $sdk::Client,)*
+            /// The secret values that the document names.
+            pub(crate) vault: Vault,
             memo: Memo,
         }
 
         impl Aws {
-            fn new(config: &SdkConfig) -> Aws {
+            fn new(config: &SdkConfig, vault: Vault) -> Aws {
                 Aws {
                     $($field: $sdk::Client::from_conf(
                         $sdk::config::Builder::from(config)
                             .interceptor(SharedInterceptor::new(transport::Naming))
                             .build(),
                     ),)*
+                    vault,
                     memo: Memo::default(),
                 }
             }

@@ -219,7 +219,7 @@ fn is_early(message: &str) -> bool {
 /// True when a code says that there is one already: ours from an attempt whose effect is not visible yet, or
 /// somebody else's. The next look tells.
 fn is_there(code: &str) -> bool {
-    code.contains("AlreadyExist") || code.contains("Duplicate")
+    code.contains("AlreadyExist") || code.contains("Duplicate") || code == "ResourceExistsException"
 }
 
 /// True when a code says that what was named does not exist.
