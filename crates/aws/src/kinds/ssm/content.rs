@@ -107,7 +107,7 @@ pub(super) fn live(tags: &Tags, version: i64) -> Origin {
     Origin {
         value_from: Some(ValueFrom { version: Some(known), ..ValueFrom::default() }),
         secret: source.filter(|_| is_secret).map(Ref::new),
-        field: tags.get(FIELD).filter(|_| ours).cloned(),
+        field: tags.get(FIELD).cloned(),
     }
 }
 
