@@ -167,6 +167,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
         "InvalidPermission.Duplicate",
+        "KMSInvalidStateException",
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
@@ -176,9 +177,11 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "ResourceInUseException",
         "ResourceNotReady",
         "RouteAlreadyExists",
+        "TooManyUpdates",
         "UpdateInProgressException",
     ];
     const TRANSIENT: &[&str] = &[
+        "DependencyTimeoutException",
         "InternalError",
         "InternalFailure",
         "InternalServerError",
@@ -207,6 +210,9 @@ fn is_early(message: &str) -> bool {
         "unable to assume",
         // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
         "invalid principal",
+        // Secrets Manager's words for it
+        // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
+        "policy contains an unsupported principal",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",
