@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
 use crate::transport;
+use crate::vault::Vault;
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub call_timeout: Option<Duration>,
     /// What the budget's waits are multiplied by. 1 against AWS.
     pub time_scale: f64,
+    /// The secret values that the document names.
+    pub vault: Vault,
 }
 
 /// Settings that do not lead to a client.
@@ -48,6 +51,7 @@ pub(crate) struct Base {
     home: String,
     budget: Budget,
     regions: Mutex<BTreeMap<String, Arc<Aws>>>,
+    vault: Vault,
 }
 
 impl Base {
@@ -77,7 +81,7 @@ impl Base {
                 .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
                 .build();
         }
-        Ok(Base { config, home, budget, regions: Mutex::default() })
+        Ok(Base { config, home, budget, regions: Mutex::default(), vault: settings.vault })
     }
 
     pub(crate) fn home(&self) -> &str {
@@ -89,7 +93,7 @@ impl Base {
         let make = || {
             let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
             let http = transport::client(self.budget.clone(), region.to_owned());
-            let mut aws = Aws::new(&config.http_client(http).build(), Arc::downgrade(self));
+            let mut aws = Aws::new(&config.http_client(http).build(), Arc::downgrade(self), self.vault.clone());
             if self.config.endpoint_url().is_some() {
                 // An endpoint of one's own, an emulator's say, seldom has a host name for each bucket.
                 aws.s3 = aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().force_path_style(true).build());
@@ -126,18 +130,21 @@ macro_rules! clients {
         /// The clients of one region.
         pub(crate) struct Aws {
             $(pub(crate) $field: $sdk::Client,)*
+            /// The secret values that the document names.
+            pub(crate) vault: Vault,
             base: Weak<Base>,
             memo: Memo,
         }
 
         impl Aws {
-            fn new(config: &SdkConfig, base: Weak<Base>) -> Aws {
+            fn new(config: &SdkConfig, base: Weak<Base>, vault: Vault) -> Aws {
                 Aws {
                     $($field: $sdk::Client::from_conf(
                         $sdk::config::Builder::from(config)
                             .interceptor(SharedInterceptor::new(transport::Naming))
                             .build(),
                     ),)*
+                    vault,
                     base,
                     memo: Memo::default(),
                 }

@@ -190,6 +190,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "InvalidIPAddress.InUse",
         "InvalidPermission.Duplicate",
         "InvalidReplicationGroupState",
+        "KMSInvalidStateException",
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
@@ -205,9 +206,11 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "ResourceInUseException",
         "ResourceNotReady",
         "RouteAlreadyExists",
+        "TooManyUpdates",
         "UpdateInProgressException",
     ];
     const TRANSIENT: &[&str] = &[
+        "DependencyTimeoutException",
         "InternalError",
         "InternalFailure",
         "InternalServerError",
@@ -247,6 +250,9 @@ fn is_early(message: &str) -> bool {
         "has not propagated yet",
         // OpenSearch: a name that a deleted domain still holds.
         "still being deleted",
+        // Secrets Manager's words for it
+        // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
+        "policy contains an unsupported principal",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",
@@ -277,6 +283,7 @@ fn way_out(code: &str) -> Option<&'static str> {
         "BucketNotEmpty" => Some("empty it, or state `emptyOnDelete: true` and reconcile before it goes"),
         _ => None,
     }
+    code.contains("AlreadyExist") || code.contains("Duplicate") || code == "ResourceExistsException"
 }
 
 /// True when a code says that what was named does not exist.

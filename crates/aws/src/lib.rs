@@ -7,6 +7,7 @@ mod kinds;
 mod mark;
 mod tagging;
 mod transport;
+mod vault;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use holdfast_engine::budget::{Budget, Counts};
 use holdfast_engine::cloud::{Cloud, Done, Failure, Op, Scope};
 
 pub use client::{Settings, SettingsError};
+pub use vault::Vault;
 
 use client::Aws;
 

@@ -91,6 +91,13 @@ fn compare_record(record: &Record, desired: &Value, live: &Value, path: &str, im
     for field in record.fields {
         if let Some(wanted) = desired.get(field.name) {
             let there = live.get(field.name).unwrap_or(&Value::Null);
+            if field.once {
+                if *there == Value::Null && *wanted != Value::Null {
+                    let (path, from) = (join(path, field.name), Value::Null);
+                    out.push(Change { path, from, to: wanted.clone(), immutable: false, unknown: None });
+                }
+                continue;
+            }
             compare(&field.ty, wanted, there, &join(path, field.name), immutable || field.immutable, out);
         }
     }
@@ -107,6 +114,13 @@ fn compare(ty: &Type, desired: &Value, live: &Value, path: &str, immutable: bool
     match (ty, desired, live) {
         (_, Value::Unknown(unknown), _) => out.push(change(Some(unknown.waits_for.clone()))),
         (_, desired, live) if desired.is_empty() && live.is_empty() => {}
+        // A source that has no value leaves alone what is there.
+        (Type::Secret, Value::Secret(wanted), live) => {
+            let there = live.get("version").and_then(Value::text);
+            if there.is_none() || wanted.version.is_some() && wanted.version.as_deref() != there {
+                out.push(change(None));
+            }
+        }
         (Type::Record(record), Value::Map(_), Value::Map(_)) => {
             compare_record(record, desired, live, path, immutable, out);
         }
@@ -211,8 +225,8 @@ mod tests {
     use super::*;
     use crate::Spec;
     use crate::schema::Spec as _;
-    use crate::types::{Cidr, Policy};
-    use crate::value::Unknown;
+    use crate::types::{Cidr, Once, Policy, ValueFrom};
+    use crate::value::{Secret, Source, Unknown};
 
     #[derive(Serialize, Deserialize, Spec)]
     #[serde(rename_all = "camelCase")]
@@ -230,6 +244,10 @@ mod tests {
         parts: Option<Vec<Part>>,
         /// Who may.
         policy: Option<Policy>,
+        /// Made once.
+        made: Option<Once<Part>>,
+        /// A secret.
+        value_from: Option<ValueFrom>,
     }
 
     #[derive(Serialize, Deserialize, Spec)]
@@ -292,6 +310,24 @@ mod tests {
             live,
             expect![[r#"parts: [{"number":0,"word":"x"},{"number":7,"word":"y"}] -> [{"word":"x"}]"#]],
         );
+    }
+
+    #[test]
+    fn what_is_made_once_is_compared_with_nothing_only() {
+        check(json!({"made": {"word": "x"}}), json!({"made": {}}), expect![""]);
+        check(json!({"made": {"word": "x"}}), json!({}), expect![[r#"made: null -> {"word":"x"}"#]]);
+    }
+
+    #[test]
+    fn secrets_compare_by_version_and_a_source_without_a_value_leaves_them_alone() {
+        let changed = |version: Option<&str>, live: serde_json::Value| {
+            let secret = Secret { source: Source::Env("TOKEN".into()), version: version.map(str::to_owned) };
+            let desired = Value::from([("valueFrom", Value::Secret(secret))]);
+            !diff(&Thing::RECORD, &desired, &live.into(), &[]).is_empty()
+        };
+        let live = json!({"valueFrom": {"version": "v1"}});
+        assert!(!changed(Some("v1"), live.clone()) && changed(Some("v2"), live.clone()));
+        assert!(!changed(None, live) && changed(None, json!({})));
     }
 
     #[test]

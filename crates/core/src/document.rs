@@ -166,11 +166,14 @@ impl Resource {
             let entry = found.entry(address.clone()).or_insert(late);
             *entry &= late;
         };
-        self.spec.walk(&mut |value| match value {
-            Value::Reference(reference) => add(&reference.address, reference.late),
-            Value::Deferred(deferred) => deferred.reads.iter().for_each(|address| add(address, false)),
-            _ => {}
-        });
+        for (name, value) in self.spec.map().into_iter().flatten() {
+            let late = self.schema.record.field(name).is_some_and(|field| field.late);
+            value.walk(&mut |value| match value {
+                Value::Reference(reference) => add(&reference.address, reference.late),
+                Value::Deferred(deferred) => deferred.reads.iter().for_each(|address| add(address, late)),
+                _ => {}
+            });
+        }
         self.depends_on.iter().for_each(|address| add(address, false));
         found.remove(&self.address);
         found

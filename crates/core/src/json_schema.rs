@@ -331,6 +331,13 @@ fn alternatives(ty: &Type) -> Vec<Json> {
             }
             return any;
         }
+        Type::Secret => {
+            let env =
+                object(json!({ "env": described(json!({ "type": "string" }), "An environment variable.") }), &["env"]);
+            let file =
+                object(json!({ "file": described(json!({ "type": "string" }), "The path of a file.") }), &["file"]);
+            return vec![env, file];
+        }
         Type::Canonical { canonical, .. } => {
             // Whoever says what is canonical also knows what else than text it takes: a policy is a tree as well, an
             // IP protocol a number, and a CIDR block is only ever text.

@@ -72,8 +72,12 @@ fn attributes(observed: &Observed) -> Value {
 pub fn without_late(record: &Record, spec: &Value) -> Value {
     let fields = spec.map().into_iter().flatten().filter(|(_, value)| **value != Value::Null);
     let kept = fields.filter_map(|(name, value)| {
-        let ty = record.field(name).map_or(Type::Text, |field| field.ty);
-        Some((name.clone(), kept(&ty, value)?))
+        let field = record.field(name);
+        let ty = field.map_or(Type::Text, |field| field.ty);
+        // A late document goes as a whole, like a late reference.
+        let waits = field.is_some_and(|field| field.late) && value.unknown().is_some();
+        let value = if waits && matches!(ty, Type::Canonical { .. }) { None } else { kept(&ty, value) };
+        Some((name.clone(), value?))
     });
     Value::Map(kept.collect())
 }

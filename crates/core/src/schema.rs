@@ -31,6 +31,10 @@ pub trait Typed {
     const OPTIONAL: bool = false;
     /// False where `null` can never be true, because AWS always has a value: [`crate::types::Always`].
     const NULLABLE: bool = true;
+    /// True where only the update after the create needs what the field reads: [`crate::types::Late`].
+    const LATE: bool = false;
+    /// True for what is made once and not compared afterwards: [`crate::types::Once`].
+    const ONCE: bool = false;
 }
 
 /// A record: the spec of a kind, or a part of one.
@@ -64,6 +68,10 @@ pub struct Field {
     pub presence: Presence,
     /// True when a change means a replacement.
     pub immutable: bool,
+    /// True when the create may go without it, as long as what it reads is not there.
+    pub late: bool,
+    /// True when it only matters as long as nothing is there.
+    pub once: bool,
 }
 
 /// Whether a field has to be said, and what it means when it is not.
@@ -128,6 +136,8 @@ pub enum Type {
         /// The one spelling, or why the value has none.
         canonical: fn(&Value) -> Result<Value, String>,
     },
+    /// A secret value, by where it comes from: the value itself is in no spec.
+    Secret,
     /// Unordered, without duplicates; an element is equal as a whole.
     Set(&'static Type),
     /// Ordered.
@@ -155,6 +165,7 @@ impl Type {
             Type::Choice(words) => format!("one of {}", words.join(", ")),
             Type::Reference { kind, .. } => format!("a reference to a {kind}"),
             Type::Canonical { name, .. } => format!("a {name}"),
+            Type::Secret => "a secret's source, `{ env: NAME }` or `{ file: PATH }`".into(),
             Type::Set(of) => format!("a set of: {}", of.describe()),
             Type::List(of) => format!("a list of: {}", of.describe()),
             Type::Map(of) => format!("a map of: {}", of.describe()),

@@ -31,6 +31,8 @@ impl<T: Typed> Typed for Option<T> {
     const TYPE: Type = T::TYPE;
     const OPTIONAL: bool = true;
     const NULLABLE: bool = T::NULLABLE;
+    const LATE: bool = T::LATE;
+    const ONCE: bool = T::ONCE;
 }
 
 impl<T: Typed> Typed for Vec<T> {
@@ -156,13 +158,26 @@ impl<'de, K, A> Deserialize<'de> for Ref<K, A> {
     }
 }
 
-/// An edge that only the update after the create needs. It breaks cycles: two groups that name each other.
+/// What only the update after the create needs. It breaks cycles: two groups that name each other, a key whose policy
+/// names the role whose own policy names the key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Late<T>(pub T);
 
 impl<T: Typed> Typed for Late<T> {
     const TYPE: Type = T::TYPE.late();
+    const LATE: bool = true;
+}
+
+/// How something is made where nothing is. What is there is left alone, however the document changes: a live value that
+/// is not null is enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Once<T>(pub T);
+
+impl<T: Typed> Typed for Once<T> {
+    const TYPE: Type = T::TYPE;
+    const ONCE: bool = true;
 }
 
 /// What AWS always answers a value of, its default too: `null` would differ from that for ever, and is refused.
@@ -191,6 +206,27 @@ pub struct Scaled(pub i32);
 
 impl Typed for Scaled {
     const TYPE: Type = Type::Scaled { by: "ScalableTarget", min: "minCapacity", max: "maxCapacity" };
+}
+
+/// A secret value, by its source: `{ env: NAME }` or `{ file: PATH }`. The program that reads the document reads the
+/// value too, keeps it in memory, and puts a version of it here; only the driver gets the value for the version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueFrom {
+    /// The environment variable that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// The file that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Which value it is: of the document, the source's of now, none when the source has none; of what is live,
+    /// the one that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Typed for ValueFrom {
+    const TYPE: Type = Type::Secret;
 }
 
 /// An Amazon Resource Name.

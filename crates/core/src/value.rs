@@ -30,6 +30,8 @@ pub enum Value {
     Reference(Reference),
     /// A string or value that needs another resource's attributes, not yet resolved.
     Deferred(Arc<Deferred>),
+    /// Where a secret value comes from, and which one it is; never the value.
+    Secret(Secret),
     /// Not known yet, and why. Equal to nothing, different from nothing.
     Unknown(Unknown),
 }
@@ -56,6 +58,43 @@ pub struct Deferred {
     pub bindings: BTreeMap<String, Value>,
     /// For names written inside a component: the component, so that `Kind.name` finds its own first.
     pub component: String,
+}
+
+/// A handle of a secret value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Where it comes from.
+    pub source: Source,
+    /// Which value it is, derived one-way; none when the source has none.
+    pub version: Option<String>,
+}
+
+/// Where a secret value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Env(name) => write!(f, "environment variable `{name}`"),
+            Source::File(path) => write!(f, "file `{path}`"),
+        }
+    }
+}
+
+impl Secret {
+    /// The source as the document says it.
+    fn stated(&self) -> (String, serde_json::Value) {
+        match &self.source {
+            Source::Env(name) => ("env".into(), name.clone().into()),
+            Source::File(path) => ("file".into(), path.clone().into()),
+        }
+    }
 }
 
 /// Why a value cannot be told yet.
@@ -137,6 +176,19 @@ impl Value {
         }
     }
 
+    /// Fills in the version of every secret below: `version` tells it of a source, at a path in the spec.
+    pub fn fill_secrets(&mut self, path: &str, version: &mut impl FnMut(&str, &Source) -> Option<String>) {
+        let below = |step: &dyn fmt::Display| if path.is_empty() { step.to_string() } else { format!("{path}.{step}") };
+        match self {
+            Value::Secret(secret) => secret.version = version(path, &secret.source),
+            Value::List(list) => {
+                list.iter_mut().enumerate().for_each(|(i, value)| value.fill_secrets(&below(&i), version));
+            }
+            Value::Map(map) => map.iter_mut().for_each(|(key, value)| value.fill_secrets(&below(key), version)),
+            _ => {}
+        }
+    }
+
     /// The first unknown in this value, if there is any.
     pub fn unknown(&self) -> Option<&Unknown> {
         let mut found = None;
@@ -172,6 +224,10 @@ impl Value {
             Value::Map(map) => Json::Object(map.iter().map(|(k, v)| (k.clone(), v.json())).collect()),
             Value::Reference(r) => Json::String(format!("{}.{}", r.address, r.attribute)),
             Value::Deferred(deferred) => Json::String(deferred.source.clone()),
+            Value::Secret(secret) => {
+                let version = secret.version.clone().map(|version| ("version".to_owned(), version.into()));
+                Json::Object([secret.stated()].into_iter().chain(version).collect())
+            }
             Value::Unknown(unknown) => Json::String(format!("(known after {})", unknown.waits_for)),
         }
     }

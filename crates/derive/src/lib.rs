@@ -70,6 +70,8 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
             ty: <#ty as ::holdfast_core::schema::Typed>::TYPE,
             presence: #presence,
             immutable: #immutable,
+            late: <#ty as ::holdfast_core::schema::Typed>::LATE,
+            once: <#ty as ::holdfast_core::schema::Typed>::ONCE,
         }
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use holdfast_aws::{AwsCloud, Settings};
+use holdfast_aws::{AwsCloud, Settings, Vault};
 use holdfast_core::document::Document;
 use holdfast_core::plan::{Grant, Policy};
 use holdfast_engine::event::Watcher;
@@ -15,8 +15,12 @@ use holdfast_engine::timing::Timing;
 
 use crate::arguments::{Connection, Grants};
 
-/// The cloud that a document is for.
-pub(crate) async fn cloud(document: &Document, connection: &Connection) -> anyhow::Result<Arc<AwsCloud>> {
+/// The cloud that a document is for, with the secret values that it names.
+pub(crate) async fn cloud(
+    document: &Document,
+    connection: &Connection,
+    vault: &Vault,
+) -> anyhow::Result<Arc<AwsCloud>> {
     let target = &document.target;
     let settings = Settings {
         region: target.regions.get("main").cloned(),
@@ -25,6 +29,7 @@ pub(crate) async fn cloud(document: &Document, connection: &Connection) -> anyho
         run: format!("{}-{}", document.stack, document.env),
         call_timeout: Some(connection.call_timeout),
         time_scale: connection.time_scale,
+        vault: vault.clone(),
     };
     Ok(Arc::new(AwsCloud::connect(settings).await?))
 }

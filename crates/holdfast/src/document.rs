@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::anyhow;
+use holdfast_aws::Vault;
 use holdfast_core::diagnostic::Diagnostics;
 use holdfast_core::document::Document;
 use holdfast_core::load::{Request, Source as _};
@@ -13,6 +14,7 @@ use holdfast_core::render::{self, Rendered};
 use holdfast_engine::daemon::Reload;
 
 use crate::arguments::Source;
+use crate::secrets;
 
 /// The file system, as core reads documents from it.
 pub(crate) struct Files;
@@ -42,6 +44,18 @@ pub(crate) fn try_render(source: &Source) -> Result<Rendered, Diagnostics> {
     render::document(&Files, &request, &holdfast_aws::registry())
 }
 
+/// Renders a document and reads the secret values that it names.
+pub(crate) fn load(source: &Source, vault: &Vault) -> anyhow::Result<Rendered> {
+    try_load(source, vault).map_err(|errors| anyhow!("{}", describe(&errors)))
+}
+
+fn try_load(source: &Source, vault: &Vault) -> Result<Rendered, Diagnostics> {
+    let mut rendered = try_render(source)?;
+    secrets::fill(&mut rendered.document, vault);
+    rendered.files.extend(secrets::files(&rendered.document));
+    Ok(rendered)
+}
+
 /// All errors of a document, in colours; printing strips them where there is no terminal.
 pub(crate) fn describe(errors: &Diagnostics) -> String {
     let count = match errors.len() {
@@ -54,13 +68,14 @@ pub(crate) fn describe(errors: &Diagnostics) -> String {
 /// Watches a document's files by their times of change.
 pub(crate) struct Watched {
     source: Source,
+    vault: Vault,
     times: BTreeMap<String, Option<SystemTime>>,
 }
 
 impl Watched {
     /// Watches these files for changes from now on.
-    pub(crate) fn new(source: Source, files: &BTreeSet<String>) -> Self {
-        Watched { source, times: times(files) }
+    pub(crate) fn new(source: Source, files: &BTreeSet<String>, vault: Vault) -> Self {
+        Watched { source, vault, times: times(files) }
     }
 }
 
@@ -75,7 +90,7 @@ impl Reload for Watched {
         if now == self.times {
             return None;
         }
-        match try_render(&self.source) {
+        match try_load(&self.source, &self.vault) {
             Ok(rendered) => {
                 self.times = times(&rendered.files);
                 Some(Ok(rendered.document))

@@ -6,6 +6,7 @@ mod connect;
 mod document;
 mod log;
 mod progress;
+mod secrets;
 
 use std::process::ExitCode;
 

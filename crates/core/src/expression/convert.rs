@@ -11,7 +11,9 @@ use crate::value::Value;
 /// A value as CEL has it. What is unknown is left out of maps, so that reading it is an error.
 pub(crate) fn to_cel(value: &Value) -> cel::Value {
     match value {
-        Value::Null | Value::Reference(_) | Value::Deferred(_) | Value::Unknown(_) => cel::Value::Null,
+        Value::Null | Value::Reference(_) | Value::Deferred(_) | Value::Secret(_) | Value::Unknown(_) => {
+            cel::Value::Null
+        }
         Value::Bool(b) => cel::Value::Bool(*b),
         Value::Integer(n) => cel::Value::Int(*n),
         Value::Number(n) => cel::Value::Float(*n),

@@ -51,7 +51,7 @@ impl Node {
     /// What an expression gave, at the place of the expression.
     pub fn plain(value: &Value, at: &Location) -> Node {
         let tree = match value {
-            Value::Null | Value::Reference(_) | Value::Unknown(_) => Tree::Null,
+            Value::Null | Value::Reference(_) | Value::Secret(_) | Value::Unknown(_) => Tree::Null,
             Value::Bool(b) => Tree::Bool(*b),
             Value::Integer(n) => Tree::Integer(*n),
             Value::Number(n) => Tree::Number(*n),

@@ -238,6 +238,7 @@ fn element_key(at: usize, value: &Value) -> Option<String> {
             None => Some(at.to_string()),
         },
         Value::List(_) => Some(at.to_string()),
-        Value::Null | Value::Number(_) | Value::Reference(_) | Value::Deferred(_) | Value::Unknown(_) => None,
+        Value::Null | Value::Number(_) | Value::Reference(_) | Value::Deferred(_) => None,
+        Value::Secret(_) | Value::Unknown(_) => None,
     }
 }

@@ -137,6 +137,7 @@ pub(crate) fn describe(value: &Value) -> &'static str {
         Value::Text(_) => "a string",
         Value::List(_) => "a list",
         Value::Map(_) => "a map",
+        Value::Secret(_) => "a secret",
         Value::Reference(_) | Value::Deferred(_) | Value::Unknown(_) => "not known yet",
     }
 }

@@ -9,7 +9,7 @@ use crate::load::reader::words;
 use crate::render::Renderer;
 use crate::render::scope::Scope;
 use crate::schema::{Field, Presence, Record, Type};
-use crate::value::Value;
+use crate::value::{Secret, Source, Value};
 
 /// Where the walk is, and how strict it has to be.
 #[derive(Clone, Copy)]
@@ -49,6 +49,7 @@ impl Renderer<'_> {
             (Type::Choice(known), Tree::Text(text)) => self.choice(text, known, &node),
             (Type::Reference { .. }, Tree::Text(_) | Tree::Map(_)) => self.reference(&node, ty, walk),
             (Type::Canonical { canonical, name }, _) => self.canonical(&node, name, *canonical, walk),
+            (Type::Secret, Tree::Map(entries)) => self.secret(entries, &node, walk),
             (Type::Set(of), Tree::List(list)) => {
                 let mut set: Vec<Value> = Vec::new();
                 for value in self.elements_of(list, of, walk)? {
@@ -187,6 +188,16 @@ impl Renderer<'_> {
         let message = format!("`{text}` is none of {}", words(known));
         self.out.push(Diagnostic::new(&node.at, message).help_if(suggest(text, known.iter().copied())));
         None
+    }
+
+    /// Where a secret value comes from. The value is nobody's business here.
+    fn secret(&mut self, entries: &[(Key, Node)], node: &Node, walk: Walk<'_>) -> Option<Value> {
+        let source = match entries {
+            [(key, node)] if key.name == "env" => Source::Env(self.string(node, walk.scope)?),
+            [(key, node)] if key.name == "file" => Source::File(self.string(node, walk.scope)?),
+            _ => return self.mismatch(node, &Type::Secret, walk),
+        };
+        Some(Value::Secret(Secret { source, version: None }))
     }
 
     fn canonical(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
+use holdfast_aws::Vault;
 use holdfast_core::report::json;
 use holdfast_core::situation::live;
 use holdfast_engine::event::Nobody;
@@ -15,7 +16,8 @@ use crate::arguments::{Get, Output};
 use crate::{connect, document};
 
 pub(super) async fn run(arguments: &Get) -> anyhow::Result<ExitCode> {
-    let document = document::render(&arguments.source)?.document;
+    let vault = Vault::default();
+    let document = document::load(&arguments.source, &vault)?.document;
     if let Some(address) = arguments.address.as_ref().filter(|a| !document.resources.contains_key(*a)) {
         let near = holdfast_core::diagnostic::suggest(
             &address.to_string(),
@@ -23,7 +25,7 @@ pub(super) async fn run(arguments: &Get) -> anyhow::Result<ExitCode> {
         );
         bail!("the document has no {address}{}", near.map(|n| format!("; {n}")).unwrap_or_default());
     }
-    let cloud = connect::cloud(&document, &arguments.connection).await?;
+    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
     let engine = connect::engine(cloud.clone(), &document, &arguments.connection, Arc::new(Nobody));
     let (_stop, stopped) = watch::channel(false);
     let look = engine.look(&document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_aws::Vault;
 use holdfast_core::report::{json, markdown, text};
 use holdfast_engine::event::Nobody;
 use holdfast_engine::pass::Look;
@@ -26,8 +27,9 @@ pub(super) async fn run(arguments: &Plan) -> anyhow::Result<ExitCode> {
 
 /// Looks once and plans.
 pub(super) async fn look(arguments: &Plan) -> anyhow::Result<Look> {
-    let document = document::render(&arguments.source)?.document;
-    let cloud = connect::cloud(&document, &arguments.connection).await?;
+    let vault = Vault::default();
+    let document = document::load(&arguments.source, &vault)?.document;
+    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
     let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(Nobody));
     let policy = connect::policy(&arguments.grants)?;
     let (_stop, stopped) = watch::channel(false);

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use holdfast_aws::Vault;
 use holdfast_core::plan::Policy;
 use holdfast_core::report::text;
 use holdfast_engine::daemon::{self, Schedule};
@@ -25,8 +26,9 @@ pub(super) async fn run(arguments: &Reconcile) -> anyhow::Result<ExitCode> {
 }
 
 async fn once(arguments: &Reconcile, policy: Policy) -> anyhow::Result<ExitCode> {
-    let document = document::render(&arguments.source)?.document;
-    let cloud = connect::cloud(&document, &arguments.connection).await?;
+    let vault = Vault::default();
+    let document = document::load(&arguments.source, &vault)?.document;
+    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
     let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(Progress::new()));
     let options = options(policy, arguments.grants.prune, arguments.wait, stop_signal()?);
     let report = engine.pass(&document, &options).await?;
@@ -58,10 +60,11 @@ pub(super) fn print(report: &Report, output: Output) -> anyhow::Result<()> {
 }
 
 async fn forever(arguments: &Reconcile, policy: Policy) -> anyhow::Result<ExitCode> {
-    let rendered = document::render(&arguments.source)?;
+    let vault = Vault::default();
+    let rendered = document::load(&arguments.source, &vault)?;
     let document = rendered.document;
     let stop = stop_signal()?;
-    let cloud = connect::cloud(&document, &arguments.connection).await?;
+    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
     let metrics = Arc::new(Metrics::new(&document.stack, &document.env, cloud.clone(), arguments.interval));
     let server = Server::listen(arguments.listen, metrics.clone(), stop.clone()).await?;
     anstream::eprintln!("holding {}/{}; metrics at http://{}/metrics", document.stack, document.env, server.address());
@@ -74,7 +77,7 @@ async fn forever(arguments: &Reconcile, policy: Policy) -> anyhow::Result<ExitCo
     // What is pending is worth an interval's wait inside the pass; then the next one looks at everything.
     let options = options(policy, arguments.grants.prune, arguments.interval, stop);
     let schedule = Schedule { interval: arguments.interval, everywhere_every: arguments.orphans_every };
-    let mut reload = document::Watched::new(arguments.source.clone(), &rendered.files);
+    let mut reload = document::Watched::new(arguments.source.clone(), &rendered.files, vault);
     daemon::run(&engine, document, &options, schedule, &mut reload, |end| metrics.ended(end)).await;
     server.stopped().await;
     anstream::eprintln!("stopped");

@@ -4,15 +4,17 @@
 //! the value. The version that was last given to a resource is remembered in a tag of it ([`consumed`]), so that a
 //! rotated secret is a change of the field and nobody has to read a value to see that.
 
+mod content;
+pub(crate) mod generate;
+mod rotation;
 pub(crate) mod secret;
-
-use std::fmt;
 
 use holdfast_core::types::{Attribute, Ref};
 
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::tagging::Tags;
+pub(crate) use crate::vault::Plain;
 use secret::Secret;
 
 /// The attribute of a Secret that names its version of today: `<ARN>@<version id>`.
@@ -20,22 +22,6 @@ pub(crate) struct CurrentVersion;
 
 impl Attribute for CurrentVersion {
     const NAME: &'static str = "currentVersion";
-}
-
-/// A secret value on its way from Secrets Manager to the call that takes it. It shows itself to nobody.
-pub(crate) struct Plain(String);
-
-impl Plain {
-    /// The value, for the one call that takes it.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// What [`CurrentVersion`] of a secret is.
@@ -50,10 +36,10 @@ pub(crate) async fn read(aws: &Aws, of: &Ref<Secret, CurrentVersion>, key: Optio
     let version = (!version.is_empty()).then(|| version.to_owned());
     let answer = aws.secrets.get_secret_value().secret_id(arn).set_version_id(version).send().await?;
     let text = answer.secret_string.ok_or_else(|| Error::terminal(OPERATION, format!("{arn} is not a text")))?;
-    let Some(key) = key else { return Ok(Plain(text)) };
+    let Some(key) = key else { return Ok(Plain::new(text)) };
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let field = json.get(key).and_then(serde_json::Value::as_str);
-    field.map(|field| Plain(field.to_owned())).ok_or_else(|| {
+    field.map(Plain::new).ok_or_else(|| {
         Error::terminal(OPERATION, format!("the value of {arn} has no JSON field `{key}` that is a string"))
     })
 }

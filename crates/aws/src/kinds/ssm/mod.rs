@@ -1,3 +1,4 @@
 //! Systems Manager: what its kinds share.
 
+mod content;
 pub(crate) mod parameter;

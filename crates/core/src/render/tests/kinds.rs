@@ -128,6 +128,8 @@ const STATUS: Record = Record {
         ty: crate::schema::Type::Text,
         presence: crate::schema::Presence::Optional,
         immutable: false,
+        late: false,
+        once: false,
     }],
 };
 

@@ -1,0 +1,80 @@
+"""Secrets Manager behaves as its API Reference documents it."""
+import uuid
+
+from conftest import refused, tags
+
+LAMBDA = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
+
+
+def test_settings(aws):
+    """UpdateSecret changes what is given and nothing else, and makes no version without a value."""
+    secrets = aws("secretsmanager")
+    made = secrets.create_secret(Name="s", Description="d", SecretString="v", Tags=tags(a="b"))
+    assert "VersionId" not in secrets.update_secret(SecretId="s", KmsKeyId="alias/k")
+    shown = secrets.describe_secret(SecretId="s")
+    assert (shown["Description"], shown["KmsKeyId"], list(shown["VersionIdsToStages"])) == ("d", "alias/k", [made["VersionId"]])
+    secrets.update_secret(SecretId=made["ARN"], Description="")
+    shown = secrets.describe_secret(SecretId="s")
+    assert not shown.get("Description") and shown["KmsKeyId"] == "alias/k" and shown["Tags"] == tags(a="b")
+
+
+def test_versions(aws):
+    """PutSecretValue of a version that exists "succeeds but does nothing"; UpdateSecretVersionStage moves AWSCURRENT."""
+    secrets, one, two = aws("secretsmanager"), str(uuid.uuid4()), str(uuid.uuid4())
+    secrets.create_secret(Name="s", SecretString="1", ClientRequestToken=one)
+    secrets.put_secret_value(SecretId="s", SecretString="2", ClientRequestToken=two)
+    again = secrets.put_secret_value(SecretId="s", SecretString="1", ClientRequestToken=one)
+    assert again["VersionStages"] == ["AWSPREVIOUS"] and secrets.get_secret_value(SecretId="s")["SecretString"] == "2"
+    refused("ResourceExistsException", secrets.put_secret_value, SecretId="s", SecretString="3", ClientRequestToken=one)
+    secrets.update_secret_version_stage(SecretId="s", VersionStage="AWSCURRENT", MoveToVersionId=one, RemoveFromVersionId=two)
+    assert secrets.get_secret_value(SecretId="s")["SecretString"] == "1"
+    assert secrets.describe_secret(SecretId="s")["VersionIdsToStages"] == {one: ["AWSCURRENT"], two: ["AWSPREVIOUS"]}
+    secrets.put_secret_value(SecretId="s", SecretString="3")
+    assert two not in secrets.describe_secret(SecretId="s")["VersionIdsToStages"]
+
+
+def test_deletion(aws):
+    """DeleteSecret: the name stays taken in the recovery window, InvalidRequestException; RestoreSecret; no window at all."""
+    secrets = aws("secretsmanager")
+    secrets.create_secret(Name="s", SecretString="v")
+    refused("ResourceExistsException", secrets.create_secret, Name="s", SecretString="w")
+    refused("InvalidParameterException", secrets.delete_secret, SecretId="s", RecoveryWindowInDays=3)
+    secrets.delete_secret(SecretId="s", RecoveryWindowInDays=7)
+    assert "scheduled for deletion" in refused("InvalidRequestException", secrets.create_secret, Name="s", SecretString="v")
+    refused("InvalidRequestException", secrets.update_secret, SecretId="s", Description="x")
+    refused("InvalidRequestException", secrets.put_secret_value, SecretId="s", SecretString="x")
+    assert secrets.list_secrets()["SecretList"] == [] and secrets.describe_secret(SecretId="s")["DeletedDate"]
+    secrets.restore_secret(SecretId="s")
+    assert secrets.get_secret_value(SecretId="s")["SecretString"] == "v"
+    secrets.delete_secret(SecretId="s", ForceDeleteWithoutRecovery=True)
+    refused("ResourceNotFoundException", secrets.describe_secret, SecretId="s")
+
+
+def test_rotation(aws):
+    """RotateSecret: the rules as they are given, days or a schedule; CancelRotateSecret; without RotateImmediately no new value."""
+    secrets = aws("secretsmanager")
+    version = secrets.create_secret(Name="s", SecretString="v")["VersionId"]
+    refused("InvalidRequestException", secrets.rotate_secret, SecretId="s", RotateImmediately=False)
+    secrets.rotate_secret(SecretId="s", RotationLambdaARN=LAMBDA, RotateImmediately=False,
+                          RotationRules={"ScheduleExpression": "rate(10 days)", "Duration": "3h"})
+    shown = secrets.describe_secret(SecretId="s")
+    assert shown["RotationRules"] == {"ScheduleExpression": "rate(10 days)", "Duration": "3h"} and shown["RotationEnabled"]
+    assert shown["VersionIdsToStages"] == {version: ["AWSCURRENT"]}
+    refused("InvalidParameterException", secrets.rotate_secret, SecretId="s",
+            RotationRules={"ScheduleExpression": "rate(10 days)", "AutomaticallyAfterDays": 10})
+    secrets.cancel_rotate_secret(SecretId="s")
+    assert secrets.describe_secret(SecretId="s")["RotationEnabled"] is False
+
+
+def test_copies(aws):
+    """ReplicateSecretToRegions with a key each; RemoveRegionsFromReplication; a copy's PrimaryRegion; a secret with copies stays."""
+    secrets, other = aws("secretsmanager"), aws("secretsmanager", "eu-west-1")
+    secrets.create_secret(Name="s", SecretString="v", AddReplicaRegions=[{"Region": "eu-west-1", "KmsKeyId": "alias/k"}])
+    copies = secrets.describe_secret(SecretId="s")["ReplicationStatus"]
+    assert [(c["Region"], c["KmsKeyId"], c["Status"]) for c in copies] == [("eu-west-1", "alias/k", "InSync")]
+    assert other.list_secrets()["SecretList"][0]["PrimaryRegion"] == "us-east-1"
+    refused("InvalidParameterException", secrets.delete_secret, SecretId="s")
+    secrets.replicate_secret_to_regions(SecretId="s", AddReplicaRegions=[{"Region": "eu-north-1"}])
+    assert len(secrets.describe_secret(SecretId="s")["ReplicationStatus"]) == 2
+    secrets.remove_regions_from_replication(SecretId="s", RemoveReplicaRegions=["eu-west-1", "eu-north-1"])
+    assert "ReplicationStatus" not in secrets.describe_secret(SecretId="s") and other.list_secrets()["SecretList"] == []
