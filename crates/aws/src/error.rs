@@ -163,6 +163,9 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "DependencyViolation",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
+        "HealthCheckInUse",
+        "HealthCheckVersionMismatch",
+        "HostedZoneNotEmpty",
         "IncorrectState",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
@@ -211,6 +214,8 @@ fn is_early(message: &str) -> bool {
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",
         "still draining",
+        // Route 53: a record set that changed or went between the look and the batch that deletes it.
+        "tried to delete resource record set",
     ];
     let message = message.to_lowercase();
     EARLY.iter().any(|text| message.contains(text))
@@ -227,7 +232,10 @@ fn is_absent(code: &str) -> bool {
     code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
-        || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
+        || matches!(
+            code,
+            "NoSuchEntity" | "NoSuchHealthCheck" | "NoSuchHostedZone" | "NatGatewayNotFound" | "NotFoundException"
+        )
 }
 
 #[cfg(test)]
