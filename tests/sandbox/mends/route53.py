@@ -45,7 +45,7 @@ def wrong(action, wanted):
     if sum(contents) != 1 or (contents[0] and (wanted.get("TTL") is not None or wanted.get("ResourceRecords"))):
         found = "none" if not any(contents) else "more than one"
         return f"Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId], but found {found} in {where}"
-    routings = sum(wanted.get(r) not in (None, False) for r in ROUTINGS)
+    routings = sum(wanted.get(r) is not None and wanted.get(r) is not False for r in ROUTINGS)
     if routings != (1 if wanted.get("SetIdentifier") else 0):
         return f"Invalid request: Expected exactly one of [Weight, Region, Failover, GeoLocation, MultiValueAnswer, CidrRoutingConfig] in {where}"
     return None
