@@ -29,7 +29,7 @@ def test_policy_versions(aws):
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=DOCUMENT, SetAsDefault=True)
     refused("LimitExceeded", iam.create_policy_version, PolicyArn=arn, PolicyDocument=DOCUMENT)
     listed = iam.get_account_authorization_details(Filter=["LocalManagedPolicy"])["Policies"][0]
-    assert (listed["DefaultVersionId"], len(listed["PolicyVersionList"])) == ("v5", 5)
+    assert (listed["PolicyName"], listed["DefaultVersionId"], len(listed["PolicyVersionList"])) == ("p", "v5", 5)
     shown = iam.get_policy(PolicyArn=arn)["Policy"]
     assert (shown["Description"], shown["Tags"]) == ("d", tags(a="b"))
     refused("DeleteConflict", iam.delete_policy, PolicyArn=arn)

@@ -3,7 +3,7 @@ import hashlib
 
 from moto.core.responses import EmptyResult
 from moto.iam.exceptions import DeleteConflictException, LimitExceededException
-from moto.iam.models import IAMBackend
+from moto.iam.models import IAMBackend, ManagedPolicy
 from moto.iam.responses import IamResponse
 
 from mends import mend
@@ -41,6 +41,11 @@ def remove_client_id_from_open_id_connect_provider(moto, self):
     found, client = provider(self)
     found.client_id_list[:] = [one for one in found.client_id_list if one != client]
     return EmptyResult()
+
+
+# ManagedPolicyDetail, which GetAccountAuthorizationDetails answers, has PolicyName and PolicyId.
+ManagedPolicy.policy_name = property(lambda self: self.name)
+ManagedPolicy.policy_id = property(lambda self: self.id)
 
 
 @mend(IAMBackend)

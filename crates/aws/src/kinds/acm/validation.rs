@@ -47,7 +47,7 @@ pub(super) fn proofs(detail: &sdk::CertificateDetail) -> Vec<DomainValidation> {
 /// Names and values of the records that lie in a domain. A domain and its wildcard are proved by the same one.
 fn within(proofs: &[DomainValidation], domain: &str) -> BTreeMap<String, String> {
     let proofs = proofs.iter().filter(|proof| DnsName(proof.resource_record_name.clone()).is_in(domain));
-    proofs.map(|proof| (plain(&proof.resource_record_name), plain(&proof.resource_record_value))).collect()
+    proofs.map(|proof| (plain(&proof.resource_record_name), proof.resource_record_value.clone())).collect()
 }
 
 /// How the zones of the document stand to a certificate.
@@ -90,7 +90,8 @@ fn missing(wanted: &BTreeMap<String, String>, records: &[ResourceRecordSet]) -> 
     let value = |record: &ResourceRecordSet| Some(plain(&record.resource_records().first()?.value));
     let cnames = records.iter().filter(|record| record.r#type == RrType::Cname);
     let there: BTreeMap<String, String> = cnames.filter_map(|r| Some((plain(&r.name), value(r)?))).collect();
-    wanted.iter().filter(|(name, value)| there.get(*name) != Some(*value)).map(|(name, _)| name.clone()).collect()
+    let is_missing = |(name, value): &(&String, &String)| there.get(*name) != Some(&plain(value));
+    wanted.iter().filter(is_missing).map(|(name, _)| name.clone()).collect()
 }
 
 /// Writes the records that lie in a zone, all of them with one change.
