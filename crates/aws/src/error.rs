@@ -171,6 +171,9 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "Gateway.NotAttached",
         "IncorrectInstanceState",
         "IncorrectModificationState",
+        "HealthCheckInUse",
+        "HealthCheckVersionMismatch",
+        "HostedZoneNotEmpty",
         "IncorrectState",
         // RDS: being made, changed or backed up; a group that a database is still in.
         "InvalidDBInstanceAutomatedBackupState",
@@ -260,6 +263,8 @@ fn is_early(message: &str) -> bool {
         // S3: the other end of a replication, which gets its versioning just after it is made
         // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html).
         "destination bucket must have versioning enabled",
+        // Route 53: a record set that changed or went between the look and the batch that deletes it.
+        "tried to delete resource record set",
     ];
     let message = message.to_lowercase();
     EARLY.iter().any(|text| message.contains(text))
@@ -298,6 +303,10 @@ fn is_absent(code: &str) -> bool {
         || code.ends_with("NonExistentQueue")
         || code == "QueueDoesNotExist"
         || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
+        || matches!(
+            code,
+            "NoSuchEntity" | "NoSuchHealthCheck" | "NoSuchHostedZone" | "NatGatewayNotFound" | "NotFoundException"
+        )
 }
 
 #[cfg(test)]
