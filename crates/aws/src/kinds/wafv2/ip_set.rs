@@ -1,7 +1,10 @@
-//! IpSet: not there yet.
+//! IpSet: addresses that firewall rules name.
+
+use std::collections::BTreeSet;
 
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +12,23 @@ use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live};
 
-/// Not there yet.
+/// A set of addresses for the rules of web ACLs.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct IpSet {}
+pub(crate) struct IpSet {
+    /// `REGIONAL`, or `CLOUDFRONT` for web ACLs of distributions: then its `region` has to be us-east-1.
+    #[spec(immutable)]
+    scope: String,
+    /// `IPV4` or `IPV6`.
+    #[spec(immutable)]
+    ip_address_version: String,
+    /// The addresses as blocks; one address is a block as in `192.0.2.44/32`. `0.0.0.0/0` is refused.
+    addresses: BTreeSet<Cidr>,
+    /// What people read about it.
+    description: Option<String>,
+}
 
-/// What only AWS knows of it.
+/// What only AWS knows of an IpSet.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IpSetStatus {
