@@ -153,6 +153,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     ];
     // In use, or not there yet: dependants go first, or the other side's read lags behind its write.
     const NOT_YET: &[&str] = &[
+        "CachePolicyInUse",
         "ClusterContainsServicesException",
         "ClusterContainsTasksException",
         "ConcurrentAccess",
@@ -161,22 +162,31 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "ConcurrentUpdateException",
         "DeleteConflict",
         "DependencyViolation",
+        "DistributionNotDisabled",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
         "IncorrectState",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
+        "InvalidIfMatchVersion",
         "InvalidPermission.Duplicate",
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
+        "OriginAccessControlInUse",
+        "OriginRequestPolicyInUse",
+        "PreconditionFailed",
         "RequestInProgressException",
         "Resource.AlreadyAssociated",
         "ResourceInUse",
         "ResourceInUseException",
         "ResourceNotReady",
+        "ResponseHeadersPolicyInUse",
         "RouteAlreadyExists",
         "UpdateInProgressException",
+        "WAFAssociatedItemException",
+        "WAFOptimisticLockException",
+        "WAFUnavailableEntityException",
     ];
     const TRANSIENT: &[&str] = &[
         "InternalError",
@@ -227,7 +237,19 @@ fn is_absent(code: &str) -> bool {
     code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
-        || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
+        || matches!(
+            code,
+            "NatGatewayNotFound"
+                | "NoSuchCachePolicy"
+                | "NoSuchDistribution"
+                | "NoSuchEntity"
+                | "NoSuchOriginAccessControl"
+                | "NoSuchOriginRequestPolicy"
+                | "NoSuchResource"
+                | "NoSuchResponseHeadersPolicy"
+                | "NotFoundException"
+                | "WAFNonexistentItemException"
+        )
 }
 
 #[cfg(test)]

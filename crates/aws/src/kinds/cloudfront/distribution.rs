@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_cloudfront::types as sdk;
 use holdfast_core::Spec;
+use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Ref};
 use holdfast_engine::cloud::Scope;
@@ -10,11 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::behavior::{CacheBehavior, DefaultCacheBehavior};
 use super::origin::{Origin, OriginGroup};
+use super::{distribution_wire, list, tagged};
 use crate::client::Aws;
-use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::acm::certificate::Certificate;
+use crate::kinds::elbv2::is_asked_for;
 use crate::kinds::wafv2::web_acl::WebAcl;
+use crate::mark;
+use crate::tagging::Tags;
 
 /// A distribution: the web servers at the edge, in front of buckets and load balancers. Making and changing one
 /// takes some minutes. It is named by its `Name` tag, which it gets once it is deployed for the first time: until
@@ -141,25 +147,148 @@ pub(crate) struct DistributionStatus {
     hosted_zone_id: String,
 }
 
+/// The hosted zone of all distributions' names
+/// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html>).
+const HOSTED_ZONE: &str = "Z2FDTNDATAQYW2";
+
+/// The tag that says that Holdfast disabled it in order to delete it.
+const DELETING: &str = "holdfast:deleting";
+
+/// AWS's own view, and its version.
+struct Raw(sdk::DistributionConfig, Option<String>);
+
 impl Kind for Distribution {
     type Status = DistributionStatus;
     const TIER: Tier = Tier::Edge;
-    const NAMING: Naming = Naming::limit(64);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Token;
+    const GLOBAL: bool = true;
 
-    async fn observe(_aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
-        Ok(vec![])
+    /// One list, one question to the Tagging API, and the configuration of each that is ours. Tags stand in no list,
+    /// so the Tagging API's index tells which are ours. Only when it knows fewer than the document has (it lags behind,
+    /// or they are not made yet), those that it does not know are asked for their tags, one call each.
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let list = aws.cloudfront.list_distributions().into_paginator().items().send();
+        let list = list.collect::<std::result::Result<Vec<_>, _>>().await?;
+        if list.is_empty() {
+            return Ok(vec![]);
+        }
+        let known = tagged(aws, scope).await;
+        let fewer = known.len() < scope.names.len();
+        let looks = list.iter().map(|summary| async {
+            let asked_for = is_asked_for(scope, &summary.id, &summary.arn, &distribution_wire::summary(summary)?);
+            let tags = match known.get(&summary.arn) {
+                Some(tags) if scope.hints => tags.clone(),
+                None if !fewer && !asked_for => return Ok(None),
+                _ => match tags_of(aws, &summary.arn).await? {
+                    Some(tags) => tags,
+                    None => return Ok(None),
+                },
+            };
+            if !asked_for && !scope.is_owned(&tags) {
+                return Ok(None);
+            }
+            let config = aws.cloudfront.get_distribution_config().id(&summary.id).send().await.or_absent()?;
+            let Some(answer) = config else { return Ok(None) };
+            let missing = || Error::incomplete("cloudfront.GetDistributionConfig", "distributionConfig");
+            let config = answer.distribution_config.ok_or_else(missing)?;
+            Ok::<_, Error>(Some(live(summary, config, answer.e_tag, tags)?))
+        });
+        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
-    async fn create(_aws: &Aws, _desired: &Desired<Self>) -> Result<String> {
-        Err(Error::terminal("Distribution", "this kind is not there yet"))
+    /// The caller reference is a token: AWS refuses a second distribution with the same. There is no `Name` tag yet:
+    /// that it has none tells the first deployment from later ones.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let mut tags = desired.tags.clone();
+        tags.remove("Name");
+        let reference = mark::reference::<Self>(&desired.tags, &desired.token, 128)?;
+        let config = sdk::DistributionConfig::builder().caller_reference(reference).comment("").enabled(true);
+        let mut config = config.build()?;
+        distribution_wire::put(&mut config, &desired.spec, true)?;
+        let config = sdk::DistributionConfigWithTags::builder().distribution_config(config).tags(sdk_tags(&tags)?);
+        let made = aws.cloudfront.create_distribution_with_tags().distribution_config_with_tags(config.build());
+        let made = made.send().await?.distribution.map(|distribution| distribution.id);
+        made.ok_or_else(|| Error::incomplete("cloudfront.CreateDistributionWithTags", "id"))
     }
 
-    async fn update(_aws: &Aws, _live: &Live<Self>, _desired: &Desired<Self>) -> Result<()> {
-        Err(Error::terminal("Distribution", "this kind is not there yet"))
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Raw(config, version) = live.raw::<Raw>()?;
+        let mut config = config.clone();
+        let count = |spec: &Self| spec.cache_behaviors.as_ref().map(Vec::len);
+        distribution_wire::put(&mut config, &desired.spec, count(&desired.spec) == count(&live.spec))?;
+        let update = aws.cloudfront.update_distribution().id(&live.id).set_if_match(version.clone());
+        update.distribution_config(config).send().await?;
+        if live.tags.contains_key(DELETING) {
+            let remove = BTreeSet::from([DELETING.to_owned()]);
+            Self::tag(aws, live, &Retag { remove, ..Retag::default() }).await?;
+        }
+        Ok(())
     }
 
-    async fn delete(_aws: &Aws, _live: &Live<Self>) -> Result<()> {
-        Err(Error::terminal("Distribution", "this kind is not there yet"))
+    /// AWS deletes what is disabled and deployed so; until then it is on its way out
+    /// (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DeleteDistribution.html>).
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        let Raw(config, version) = live.raw::<Raw>()?;
+        if !config.enabled && live.phase == Phase::Ready {
+            aws.cloudfront.delete_distribution().id(&live.id).set_if_match(version.clone()).send().await?;
+            return Ok(());
+        }
+        let set = BTreeMap::from([(DELETING.to_owned(), "true".to_owned())]);
+        Self::tag(aws, live, &Retag { set, ..Retag::default() }).await?;
+        if config.enabled {
+            let mut config = config.clone();
+            config.enabled = false;
+            let update = aws.cloudfront.update_distribution().id(&live.id).set_if_match(version.clone());
+            update.distribution_config(config).send().await?;
+        }
+        Err(Error::not_yet("cloudfront.DeleteDistribution", format!("{} is being disabled first", live.id)))
     }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
+        let arn = &live.status.arn;
+        if !set.is_empty() {
+            aws.cloudfront.tag_resource().resource(arn).tags(sdk_tags(set)?).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = sdk::TagKeys::builder().set_items(Some(list(remove))).build();
+            aws.cloudfront.untag_resource().resource(arn).tag_keys(keys).send().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = aws.cloudfront.list_tags_for_resource().resource(arn).send().await.or_absent()?;
+    let tags = answer.map(|answer| answer.tags.and_then(|tags| tags.items).unwrap_or_default());
+    Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())).collect()))
+}
+
+fn sdk_tags(tags: &Tags) -> Result<sdk::Tags> {
+    let tag = |(key, value): (&String, &String)| sdk::Tag::builder().key(key).value(value).build();
+    let tags = tags.iter().map(tag).collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(sdk::Tags::builder().set_items(Some(tags)).build())
+}
+
+fn live(
+    summary: &sdk::DistributionSummary,
+    config: sdk::DistributionConfig,
+    version: Option<String>,
+    tags: Tags,
+) -> Result<Live<Distribution>> {
+    let phase = match summary.status.as_str() {
+        "InProgress" if tags.contains_key(DELETING) && !config.enabled => Phase::Deleting,
+        "InProgress" if !tags.contains_key("Name") => Phase::Pending,
+        "InProgress" => Phase::Updating,
+        _ => Phase::Ready,
+    };
+    let status = DistributionStatus {
+        arn: summary.arn.clone(),
+        domain_name: summary.domain_name.clone(),
+        hosted_zone_id: HOSTED_ZONE.into(),
+    };
+    let name = tags.get("Name").cloned().unwrap_or_default();
+    let live = Live::new(&summary.id, name, distribution_wire::live(&config)?, status);
+    Ok(live.phase(phase).tags(tags).keep(Raw(config, version)))
 }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_cloudfront::types::{ResponseHeadersPolicyConfig, ResponseHeadersPolicyType};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
+use super::{COMMENT, comment, is_lookup, is_wanted, response_headers, retagged, uncomment};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
+use crate::tagging::Tags;
 
 /// The headers that CloudFront adds to answers and takes from them. AWS has policies of its own, which a document
 /// looks up by name: `ResponseHeadersPolicy/security: { name: Managed-SecurityHeadersPolicy, lifecycle: { manage:
@@ -20,17 +23,17 @@ use crate::kind::{Desired, Kind, Live};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResponseHeadersPolicy {
     /// What people read about it; with the owner's mark at most 128 characters.
-    comment: Option<String>,
+    pub(super) comment: Option<String>,
     /// Headers for requests from other origins (CORS).
-    cors_config: Option<CorsConfig>,
+    pub(super) cors_config: Option<CorsConfig>,
     /// Headers that tell browsers to be careful.
-    security_headers_config: Option<SecurityHeadersConfig>,
+    pub(super) security_headers_config: Option<SecurityHeadersConfig>,
     /// The `Server-Timing` header.
-    server_timing_headers_config: Option<ServerTimingHeadersConfig>,
+    pub(super) server_timing_headers_config: Option<ServerTimingHeadersConfig>,
     /// Further headers by their names.
-    custom_headers_config: Option<BTreeMap<String, CustomHeader>>,
+    pub(super) custom_headers_config: Option<BTreeMap<String, CustomHeader>>,
     /// Names of the origin's headers that are taken away.
-    remove_headers_config: Option<BTreeSet<String>>,
+    pub(super) remove_headers_config: Option<BTreeSet<String>>,
 }
 
 /// Headers for requests from other origins.
@@ -173,33 +176,109 @@ fn yes() -> bool {
     true
 }
 
-/// What only AWS knows of a ResponseHeadersPolicy.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ResponseHeadersPolicyStatus {
-    /// Its ARN.
-    arn: String,
+impl Kind for ResponseHeadersPolicy {
+    type Status = ();
+    const TIER: Tier = Tier::Edge;
+    const CLAIM: Claim = Claim::Mark;
+    const NAMING: Naming = Naming::limit(128);
+    const CLASS: CreateClass = CreateClass::Name;
+    const GLOBAL: bool = true;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let (mut found, mut marker) = (vec![], None);
+        loop {
+            let own = (!is_lookup(scope)).then_some(ResponseHeadersPolicyType::Custom);
+            let page = aws.cloudfront.list_response_headers_policies().set_type(own).set_marker(marker).send().await?;
+            let Some(page) = page.response_headers_policy_list else { return Ok(found) };
+            let policies =
+                page.items.unwrap_or_default().into_iter().filter_map(|summary| summary.response_headers_policy);
+            let lives = policies.filter_map(|policy| Some(live(policy.id, &policy.response_headers_policy_config?)));
+            found.extend(lives.filter(|live| is_wanted(scope, live)));
+            marker = page.next_marker;
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let mut config = ResponseHeadersPolicyConfig::builder().name(&desired.name).build()?;
+        put(&mut config, &desired.spec, &desired.tags)?;
+        let made =
+            aws.cloudfront.create_response_headers_policy().response_headers_policy_config(config).send().await?;
+        let made = made.response_headers_policy.map(|policy| policy.id);
+        made.ok_or_else(|| Error::incomplete("cloudfront.CreateResponseHeadersPolicy", "id"))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        change(aws, live, |config| put(config, &desired.spec, &desired.tags)).await
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        let there = aws.cloudfront.get_response_headers_policy_config().id(&live.id).send().await?;
+        aws.cloudfront.delete_response_headers_policy().id(&live.id).set_if_match(there.e_tag).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let text = comment::<Self>(live.spec.comment.as_deref(), &retagged(live, tags), COMMENT)?;
+        let edit = |config: &mut ResponseHeadersPolicyConfig| {
+            config.comment = Some(text);
+            Ok(())
+        };
+        change(aws, live, edit).await
+    }
 }
 
-impl Kind for ResponseHeadersPolicy {
-    type Status = ResponseHeadersPolicyStatus;
-    const TIER: Tier = Tier::Edge;
-    const NAMING: Naming = Naming::limit(64);
-    const CLASS: CreateClass = CreateClass::Name;
+/// Reads the configuration with its ETag, edits it, and puts it back whole.
+async fn change(
+    aws: &Aws,
+    live: &Live<ResponseHeadersPolicy>,
+    edit: impl FnOnce(&mut ResponseHeadersPolicyConfig) -> Result<()>,
+) -> Result<()> {
+    let there = aws.cloudfront.get_response_headers_policy_config().id(&live.id).send().await?;
+    let missing = || Error::incomplete("cloudfront.GetResponseHeadersPolicyConfig", "response_headers_policyConfig");
+    let mut config = there.response_headers_policy_config.ok_or_else(missing)?;
+    edit(&mut config)?;
+    let update = aws.cloudfront.update_response_headers_policy().id(&live.id).set_if_match(there.e_tag);
+    update.response_headers_policy_config(config).send().await?;
+    Ok(())
+}
 
-    async fn observe(_aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
-        Ok(vec![])
-    }
+fn put(config: &mut ResponseHeadersPolicyConfig, spec: &ResponseHeadersPolicy, tags: &Tags) -> Result<()> {
+    config.comment = Some(comment::<ResponseHeadersPolicy>(spec.comment.as_deref(), tags, COMMENT)?);
+    response_headers::put(config, spec)
+}
 
-    async fn create(_aws: &Aws, _desired: &Desired<Self>) -> Result<String> {
-        Err(Error::terminal("ResponseHeadersPolicy", "this kind is not there yet"))
-    }
+fn live(id: String, config: &ResponseHeadersPolicyConfig) -> Live<ResponseHeadersPolicy> {
+    let (comment, tags) = uncomment::<ResponseHeadersPolicy>(config.comment());
+    let spec = ResponseHeadersPolicy { comment, ..response_headers::live(config) };
+    Live::new(id, config.name.clone(), spec, ()).tags(tags)
+}
 
-    async fn update(_aws: &Aws, _live: &Live<Self>, _desired: &Desired<Self>) -> Result<()> {
-        Err(Error::terminal("ResponseHeadersPolicy", "this kind is not there yet"))
-    }
+#[cfg(test)]
+mod tests {
+    use holdfast_core::observed::tag;
 
-    async fn delete(_aws: &Aws, _live: &Live<Self>) -> Result<()> {
-        Err(Error::terminal("ResponseHeadersPolicy", "this kind is not there yet"))
+    use super::*;
+
+    #[test]
+    fn the_owner_stands_behind_the_comment() -> Result<()> {
+        let tags = Tags::from([
+            (tag::STACK.into(), "shop".into()),
+            (tag::ENV.into(), "prod".into()),
+            (tag::ADDRESS.into(), "ResponseHeadersPolicy/web".into()),
+            (tag::GENERATION.into(), "1".into()),
+            (tag::DIGEST.into(), "0123456789abcdef".into()),
+        ]);
+        let spec: ResponseHeadersPolicy = serde_json::from_str(r#"{"comment": "Strict", "securityHeadersConfig": {"frameOptions": {"frameOption": "DENY"}}, "customHeadersConfig": {"X-A": {"value": "b"}}}"#).unwrap();
+        let mut config = ResponseHeadersPolicyConfig::builder().name("web").build()?;
+        put(&mut config, &spec, &tags)?;
+        let live = live("id".into(), &config);
+        assert_eq!(
+            (live.tags, serde_json::to_value(&live.spec).unwrap()),
+            (tags, serde_json::to_value(&spec).unwrap())
+        );
+        Ok(())
     }
 }
