@@ -158,6 +158,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     // In use, or not there yet: dependants go first, or the other side's read lags behind its write.
     const NOT_YET: &[&str] = &[
         "CacheSubnetGroupInUse",
+        "CachePolicyInUse",
         "ClusterContainsServicesException",
         "ClusterContainsTasksException",
         "ConcurrentAccess",
@@ -167,6 +168,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "ConflictException",
         "DeleteConflict",
         "DependencyViolation",
+        "DistributionNotDisabled",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
         "IncorrectInstanceState",
@@ -191,6 +193,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "InvalidCloudWatchLogsRoleArnException",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
+        "InvalidIfMatchVersion",
         "InvalidPermission.Duplicate",
         "InvalidReplicationGroupState",
         "KMSInvalidStateException",
@@ -203,14 +206,21 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "AWS.SimpleQueueService.QueueDeletedRecently",
         "QueueDeletedRecently",
         "QueueNameExists",
+        "OriginAccessControlInUse",
+        "OriginRequestPolicyInUse",
+        "PreconditionFailed",
         "RequestInProgressException",
         "Resource.AlreadyAssociated",
         "ResourceInUse",
         "ResourceInUseException",
         "ResourceNotReady",
+        "ResponseHeadersPolicyInUse",
         "RouteAlreadyExists",
         "TooManyUpdates",
         "UpdateInProgressException",
+        "WAFAssociatedItemException",
+        "WAFOptimisticLockException",
+        "WAFUnavailableEntityException",
     ];
     const TRANSIENT: &[&str] = &[
         "DependencyTimeoutException",
@@ -306,6 +316,16 @@ fn is_absent(code: &str) -> bool {
         || matches!(
             code,
             "NoSuchEntity" | "NoSuchHealthCheck" | "NoSuchHostedZone" | "NatGatewayNotFound" | "NotFoundException"
+            "NatGatewayNotFound"
+                | "NoSuchCachePolicy"
+                | "NoSuchDistribution"
+                | "NoSuchEntity"
+                | "NoSuchOriginAccessControl"
+                | "NoSuchOriginRequestPolicy"
+                | "NoSuchResource"
+                | "NoSuchResponseHeadersPolicy"
+                | "NotFoundException"
+                | "WAFNonexistentItemException"
         )
 }
 
