@@ -284,8 +284,8 @@ fn is_early(message: &str) -> bool {
 /// somebody else's. The next look tells.
 fn is_there(code: &str) -> bool {
     // Another account's bucket never becomes visible: no look would tell.
-    code != "BucketAlreadyExists"
-        && (code.contains("AlreadyExist") || code.contains("AlreadyOwnedByYou") || code.contains("Duplicate"))
+    const THERE: &[&str] = &["AlreadyExist", "AlreadyOwnedByYou", "Duplicate", "ResourceExistsException"];
+    code != "BucketAlreadyExists" && THERE.iter().any(|word| code.contains(word))
 }
 
 /// What a person can do about a refusal whose message does not say it.
@@ -298,7 +298,6 @@ fn way_out(code: &str) -> Option<&'static str> {
         "BucketNotEmpty" => Some("empty it, or state `emptyOnDelete: true` and reconcile before it goes"),
         _ => None,
     }
-    code.contains("AlreadyExist") || code.contains("Duplicate") || code == "ResourceExistsException"
 }
 
 /// True when a code says that what was named does not exist.
@@ -306,27 +305,11 @@ fn is_absent(code: &str) -> bool {
     code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
-        || matches!(code, "DashboardNotFoundError" | "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
-        // S3: a bucket, or a setting that it does not have.
         || code.ends_with("NotFoundError")
-        || code.starts_with("NoSuch")
         || code.ends_with("NonExistentQueue")
-        || code == "QueueDoesNotExist"
-        || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
-        || matches!(
-            code,
-            "NoSuchEntity" | "NoSuchHealthCheck" | "NoSuchHostedZone" | "NatGatewayNotFound" | "NotFoundException"
-            "NatGatewayNotFound"
-                | "NoSuchCachePolicy"
-                | "NoSuchDistribution"
-                | "NoSuchEntity"
-                | "NoSuchOriginAccessControl"
-                | "NoSuchOriginRequestPolicy"
-                | "NoSuchResource"
-                | "NoSuchResponseHeadersPolicy"
-                | "NotFoundException"
-                | "WAFNonexistentItemException"
-        )
+        // Of IAM, S3, Route 53 and CloudFront; what is the resource of another call is told apart by the kinds.
+        || code.starts_with("NoSuch")
+        || matches!(code, "NatGatewayNotFound" | "QueueDoesNotExist" | "WAFNonexistentItemException")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use holdfast_aws::Vault;
 use holdfast_engine::event::Nobody;
 use holdfast_engine::rollback::Wish;
 use serde_json::json;
@@ -13,8 +14,9 @@ use crate::{connect, document};
 
 pub(super) async fn run(arguments: &Rollback) -> anyhow::Result<ExitCode> {
     let Rollback { source, connection, address, to, release, output } = arguments;
-    let document = document::render(source)?.document;
-    let cloud = connect::cloud(&document, connection).await?;
+    let vault = Vault::default();
+    let document = document::load(source, &vault)?.document;
+    let cloud = connect::cloud(&document, connection, &vault).await?;
     let engine = connect::engine(cloud, &document, connection, Arc::new(Nobody));
     let wish = match to {
         _ if *release => Wish::Release,

@@ -177,8 +177,12 @@ impl DeploymentConfiguration {
             .set_strategy(strategy.as_ref().map(|strategy| strategy.as_str().into()))
             .set_bake_time_in_minutes(bake_time_in_minutes.filter(|_| bakes).map(|minutes| minutes.0))
             .set_lifecycle_hooks(lifecycle_hooks.as_ref().map(|hooks| hooks.iter().map(LifecycleHook::sdk).collect()))
-            .set_linear_configuration(linear.filter(|_| strategy.as_ref().is_some_and(|strategy| strategy.0 == "LINEAR")))
-            .set_canary_configuration(canary.filter(|_| strategy.as_ref().is_some_and(|strategy| strategy.0 == "CANARY")))
+            .set_linear_configuration(
+                linear.filter(|_| strategy.as_ref().is_some_and(|strategy| strategy.0 == "LINEAR")),
+            )
+            .set_canary_configuration(
+                canary.filter(|_| strategy.as_ref().is_some_and(|strategy| strategy.0 == "CANARY")),
+            )
             .build())
     }
 

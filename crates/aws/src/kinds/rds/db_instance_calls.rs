@@ -382,11 +382,11 @@ pub(super) async fn replicate_backups(
 ) -> Result<()> {
     let arn = &live.status.arn;
     if let Some(there) = &live.spec.automated_backups_replication {
-        let stop = aws.in_region(&there.region).rds.stop_db_instance_automated_backups_replication();
+        let stop = aws.in_region(&there.region)?.rds.stop_db_instance_automated_backups_replication();
         stop.source_db_instance_arn(arn).send().await.or_absent()?;
     }
     if let Some(BackupsReplication { region, backup_retention_period, kms_key }) = wanted {
-        aws.in_region(region)
+        aws.in_region(region)?
             .rds
             .start_db_instance_automated_backups_replication()
             .source_db_instance_arn(arn)

@@ -148,7 +148,7 @@ fn source(told: &sdk::DbInstance) -> Option<String> {
 /// The copies of its backups with this ARN, as the other region tells them.
 pub(super) async fn backups(aws: &Aws, arn: &str) -> Result<Option<BackupsReplication>> {
     let region = arn.split(':').nth(3).unwrap_or_default();
-    let ask = aws.in_region(region).rds.describe_db_instance_automated_backups();
+    let ask = aws.in_region(region)?.rds.describe_db_instance_automated_backups();
     let answer = ask.db_instance_automated_backups_arn(arn).send().await.or_absent()?;
     let copies = answer.and_then(|answer| answer.db_instance_automated_backups.unwrap_or_default().pop());
     Ok(copies.map(|copies| BackupsReplication {

@@ -101,7 +101,7 @@ impl Kind for Bucket {
             let asked_for = by_fields || scope.ids.contains(&name) || scope.is_owned(&tags);
             // Of somebody else's, with a name of ours, only that it is there matters.
             let live = match asked_for {
-                true => look::bucket(aws, &name, &arn).await?,
+                true => look::bucket(aws, scope, &name, &arn).await?,
                 false => Some((Bucket::default(), look::Raw::default())),
             };
             Ok::<_, crate::error::Error>(live.map(|(spec, raw)| {
