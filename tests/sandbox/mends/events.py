@@ -7,7 +7,7 @@ from mends import mend
 
 @mend(EventsBackend)
 def put_rule(moto, self, name, *args, tags=None, **kwargs):
-    """PutRule: "if you are updating an existing rule, the rule is replaced [...] and tags are ignored"."""
+    """PutRule: "if you are updating an existing rule, any tags you specify in the PutRule operation are ignored"."""
     bus = self._normalize_event_bus_arn(kwargs.get("event_bus_arn"))
     there = name in self._get_event_bus(bus).rules
     return moto(name, *args, tags=None if there else tags, **kwargs)
@@ -15,7 +15,7 @@ def put_rule(moto, self, name, *args, tags=None, **kwargs):
 
 @mend(EventsBackend)
 def delete_rule(moto, self, name, event_bus_arn):
-    """DeleteRule: one that is not there is ResourceNotFoundException only on a bus that is not there."""
+    """DeleteRule: ResourceNotFoundException for a bus that is not there."""
     bus = self._normalize_event_bus_arn(event_bus_arn)
     if bus not in self.event_buses:
         raise ResourceNotFoundException(f"Event bus {bus} does not exist.")
