@@ -171,13 +171,3 @@ def delete_domain(moto, self, domain_name):
     domain.__dict__.setdefault("deleted_at", time.monotonic())
     settle()
     return domain
-
-
-@mend(OpenSearchServiceBackend)
-def describe_domains(moto, self, domain_names):
-    """DescribeDomains: at most five domains."""
-    if len(domain_names) > 5:
-        raise JsonRESTError("ValidationException", "Please provide a maximum of 5 domain names to describe.")
-    return moto(domain_names)
-
-

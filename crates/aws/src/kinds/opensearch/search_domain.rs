@@ -148,14 +148,11 @@ impl Kind for SearchDomain {
         let wanted = |name: &String| scope.is_candidate(name) || scope.ids.contains(name) || !scope.lookups.is_empty();
         let names: Vec<String> = names.filter(wanted).collect();
         let mut found = vec![];
-        // DescribeDomains takes at most five names
-        // (<https://docs.aws.amazon.com/opensearch-service/latest/APIReference/API_DescribeDomains.html>).
-        for five in names.chunks(5) {
-            let answer = aws.opensearch.describe_domains().set_domain_names(Some(five.to_vec())).send().await?;
-            for domain in answer.domain_status_list {
-                if let Some(tags) = tags_of(aws, scope, &domain.arn).await? {
-                    found.push(live(&domain, tags));
-                }
+        let describe = |name: &String| aws.opensearch.describe_domain().domain_name(name).send();
+        for told in futures::future::join_all(names.iter().map(describe)).await {
+            let Some(domain) = told.or_absent()?.and_then(|told| told.domain_status) else { continue };
+            if let Some(tags) = tags_of(aws, scope, &domain.arn).await? {
+                found.push(live(&domain, tags));
             }
         }
         Ok(found)
