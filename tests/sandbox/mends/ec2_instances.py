@@ -88,7 +88,7 @@ def run_instances(moto, self):
     for instance in answer.result.instances:
         instance.moved = time.monotonic()
         instance.disable_api_termination = bool(self._get_param("DisableApiTermination"))
-        volume = instance.block_device_mapping[images[0].root_device_name].volume
+        volume = self.ec2_backend.volumes[instance.block_device_mapping[images[0].root_device_name].volume_id]
         if volume.volume_type == "gp3":
             volume.throughput = ebs.get("Throughput") or 125
             volume.iops = ebs.get("Iops") or 3000
