@@ -1,5 +1,4 @@
 """EC2: instances, their volumes and profiles."""
-import copy
 import functools
 import gzip
 import json
@@ -9,7 +8,7 @@ import time
 import moto.ssm
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.amis import AmiBackend
+from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.elastic_block_store import Volume
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociationBackend
@@ -42,11 +41,8 @@ def describe_images(moto, self, ami_ids=(), filters=None, *args, **kwargs):
     for image in [*(ami_ids or ()), *(asked if isinstance(asked, list) else [asked])]:
         name = next((n for n, i in linux(self.region_name).items() if i == image), None)
         if name and image not in self.amis:
-            made = copy.copy(next(iter(self.amis.values())))
-            made.id = made.image_id = image
-            made.name, made.root_device_name = name.split("/")[-1], "/dev/xvda"
-            made.architecture = "arm64" if name.endswith("arm64") else "x86_64"
-            made.platform = None
+            made = Ami(self, image, name=name.split("/")[-1], description="Amazon Linux", root_device_name="/dev/xvda", root_device_type="ebs",
+                       architecture="arm64" if name.endswith("arm64") else "x86_64", virtualization_type="hvm")
             self.amis[image] = made
     return moto(ami_ids, filters, *args, **kwargs)
 
@@ -92,7 +88,7 @@ def run_instances(moto, self):
     for instance in answer.result.instances:
         instance.moved = time.monotonic()
         instance.disable_api_termination = bool(self._get_param("DisableApiTermination"))
-        volume = instance.block_device_mapping[images[0].root_device_name].volume
+        volume = self.ec2_backend.volumes[instance.block_device_mapping[images[0].root_device_name].volume_id]
         if volume.volume_type == "gp3":
             volume.throughput = ebs.get("Throughput") or 125
             volume.iops = ebs.get("Iops") or 3000
