@@ -214,6 +214,8 @@ fn is_early(message: &str) -> bool {
         "unable to assume",
         // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
         "invalid principal",
+        // The same for a new role of Enhanced Monitoring (https://github.com/pulumi/pulumi/issues/5628).
+        "required permissions for: enhanced_monitoring",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",

@@ -9,8 +9,9 @@ use holdfast_core::types::{Always, Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::db_instance_calls::{create, replicate_backups, update};
-use super::db_instance_told::{backups, final_snapshot, live};
+use super::db_instance_calls::{create, update};
+use super::db_instance_copies::{backups, replicate_backups};
+use super::db_instance_told::{final_snapshot, live};
 use super::db_parameter_group::DbParameterGroup;
 use super::db_subnet_group::DbSubnetGroup;
 use super::{Lower, tag};
@@ -81,8 +82,8 @@ pub(crate) struct DbInstance {
     /// The zone; only without `multiAz`. After a failover the standby's zone counts as this one.
     #[spec(immutable)]
     pub(super) availability_zone: Option<Always<String>>,
-    /// Where its network interfaces are. AWS takes a new group only in another network. A replica in another region
-    /// needs one; without one, AWS's default network.
+    /// Where its network interfaces are. AWS takes a new group only in another network, together with security groups
+    /// of that network. A replica in another region needs one; without one, AWS's default network.
     pub(super) db_subnet_group: Option<Always<Ref<DbSubnetGroup>>>,
     /// How its engine is set; without one, AWS's default group of the version. Static parameters of a new group wait
     /// for a reboot, which Holdfast leaves to you and names in a remark.
@@ -114,7 +115,8 @@ pub(crate) struct DbInstance {
     /// Whether RDS makes the password, keeps it in Secrets Manager and rotates it: better than any other way. The
     /// secret is `${DbInstance.<name>.masterUserSecretArn}`.
     pub(super) manage_master_user_password: Option<Always<bool>>,
-    /// The key of that secret; without one, AWS's own `aws/secretsmanager`.
+    /// The key of that secret; without one, AWS's own `aws/secretsmanager`. AWS cannot change it while it manages the
+    /// password (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>).
     pub(super) master_user_secret_kms_key: Option<Always<Ref<Key, Arn>>>,
     /// The secret that holds the password, where RDS does not make it. Each new version of it is given to the
     /// database.
@@ -133,7 +135,7 @@ pub(crate) struct DbInstance {
     pub(super) preferred_maintenance_window: Option<Always<Lower>>,
     /// Whether snapshots get its tags.
     pub(super) copy_tags_to_snapshot: Option<Always<bool>>,
-    /// Copies of its backups in another region; `null` for none. SQL Server, Oracle, PostgreSQL, MySQL and MariaDB
+    /// Copies of its backups in another region; `null` for none. What was copied stays there for its days. SQL Server, Oracle, PostgreSQL, MySQL and MariaDB
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ReplicateBackups.html>).
     pub(super) automated_backups_replication: Option<BackupsReplication>,
     /// `standard` (AWS's default) or `advanced`, which needs Performance Insights kept for 465 days.

@@ -5,10 +5,9 @@ use holdfast_core::observed::Phase;
 use holdfast_core::types::{Always, Ref};
 
 use super::asked::Asked;
-use super::db_instance::{BackupsReplication, DbInstance, DbInstanceStatus, Replication};
+use super::db_instance::{DbInstance, DbInstanceStatus, Replication};
 use super::{Lower, pairs};
-use crate::client::Aws;
-use crate::error::{Error, OrAbsent, Result};
+use crate::error::{Error, Result};
 use crate::kind::Live;
 use crate::kinds::secretsmanager;
 
@@ -143,19 +142,6 @@ fn source(told: &sdk::DbInstance) -> Option<String> {
     let source = told.read_replica_source_db_instance_identifier.clone().filter(|source| !source.is_empty())?;
     let own = told.db_instance_arn.as_deref()?.rsplit_once(':')?.0;
     Some(if source.starts_with("arn:") { source } else { format!("{own}:{source}") })
-}
-
-/// The copies of its backups with this ARN, as the other region tells them.
-pub(super) async fn backups(aws: &Aws, arn: &str) -> Result<Option<BackupsReplication>> {
-    let region = arn.split(':').nth(3).unwrap_or_default();
-    let ask = aws.in_region(region).rds.describe_db_instance_automated_backups();
-    let answer = ask.db_instance_automated_backups_arn(arn).send().await.or_absent()?;
-    let copies = answer.and_then(|answer| answer.db_instance_automated_backups.unwrap_or_default().pop());
-    Ok(copies.map(|copies| BackupsReplication {
-        region: region.to_owned(),
-        backup_retention_period: copies.backup_retention_period.map(Always),
-        kms_key: copies.kms_key_id.map(|arn| Always(Ref::new(arn))),
-    }))
 }
 
 /// Where a database is in its life
