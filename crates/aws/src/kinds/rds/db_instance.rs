@@ -44,8 +44,9 @@ pub(crate) struct DbInstance {
     /// is `${DbInstance.<name>.engineVersion}`.
     pub(super) engine_version: Option<Always<String>>,
     /// Whether an edit of `engineVersion` may change the major version; it mostly needs another `dbParameterGroup`
-    /// in the same edit. The default is false.
-    pub(super) allow_major_version_upgrade: Option<Always<bool>>,
+    /// in the same edit.
+    #[serde(default)]
+    pub(super) allow_major_version_upgrade: bool,
     /// Whether AWS upgrades minor versions in maintenance windows. AWS's default is true.
     pub(super) auto_minor_version_upgrade: Option<Always<bool>>,
     /// `open-source-rds-extended-support` (AWS's default: old major versions run on, for a fee) or
@@ -159,13 +160,20 @@ pub(crate) struct DbInstance {
     pub(super) deletion_protection: Option<Always<bool>>,
     /// Whether it is deleted without a final snapshot. By default there is one, called
     /// `${DbInstance.<name>.finalDbSnapshotIdentifier}`; a replica never leaves one.
-    pub(super) skip_final_snapshot: Option<Always<bool>>,
-    /// Whether its automated backups are deleted with it: the default is true.
-    pub(super) delete_automated_backups: Option<Always<bool>>,
-    /// Whether changes are made at once (our default: true) or wait for the maintenance window, as far as AWS lets
+    #[serde(default)]
+    pub(super) skip_final_snapshot: bool,
+    /// Whether its automated backups are deleted with it.
+    #[serde(default = "yes")]
+    pub(super) delete_automated_backups: bool,
+    /// Whether changes are made at once (the default) or wait for the maintenance window, as far as AWS lets
     /// them wait (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html>). Those
     /// that wait are told as held, not as drift.
-    pub(super) apply_immediately: Option<Always<bool>>,
+    #[serde(default = "yes")]
+    pub(super) apply_immediately: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a database is a replica of.
@@ -276,13 +284,13 @@ impl Kind for DbInstance {
             return Err(Error::not_yet("rds.DeleteDBInstance", message));
         }
         // AWS makes no final snapshot of a replica, and refuses to be asked for one.
-        let skip = skip_final_snapshot.as_deref() == Some(&true) || live.spec.source().is_some();
+        let skip = *skip_final_snapshot || live.spec.source().is_some();
         aws.rds
             .delete_db_instance()
             .db_instance_identifier(&live.id)
             .skip_final_snapshot(skip)
             .set_final_db_snapshot_identifier((!skip).then(|| final_snapshot(live)))
-            .set_delete_automated_backups(delete_automated_backups.as_deref().copied())
+            .delete_automated_backups(*delete_automated_backups)
             .send()
             .await?;
         Ok(())

@@ -17,13 +17,13 @@ use crate::tagging::Tags;
 /// The fields that the tag `holdfast:asked` remembers.
 fn remember(spec: &DbInstance, asked: &mut Asked, changed: impl Fn(&str) -> bool) {
     let flags = [
-        ("allowMajorVersionUpgrade", &spec.allow_major_version_upgrade),
-        ("skipFinalSnapshot", &spec.skip_final_snapshot),
-        ("deleteAutomatedBackups", &spec.delete_automated_backups),
-        ("applyImmediately", &spec.apply_immediately),
+        ("allowMajorVersionUpgrade", spec.allow_major_version_upgrade),
+        ("skipFinalSnapshot", spec.skip_final_snapshot),
+        ("deleteAutomatedBackups", spec.delete_automated_backups),
+        ("applyImmediately", spec.apply_immediately),
     ];
     for (field, flag) in flags.into_iter().filter(|(field, _)| changed(field)) {
-        asked.set(field, value(flag));
+        asked.set(field, Some(flag));
     }
     let words = [
         ("engineVersion", spec.engine_version.as_deref().cloned()),
@@ -171,7 +171,9 @@ pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired
     let before = asked.clone();
     remember(&desired.spec, &mut asked, |field| desired.changed(field));
     let mut tags = Tags::new();
-    let modify = modify(aws, live, desired, &before)?;
+    // A call that is to be at once takes along what waits for the window, even if it changes nothing itself.
+    let hurries = desired.changed("applyImmediately") && desired.spec.apply_immediately && !live.scheduled.is_empty();
+    let modify = modify(aws, live, desired, &before)?.or_else(|| hurries.then(|| aws.rds.modify_db_instance()));
     if let Some(secret) = desired.spec.master_user_password.as_ref().filter(|_| sends_password(desired)) {
         let password = secretsmanager::read(aws, secret, desired.spec.master_user_password_key.as_deref()).await?;
         let modify = modify.unwrap_or_else(|| aws.rds.modify_db_instance());
@@ -190,8 +192,7 @@ pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired
 }
 
 fn start(modify: Modify, live: &Live<DbInstance>, desired: &Desired<DbInstance>) -> Modify {
-    let at_once = value(&desired.spec.apply_immediately).unwrap_or(true);
-    modify.db_instance_identifier(&live.id).apply_immediately(at_once)
+    modify.db_instance_identifier(&live.id).apply_immediately(desired.spec.apply_immediately)
 }
 
 fn sends_password(desired: &Desired<DbInstance>) -> bool {
@@ -264,7 +265,7 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
         value(&engine_version).filter(|wanted| changed("engineVersion") && !accepts(&engine, wanted, runs, moves));
     if let Some(wanted) = wanted {
         // AWS refuses the way back, and a new major version that is not allowed.
-        let allowed = value(&allow_major_version_upgrade).filter(|allowed| *allowed);
+        let allowed = Some(allow_major_version_upgrade).filter(|allowed| *allowed);
         modify = modify.engine_version(wanted).set_allow_major_version_upgrade(allowed);
     }
 

@@ -20,7 +20,7 @@ pub(super) fn live(told: &sdk::DbInstance) -> Result<Live<DbInstance>> {
     let status = status(told, &name).ok_or_else(|| missing("dbInstanceArn"))?;
     let text = |text: &Option<String>| text.clone().map(Always);
     let key = |arn: &Option<String>| arn.clone().map(|arn| Always(Ref::new(arn)));
-    let flag = |field: &str, default| Some(Always(asked.flag(field, default)));
+    let flag = |field: &str, default| asked.flag(field, default);
     // Groups on their way out are no groups of it any more.
     let groups = told.vpc_security_groups().iter().filter(|group| group.status() != Some("removing"));
     let spec = DbInstance {
@@ -183,7 +183,7 @@ fn with_pending(mut live: Live<DbInstance>, told: &sdk::DbInstance) -> Live<DbIn
     if waiting.is_empty() {
         return live;
     }
-    let at_once = live.spec.apply_immediately.as_deref() == Some(&true);
+    let at_once = live.spec.apply_immediately;
     if at_once && live.phase == Phase::Ready {
         live.phase = Phase::Updating;
     }
