@@ -86,6 +86,14 @@ def test_what_modify_refuses(rds):
     assert "MaxAllocatedStorage" not in shown(rds) and "PerformanceInsightsRetentionPeriod" not in shown(rds)
 
 
+def test_what_modify_refuses_of_networks_and_keys(rds, vpc):
+    rds.create_db_subnet_group(DBSubnetGroupName="h", DBSubnetGroupDescription="d", SubnetIds=vpc.subnets)
+    make(rds, DBSubnetGroupName="g", VpcSecurityGroupIds=[vpc.group])
+    change = lambda **of: rds.modify_db_instance(DBInstanceIdentifier="d", ApplyImmediately=True, **of)
+    refused("InvalidVPCNetworkStateFault", change, DBSubnetGroupName="h")
+    refused("InvalidParameterCombination", change, ManageMasterUserPassword=True, MasterUserSecretKmsKeyId="alias/aws/rds")
+
+
 def test_changes_wait_for_the_window(rds):
     make(rds)
     rds.modify_db_instance(DBInstanceIdentifier="d", DBInstanceClass="db.t4g.large", DeletionProtection=True)

@@ -266,6 +266,8 @@ fn is_early(message: &str) -> bool {
         // Secrets Manager's words for it
         // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
         "policy contains an unsupported principal",
+        // The same for a new role of Enhanced Monitoring (https://github.com/pulumi/pulumi/issues/5628).
+        "required permissions for: enhanced_monitoring",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",

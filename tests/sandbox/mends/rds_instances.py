@@ -269,6 +269,13 @@ def refuse(database, asked):
     if asked.get("master_user_password") and (asked.get("manage_master_user_password") or database.manage_master_user_password
                                               and asked.get("manage_master_user_password") is not False):
         raise InvalidParameterCombination("You can't specify MasterUserPassword for an instance whose password is managed.")
+    if asked.get("master_user_secret_kms_key_id") and database.manage_master_user_password:
+        raise InvalidParameterCombination("You can't change the KMS key of a master user password that is managed already.")
+    group = asked.get("db_subnet_group_name")
+    if group and group in database.backend.subnet_groups and group != (database._db_subnet_group_name or group):
+        if database.backend.subnet_groups[group].vpc_id == database.db_subnet_group.vpc_id:
+            raise RDSClientError("InvalidVPCNetworkStateFault", f"You cannot move DB instance {database.db_instance_identifier} to subnet group "
+                                 f"{group}. The specified DB subnet group and DB instance are in the same VPC.")
     if asked.get("backup_retention_period") == 0 and database.replicas:
         raise RDSClientError("InvalidDBInstanceState", "Automated backups cannot be turned off for a source of read replicas.")
 

@@ -9,8 +9,9 @@ use holdfast_core::types::{Always, Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::db_instance_calls::{create, replicate_backups, update};
-use super::db_instance_told::{backups, final_snapshot, live};
+use super::db_instance_calls::{create, update};
+use super::db_instance_copies::{backups, replicate_backups};
+use super::db_instance_told::{final_snapshot, live};
 use super::db_parameter_group::DbParameterGroup;
 use super::db_subnet_group::DbSubnetGroup;
 use super::{Lower, tag};
@@ -43,8 +44,9 @@ pub(crate) struct DbInstance {
     /// is `${DbInstance.<name>.engineVersion}`.
     pub(super) engine_version: Option<Always<String>>,
     /// Whether an edit of `engineVersion` may change the major version; it mostly needs another `dbParameterGroup`
-    /// in the same edit. The default is false.
-    pub(super) allow_major_version_upgrade: Option<Always<bool>>,
+    /// in the same edit.
+    #[serde(default)]
+    pub(super) allow_major_version_upgrade: bool,
     /// Whether AWS upgrades minor versions in maintenance windows. AWS's default is true.
     pub(super) auto_minor_version_upgrade: Option<Always<bool>>,
     /// `open-source-rds-extended-support` (AWS's default: old major versions run on, for a fee) or
@@ -81,8 +83,8 @@ pub(crate) struct DbInstance {
     /// The zone; only without `multiAz`. After a failover the standby's zone counts as this one.
     #[spec(immutable)]
     pub(super) availability_zone: Option<Always<String>>,
-    /// Where its network interfaces are. AWS takes a new group only in another network. A replica in another region
-    /// needs one; without one, AWS's default network.
+    /// Where its network interfaces are. AWS takes a new group only in another network, together with security groups
+    /// of that network. A replica in another region needs one; without one, AWS's default network.
     pub(super) db_subnet_group: Option<Always<Ref<DbSubnetGroup>>>,
     /// How its engine is set; without one, AWS's default group of the version. Static parameters of a new group wait
     /// for a reboot, which Holdfast leaves to you and names in a remark.
@@ -114,7 +116,8 @@ pub(crate) struct DbInstance {
     /// Whether RDS makes the password, keeps it in Secrets Manager and rotates it: better than any other way. The
     /// secret is `${DbInstance.<name>.masterUserSecretArn}`.
     pub(super) manage_master_user_password: Option<Always<bool>>,
-    /// The key of that secret; without one, AWS's own `aws/secretsmanager`.
+    /// The key of that secret; without one, AWS's own `aws/secretsmanager`. AWS cannot change it while it manages the
+    /// password (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>).
     pub(super) master_user_secret_kms_key: Option<Always<Ref<Key, Arn>>>,
     /// The secret that holds the password, where RDS does not make it. Each new version of it is given to the
     /// database.
@@ -133,7 +136,7 @@ pub(crate) struct DbInstance {
     pub(super) preferred_maintenance_window: Option<Always<Lower>>,
     /// Whether snapshots get its tags.
     pub(super) copy_tags_to_snapshot: Option<Always<bool>>,
-    /// Copies of its backups in another region; `null` for none. SQL Server, Oracle, PostgreSQL, MySQL and MariaDB
+    /// Copies of its backups in another region; `null` for none. What was copied stays there for its days. SQL Server, Oracle, PostgreSQL, MySQL and MariaDB
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ReplicateBackups.html>).
     pub(super) automated_backups_replication: Option<BackupsReplication>,
     /// `standard` (AWS's default) or `advanced`, which needs Performance Insights kept for 465 days.
@@ -157,13 +160,20 @@ pub(crate) struct DbInstance {
     pub(super) deletion_protection: Option<Always<bool>>,
     /// Whether it is deleted without a final snapshot. By default there is one, called
     /// `${DbInstance.<name>.finalDbSnapshotIdentifier}`; a replica never leaves one.
-    pub(super) skip_final_snapshot: Option<Always<bool>>,
-    /// Whether its automated backups are deleted with it: the default is true.
-    pub(super) delete_automated_backups: Option<Always<bool>>,
-    /// Whether changes are made at once (our default: true) or wait for the maintenance window, as far as AWS lets
+    #[serde(default)]
+    pub(super) skip_final_snapshot: bool,
+    /// Whether its automated backups are deleted with it.
+    #[serde(default = "yes")]
+    pub(super) delete_automated_backups: bool,
+    /// Whether changes are made at once (the default) or wait for the maintenance window, as far as AWS lets
     /// them wait (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html>). Those
     /// that wait are told as held, not as drift.
-    pub(super) apply_immediately: Option<Always<bool>>,
+    #[serde(default = "yes")]
+    pub(super) apply_immediately: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a database is a replica of.
@@ -274,13 +284,13 @@ impl Kind for DbInstance {
             return Err(Error::not_yet("rds.DeleteDBInstance", message));
         }
         // AWS makes no final snapshot of a replica, and refuses to be asked for one.
-        let skip = skip_final_snapshot.as_deref() == Some(&true) || live.spec.source().is_some();
+        let skip = *skip_final_snapshot || live.spec.source().is_some();
         aws.rds
             .delete_db_instance()
             .db_instance_identifier(&live.id)
             .skip_final_snapshot(skip)
             .set_final_db_snapshot_identifier((!skip).then(|| final_snapshot(live)))
-            .set_delete_automated_backups(delete_automated_backups.as_deref().copied())
+            .delete_automated_backups(*delete_automated_backups)
             .send()
             .await?;
         Ok(())

@@ -5,11 +5,11 @@ use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
 use holdfast_core::types::{Always, Ref};
 
 use super::asked::Asked;
-use super::db_instance::{BackupsReplication, DbInstance};
+use super::db_instance::DbInstance;
 use super::db_instance_told::accepts;
 use super::{sdk_tags, texts};
 use crate::client::Aws;
-use crate::error::{Error, OrAbsent, Result};
+use crate::error::{Error, Result};
 use crate::kind::{Desired, Live};
 use crate::kinds::secretsmanager;
 use crate::tagging::Tags;
@@ -17,13 +17,13 @@ use crate::tagging::Tags;
 /// The fields that the tag `holdfast:asked` remembers.
 fn remember(spec: &DbInstance, asked: &mut Asked, changed: impl Fn(&str) -> bool) {
     let flags = [
-        ("allowMajorVersionUpgrade", &spec.allow_major_version_upgrade),
-        ("skipFinalSnapshot", &spec.skip_final_snapshot),
-        ("deleteAutomatedBackups", &spec.delete_automated_backups),
-        ("applyImmediately", &spec.apply_immediately),
+        ("allowMajorVersionUpgrade", spec.allow_major_version_upgrade),
+        ("skipFinalSnapshot", spec.skip_final_snapshot),
+        ("deleteAutomatedBackups", spec.delete_automated_backups),
+        ("applyImmediately", spec.apply_immediately),
     ];
     for (field, flag) in flags.into_iter().filter(|(field, _)| changed(field)) {
-        asked.set(field, value(flag));
+        asked.set(field, Some(flag));
     }
     let words = [
         ("engineVersion", spec.engine_version.as_deref().cloned()),
@@ -171,7 +171,9 @@ pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired
     let before = asked.clone();
     remember(&desired.spec, &mut asked, |field| desired.changed(field));
     let mut tags = Tags::new();
-    let modify = modify(aws, live, desired, &before)?;
+    // A call that is to be at once takes along what waits for the window, even if it changes nothing itself.
+    let hurries = desired.changed("applyImmediately") && desired.spec.apply_immediately && !live.scheduled.is_empty();
+    let modify = modify(aws, live, desired, &before)?.or_else(|| hurries.then(|| aws.rds.modify_db_instance()));
     if let Some(secret) = desired.spec.master_user_password.as_ref().filter(|_| sends_password(desired)) {
         let password = secretsmanager::read(aws, secret, desired.spec.master_user_password_key.as_deref()).await?;
         let modify = modify.unwrap_or_else(|| aws.rds.modify_db_instance());
@@ -190,8 +192,7 @@ pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired
 }
 
 fn start(modify: Modify, live: &Live<DbInstance>, desired: &Desired<DbInstance>) -> Modify {
-    let at_once = value(&desired.spec.apply_immediately).unwrap_or(true);
-    modify.db_instance_identifier(&live.id).apply_immediately(at_once)
+    modify.db_instance_identifier(&live.id).apply_immediately(desired.spec.apply_immediately)
 }
 
 fn sends_password(desired: &Desired<DbInstance>) -> bool {
@@ -264,7 +265,7 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
         value(&engine_version).filter(|wanted| changed("engineVersion") && !accepts(&engine, wanted, runs, moves));
     if let Some(wanted) = wanted {
         // AWS refuses the way back, and a new major version that is not allowed.
-        let allowed = value(&allow_major_version_upgrade).filter(|allowed| *allowed);
+        let allowed = Some(allow_major_version_upgrade).filter(|allowed| *allowed);
         modify = modify.engine_version(wanted).set_allow_major_version_upgrade(allowed);
     }
 
@@ -296,11 +297,14 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
         // (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html).
         modify = modify.max_allocated_storage(max_allocated_storage.unwrap_or(live.status.allocated_storage));
     }
-    if changed("manageMasterUserPassword") || changed("masterUserSecretKmsKey") {
-        modify = modify.set_manage_master_user_password(value(&manage_master_user_password));
-        if value(&manage_master_user_password) == Some(true) && changed("masterUserSecretKmsKey") {
-            modify = modify.set_master_user_secret_kms_key_id(reference(&master_user_secret_kms_key));
-        }
+    let managed = value(&manage_master_user_password);
+    if changed("manageMasterUserPassword") {
+        let key = reference(&master_user_secret_kms_key).filter(|_| managed == Some(true));
+        modify = modify.set_manage_master_user_password(managed).set_master_user_secret_kms_key_id(key);
+    } else if changed("masterUserSecretKmsKey") && managed == Some(true) {
+        let message = "AWS cannot change the key of the secret that it keeps the password in: set `masterUserSecretKmsKey` back, \
+                       or `manageMasterUserPassword` to false, with a `masterUserPassword`, and to true again";
+        return Err(Error::terminal("rds.ModifyDBInstance", message));
     }
     if changed("enabledCloudwatchLogsExports") {
         let (wanted, none) = (enabled_cloudwatch_logs_exports.unwrap_or_default(), Default::default());
@@ -326,10 +330,11 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
     {
         let on = value(&performance_insights_enabled);
         let kept = value(&performance_insights_retention_period).filter(|_| on != Some(false));
-        modify = modify
-            .set_enable_performance_insights(on)
-            .set_performance_insights_retention_period(kept)
-            .set_database_insights_mode(database_insights_mode.as_ref().map(|mode| mode.as_str().into()));
+        modify = modify.set_enable_performance_insights(on).set_performance_insights_retention_period(kept);
+        if changed("databaseInsightsMode") {
+            let mode = database_insights_mode.as_ref().map(|mode| mode.as_str().into());
+            modify = modify.set_database_insights_mode(mode);
+        }
         if changed("performanceInsightsKmsKey") {
             modify = modify.set_performance_insights_kms_key_id(reference(&performance_insights_kms_key));
         }
@@ -373,35 +378,12 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
     Ok(Some(modify).filter(|modify| modify.as_input() != nothing.as_input()))
 }
 
-/// Starts, changes or stops the copies of its backups: all of it is called in the other region, and a change is a
-/// stop and a start (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/AutomatedBackups.Replicating.Enable.html>).
-pub(super) async fn replicate_backups(
-    aws: &Aws,
-    live: &Live<DbInstance>,
-    wanted: Option<&BackupsReplication>,
-) -> Result<()> {
-    let arn = &live.status.arn;
-    if let Some(there) = &live.spec.automated_backups_replication {
-        let stop = aws.in_region(&there.region)?.rds.stop_db_instance_automated_backups_replication();
-        stop.source_db_instance_arn(arn).send().await.or_absent()?;
-    }
-    if let Some(BackupsReplication { region, backup_retention_period, kms_key }) = wanted {
-        aws.in_region(region)?
-            .rds
-            .start_db_instance_automated_backups_replication()
-            .source_db_instance_arn(arn)
-            .set_backup_retention_period(value(backup_retention_period))
-            .set_kms_key_id(reference(kms_key))
-            .send()
-            .await?;
-    }
-    Ok(())
-}
-
-fn value<T: Clone>(always: &Option<Always<T>>) -> Option<T> {
+/// What is stated.
+pub(super) fn value<T: Clone>(always: &Option<Always<T>>) -> Option<T> {
     always.as_deref().cloned()
 }
 
-fn reference<K, A>(always: &Option<Always<Ref<K, A>>>) -> Option<String> {
+/// What a stated reference holds.
+pub(super) fn reference<K, A>(always: &Option<Always<Ref<K, A>>>) -> Option<String> {
     always.as_deref().map(|reference| reference.as_str().to_owned())
 }

@@ -5,10 +5,9 @@ use holdfast_core::observed::Phase;
 use holdfast_core::types::{Always, Ref};
 
 use super::asked::Asked;
-use super::db_instance::{BackupsReplication, DbInstance, DbInstanceStatus, Replication};
+use super::db_instance::{DbInstance, DbInstanceStatus, Replication};
 use super::{Lower, pairs};
-use crate::client::Aws;
-use crate::error::{Error, OrAbsent, Result};
+use crate::error::{Error, Result};
 use crate::kind::Live;
 use crate::kinds::secretsmanager;
 
@@ -21,7 +20,7 @@ pub(super) fn live(told: &sdk::DbInstance) -> Result<Live<DbInstance>> {
     let status = status(told, &name).ok_or_else(|| missing("dbInstanceArn"))?;
     let text = |text: &Option<String>| text.clone().map(Always);
     let key = |arn: &Option<String>| arn.clone().map(|arn| Always(Ref::new(arn)));
-    let flag = |field: &str, default| Some(Always(asked.flag(field, default)));
+    let flag = |field: &str, default| asked.flag(field, default);
     // Groups on their way out are no groups of it any more.
     let groups = told.vpc_security_groups().iter().filter(|group| group.status() != Some("removing"));
     let spec = DbInstance {
@@ -145,19 +144,6 @@ fn source(told: &sdk::DbInstance) -> Option<String> {
     Some(if source.starts_with("arn:") { source } else { format!("{own}:{source}") })
 }
 
-/// The copies of its backups with this ARN, as the other region tells them.
-pub(super) async fn backups(aws: &Aws, arn: &str) -> Result<Option<BackupsReplication>> {
-    let region = arn.split(':').nth(3).unwrap_or_default();
-    let ask = aws.in_region(region)?.rds.describe_db_instance_automated_backups();
-    let answer = ask.db_instance_automated_backups_arn(arn).send().await.or_absent()?;
-    let copies = answer.and_then(|answer| answer.db_instance_automated_backups.unwrap_or_default().pop());
-    Ok(copies.map(|copies| BackupsReplication {
-        region: region.to_owned(),
-        backup_retention_period: copies.backup_retention_period.map(Always),
-        kms_key: copies.kms_key_id.map(|arn| Always(Ref::new(arn))),
-    }))
-}
-
 /// Where a database is in its life
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status>).
 fn phase(status: &str) -> Phase {
@@ -197,7 +183,7 @@ fn with_pending(mut live: Live<DbInstance>, told: &sdk::DbInstance) -> Live<DbIn
     if waiting.is_empty() {
         return live;
     }
-    let at_once = live.spec.apply_immediately.as_deref() == Some(&true);
+    let at_once = live.spec.apply_immediately;
     if at_once && live.phase == Phase::Ready {
         live.phase = Phase::Updating;
     }

@@ -3,6 +3,7 @@
 pub(crate) mod asked;
 pub(crate) mod db_instance;
 mod db_instance_calls;
+mod db_instance_copies;
 mod db_instance_told;
 pub(crate) mod db_parameter_group;
 pub(crate) mod db_proxy;
