@@ -12,7 +12,7 @@ def run(aws, vpc):
 
     def run(**more):
         asked = {"ImageId": IMAGE, "InstanceType": "t4g.nano", "SubnetId": vpc.subnets[0], "MinCount": 1, "MaxCount": 1, **more}
-        return ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+        return ec2.run_instances(**{k: v for k, v in asked.items() if v})["Instances"][0]["InstanceId"]
     return run
 
 
@@ -59,3 +59,12 @@ def test_monitoring_and_profile(aws, run):
     ec2.replace_iam_instance_profile_association(AssociationId=association, IamInstanceProfile={"Arn": arns[1]})
     told = shown(aws, made)
     assert (told["Monitoring"]["State"], told["IamInstanceProfile"]["Arn"]) == ("enabled", arns[1])
+
+
+def test_what_the_launch_made_goes_with_the_instance(aws, vpc, run):
+    ec2 = aws("ec2")
+    made = run(NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": vpc.subnets[0], "Groups": [vpc.group], "AssociatePublicIpAddress": True}], SubnetId="")
+    assert shown(aws, made)["NetworkInterfaces"][0]["Association"]["IpOwnerId"] == "amazon"
+    ec2.terminate_instances(InstanceIds=[made])
+    ec2.delete_subnet(SubnetId=vpc.subnets[0])
+    ec2.delete_security_group(GroupId=vpc.group)

@@ -66,6 +66,15 @@ for name in ("start", "stop", "terminate"):
     mend(Instance, name)(moves)
 
 
+@mend(Instance)
+def terminate(moto, self):
+    """TerminateInstances: network interfaces and root volumes that the launch made go with the instance (DeleteOnTermination)."""
+    previous = moto()
+    for interface in self.nics.values():
+        self.ec2_backend.enis.pop(interface.id, None)
+    return previous
+
+
 @mend(InstanceResponse)
 def run_instances(moto, self):
     """RunInstances: ImageId may be `resolve:ssm:<parameter>`; DisableApiTermination and HttpTokens are kept; the root volume is the

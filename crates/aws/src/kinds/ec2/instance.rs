@@ -58,7 +58,7 @@ pub(crate) struct Instance {
     #[serde(default)]
     pub(super) metadata_options: MetadataOptions,
     /// The volume that it starts from.
-    pub(super) root_volume: Option<RootVolume>,
+    pub(super) root_volume: Option<Always<RootVolume>>,
     /// Whether it has a way of its own to its volumes, which newer types always have. AWS's default is `false`. A
     /// change stops it.
     pub(super) ebs_optimized: Option<bool>,
@@ -68,7 +68,8 @@ pub(crate) struct Instance {
     pub(super) source_dest_check: Option<Always<bool>>,
     /// Whether AWS refuses to terminate it, Holdfast included. AWS's default is `false`.
     pub(super) disable_api_termination: Option<Always<bool>>,
-    /// `running`, or `stopped` for one that costs no more than its volume.
+    /// `running`, or `stopped` for one that costs no more than its volume. Where a document ignores it, a change that
+    /// stops the instance leaves it stopped.
     #[serde(default = "running")]
     pub(super) state: String,
 }
@@ -228,7 +229,7 @@ impl Kind for Instance {
             }
         }
         if let (Some(wanted), Some(id), true) = (root_volume, &live.status.root_volume_id, changed("rootVolume")) {
-            volume(aws, id, live.spec.root_volume.as_ref(), wanted).send().await?;
+            volume(aws, id, live.spec.root_volume.as_deref(), wanted).send().await?;
         }
         // Of a stopped one only: it stops now, and the look that finds it stopped leads here again.
         let refit = changed("instanceType") || changed("ebsOptimized");

@@ -178,10 +178,9 @@ pub(super) fn metadata(aws: &Aws, id: &str, wanted: &MetadataOptions) -> ModifyI
 
 /// The call that changes its volume: what differs and no more, since a type decides what else may be said.
 pub(super) fn volume(aws: &Aws, id: &str, live: Option<&RootVolume>, wanted: &RootVolume) -> ModifyVolumeFluentBuilder {
-    let RootVolume { volume_size, volume_type, iops, throughput, encrypted: _, kms_key: _ } = wanted;
+    let RootVolume { volume_size: _, volume_type, iops: _, throughput: _, encrypted: _, kms_key: _ } = wanted;
     let differs =
         |of: fn(&RootVolume) -> Option<Always<i32>>| of(wanted).filter(|n| live.and_then(of) != Some(*n)).map(|n| n.0);
-    debug_assert!(volume_size.is_some() || volume_type.is_some() || iops.is_some() || throughput.is_some());
     let kind = volume_type.as_ref().filter(|kind| live.and_then(|live| live.volume_type.as_ref()) != Some(*kind));
     aws.ec2
         .modify_volume()
@@ -274,7 +273,7 @@ pub(super) fn live(
                 .and_then(|m| m.instance_metadata_tags())
                 .map(|word| Always(word.as_str().to_owned())),
         },
-        root_volume: volume.map(root_volume),
+        root_volume: volume.map(root_volume).map(Always),
         ebs_optimized: Some(instance.ebs_optimized.unwrap_or(false)),
         monitoring: instance.monitoring().and_then(|m| m.state()).map(|s| matches!(s.as_str(), "enabled" | "pending")),
         source_dest_check: instance.source_dest_check.map(Always),
