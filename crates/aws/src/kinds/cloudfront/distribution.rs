@@ -30,6 +30,10 @@ use crate::tagging::Tags;
 /// configuration is changed and put back. A behaviour or an origin is known by its path or key.
 ///
 /// Deleting takes two steps: it is disabled, and when that has spread it is deleted.
+///
+/// A look costs one list, one question to the Tagging API in us-east-1, and the configuration of each that is ours.
+/// Other distributions cost nothing, except while one of the document's has no `Name` tag yet or the Tagging API does
+/// not know it: then each is asked for its tags.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Distribution {
@@ -165,8 +169,8 @@ impl Kind for Distribution {
     const GLOBAL: bool = true;
 
     /// One list, one question to the Tagging API, and the configuration of each that is ours. Tags stand in no list,
-    /// so the Tagging API's index tells which are ours. Only when it knows fewer than the document has (it lags behind,
-    /// or they are not made yet), those that it does not know are asked for their tags, one call each.
+    /// so the Tagging API's index tells which are ours. Only while it does not know one that the document has (it lags
+    /// behind, or that one is not made yet), those that it does not know are asked for their tags, one call each.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let list = aws.cloudfront.list_distributions().into_paginator().items().send();
         let list = list.collect::<std::result::Result<Vec<_>, _>>().await?;
@@ -174,12 +178,12 @@ impl Kind for Distribution {
             return Ok(vec![]);
         }
         let known = tagged(aws, scope).await;
-        let fewer = known.len() < scope.names.len();
+        let unknown = lacks(scope, &known);
         let looks = list.iter().map(|summary| async {
             let asked_for = is_asked_for(scope, &summary.id, &summary.arn, &distribution_wire::summary(summary)?);
             let tags = match known.get(&summary.arn) {
                 Some(tags) if scope.hints => tags.clone(),
-                None if !fewer && !asked_for => return Ok(None),
+                None if !unknown && !asked_for => return Ok(None),
                 _ => match tags_of(aws, &summary.arn).await? {
                     Some(tags) => tags,
                     None => return Ok(None),
@@ -259,6 +263,16 @@ impl Kind for Distribution {
     }
 }
 
+/// True when one that the document has is not among those that are known. Adopted ones are asked for by their ids.
+fn lacks(scope: &Scope, known: &BTreeMap<String, Tags>) -> bool {
+    let is = |tags: &Tags, name: &str| {
+        let rest = tags.get("Name").and_then(|of| of.strip_prefix(name));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-g"))
+    };
+    let own = scope.names.iter().filter(|name| !scope.ids.contains(*name));
+    own.into_iter().any(|name| !known.values().any(|tags| is(tags, name)))
+}
+
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
     let answer = aws.cloudfront.list_tags_for_resource().resource(arn).send().await.or_absent()?;
     let tags = answer.map(|answer| answer.tags.and_then(|tags| tags.items).unwrap_or_default());
@@ -291,4 +305,24 @@ fn live(
     let name = tags.get("Name").cloned().unwrap_or_default();
     let live = Live::new(&summary.id, name, distribution_wire::live(&config)?, status);
     Ok(live.phase(phase).tags(tags).keep(Raw(config, version)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> BTreeMap<String, Tags> {
+        BTreeMap::from([("arn".into(), Tags::from([("Name".into(), name.into())]))])
+    }
+
+    #[test]
+    fn others_are_asked_only_while_one_of_ours_is_not_known() {
+        let mut scope = Scope::default();
+        assert!(!lacks(&scope, &BTreeMap::new()));
+        scope.names.insert("shop-prod-site".into());
+        assert!(lacks(&scope, &BTreeMap::new()));
+        assert!(lacks(&scope, &named("shop-prod-site2")));
+        assert!(!lacks(&scope, &named("shop-prod-site")));
+        assert!(!lacks(&scope, &named("shop-prod-site-g2")));
+    }
 }
