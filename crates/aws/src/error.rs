@@ -309,8 +309,8 @@ fn is_absent(code: &str) -> bool {
         || code.ends_with("NotFoundFault")
         || code.ends_with("NotFoundError")
         || code.ends_with("NonExistentQueue")
-        // Of IAM, S3, Route 53 and CloudFront; what is the resource of another call is told apart by the kinds.
-        || code.starts_with("NoSuch")
+        // Of IAM, S3, Route 53 and CloudFront. A distribution that names no origin of its own is a mistake in it.
+        || (code.starts_with("NoSuch") && code != "NoSuchOrigin")
         || matches!(code, "NatGatewayNotFound" | "QueueDoesNotExist" | "WAFNonexistentItemException")
 }
 

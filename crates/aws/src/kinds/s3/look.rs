@@ -35,12 +35,18 @@ pub(super) async fn bucket(aws: &Aws, scope: &Scope, name: &str, arn: &str) -> R
     let versioned = versioning.is_some();
     let (encryption, block, ownership, policy, lifecycle, cors, logging, notification, replication, lock) = futures::try_join!(
         when(scope.asks_for("encryption"), async { s3.get_bucket_encryption().bucket(name).send().await.or_absent() }),
-        when(scope.asks_for("publicAccessBlock"), async { s3.get_public_access_block().bucket(name).send().await.or_absent() }),
-        when(scope.asks_for("objectOwnership"), async { s3.get_bucket_ownership_controls().bucket(name).send().await.or_absent() }),
+        when(scope.asks_for("publicAccessBlock"), async {
+            s3.get_public_access_block().bucket(name).send().await.or_absent()
+        }),
+        when(scope.asks_for("objectOwnership"), async {
+            s3.get_bucket_ownership_controls().bucket(name).send().await.or_absent()
+        }),
         when(scope.asks_for("policy") || scope.asks_for("distributions"), async {
             s3.get_bucket_policy().bucket(name).send().await.or_absent()
         }),
-        when(scope.asks_for("lifecycleRules"), async { s3.get_bucket_lifecycle_configuration().bucket(name).send().await.or_absent() }),
+        when(scope.asks_for("lifecycleRules"), async {
+            s3.get_bucket_lifecycle_configuration().bucket(name).send().await.or_absent()
+        }),
         when(scope.asks_for("corsRules"), async { s3.get_bucket_cors().bucket(name).send().await.or_absent() }),
         when(scope.asks_for("accessLogging"), async { s3.get_bucket_logging().bucket(name).send().await.or_absent() }),
         when(scope.asks_for("eventBridgeEnabled"), async {
