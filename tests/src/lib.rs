@@ -20,6 +20,7 @@ pub mod plant;
 pub mod proxy;
 pub mod sandbox;
 pub mod stage;
+pub mod systems;
 pub mod table;
 
 mod exchange;

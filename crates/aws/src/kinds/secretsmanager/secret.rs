@@ -91,6 +91,10 @@ impl Kind for Secret {
         let mut wanted = vec![];
         for entry in &listed {
             let (arn, name) = (entry.arn().unwrap_or_default(), entry.name().unwrap_or_default());
+            // A copy of another region's secret is that one's business; here not even its policy can be asked for.
+            if entry.primary_region().is_some() && entry.primary_region() != arn.split(':').nth(3) {
+                continue;
+            }
             let ours = scope.is_candidate(name) || scope.is_owned(&tags_of(entry.tags()));
             if ours || by_fields || scope.ids.contains(arn) || scope.ids.contains(name) {
                 wanted.push(arn.to_owned());
