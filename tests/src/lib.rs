@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+pub mod canary;
 pub mod holdfast;
 pub mod http;
 pub mod manual;

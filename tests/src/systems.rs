@@ -32,7 +32,7 @@ pub struct Entry {
     /// What else is there before: calls from outside.
     #[serde(default)]
     pub before: Vec<table::Calls>,
-    /// Environment variables that secret values come from.
+    /// Environment variables that secret values come from, where any value will not do.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
     /// What was measured last; a twentieth more is a regression.
@@ -105,7 +105,9 @@ pub fn all() -> anyhow::Result<Vec<System>> {
         }
         for env in names(&folder, ".yaml")? {
             let entry = table.environments.get(&format!("{system}/{env}")).cloned().unwrap_or_default();
-            found.push(System { system: system.clone(), env, entry });
+            let mut system = System { system: system.clone(), env, entry };
+            system.find_variables()?;
+            found.push(system);
         }
     }
     Ok(found)
@@ -125,6 +127,35 @@ impl System {
     /// The document, as commands take it.
     pub fn path(&self) -> String {
         format!("desired-state/{}", self.system)
+    }
+
+    /// The document and its components as they are written.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn text(&self) -> anyhow::Result<String> {
+        let folder = sandbox::root()?.join("desired-state");
+        Ok(text(&folder.join(&self.system))? + &text(&folder.join("lib"))?)
+    }
+
+    /// Every variable that the document takes a value from has one.
+    fn find_variables(&mut self) -> anyhow::Result<()> {
+        let holdfast = Holdfast::new(&crate::env_for("http://127.0.0.1:9"));
+        let run = holdfast.run(["render", &self.path(), "-e", &self.env, "-o", "json"])?;
+        // A document that does not render fails in its own test.
+        let mut rest = vec![run.json().unwrap_or_default()];
+        while let Some(value) = rest.pop() {
+            if let Some(name) = value["valueFrom"]["env"].as_str() {
+                let value = || format!("value-of-{}", name.to_ascii_lowercase().replace('_', "-"));
+                self.entry.variables.entry(name.to_owned()).or_insert_with(value);
+            }
+            match value {
+                Value::Array(list) => rest.extend(list),
+                Value::Object(map) => rest.extend(map.into_iter().map(|(_, value)| value)),
+                _ => (),
+            }
+        }
+        Ok(())
     }
 
     /// An empty stage with what has to be there before.
@@ -195,9 +226,35 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)?.flatten() {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy(&from, &to)? } else { drop(fs::copy(&from, &to)?) }
+        if from.is_dir() {
+            copy(&from, &to)?;
+        } else {
+            fs::copy(&from, &to)?;
+        }
     }
     Ok(())
+}
+
+fn text(folder: &Path) -> anyhow::Result<String> {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder)?.flatten() {
+        let path = entry.path();
+        all += &if path.is_dir() { text(&path)? } else { fs::read_to_string(&path)? };
+    }
+    Ok(all)
+}
+
+/// The regions in which an environment is live.
+///
+/// # Errors
+/// When they cannot be asked for.
+pub fn regions(system: &System, stage: &Stage) -> anyhow::Result<Vec<String>> {
+    let run = system.run(stage, &system.path(), "get", &["-o", "json"])?;
+    let list = run.json()?;
+    let told = list.as_array().into_iter().flatten().filter_map(|o| o["region"].as_str());
+    let mut regions: BTreeSet<&str> = told.filter(|region| region.contains('-')).collect();
+    regions.insert(crate::REGION);
+    Ok(regions.into_iter().map(str::to_owned).collect())
 }
 
 /// The reads that only wait: the same read again, while nothing of its service was changed in between, in that region.
@@ -211,7 +268,8 @@ pub fn polls(calls: &[Call]) -> usize {
             *changed += 1;
             continue;
         }
-        let same = (call.service.as_str(), call.region.as_str(), call.line.as_str(), call.operation.clone() + &call.body);
+        let same =
+            (call.service.as_str(), call.region.as_str(), call.line.as_str(), call.operation.clone() + &call.body);
         polls += usize::from(last.insert(same, *changed) == Some(*changed));
     }
     polls
@@ -257,9 +315,8 @@ fn is_gone(stage: &Stage, region: &str, arn: &str) -> bool {
     };
     match part(2) {
         "kms" => is(ask("kms", "describe_key", json!({ "KeyId": arn })), "/KeyMetadata/KeyState", &["PendingDeletion"]),
-        "secretsmanager" => {
-            ask("secretsmanager", "describe_secret", json!({ "SecretId": arn })).map_or(true, |s| s["DeletedDate"].is_string())
-        }
+        "secretsmanager" => ask("secretsmanager", "describe_secret", json!({ "SecretId": arn }))
+            .map_or(true, |s| s["DeletedDate"].is_string()),
         "ec2" if last.starts_with("nat-") => is(
             ask("ec2", "describe_nat_gateways", json!({ "NatGatewayIds": [last] })),
             "/NatGateways/0/State",

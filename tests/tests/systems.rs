@@ -58,8 +58,9 @@ fn environment(system: &System) {
     assert_empty_plan(system, &stage, &path);
     let (sweep, sweep_table) = (stage.proxy.count(), stage.proxy.table());
     assert_silent(system, &stage, &path);
-    let live_before = live(system, &stage, &path);
-    let figures = Figures { resources: live_before.len(), sweep, mutating, reads };
+    let resources = live(system, &stage, &path).len();
+    let regions = systems::regions(system, &stage).expect("regions");
+    let figures = Figures { resources, sweep, mutating, reads };
     let row = format!(
         "| {name} | {} | {sweep} | {mutating} | {reads} | {polls} | {} | {seconds:.1} s |",
         figures.resources, converged["passes"]
@@ -69,9 +70,6 @@ fn environment(system: &System) {
     let confirm = ["--confirm", &name, "--delete-data"];
     let run = system.run(&stage, &path, "destroy", &confirm).expect("destroy");
     assert_eq!(run.code, 0, "destroy {name}: {run}");
-    let regions = live_before.iter().filter_map(|o| o["region"].as_str()).filter(|r| r.contains('-'));
-    let regions: BTreeSet<String> = regions.chain([holdfast_tests::REGION]).map(str::to_owned).collect();
-    let regions: Vec<String> = regions.into_iter().collect();
     let stays = |of: &String| system.entry.stays.keys().any(|kind| of.contains(kind.as_str()));
     let left = systems::owned(&stage, &system.system, &system.env, &regions).expect("a count");
     let left: Vec<String> = left.into_iter().filter(|of| !stays(of)).collect();
@@ -175,7 +173,10 @@ fn main() {
         assert_eq!(told, there, "tests/systems.yaml");
     }));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    print(&MEASURED, "| environment | resources | calls a sweep | to create: changes | reads | polls | passes | wall clock |");
+    print(
+        &MEASURED,
+        "| environment | resources | calls a sweep | to create: changes | reads | polls | passes | wall clock |",
+    );
     print(&SIZES, "| from | to | steps in place | replaced once granted | held before |");
     conclusion.exit();
 }
