@@ -222,7 +222,12 @@ impl System {
         environment["metadata"]["name"] = self.env.as_str().into();
         let own: Value = serde_saphyr::from_str(&fs::read_to_string(file(&self.env))?)?;
         for name in keeps {
-            environment["spec"]["parameters"][name] = own["spec"]["parameters"][name].clone();
+            let value = &own["spec"]["parameters"][name];
+            let Some(parameters) = environment["spec"]["parameters"].as_object_mut() else { continue };
+            match value {
+                Value::Null => drop(parameters.remove(name)),
+                value => drop(parameters.insert(name.clone(), value.clone())),
+            }
         }
         // JSON is YAML.
         fs::write(file(&self.env), serde_json::to_string_pretty(&environment)?)?;
