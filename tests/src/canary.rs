@@ -95,9 +95,9 @@ pub fn live(stage: &Stage, regions: &[String], known: &str) -> anyhow::Result<BT
     Ok(found)
 }
 
-/// The calls that carry secret values, and a refusal of each the first time that says back what it was sent, as
-/// validation errors of AWS do.
-pub fn refuse_with_an_echo(stage: &Stage) {
+/// Refuses the calls that carry secret values, and says back what it was sent, as validation errors of AWS do: each
+/// that puts a secret, until the rules are cleared, and the first of each sort that makes what takes one.
+pub fn refuse_with_an_echo(stage: &Stage, secrets: bool) {
     let json = |call: &Call| {
         let body = json!({ "__type": "ValidationException", "message": format!("Value failed to satisfy constraint: {}", call.body) });
         Reply::new(400, body.to_string())
@@ -108,8 +108,9 @@ pub fn refuse_with_an_echo(stage: &Stage) {
         let error = format!("<Type>Sender</Type><Code>InvalidParameterValue</Code><Message>Invalid: {said}</Message>");
         Reply::new(400, format!("<ErrorResponse><Error>{error}</Error><RequestId>1</RequestId></ErrorResponse>"))
     };
-    for operation in ["secretsmanager.CreateSecret", "secretsmanager.PutSecretValue", "ssm.PutParameter"] {
-        stage.proxy.add_rule(Rule::new(Match::calls(operation).only(1), Effect::replace_with(json)));
+    let puts = ["secretsmanager.CreateSecret", "secretsmanager.PutSecretValue", "ssm.PutParameter"];
+    for operation in puts.into_iter().filter(|_| secrets) {
+        stage.proxy.add_rule(Rule::new(Match::calls(operation), Effect::replace_with(json)));
     }
     for operation in ["rds.CreateDBInstance", "elasticache.CreateReplicationGroup", "elasticache.CreateUser"] {
         stage.proxy.add_rule(Rule::new(Match::calls(operation).only(1), Effect::replace_with(xml)));

@@ -43,9 +43,11 @@ fn check(mut system: System) {
     }
     plans(&system, &stage, &mut said);
 
-    canary::refuse_with_an_echo(&stage);
-    run(&system, &stage, &mut said, "reconcile", &["--once"]);
-    stage.proxy.clear_rules();
+    for secrets in [true, false] {
+        canary::refuse_with_an_echo(&stage, secrets);
+        run(&system, &stage, &mut said, "reconcile", &["--once"]);
+        stage.proxy.clear_rules();
+    }
     run(&system, &stage, &mut said, "reconcile", &["--once", "-o", "json"]).expect(0);
     plans(&system, &stage, &mut said);
 

@@ -8,6 +8,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_engine::cloud::{Class, Failure};
 
+use crate::vault::without_secrets;
+
 /// A failed call, as kinds pass it on with `?`.
 #[derive(Debug)]
 pub(crate) struct Error(pub Failure);
@@ -106,7 +108,7 @@ where
             }
             _ => Failure { class: Class::Transient, ambiguous: true, operation, code: None, message: chain(&error) },
         };
-        Error(failure)
+        Error(Failure { message: without_secrets(failure.message), ..failure })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Secret values that a document only names: in memory, for the one call that takes each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,22 @@ use crate::error::{Error, Result};
 /// has to pay this much for each guess (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
 const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("it is not 0");
 
+/// What this process has seen of secret values, so that an error of AWS that says one back can be told without it.
+static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Shorter ones are in too many texts by chance, and are worth little.
+const SHORTEST: usize = 4;
+
+/// The text without the secret values in it, as they are or as JSON has them: validation errors quote what they refuse.
+pub(crate) fn without_secrets(mut text: String) -> String {
+    for value in SEEN.lock().unwrap_or_else(PoisonError::into_inner).iter().rev() {
+        if text.contains(value.as_str()) {
+            text = text.replace(value.as_str(), "(secret)");
+        }
+    }
+    text
+}
+
 /// A secret value on its way to the call that takes it. It shows itself to nobody.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Plain(String);
@@ -21,7 +37,14 @@ pub(crate) struct Plain(String);
 impl Plain {
     /// Hides a value.
     pub(crate) fn new(value: impl Into<String>) -> Plain {
-        Plain(value.into())
+        let value = value.into();
+        if value.len() >= SHORTEST {
+            let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+            let quoted = serde_json::Value::from(value.as_str()).to_string();
+            seen.insert(quoted[1..quoted.len() - 1].to_owned());
+            seen.insert(value.clone());
+        }
+        Plain(value)
     }
 
     /// The value, for the one call that takes it.
@@ -45,7 +68,7 @@ impl Vault {
     /// the same for the same value at the same place, and from which the value cannot be told.
     pub fn keep(&self, place: &str, value: String) -> String {
         let version = version(place, &value);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone(), Plain(value));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone(), Plain::new(value));
         version
     }
 
@@ -87,6 +110,13 @@ pub(crate) fn uuid(mut id: [u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_told_without_the_values_that_it_quotes() {
+        let value = Plain::new(r#"pass"word-7c1f"#);
+        let text = format!("Value '{}' of {{\"a\":\"pass\\\"word-7c1f\"}}", value.expose());
+        assert_eq!(without_secrets(text), r#"Value '(secret)' of {"a":"(secret)"}"#);
+    }
 
     #[test]
     fn a_version_tells_values_and_places_apart_and_shows_neither() -> Result<()> {
