@@ -91,6 +91,11 @@ impl Kind for Secret {
         let mut wanted = vec![];
         for entry in &listed {
             let (arn, name) = (entry.arn().unwrap_or_default(), entry.name().unwrap_or_default());
+            // A copy of another region's secret is that one's business: its policy cannot even be asked for here.
+            let region = arn.split(':').nth(3);
+            if entry.primary_region().is_some_and(|primary| Some(primary) != region) {
+                continue;
+            }
             let ours = scope.is_candidate(name) || scope.is_owned(&tags_of(entry.tags()));
             if ours || by_fields || scope.ids.contains(arn) || scope.ids.contains(name) {
                 wanted.push(arn.to_owned());
