@@ -58,3 +58,17 @@ def test_requested_is_issued_by_its_record(aws):
     assert acm.list_tags_for_certificate(CertificateArn=made)["Tags"] == tags(a="b")
     acm.update_certificate_options(CertificateArn=made, Options={"CertificateTransparencyLoggingPreference": "DISABLED"})
     assert acm.describe_certificate(CertificateArn=made)["Certificate"]["Options"]["CertificateTransparencyLoggingPreference"] == "DISABLED"
+
+
+def test_issue_takes_its_time(aws):
+    """The knob `certificate`: AWS sees the records after some minutes."""
+    acm, route53 = aws("acm"), aws("route53")
+    aws.set(pending={"certificate": 60})
+    made = acm.request_certificate(DomainName="example.org", ValidationMethod="DNS")["CertificateArn"]
+    record = acm.describe_certificate(CertificateArn=made)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
+    zone = route53.create_hosted_zone(Name="example.org", CallerReference="z")["HostedZone"]["Id"]
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": {
+        "Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]}}]})
+    assert acm.describe_certificate(CertificateArn=made)["Certificate"]["Status"] == "PENDING_VALIDATION"
+    aws.set(pending={"certificate": 0})
+    assert acm.describe_certificate(CertificateArn=made)["Certificate"]["Status"] == "ISSUED"

@@ -62,3 +62,23 @@ def test_pages(aws):
     assert len(cloudwatch.describe_alarms(NextToken=first["NextToken"])["MetricAlarms"]) == 10
     assert len(cloudwatch.describe_alarms(AlarmNames=[f"a{n:02}" for n in range(60)])["MetricAlarms"]) == 60
     refused("ValidationError", cloudwatch.describe_alarms, AlarmNames=[f"a{n}" for n in range(101)])
+
+
+def test_dashboard(aws):
+    """PutDashboard: replaces silently, takes tags for a new one only; the body comes back as it was given."""
+    cloudwatch, body = aws("cloudwatch"), '{ "widgets": [] }'
+    cloudwatch.put_dashboard(DashboardName="main", DashboardBody=body, Tags=tags(a="b"))
+    shown = cloudwatch.get_dashboard(DashboardName="main")
+    arn = shown["DashboardArn"]
+    assert shown["DashboardBody"] == body and arn == "arn:aws:cloudwatch::123456789012:dashboard/main"
+    cloudwatch.put_dashboard(DashboardName="main", DashboardBody='{"widgets":[],"start":"-PT3H"}', Tags=tags(a="c"))
+    assert cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags(a="b")
+    cloudwatch.tag_resource(ResourceARN=arn, Tags=tags(c="d"))
+    cloudwatch.untag_resource(ResourceARN=arn, TagKeys=["a"])
+    assert cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags(c="d")
+    assert [d["DashboardName"] for d in cloudwatch.list_dashboards()["DashboardEntries"]] == ["main"]
+    refused("InvalidParameterInput", cloudwatch.put_dashboard, DashboardName="a b", DashboardBody=body)
+    cloudwatch.delete_dashboards(DashboardNames=["main"])
+    refused("ResourceNotFound", cloudwatch.get_dashboard, DashboardName="main")
+    refused("ResourceNotFound", cloudwatch.delete_dashboards, DashboardNames=["main"])
+    refused("ResourceNotFoundException", cloudwatch.tag_resource, ResourceARN=arn, Tags=tags(c="d"))

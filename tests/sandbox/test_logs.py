@@ -46,3 +46,30 @@ def test_log_group_pattern(aws):
         logs.create_log_group(logGroupName=name)
     assert [g["logGroupName"] for g in logs.describe_log_groups(logGroupNamePattern="web")["logGroups"]] == ["/a/web", "/b/web"]
     refused("InvalidParameterException", logs.describe_log_groups, logGroupNamePattern="web", logGroupNamePrefix="/a")
+
+
+def test_metric_filter(aws):
+    """PutMetricFilter makes or replaces; a filter goes with its log group."""
+    logs = aws("logs")
+    logs.create_log_group(logGroupName="g")
+
+    def put(name="errors", group="g", **more):
+        logs.put_metric_filter(logGroupName=group, filterName=name, filterPattern="ERROR", metricTransformations=[
+            {"metricName": "Errors", "metricNamespace": "Shop", "metricValue": "1", **more}])
+
+    put()
+    put(defaultValue=0.0, unit="Count")
+    shown = logs.describe_metric_filters(logGroupName="g")["metricFilters"]
+    assert len(shown) == 1 and shown[0]["applyOnTransformedLogs"] is False
+    assert (shown[0]["metricTransformations"][0]["defaultValue"], shown[0]["metricTransformations"][0]["unit"]) == (0.0, "Count")
+    put("plain")
+    assert logs.describe_metric_filters()["metricFilters"][1]["metricTransformations"][0]["unit"] == "None"
+    first = logs.describe_metric_filters(limit=1)
+    assert logs.describe_metric_filters(limit=1, nextToken=first["nextToken"])["metricFilters"][0]["filterName"] == "plain"
+    refused("InvalidParameterException", put, defaultValue=0.0, dimensions={"Path": "$.path"})
+    refused("InvalidParameterException", put, metricNamespace="AWS/Shop")
+    refused("ResourceNotFoundException", put, group="none")
+    logs.delete_metric_filter(logGroupName="g", filterName="plain")
+    refused("ResourceNotFoundException", logs.delete_metric_filter, logGroupName="g", filterName="plain")
+    logs.delete_log_group(logGroupName="g")
+    assert logs.describe_metric_filters()["metricFilters"] == []

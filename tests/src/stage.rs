@@ -80,16 +80,24 @@ impl Stage {
         Ok(path.to_string_lossy().into_owned())
     }
 
-    /// Writes a stack of these resources with one environment named `test`, and returns its folder.
+    /// Writes a stack of these resources with one environment named `test`, and returns its folder. Its regions are
+    /// `main`, and `far` when a resource is there.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn stack(&self, name: &str, resources: &Value) -> anyhow::Result<String> {
+        // A second region costs calls, so only a stack that uses one has it.
+        let is_far = |resource: &Value| resource["region"] == "far";
+        let far = resources.as_object().is_some_and(|resources| resources.values().any(is_far));
+        let mut regions = serde_json::json!({ "main": "us-east-1" });
+        if far {
+            regions["far"] = "eu-west-1".into();
+        }
         let stack = serde_json::json!({
             "apiVersion": "holdfast/v1",
             "kind": "Stack",
             "metadata": { "name": name },
-            "spec": { "regions": { "main": "us-east-1" }, "resources": resources },
+            "spec": { "regions": regions, "resources": resources },
         });
         let env = serde_json::json!({
             "apiVersion": "holdfast/v1",

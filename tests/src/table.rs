@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Outside, sandbox};
+use crate::{Outside, REGION, sandbox};
 
 /// A file of tests/kinds: `<Kind>.yaml`, or `<Kind>.<variant>.yaml` for what the main example cannot have.
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Table {
     pub not_in_sandbox: BTreeMap<String, String>,
 }
 
-/// `service operation` with its parameters; with `as: name`, its answer can be used as `{name.path.to.a.part}`.
+/// `service operation` (elsewhere than in the main region: `service@region operation`) with its parameters; with `as: name`, its answer can be used as `{name.path.to.a.part}`.
 pub type Calls = BTreeMap<String, Value>;
 
 /// The names of all tables: kinds, and kinds with their variants.
@@ -103,7 +103,8 @@ impl Known {
             for (call, parameters) in calls.iter().filter(|(call, _)| *call != "as") {
                 let (service, operation) = call.split_once(' ').with_context(|| format!("`{call}` is no call"))?;
                 let parameters = self.fill(parameters)?;
-                let answer = outside.call(service, operation, parameters.clone());
+                let (service, region) = service.split_once('@').unwrap_or((service, REGION));
+                let answer = outside.call_in(region, service, operation, parameters.clone());
                 let answer = answer.with_context(|| format!("{call} {parameters}"))?;
                 if let Some(name) = calls.get("as").and_then(Value::as_str) {
                     self.answers.insert(name.to_owned(), answer);

@@ -1,9 +1,9 @@
 //! The clients of a region, and how they are set up.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -14,7 +14,7 @@ use holdfast_engine::budget::Budget;
 use holdfast_engine::cloud::{Class, Failure, Scope};
 use tokio::sync::OnceCell;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::transport;
 use crate::vault::Vault;
 
@@ -50,6 +50,7 @@ pub(crate) struct Base {
     config: SdkConfig,
     home: String,
     budget: Budget,
+    regions: Mutex<BTreeMap<String, Arc<Aws>>>,
     vault: Vault,
 }
 
@@ -80,23 +81,27 @@ impl Base {
                 .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
                 .build();
         }
-        Ok(Base { config, home, budget, vault: settings.vault })
+        Ok(Base { config, home, budget, regions: Mutex::default(), vault: settings.vault })
     }
 
     pub(crate) fn home(&self) -> &str {
         &self.home
     }
 
-    /// The clients of a region.
-    pub(crate) fn region(&self, region: &str) -> Aws {
-        let config = self
-            .config
-            .clone()
-            .into_builder()
-            .region(Region::new(region.to_owned()))
-            .http_client(transport::client(self.budget.clone(), region.to_owned()))
-            .build();
-        Aws::new(&config, self.vault.clone())
+    /// The clients of a region, made at its first use.
+    pub(crate) fn region(self: &Arc<Self>, region: &str) -> Arc<Aws> {
+        let make = || {
+            let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
+            let http = transport::client(self.budget.clone(), region.to_owned());
+            let mut aws = Aws::new(&config.http_client(http).build(), Arc::downgrade(self), self.vault.clone());
+            if self.config.endpoint_url().is_some() {
+                // An endpoint of one's own, an emulator's say, seldom has a host name for each bucket.
+                aws.s3 = aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().force_path_style(true).build());
+            }
+            Arc::new(aws)
+        };
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.entry(region.to_owned()).or_insert_with(make).clone()
     }
 }
 
@@ -127,11 +132,12 @@ macro_rules! clients {
             $(pub(crate) $field: $sdk::Client,)*
             /// The secret values that the document names.
             pub(crate) vault: Vault,
+            base: Weak<Base>,
             memo: Memo,
         }
 
         impl Aws {
-            fn new(config: &SdkConfig, vault: Vault) -> Aws {
+            fn new(config: &SdkConfig, base: Weak<Base>, vault: Vault) -> Aws {
                 Aws {
                     $($field: $sdk::Client::from_conf(
                         $sdk::config::Builder::from(config)
@@ -139,6 +145,7 @@ macro_rules! clients {
                             .build(),
                     ),)*
                     vault,
+                    base,
                     memo: Memo::default(),
                 }
             }
@@ -187,6 +194,14 @@ type Answers = HashMap<String, Arc<OnceCell<Answer>>>;
 struct Memo(Mutex<(u64, Answers)>);
 
 impl Aws {
+    /// The clients of another region, for what has a side there.
+    pub(crate) fn in_region(&self, region: &str) -> Result<Arc<Aws>> {
+        let base = self.base.upgrade();
+        Ok(base
+            .ok_or_else(|| Error::terminal("region", "the cloud is gone; this is a fault of Holdfast"))?
+            .region(region))
+    }
+
     /// The answer to `ask`, asked once in a sweep however many kinds need it.
     pub(crate) async fn once<T, F>(&self, scope: &Scope, what: &str, ask: impl FnOnce() -> F) -> Result<Arc<T>>
     where

@@ -83,6 +83,10 @@ where
                     }
                     (None, None) => format!("refused with HTTP status {status} and no error code"),
                 };
+                let message = match code.as_deref().and_then(way_out) {
+                    Some(way_out) => format!("{message}; {way_out}"),
+                    None => message,
+                };
                 // A 5xx can come after the effect.
                 Failure {
                     class,
@@ -153,32 +157,70 @@ fn classify(code: Option<&str>, status: u16) -> Class {
     ];
     // In use, or not there yet: dependants go first, or the other side's read lags behind its write.
     const NOT_YET: &[&str] = &[
+        "CacheSubnetGroupInUse",
+        "CachePolicyInUse",
         "ClusterContainsServicesException",
         "ClusterContainsTasksException",
         "ConcurrentAccess",
         "ConcurrentModification",
         "ConcurrentModificationException",
         "ConcurrentUpdateException",
+        "ConflictException",
         "DeleteConflict",
         "DependencyViolation",
+        "DistributionNotDisabled",
         "EntityTemporarilyUnmodifiable",
         "Gateway.NotAttached",
+        "IncorrectInstanceState",
+        "IncorrectModificationState",
+        "HealthCheckInUse",
+        "HealthCheckVersionMismatch",
+        "HostedZoneNotEmpty",
         "IncorrectState",
+        // RDS: being made, changed or backed up; a group that a database is still in.
+        "InvalidDBInstanceAutomatedBackupState",
+        "InvalidDBInstanceState",
+        "InvalidDBInstanceStateFault",
+        "InvalidDBParameterGroupState",
+        "InvalidDBProxyStateFault",
+        "InvalidDBSubnetGroupStateFault",
+        "InvalidCacheClusterState",
+        "InvalidCacheParameterGroupState",
+        // CloudTrail: the bucket's policy, the key's policy or the role may be so new that it is not seen yet.
+        "InsufficientEncryptionPolicyException",
+        "InsufficientS3BucketPolicyException",
+        "InvalidCloudWatchLogsLogGroupArnException",
+        "InvalidCloudWatchLogsRoleArnException",
         "InvalidGroup.InUse",
         "InvalidIPAddress.InUse",
+        "InvalidIfMatchVersion",
         "InvalidPermission.Duplicate",
+        "InvalidReplicationGroupState",
         "KMSInvalidStateException",
         "OperationAborted",
         "OperationInProgress",
         "OperationNotPermitted.InUse",
+        "PriorityInUse",
+        // SQS: a name is free 60 seconds after its queue was deleted, with the code of either protocol
+        // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html).
+        "AWS.SimpleQueueService.QueueDeletedRecently",
+        "QueueDeletedRecently",
+        "QueueNameExists",
+        "OriginAccessControlInUse",
+        "OriginRequestPolicyInUse",
+        "PreconditionFailed",
         "RequestInProgressException",
         "Resource.AlreadyAssociated",
         "ResourceInUse",
         "ResourceInUseException",
         "ResourceNotReady",
+        "ResponseHeadersPolicyInUse",
         "RouteAlreadyExists",
         "TooManyUpdates",
         "UpdateInProgressException",
+        "WAFAssociatedItemException",
+        "WAFOptimisticLockException",
+        "WAFUnavailableEntityException",
     ];
     const TRANSIENT: &[&str] = &[
         "DependencyTimeoutException",
@@ -210,13 +252,31 @@ fn is_early(message: &str) -> bool {
         "unable to assume",
         // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
         "invalid principal",
+        // The same for a profile that an instance is to have
+        // (https://github.com/hashicorp/terraform-provider-aws/issues/838), and for a schedule's role.
+        "invalid iam instance profile",
+        "has no associated iam roles",
+        "must allow aws eventbridge scheduler to assume the role",
+        // The same for AWS Backup (https://github.com/hashicorp/terraform-provider-aws/pull/12017) and OpenSearch.
+        "cannot be assumed by",
+        "is not authorized to call",
+        "has not propagated yet",
+        // OpenSearch: a name that a deleted domain still holds.
+        "still being deleted",
         // Secrets Manager's words for it
         // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
         "policy contains an unsupported principal",
+        // The same for a new role of Enhanced Monitoring (https://github.com/pulumi/pulumi/issues/5628).
+        "required permissions for: enhanced_monitoring",
         // ECS: a target group without a listener, and a name that a deleted service still holds
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",
         "still draining",
+        // S3: the other end of a replication, which gets its versioning just after it is made
+        // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html).
+        "destination bucket must have versioning enabled",
+        // Route 53: a record set that changed or went between the look and the batch that deletes it.
+        "tried to delete resource record set",
     ];
     let message = message.to_lowercase();
     EARLY.iter().any(|text| message.contains(text))
@@ -225,7 +285,21 @@ fn is_early(message: &str) -> bool {
 /// True when a code says that there is one already: ours from an attempt whose effect is not visible yet, or
 /// somebody else's. The next look tells.
 fn is_there(code: &str) -> bool {
-    code.contains("AlreadyExist") || code.contains("Duplicate") || code == "ResourceExistsException"
+    // Another account's bucket never becomes visible: no look would tell.
+    const THERE: &[&str] = &["AlreadyExist", "AlreadyOwnedByYou", "Duplicate", "ResourceExistsException"];
+    code != "BucketAlreadyExists" && THERE.iter().any(|word| code.contains(word))
+}
+
+/// What a person can do about a refusal whose message does not say it.
+fn way_out(code: &str) -> Option<&'static str> {
+    match code {
+        "BucketAlreadyExists" => Some(
+            "another account has a bucket of that name: state a `name` with something of yours in it, such as \
+             `${env.stack}-${env.name}-assets-${env.account}`",
+        ),
+        "BucketNotEmpty" => Some("empty it, or state `emptyOnDelete: true` and reconcile before it goes"),
+        _ => None,
+    }
 }
 
 /// True when a code says that what was named does not exist.
@@ -233,7 +307,11 @@ fn is_absent(code: &str) -> bool {
     code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
-        || matches!(code, "NoSuchEntity" | "NatGatewayNotFound" | "NotFoundException")
+        || code.ends_with("NotFoundError")
+        || code.ends_with("NonExistentQueue")
+        // Of IAM, S3, Route 53 and CloudFront. A distribution that names no origin of its own is a mistake in it.
+        || (code.starts_with("NoSuch") && code != "NoSuchOrigin")
+        || matches!(code, "NatGatewayNotFound" | "QueueDoesNotExist" | "WAFNonexistentItemException")
 }
 
 #[cfg(test)]
@@ -252,6 +330,9 @@ mod tests {
         assert_eq!(classify(Some("InvalidVpcID.NotFound"), 400), Class::NotYet);
         assert_eq!(classify(Some("RouteAlreadyExists"), 400), Class::NotYet);
         assert_eq!(classify(Some("InternalFailure"), 500), Class::Transient);
+        assert_eq!(classify(Some("BucketAlreadyExists"), 409), Class::Terminal);
+        assert_eq!(classify(Some("BucketAlreadyOwnedByYou"), 409), Class::NotYet);
+        assert_eq!(classify(Some("QueueDeletedRecently"), 400), Class::NotYet);
         assert_eq!(classify(Some("NotImplemented"), 501), Class::Terminal);
         assert_eq!(classify(Some("InvalidParameterValue"), 400), Class::Terminal);
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_core::observed::{Observed, Opaque, Phase, Remark};
-use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Schema, Spec, Tier};
+use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Schema, Spec, Tier};
 use holdfast_core::value::{self, Value};
 use holdfast_engine::cloud::{Done, Failure, Op, Scope, Wanted};
 use serde::Serialize;
@@ -43,6 +43,13 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     const LAG_SECONDS: u32 = 30;
     /// Fields that cannot be observed, and why.
     const UNOBSERVED: &'static [(&'static str, &'static str)] = &[];
+
+    /// Finds combinations of fields that AWS refuses: the path of the field to blame, and a sentence. It runs without
+    /// AWS, when a document is rendered; references and templates stand in the spec as they are, so that
+    /// [`Value::states`] and comparisons with plain values are what it can ask.
+    fn check(_name: &str, _spec: &Value) -> Vec<Fault> {
+        vec![]
+    }
 
     /// Finds what the scope asks for: owned ones, named candidates, ids, lookups. Changes nothing.
     fn observe(aws: &Aws, scope: &Scope) -> impl Future<Output = Result<Vec<Live<Self>>>> + Send;
@@ -199,6 +206,7 @@ impl<K: Kind> Of<K> {
         lag_seconds: K::LAG_SECONDS,
         unobserved: K::UNOBSERVED,
         status: &<K::Status as Spec>::RECORD,
+        check: K::check,
     };
 
     fn untyped(live: Live<K>, region: &str) -> Observed {

@@ -9,8 +9,7 @@ mod tagging;
 mod transport;
 mod vault;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_core::observed::Observed;
@@ -30,8 +29,7 @@ pub fn registry() -> Registry {
 
 /// The cloud of AWS, seen with one set of credentials.
 pub struct AwsCloud {
-    base: client::Base,
-    regions: Mutex<BTreeMap<String, Arc<Aws>>>,
+    base: Arc<client::Base>,
     budget: Budget,
 }
 
@@ -42,15 +40,13 @@ impl AwsCloud {
     /// When no region is known or the settings contradict each other. Makes no call.
     pub async fn connect(settings: Settings) -> Result<AwsCloud, SettingsError> {
         let budget = Budget::scaled(settings.time_scale);
-        let base = client::Base::load(settings, budget.clone()).await?;
-        Ok(AwsCloud { base, regions: Mutex::default(), budget })
+        let base = Arc::new(client::Base::load(settings, budget.clone()).await?);
+        Ok(AwsCloud { base, budget })
     }
 
     /// The clients of a region; those of the home region for a global kind.
     fn aws(&self, region: &str) -> Arc<Aws> {
-        let region = if region.is_empty() { self.base.home() } else { region };
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        regions.entry(region.to_owned()).or_insert_with(|| Arc::new(self.base.region(region))).clone()
+        self.base.region(if region.is_empty() { self.base.home() } else { region })
     }
 }
 

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod render;
 pub mod report;
 pub mod resolve;
+pub mod rollback;
 pub mod schema;
 pub mod situation;
 pub mod types;

@@ -26,6 +26,8 @@ pub mod tag {
     pub const DIGEST: &str = "holdfast:digest";
     /// Present on what left the document and stays: it is not pruned.
     pub const RETAINED: &str = "holdfast:retained";
+    /// Present while an edit is held back and an earlier revision runs: see [`crate::rollback`].
+    pub const ROLLBACK: &str = "holdfast:rollback";
     /// On a parent: the digest and key of a child that cannot be tagged itself; the address follows.
     pub const CHILD: &str = "holdfast:child/";
     /// All of the above begin so.

@@ -209,6 +209,20 @@ pub struct Schema {
     pub unobserved: &'static [(&'static str, &'static str)],
     /// What only AWS knows and expressions can read beside the spec (`arn`, `dnsName`).
     pub status: &'static Record,
+    /// Finds combinations of fields that AWS refuses.
+    pub check: Check,
+}
+
+/// Finds combinations of fields that AWS refuses, from the physical name and the rendered spec. What reads other
+/// resources is still a reference or a template there, and says no more than that it is stated.
+pub type Check = fn(name: &str, spec: &Value) -> Vec<Fault>;
+
+/// What is wrong with a spec: the path of the field that is to blame, and why.
+pub type Fault = (&'static str, String);
+
+/// The check of a kind of which every combination is taken.
+pub fn no_check(_name: &str, _spec: &Value) -> Vec<Fault> {
+    vec![]
 }
 
 /// The layers of a system: they label, group and break ties, and are not barriers.

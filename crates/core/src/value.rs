@@ -115,6 +115,14 @@ impl Value {
         }
     }
 
+    /// Whether this, a map, has a value under the key, a reference included; none when only time will tell.
+    pub fn states(&self, key: &str) -> Option<bool> {
+        match self.get(key) {
+            Some(Value::Deferred(_) | Value::Unknown(_)) => None,
+            value => Some(value.is_some_and(|value| *value != Value::Null)),
+        }
+    }
+
     /// The value at a dotted path (`healthCheck.path`, `containers.web.image`, `rules.0`).
     pub fn at(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self, |value, step| match value {

@@ -52,6 +52,9 @@ pub struct Scope {
     pub ids: BTreeSet<String>,
     /// Partial specs of resources that are looked up by their fields.
     pub lookups: Vec<Value>,
+    /// The top-level fields that the document states of this kind: what nobody states need not be asked for where it
+    /// costs a call of its own. Empty when all of them may matter: see [`Scope::asks_for`].
+    pub fields: BTreeSet<String>,
     /// True when tags may be read from an index that lags behind: the first look of a pass.
     pub hints: bool,
     /// The sweep that this is part of: calls whose answers several kinds need are made once in a sweep.
@@ -68,6 +71,11 @@ impl Scope {
     pub fn is_parent(&self, kind: &str, identity: &str) -> bool {
         self.parents.iter().any(|(of, parent)| *of == kind && (parent.is_empty() || parent == identity))
             || self.prefixes.iter().any(|p| identity.starts_with(p.as_str()))
+    }
+
+    /// True when this field of the kind may be compared.
+    pub fn asks_for(&self, field: &str) -> bool {
+        self.fields.is_empty() || self.fields.contains(field)
     }
 
     /// True when these tags name one of the wanted owners.

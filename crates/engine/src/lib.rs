@@ -8,6 +8,7 @@ mod intent;
 mod ledger;
 mod observe;
 pub mod pass;
+pub mod rollback;
 mod run;
 pub mod store;
 pub mod timing;

@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt};
 use holdfast_core::document::{Document, Lookup, Resource};
 use holdfast_core::observed::{Observation, Observed, Place};
 use holdfast_core::schema::Registry;
+use holdfast_core::schema::Type;
 use holdfast_core::value::Value;
 
 use crate::cloud::{Cloud, Failure, Scope};
@@ -90,7 +91,15 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Sco
         hints: sweep.hints,
         ..Scope::default()
     };
+    if resources.iter().all(|r| r.lifecycle.lookup.is_none() && r.lifecycle.adopt.is_none()) {
+        scope.fields = resources.iter().filter_map(|r| r.spec.map()).flat_map(|spec| spec.keys().cloned()).collect();
+    }
     for resource in resources {
+        let literal = resource.schema.record.fields.iter().filter_map(|field| match field.ty {
+            Type::Reference { kind, .. } => Some((kind, resource.spec.get(field.name)?.text()?.to_owned())),
+            _ => None,
+        });
+        scope.parents.extend(literal);
         for parent in resource.references().keys().filter_map(|address| document.resources.get(address)) {
             let identity = match &parent.lifecycle.lookup {
                 None | Some(Lookup::Fields) => parent.name.clone(),

@@ -210,7 +210,7 @@ impl Engine {
         Ok(report)
     }
 
-    async fn right_account(&self, document: &Document) -> Result<String, PassError> {
+    pub(crate) async fn right_account(&self, document: &Document) -> Result<String, PassError> {
         let actual = self.cloud.account().await.map_err(|failure| PassError::Identity(Box::new(failure)))?;
         match &document.target.account {
             Some(wanted) if *wanted != actual => Err(PassError::WrongAccount { wanted: wanted.clone(), actual }),

@@ -30,6 +30,9 @@ pub(crate) enum Command {
     Drift(Plan),
     /// Deletes what the stack owns in an environment. Exit code 0: nothing of it is left, 2: something is, 1: error.
     Destroy(Destroy),
+    /// Returns a service to an earlier revision of its task definition at once, and holds the document's own back
+    /// until it changes or is released. Exit code 0: AWS accepted it, 1: error.
+    Rollback(Rollback),
     /// Shows the live resources of a document as they were observed. Changes nothing.
     Get(Get),
     /// Draws the document's graph, without AWS.
@@ -185,6 +188,25 @@ pub(crate) struct Destroy {
     /// How long to wait for what AWS is at work on.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     pub(crate) wait: Duration,
+    /// How to print.
+    #[arg(short, long, default_value = "text")]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Rollback {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// What is to go back, as in `Service/web`.
+    pub(crate) address: Address,
+    /// The revision to go back to, as in `7` or `shop-prod-web:7`; the one before what runs, when left out.
+    #[arg(long, value_name = "REVISION", conflicts_with = "release")]
+    pub(crate) to: Option<String>,
+    /// Holds nothing back any more: the next pass goes forward to what the document says.
+    #[arg(long)]
+    pub(crate) release: bool,
     /// How to print.
     #[arg(short, long, default_value = "text")]
     pub(crate) output: Output,

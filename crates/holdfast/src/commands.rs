@@ -8,6 +8,7 @@ mod graph;
 mod plan;
 mod reconcile;
 mod render;
+mod rollback;
 mod validate;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => reconcile::run(&arguments).await,
         Command::Drift(arguments) => drift::run(&arguments).await,
         Command::Destroy(arguments) => destroy::run(&arguments).await,
+        Command::Rollback(arguments) => rollback::run(&arguments).await,
         Command::Get(arguments) => get::run(&arguments).await,
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -178,7 +178,10 @@ impl Drifts {
             cause: difference.cause,
             left: changes.iter().map(|change| change.path.clone()).collect(),
             changes,
-            done: done(plan.holds.iter().filter(|hold| hold.address == difference.address)),
+            done: done(plan.holds.iter().filter(|hold| {
+                // An edit that is held back holds no drift.
+                hold.address == difference.address && hold.reason != Reason::RolledBack
+            })),
             touched: false,
         })
     }
@@ -220,6 +223,7 @@ fn hides(reason: Reason) -> bool {
         | Reason::PruneNotGranted
         | Reason::ReplaceNotGranted
         | Reason::Retained
+        | Reason::RolledBack
         | Reason::Scheduled
         | Reason::TooManyDeletions => false,
     }

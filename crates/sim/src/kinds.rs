@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Record, Registry, Replace, Schema, Spec as _, Tier};
+use holdfast_core::schema::{Claim, CreateClass, Naming, Record, Registry, Replace, Schema, Spec as _, Tier, no_check};
 use holdfast_core::types::{Arn, Cidr, Late, Policy, Ref, Scaled};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};
@@ -198,6 +198,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier, class: 
         lag_seconds: 10,
         unobserved: &[],
         status: &Known::RECORD,
+        check: no_check,
     }
 }
 

@@ -1,5 +1,7 @@
-"""CloudWatch: alarms. (The protocol that current SDKs speak is in cbor.py.)"""
-from moto.cloudwatch.exceptions import ResourceNotFoundException, ValidationError
+"""CloudWatch: alarms and dashboards. (The protocol that current SDKs speak is in cbor.py.)"""
+import re
+
+from moto.cloudwatch.exceptions import DashboardInvalidInputError, ResourceNotFoundException, ValidationError
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -57,6 +59,7 @@ def delete_alarms(moto, self, alarm_names):
 
 def check_arn(self, arn):
     known = {a.alarm_arn for a in self.alarms.values()} | {r.rule_arn for r in self.insight_rules.values()}
+    known |= {d.arn for d in self.dashboards.values()}
     if arn not in known:
         raise ResourceNotFoundException
 
@@ -73,3 +76,34 @@ def untag_resource(moto, self, arn, tag_keys):
     """UntagResource of an alarm without tags is no error."""
     check_arn(self, arn)
     self.tagger.untag_resource_using_names(arn, tag_keys)
+
+
+@mend(CloudWatchBackend)
+def tag_resource(moto, self, arn, tags):
+    """TagResource: ResourceNotFoundException for what does not exist."""
+    check_arn(self, arn)
+    self.tagger.tag_resource(arn, [{"Key": k, "Value": v} for k, v in tags.items()] if isinstance(tags, dict) else tags)
+
+
+@mend(CloudWatchResponse)
+def put_dashboard(moto, self):
+    """PutDashboard: a name has 1 to 255 of A-Z a-z 0-9 - _. It replaces the body of one that is there, whose tags stay:
+    "You can use this parameter only when creating a new dashboard"."""
+    name, backend = self._get_param("DashboardName") or "", self.cloudwatch_backend
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name):
+        raise DashboardInvalidInputError("The value for field DashboardName contains invalid characters")
+    there = name in backend.dashboards
+    answer = moto()
+    tags = self._get_param("Tags") or []
+    if tags and not there:
+        backend.tagger.tag_resource(backend.dashboards[name].arn, tags)
+    return answer
+
+
+@mend(CloudWatchBackend)
+def delete_dashboards(moto, self, dashboards):
+    """DeleteDashboards: its tags go with it; when one is not there, none is deleted."""
+    if all(name in self.dashboards for name in dashboards):
+        for name in dashboards:
+            self.tagger.delete_all_tags_for_resource(self.dashboards[name].arn)
+    return moto(dashboards)

@@ -1,4 +1,4 @@
-"""CloudWatch Logs: log groups."""
+"""CloudWatch Logs: log groups and their metric filters."""
 import json
 import re
 
@@ -36,12 +36,13 @@ def to_describe_dict(moto, self):
 
 @mend(LogsBackend)
 def delete_log_group(moto, self, log_group_name):
-    """DeleteLogGroup: its tags go with it; a protected group is refused."""
+    """DeleteLogGroup: its tags and metric filters go with it; a protected group is refused."""
     group = self.groups.get(log_group_name)
     if group and group.protected:
         raise LogsClientError("OperationAbortedException", "The log group has deletion protection enabled")
     moto(log_group_name)
     self.tagger.delete_all_tags_for_resource(group.arn)
+    self.filters.metric_filters = [f for f in self.filters.metric_filters if f["logGroupName"] != log_group_name]
 
 
 @mend(LogsResponse)
@@ -121,3 +122,55 @@ def tag_resource(moto, self):
 def untag_resource(moto, self):
     check_arn(self)
     return moto()
+
+
+@mend(LogsResponse)
+def put_metric_filter(moto, self):
+    """PutMetricFilter "creates or updates a metric filter and associates it with the specified log group": at most a
+    hundred of a group, three dimensions, and no default value together with dimensions. A unit that is not said is None."""
+    name, group, backend = self._get_param("filterName"), self._get_param("logGroupName"), self.logs_backend
+    if group not in backend.groups:
+        raise ResourceNotFoundException()
+    filters = backend.filters
+    others = [f for f in filters.metric_filters if (f["filterName"], f["logGroupName"]) != (name, group)]
+    if sum(f["logGroupName"] == group for f in others) >= 100:
+        raise LogsClientError("LimitExceededException", "Resource limit exceeded.")
+    for told in self._get_param("metricTransformations") or []:
+        dimensions = told.get("dimensions") or {}
+        if len(dimensions) > 3 or dimensions and told.get("defaultValue") is not None:
+            raise InvalidParameterException("Invalid metric transformation: dimensions are at most three, and exclude a default value")
+        if told["metricNamespace"].startswith("AWS/"):
+            raise InvalidParameterException("Invalid metric transformation: namespace cannot begin with AWS/")
+    before, filters.metric_filters = filters.metric_filters, others
+    try:
+        answer = moto()
+    except Exception:
+        filters.metric_filters = before
+        raise
+    more = {"applyOnTransformedLogs": bool(self._get_param("applyOnTransformedLogs"))}
+    for field in ("fieldSelectionCriteria", "emitSystemFieldDimensions"):
+        if self._get_param(field):
+            more[field] = self._get_param(field)
+    made = filters.metric_filters[-1]
+    made.update(more, metricTransformations=[{"unit": "None", **told} for told in made["metricTransformations"]])
+    return answer
+
+
+@mend(LogsResponse)
+def describe_metric_filters(moto, self):
+    """DescribeMetricFilters: in order of name, in pages of limit, 50 by default."""
+    group = self._get_param("logGroupName")
+    if group and group not in self.logs_backend.groups:
+        raise ResourceNotFoundException()
+    found = sorted(json.loads(moto())["metricFilters"], key=lambda f: (f["filterName"], f["logGroupName"]))
+    start, size = int(self._get_param("nextToken") or 0), self._get_param("limit") or 50
+    answer = {"metricFilters": found[start:start + size]}
+    return json.dumps({**answer, "nextToken": str(start + size)} if start + size < len(found) else answer)
+
+
+@mend(LogsBackend)
+def delete_metric_filter(moto, self, filter_name=None, log_group_name=None):
+    """DeleteMetricFilter: ResourceNotFoundException for a filter or a log group that is not there."""
+    if not any((f["filterName"], f["logGroupName"]) == (filter_name, log_group_name) for f in self.filters.metric_filters):
+        raise ResourceNotFoundException()
+    moto(filter_name, log_group_name)

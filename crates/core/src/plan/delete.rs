@@ -91,10 +91,23 @@ impl<'a> Planner<'a> {
         // Newest first; the newest itself may or may not be among them.
         let older = revisions.iter().filter_map(Value::text).filter(|id| *id != live.id);
         let after = if keeping { self.moving(address) } else { BTreeSet::new() };
-        for id in older.skip(if keeping { keep.saturating_sub(1) } else { 0 }) {
+        let beyond: Vec<&str> = older.skip(if keeping { keep.saturating_sub(1) } else { 0 }).collect();
+        // What was rolled back runs an older one, for as long as it takes.
+        let stays = |id: &&str| keeping && self.is_run(resource, id);
+        let beyond: Vec<&str> = beyond.into_iter().filter(|id| !stays(id)).collect();
+        for id in beyond {
             let old = Observed { id: id.to_owned(), ..(*live).clone() };
             self.push_delete(resource.schema, address, &old, after.clone());
         }
+    }
+
+    /// True when something that stays as it is runs this revision.
+    fn is_run(&self, revisions: &Resource, id: &str) -> bool {
+        let kind = revisions.schema.kind;
+        let mut others = self.live().filter(|(address, ..)| !self.is_moving(address));
+        others.any(|(_, schema, live)| {
+            live_references(schema.record, &live.spec).iter().any(|(of, identity)| *of == kind && identity == id)
+        })
     }
 
     /// What is ours by its tags and not in the document, where its deletion is granted.
@@ -175,8 +188,8 @@ impl<'a> Planner<'a> {
         self.delete(doomed);
     }
 
-    /// Deletes in the opposite order of references, read from the live specs: the document may know neither side
-    /// any more. What something that stays refers to, stays too.
+    /// Deletes in the opposite order of references, read from the live specs, since the document may know neither side
+    /// any more, and of the document's `dependsOn`. What something that stays refers to, stays too.
     fn delete(&mut self, doomed: Vec<Doomed<'a>>) {
         // Unknown is not absent: what cannot be seen may refer to it.
         let situation = self.situation;
@@ -194,7 +207,9 @@ impl<'a> Planner<'a> {
         }
         let mut edges: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
         for one in &doomed {
-            let users = doomed.iter().filter(|other| refers(other.schema, other.observed, one));
+            let users = doomed.iter().filter(|other| {
+                refers(other.schema, other.observed, one) || self.depends(&other.address, other.observed, one)
+            });
             let moving = self.live().filter(|(address, schema, live)| {
                 !is_doomed(&doomed, live) && refers(schema, live, one) && self.is_moving(address)
             });
@@ -216,10 +231,21 @@ impl<'a> Planner<'a> {
     fn spared(&self, doomed: &[Doomed<'a>]) -> Option<(usize, Address)> {
         doomed.iter().enumerate().find_map(|(at, one)| {
             let user = self.live().find(|(address, schema, live)| {
-                !is_doomed(doomed, live) && refers(schema, live, one) && !self.is_moving(address)
+                let needs = refers(schema, live, one) || self.depends(address, live, one);
+                needs && !is_doomed(doomed, live) && !self.is_moving(address)
             });
             user.map(|(address, ..)| (at, address.clone()))
         })
+    }
+
+    /// True when the document says that one has to be there before the other, which is what it is about and not an
+    /// older generation or one elsewhere.
+    fn depends(&self, address: &Address, live: &Observed, on: &Doomed<'_>) -> bool {
+        let is_current = |address: &Address, live| {
+            self.situation.current.get(address).is_some_and(|current| std::ptr::eq(*current, live))
+        };
+        let stated = self.document.resources.get(address).is_some_and(|r| r.depends_on.contains(&on.address));
+        stated && is_current(address, live) && is_current(&on.address, on.observed)
     }
 
     /// All that is live and known: the document's, older and newer generations, and orphans.

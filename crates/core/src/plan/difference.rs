@@ -9,6 +9,7 @@ use crate::diff::{Change, diff, diff_tags};
 use crate::digest;
 use crate::document::Resource;
 use crate::observed::Observed;
+use crate::rollback::pin;
 use crate::schema::{Replace, Type};
 use crate::value::Value;
 
@@ -96,6 +97,8 @@ impl Planner<'_> {
         let references = resource.references();
         let newer = references.keys().filter_map(|address| Some((address, *self.situation.current.get(address)?)));
         let mut moved: BTreeMap<&str, Value> = BTreeMap::new();
+        // A rollback that is half done: what it is to leave is there, and its hold as well.
+        let pin = pin(self.document, resource, live, &self.situation.current);
         for (address, newer) in newer {
             let older = self.situation.superseded.get(address).into_iter().flatten();
             for (older, attribute) in older.flat_map(|o| ["id", "arn", "name"].map(|a| (*o, a))) {
@@ -103,7 +106,9 @@ impl Planner<'_> {
                     moved.insert(from, to);
                 }
             }
-            if let Some(Value::List(revisions)) = newer.status.get("revisions") {
+            if let Some(pin) = pin.as_ref().filter(|pin| pin.of == *address) {
+                moved.insert(&newer.id, pin.to.clone());
+            } else if let Some(Value::List(revisions)) = newer.status.get("revisions") {
                 moved.extend(revisions.iter().filter_map(Value::text).map(|old| (old, newer.id.clone().into())));
             }
         }

@@ -53,6 +53,8 @@ pub enum Reason {
     ReplaceNotGranted,
     /// It left the document and stays: it holds data.
     Retained,
+    /// Somebody went back to an earlier revision; the document's own waits until it changes or is released.
+    RolledBack,
     /// AWS accepted the change for later.
     Scheduled,
     /// It was changed a moment ago; reads may lag behind.

@@ -11,6 +11,7 @@ use crate::document::{Document, Drift, Resource};
 use crate::observed::{Observed, Phase};
 use crate::op::Op;
 use crate::resolve::{resolve, without_late};
+use crate::rollback::{Pin, pin};
 use crate::schema::Replace;
 use crate::situation::Situation;
 use crate::value::Value;
@@ -35,6 +36,8 @@ pub(super) struct Planner<'a> {
     /// What references resolve to: what is live, apart from what a step will give another identity.
     identities: BTreeMap<Address, &'a Observed>,
     pub(super) owns_something: bool,
+    /// Of the resource that is considered: why an edit is held back, and what it would change.
+    kept_back: Option<(String, Option<Change>)>,
 }
 
 impl<'a> Planner<'a> {
@@ -45,7 +48,16 @@ impl<'a> Planner<'a> {
         let plan = Plan { owns_something, ..plan };
         let owns_something = owns_something && !policy.fresh;
         let identities = situation.current.clone();
-        Planner { document, policy, situation, standing: BTreeMap::new(), plan, identities, owns_something }
+        Planner {
+            document,
+            policy,
+            situation,
+            standing: BTreeMap::new(),
+            plan,
+            identities,
+            owns_something,
+            kept_back: None,
+        }
     }
 
     pub(super) fn finish(self) -> Plan {
@@ -82,6 +94,13 @@ impl<'a> Planner<'a> {
         if let Some(live) = self.plan.live.get_mut(address) {
             live.converged = converged;
         }
+        // What was rolled back is as it should be for now, and told all the same.
+        if let Some((message, change)) = self.kept_back.take() {
+            self.hold(address, Reason::RolledBack, message, None);
+            if let Some(change) = change {
+                self.differ(resource, Cause::Edit, vec![change]);
+            }
+        }
         self.standing.insert(address.clone(), standing);
     }
 
@@ -95,7 +114,7 @@ impl<'a> Planner<'a> {
             return self.look_up(address);
         }
         let (coming, held) = self.needs(resource);
-        let resolved = match resolve(&resource.address, &resource.spec, &self.identities) {
+        let mut resolved = match resolve(&resource.address, &resource.spec, &self.identities) {
             Ok(resolved) => resolved,
             // What is still being made may lack the attribute that the expression reads.
             Err(_) if !coming.is_empty() => {
@@ -109,6 +128,9 @@ impl<'a> Planner<'a> {
             }
         };
         let live = self.situation.current.get(address).copied();
+        if let Some(live) = live {
+            self.keep_back(resource, &mut resolved, live);
+        }
         if let Some(hold) = self.policy.holds.get(address) {
             return self.hold_back(resource, &resolved, live, hold);
         }
@@ -125,6 +147,23 @@ impl<'a> Planner<'a> {
             None => self.create(resource, &resolved, coming, held),
             Some(live) => self.compare(resource, &resolved, live, coming, held),
         }
+    }
+
+    /// Keeps a resource at the revision that it was rolled back to: that one is what is wanted now, and everything
+    /// else goes on.
+    fn keep_back(&mut self, resource: &Resource, resolved: &mut Value, live: &Observed) {
+        let Some(pin) = pin(self.document, resource, live, &self.situation.current) else { return };
+        let Value::Map(spec) = resolved else { return };
+        let Some(newer) = spec.insert(pin.field.to_owned(), pin.to.clone()).filter(|newer| *newer != pin.to) else {
+            return;
+        };
+        let there = live.spec.get(pin.field).cloned().unwrap_or_default();
+        let known = newer.unknown().is_none() && there != newer;
+        let held = known.then(|| change(pin.field, there, newer));
+        let Pin { revision, of, .. } = pin;
+        let way = format!("change {of} in the document, or `holdfast rollback … {} --release`", resource.address);
+        let message = format!("it was rolled back to revision {revision} of {of}; to go forward, {way}");
+        self.kept_back = Some((message, held));
     }
 
     fn look_up(&mut self, address: &Address) -> Standing {

@@ -8,6 +8,7 @@ use crate::diff::Change;
 use crate::digest;
 use crate::document::{OnDelete, Resource};
 use crate::observed::{Observed, Owner, tag};
+use crate::rollback::pin;
 use crate::schema::Claim;
 use crate::value::Value;
 
@@ -39,7 +40,7 @@ impl Planner<'_> {
     }
 
     /// Our tags that are there and say what is no longer so: of children that are in no document and live no
-    /// more, and that it stays when it need not.
+    /// more, that it stays when it need not, and that an edit is held back which the document has no more.
     pub(super) fn stale_tags(&self, resource: &Resource, live: &Observed) -> BTreeSet<String> {
         let orphaned = |address: &Address| self.situation.orphans.iter().any(|o| o.address == *address);
         let children = live
@@ -49,6 +50,11 @@ impl Planner<'_> {
             .filter(|(_, address)| !self.document.resources.contains_key(address) && !orphaned(address))
             .map(|(key, _)| key.clone());
         let mut stale: BTreeSet<String> = children.collect();
+        if live.tags.contains_key(tag::ROLLBACK)
+            && pin(self.document, resource, live, &self.situation.current).is_none()
+        {
+            stale.insert(tag::ROLLBACK.into());
+        }
         if resource.on_delete() != OnDelete::Retain && live.tags.contains_key(tag::RETAINED) {
             stale.insert(tag::RETAINED.into());
         }

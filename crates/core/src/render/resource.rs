@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, Location, suggest};
 use crate::document::{Lifecycle, Lookup, OnDelete, Resource};
 use crate::expression::{is_deferred, plain_text};
 use crate::load::file::RESOURCE_WORDS;
@@ -72,6 +72,12 @@ impl Renderer<'_> {
         };
         let region = if schema.global { String::new() } else { scope.region().to_owned() };
         let spec = Value::Map(spec);
+        if !looked_up && self.out.len() == before {
+            for (path, message) in (schema.check)(&name, &spec) {
+                let place = place(body, path).unwrap_or(at);
+                self.out.push(Diagnostic::new(place, format!("`{address}`: {message}")));
+            }
+        }
         let resource = Resource {
             address: address.clone(),
             schema,
@@ -304,6 +310,22 @@ impl Renderer<'_> {
             }
         }
     }
+}
+
+/// Where a field stands, or as much of its path as there is; none when nothing of it is there.
+fn place<'n>(body: &'n Node, path: &str) -> Option<&'n Location> {
+    let mut at = None;
+    let mut node = body;
+    for step in path.split('.') {
+        let next = match &node.tree {
+            Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == step).map(|(key, node)| (&key.at, node)),
+            Tree::List(list) => step.parse::<usize>().ok().and_then(|i| list.get(i)).map(|node| (&node.at, node)),
+            _ => None,
+        };
+        let Some((place, below)) = next else { break };
+        (at, node) = (Some(place), below);
+    }
+    at
 }
 
 /// Checks a dotted path against a record; else the step that is wrong, and what could stand there.

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::address::Address;
 use crate::document::Document;
 use crate::observed::Observed;
+use crate::plan::hold::Hold;
 use crate::plan::{Action, Plan};
 use crate::schema::{Field, Registry, Schema};
 
@@ -86,8 +87,9 @@ pub fn kinds(registry: &Registry) -> Json {
     registry.0.iter().map(kind).collect()
 }
 
-/// A live resource: `{"address","id","name","region","phase","spec","status","tags","remarks"}`.
-pub fn observed(address: &Address, observed: &Observed) -> Json {
+/// A live resource: `{"address","id","name","region","phase","spec","status","tags","remarks","holds"}`.
+pub fn observed(address: &Address, observed: &Observed, plan: &Plan) -> Json {
+    let holds: Vec<&Hold> = plan.holds.iter().filter(|hold| hold.address == *address).collect();
     json!({
         "address": address,
         "id": observed.id,
@@ -98,6 +100,7 @@ pub fn observed(address: &Address, observed: &Observed) -> Json {
         "status": observed.status,
         "tags": observed.tags,
         "remarks": observed.remarks,
+        "holds": holds,
     })
 }
 

@@ -32,13 +32,16 @@ pub(super) async fn run(arguments: &Get) -> anyhow::Result<ExitCode> {
     let live = live(&document, &look.observation);
     let shown = live.iter().filter(|(address, _)| arguments.address.as_ref().is_none_or(|a| a == *address));
     match arguments.output {
-        Output::Json => print_json(&shown.map(|(a, o)| json::observed(a, o)).collect())?,
-        Output::Yaml => print_yaml(&shown.map(|(a, o)| json::observed(a, o)).collect())?,
+        Output::Json => print_json(&shown.map(|(a, o)| json::observed(a, o, &look.plan)).collect())?,
+        Output::Yaml => print_yaml(&shown.map(|(a, o)| json::observed(a, o, &look.plan)).collect())?,
         Output::Text | Output::Markdown => {
-            let rows: Vec<_> = shown.map(|(a, o)| (a.to_string(), o.phase.to_string(), o.id.clone())).collect();
-            let wide = rows.iter().map(|row| row.0.len()).max().unwrap_or_default();
-            for (address, phase, id) in rows {
+            let rows: Vec<_> = shown.map(|(a, o)| (a, a.to_string(), o.phase.to_string(), &o.id)).collect();
+            let wide = rows.iter().map(|row| row.1.len()).max().unwrap_or_default();
+            for (of, address, phase, id) in rows {
                 anstream::println!("{address:wide$}  {phase:<8}  {id}");
+                for hold in look.plan.holds.iter().filter(|hold| hold.address == *of) {
+                    anstream::println!("{:wide$}  held: {:?}: {}", "", hold.reason, hold.message);
+                }
             }
         }
     }

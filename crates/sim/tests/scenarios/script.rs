@@ -3,6 +3,7 @@
 //! - `document`: declares what stands below. `origin X` before it says from where. `empty` takes all resources out.
 //! - `plan`, `drift`, `reconcile`, `destroy`: with `prune`, `delete-data`, `everywhere`, `replace=*|ADDRESS`,
 //!   `drift=mend|alert|observe`, `patience=SECONDS`, `stop-after=SECONDS`.
+//! - `rollback ADDRESS [REVISION]`, `release ADDRESS`: what the command of that name does.
 //! - `account`: what is really there. `calls`: what the last command called.
 //! - `set WHICH FIELD JSON`, `tag WHICH KEY [VALUE]`, `delete WHICH`, `fail WHICH`, `plant KIND NAME`: somebody else.
 //!   `WHICH` is an id or an address.
@@ -16,6 +17,7 @@ use holdfast_core::plan::{Grant, Policy};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Cloud;
 use holdfast_engine::pass::Options;
+use holdfast_engine::rollback::Wish;
 use holdfast_sim::fault::{Call, Fault, Rule, When};
 use holdfast_sim::{Sim, World, kinds};
 
@@ -82,6 +84,7 @@ async fn execute(world: &mut World, command: &str, words: &[&str], line: &str, i
             String::new()
         }
         "plan" | "drift" | "reconcile" | "destroy" => drive(world, command, words).await,
+        "rollback" | "release" => rollback(world, command, words).await,
         "account" => show::account(&world.sim.things()),
         "set" => done(world.sim.set(words[0], words[1], value(line, 3))),
         "tag" => done(world.sim.set_tag(words[0], words[1], words.get(2).copied())),
@@ -117,6 +120,22 @@ async fn execute(world: &mut World, command: &str, words: &[&str], line: &str, i
             String::new()
         }
         other => panic!("there is no command `{other}`"),
+    }
+}
+
+async fn rollback(world: &mut World, command: &str, words: &[&str]) -> String {
+    let document = world.document.clone().expect("a document");
+    let wish = match (command, words) {
+        ("release", _) => Wish::Release,
+        (_, [_, revision]) => Wish::To(revision),
+        _ => Wish::Previous,
+    };
+    let name = |id: &str| id.rsplit('/').next().unwrap_or(id).to_owned();
+    match world.engine.rollback(&document, &words[0].parse().expect("an address"), wish).await {
+        Ok(done) if done.ops.is_empty() => "nothing is held back\n".into(),
+        Ok(done) if done.from == done.to => format!("released at {}\n", name(&done.to)),
+        Ok(done) => format!("{} → {}{}\n", name(&done.from), name(&done.to), if done.held { ", held" } else { "" }),
+        Err(error) => format!("error: {error}\n"),
     }
 }
 

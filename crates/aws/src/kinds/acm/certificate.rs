@@ -6,17 +6,28 @@ use aws_sdk_acm::types::{self as sdk, CertificateStatus, Tag};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
+use super::validation::{self, DomainValidation, Zones};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kinds::route53::hosted_zone::HostedZone;
+use crate::kinds::route53::name::plain;
 use crate::tagging::{self, Tags};
 
-/// A certificate. It can be used once its domains are validated: the status names the DNS records to make.
-/// CloudFront takes certificates of us-east-1 only. One that somebody else made is looked up with
-/// `lifecycle: { manage: observe }` and its `domainName`, among those that are issued.
+/// A certificate. It can be used once its domains are validated. With `validationZone` Holdfast writes the records that
+/// prove them; without it the status names the records to make. AWS renews it by itself while its records stay, so
+/// they stay when the certificate is deleted: every certificate of a domain and an account is proved by the same ones.
+///
+/// CloudFront takes certificates of us-east-1 only
+/// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html>): name that
+/// region among the stack's `regions` and put the certificate there with the word `region` beside its spec.
+///
+/// One that somebody else made is looked up with `lifecycle: { manage: observe }` and its `domainName`, among those
+/// that are issued.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Certificate {
@@ -33,6 +44,10 @@ pub(crate) struct Certificate {
     /// `RSA_2048` (AWS's default), `EC_prime256v1` or `EC_secp384r1`.
     #[spec(immutable)]
     key_algorithm: Option<String>,
+    /// The public zone in which Holdfast writes the CNAME records that prove the domains, all that lie in it with one
+    /// change; records of other zones are left to you, and told. They are made again when somebody deletes them, since
+    /// AWS wants them at every renewal. It needs `validationMethod: DNS`.
+    validation_zone: Option<Always<Ref<HostedZone>>>,
 }
 
 /// What only AWS knows of a Certificate.
@@ -45,20 +60,6 @@ pub(crate) struct CertificateState {
     status: String,
     /// The DNS record that proves each domain.
     domain_validation_options: Vec<DomainValidation>,
-}
-
-/// The DNS record that proves a domain.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DomainValidation {
-    /// The domain.
-    domain_name: String,
-    /// The record's name.
-    resource_record_name: String,
-    /// The record's type: `CNAME`.
-    resource_record_type: String,
-    /// The record's value.
-    resource_record_value: String,
 }
 
 impl Kind for Certificate {
@@ -75,35 +76,39 @@ impl Kind for Certificate {
         let kinds = sdk::KeyAlgorithm::values().iter().map(|k| (*k).into()).collect();
         let filter = sdk::Filters::builder().set_key_types(Some(kinds)).build();
         let pages = aws.acm.list_certificates().includes(filter).into_paginator().items().send();
-        let mut found = vec![];
+        let mut candidates = vec![];
         for one in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
             let arn = one.certificate_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("acm.ListCertificates", "certificateArn"))?;
             let asked_for = scope.ids.contains(&arn) || is_looked_up(scope, &one);
-            if !asked_for && (only_lookups || one.r#type == Some(sdk::CertificateType::Imported)) {
-                continue;
+            // Only what AWS itself issued on request can have been made here.
+            let requested = one.r#type == Some(sdk::CertificateType::AmazonIssued) && one.managed_by.is_none();
+            if asked_for || !only_lookups && requested {
+                candidates.push((arn, asked_for));
             }
-            let by_tags = scope.lookups.iter().any(|lookup| lookup.get("tags").is_some());
+        }
+        let by_tags = scope.lookups.iter().any(|lookup| lookup.get("tags").is_some());
+        let looks = candidates.into_iter().map(|(arn, asked_for)| async move {
             let tags = match only_lookups && !by_tags && !scope.ids.contains(&arn) {
                 true => Some(Tags::new()),
                 false => tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?,
             };
-            let Some(tags) = tags else { continue };
-            if !asked_for && !scope.is_owned(&tags) {
-                continue;
+            match tags.filter(|tags| asked_for || scope.is_owned(tags)) {
+                Some(tags) => look(aws, scope, arn, tags).await,
+                None => Ok(None),
             }
-            let detail = aws.acm.describe_certificate().certificate_arn(&arn).send().await.or_absent()?;
-            if let Some(detail) = detail.and_then(|answer| answer.certificate) {
-                let mut live = live(&detail, arn);
-                live.name = tags.get("Name").cloned().unwrap_or_default();
-                found.push(live.tags(tags));
-            }
-        }
-        Ok(found)
+        });
+        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
-        let Certificate { domain_name, subject_alternative_names, validation_method, key_algorithm } = &desired.spec;
+        let Certificate {
+            domain_name,
+            subject_alternative_names,
+            validation_method,
+            key_algorithm,
+            validation_zone: _,
+        } = &desired.spec;
         let mut tags = desired.tags.clone();
         tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
         let names = subject_alternative_names.as_ref().filter(|names| !names.is_empty());
@@ -123,10 +128,17 @@ impl Kind for Certificate {
         made.certificate_arn.ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))
     }
 
-    /// Nothing of it can be changed.
-    async fn update(_aws: &Aws, _live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        let Certificate { domain_name: _, subject_alternative_names: _, validation_method: _, key_algorithm: _ } =
-            &desired.spec;
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Certificate {
+            domain_name: _,
+            subject_alternative_names: _,
+            validation_method: _,
+            key_algorithm: _,
+            validation_zone,
+        } = &desired.spec;
+        if let Some(zone) = validation_zone.as_ref().filter(|_| desired.changed("validationZone")) {
+            validation::write(aws, zone.as_str(), &live.status.domain_validation_options).await?;
+        }
         Ok(())
     }
 
@@ -176,47 +188,47 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.iter().map(|(k, v)| sdk_tag(k, Some(v.clone()))).collect()
 }
 
-fn live(detail: &sdk::CertificateDetail, arn: String) -> Live<Certificate> {
+async fn look(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Option<Live<Certificate>>> {
+    let answer = aws.acm.describe_certificate().certificate_arn(&arn).send().await.or_absent()?;
+    let Some(detail) = answer.and_then(|answer| answer.certificate) else { return Ok(None) };
+    let zones = validation::zones(aws, scope, &validation::proofs(&detail)).await?;
+    let mut live = live(&detail, arn, zones);
+    live.name = tags.get("Name").cloned().unwrap_or_default();
+    Ok(Some(live.tags(tags)))
+}
+
+fn live(detail: &sdk::CertificateDetail, arn: String, zones: Zones) -> Live<Certificate> {
     let domain_name = detail.domain_name.clone().unwrap_or_default();
     let names: BTreeSet<String> =
         detail.subject_alternative_names().iter().filter(|name| **name != domain_name).cloned().collect();
-    let proofs = detail.domain_validation_options();
+    let method = detail.domain_validation_options().first().and_then(|proof| proof.validation_method.as_ref());
     let spec = Certificate {
         domain_name,
         subject_alternative_names: Some(names).filter(|names| !names.is_empty()),
-        validation_method: proofs.first().and_then(|p| p.validation_method.as_ref()).map(|m| m.as_str().to_owned()),
+        validation_method: method.map(|method| method.as_str().to_owned()),
         // The answer says `RSA-2048` where the request says `RSA_2048`.
         key_algorithm: detail.key_algorithm.as_ref().map(|k| k.as_str().replace('-', "_")),
+        validation_zone: zones.complete.map(|zone| Always(Ref::new(zone))),
     };
-    let records: Vec<DomainValidation> = proofs
-        .iter()
-        .filter_map(|proof| {
-            let record = proof.resource_record.as_ref()?;
-            Some(DomainValidation {
-                domain_name: proof.domain_name.clone(),
-                resource_record_name: record.name.clone(),
-                resource_record_type: record.r#type.as_str().to_owned(),
-                resource_record_value: record.value.clone(),
-            })
-        })
-        .collect();
+    let records = validation::proofs(detail);
     let status = detail.status.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default();
-    // A domain and its wildcard are proved by the same record.
+    let known = !records.is_empty();
     let make: BTreeSet<String> = records
         .iter()
+        .filter(|r| !zones.there.contains(&plain(&r.resource_record_name)))
         .map(|r| format!("{} {} {}", r.resource_record_name, r.resource_record_type, r.resource_record_value))
         .collect();
     let view = CertificateState { arn: arn.clone(), status: status.clone(), domain_validation_options: records };
     let live = Live::new(arn, "", spec, view);
+    let message = match (known, make.is_empty()) {
+        (false, _) => "AWS has yet to say how its domains are to be validated, or has sent e-mails".to_owned(),
+        (true, true) => "Its DNS records are there; AWS has yet to see them".to_owned(),
+        (true, false) => format!("Make these DNS records within 72 hours: {}", Vec::from_iter(make).join("; ")),
+    };
     match detail.status {
-        Some(CertificateStatus::PendingValidation) if make.is_empty() => live.phase(Phase::Pending).remark(
-            "AwaitingValidation",
-            "AWS has yet to say how its domains are to be validated, or has sent e-mails",
-        ),
-        Some(CertificateStatus::PendingValidation) => live.phase(Phase::Pending).remark(
-            "AwaitingValidation",
-            format!("Make these DNS records within 72 hours: {}", Vec::from_iter(make).join("; ")),
-        ),
+        // It takes what is still missing, its records; until then whoever refers to it waits for that.
+        Some(CertificateStatus::PendingValidation) if zones.lacking => live,
+        Some(CertificateStatus::PendingValidation) => live.phase(Phase::Pending).remark("AwaitingValidation", message),
         Some(CertificateStatus::Issued) => live,
         _ => {
             let reason = detail.failure_reason.as_ref().map(|r| format!(": {}", r.as_str())).unwrap_or_default();
@@ -242,7 +254,13 @@ mod tests {
         let record = sdk::ResourceRecord::builder().name("_a.example.com.").r#type("CNAME".into()).value("_b.acm.aws.");
         let proof = sdk::DomainValidation::builder().domain_name("example.com").resource_record(record.build()?);
         let detail = detail().status(CertificateStatus::PendingValidation).domain_validation_options(proof.build()?);
-        let live = live(&detail.build(), "arn".into());
+        let detail = detail.build();
+        let lacking = Zones { lacking: true, ..Zones::default() };
+        assert_eq!(live(&detail, "arn".into(), lacking).phase, Phase::Ready);
+        let there = Zones { complete: Some("Z1".into()), lacking: false, there: ["_a.example.com".into()].into() };
+        let written = live(&detail, "arn".into(), there);
+        assert_eq!((written.phase, written.spec.validation_zone), (Phase::Pending, Some(Always(Ref::new("Z1")))));
+        let live = live(&detail, "arn".into(), Zones::default());
         assert_eq!(live.phase, Phase::Pending);
         assert!(live.remarks[0].message.ends_with("_a.example.com. CNAME _b.acm.aws."), "{:?}", live.remarks);
         Ok(())
@@ -250,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_issued_one_is_told_as_it_is_asked_for() {
-        let live = live(&detail().status(CertificateStatus::Issued).build(), "arn".into());
+        let live = live(&detail().status(CertificateStatus::Issued).build(), "arn".into(), Zones::default());
         assert_eq!(live.phase, Phase::Ready);
         assert_eq!(live.spec.key_algorithm.as_deref(), Some("RSA_2048"));
         assert_eq!(live.spec.subject_alternative_names, Some(BTreeSet::from(["*.example.com".to_owned()])));

@@ -1,3 +1,4 @@
 //! Certificate Manager.
 
 pub(crate) mod certificate;
+mod validation;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Tier};
 use holdfast_core::types::Ref;
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +124,22 @@ impl Kind for ScalingPolicy {
     const REPLACE: Replace = Replace::DeleteFirst;
     const NAMING: Naming = Naming::limit(256);
     const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingPolicy.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        const TRACKING: &str = "targetTrackingScalingPolicyConfiguration";
+        const STEPS: &str = "stepScalingPolicyConfiguration";
+        let (needed, other) = match spec.get("policyType").and_then(Value::text) {
+            Some("TargetTrackingScaling") => (TRACKING, STEPS),
+            Some("StepScaling") => (STEPS, TRACKING),
+            _ => return vec![],
+        };
+        let missing = spec.states(needed) == Some(false);
+        let missing = missing.then(|| ("policyType", format!("a policy of this type needs `{needed}`")));
+        let wrong = spec.states(other) == Some(true);
+        let wrong = wrong.then(|| (other, format!("a policy of its type has `{needed}` instead")));
+        missing.into_iter().chain(wrong).collect()
+    }
 
     /// The list tells everything, so that others' policies cost no more than their place in it.
     async fn observe(aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
@@ -321,5 +338,12 @@ mod tests {
         assert_eq!(live.spec.target_tracking_scaling_policy_configuration, Some(wanted));
         assert_eq!(live.spec.scalable_target.as_str(), "service/main/worker");
         Ok(())
+    }
+
+    #[test]
+    fn a_type_has_one_configuration() {
+        let step = serde_json::json!({ "policyType": "StepScaling", "targetTrackingScalingPolicyConfiguration": {} });
+        let faults: Vec<_> = ScalingPolicy::check("", &step.into()).into_iter().map(|(field, _)| field).collect();
+        assert_eq!(faults, ["policyType", "targetTrackingScalingPolicyConfiguration"]);
     }
 }

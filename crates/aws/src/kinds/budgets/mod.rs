@@ -1,3 +1,4 @@
-//! AWS Budgets: what its kinds share.
+//! Budgets: what its kinds share.
 
 pub(crate) mod budget;
+mod wire;

@@ -1,3 +1,4 @@
 //! CloudTrail: what its kinds share.
 
+mod selectors;
 pub(crate) mod trail;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::{self as sdk, AlarmType, Dimension, Tag};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::Arn;
+use holdfast_core::schema::{CreateClass, Fault, Naming, Tier};
+use holdfast_core::types::{Always, Arn};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ pub(crate) struct Alarm {
     /// What to do when it fires: part of the message.
     alarm_description: Option<String>,
     /// Whether it acts at all. AWS's default is true.
-    actions_enabled: Option<bool>,
+    actions_enabled: Option<Always<bool>>,
     /// Whom it tells when it fires: ARNs, as in `${Topic.ops.arn}` or `${ScalingPolicy.out.arn}`.
     alarm_actions: Option<BTreeSet<Arn>>,
     /// Whom it tells when all is well again.
@@ -53,7 +54,7 @@ pub(crate) struct Alarm {
     /// `LessThanOrEqualToThreshold`.
     comparison_operator: String,
     /// `missing` (AWS's default), `notBreaching`, `breaching` or `ignore`.
-    treat_missing_data: Option<String>,
+    treat_missing_data: Option<Always<String>>,
     /// For percentiles: `evaluate` (AWS's default) or `ignore` when there are few data.
     evaluate_low_sample_count_percentile: Option<String>,
     /// Instead of one metric: several, and the expression that is watched.
@@ -118,6 +119,17 @@ impl Kind for Alarm {
     const TIER: Tier = Tier::Operations;
     const NAMING: Naming = Naming::limit(255);
     const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        let two = |field, other: &str| {
+            let both = spec.states(field) == Some(true) && spec.states(other) == Some(true);
+            both.then(|| (field, format!("an alarm has either `{field}` or `{other}`")))
+        };
+        let none = spec.states("metrics") == Some(false) && spec.states("metricName") == Some(false);
+        let none = none.then(|| ("", "an alarm needs `metricName` and what goes with it, or `metrics`".to_owned()));
+        [none, two("metrics", "metricName"), two("extendedStatistic", "statistic")].into_iter().flatten().collect()
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = aws.cloudwatch.describe_alarms().alarm_types(AlarmType::MetricAlarm).into_paginator().send();
@@ -224,7 +236,7 @@ async fn put(aws: &Aws, name: &str, spec: &Alarm, tags: Option<Vec<Tag>>) -> Res
         .put_metric_alarm()
         .alarm_name(name)
         .set_alarm_description(alarm_description.clone())
-        .set_actions_enabled(*actions_enabled)
+        .set_actions_enabled(actions_enabled.map(|enabled| enabled.0))
         .set_alarm_actions(arns(alarm_actions))
         .set_ok_actions(arns(ok_actions))
         .set_insufficient_data_actions(arns(insufficient_data_actions))
@@ -239,7 +251,7 @@ async fn put(aws: &Aws, name: &str, spec: &Alarm, tags: Option<Vec<Tag>>) -> Res
         .set_datapoints_to_alarm(*datapoints_to_alarm)
         .set_threshold(*threshold)
         .comparison_operator(comparison_operator.as_str().into())
-        .set_treat_missing_data(treat_missing_data.clone())
+        .set_treat_missing_data(treat_missing_data.clone().map(|treat| treat.0))
         .set_evaluate_low_sample_count_percentile(evaluate_low_sample_count_percentile.clone())
         .set_metrics(metrics.as_ref().map(|metrics| metrics.iter().map(query).collect()))
         .set_tags(tags)
@@ -310,7 +322,7 @@ fn live(alarm: &sdk::MetricAlarm, arn: String) -> Live<Alarm> {
     });
     let spec = Alarm {
         alarm_description: alarm.alarm_description.clone(),
-        actions_enabled: alarm.actions_enabled,
+        actions_enabled: alarm.actions_enabled.map(Always),
         alarm_actions: arns(alarm.alarm_actions()),
         ok_actions: arns(alarm.ok_actions()),
         insufficient_data_actions: arns(alarm.insufficient_data_actions()),
@@ -326,7 +338,7 @@ fn live(alarm: &sdk::MetricAlarm, arn: String) -> Live<Alarm> {
         threshold: alarm.threshold,
         comparison_operator: alarm.comparison_operator.as_ref().map(|o| o.as_str().to_owned()).unwrap_or_default(),
         // Absent from the answer where nobody set it, and the same as this.
-        treat_missing_data: Some(alarm.treat_missing_data.clone().unwrap_or_else(|| "missing".into())),
+        treat_missing_data: Some(Always(alarm.treat_missing_data.clone().unwrap_or_else(|| "missing".into()))),
         evaluate_low_sample_count_percentile: alarm.evaluate_low_sample_count_percentile.clone(),
         metrics: Some(queries.collect()).filter(|queries: &Vec<_>| !queries.is_empty()),
     };
@@ -357,7 +369,7 @@ mod tests {
     fn what_nobody_set_is_none_or_the_default() {
         let spec = live(&alarm().build(), "arn".into()).spec;
         assert_eq!((spec.dimensions, spec.alarm_actions, spec.metrics), (None, None, None));
-        assert_eq!(spec.treat_missing_data.as_deref(), Some("missing"));
+        assert_eq!(spec.treat_missing_data.map(|treat| treat.0).as_deref(), Some("missing"));
     }
 
     #[test]
@@ -368,5 +380,13 @@ mod tests {
         assert_eq!((turned.metric_name, turned.metrics.is_some()), (None, true));
         let back = one_way(spec, |field| field == "metricName");
         assert_eq!((back.metric_name.as_deref(), back.metrics), (Some("CPUUtilization"), None));
+    }
+
+    #[test]
+    fn an_alarm_watches_one_thing() {
+        let faults = |spec: serde_json::Value| Alarm::check("", &spec.into()).len();
+        assert_eq!(faults(serde_json::json!({ "metrics": null })), 1);
+        assert_eq!(faults(serde_json::json!({ "metrics": [], "metricName": "a" })), 1);
+        assert_eq!(faults(serde_json::json!({ "metricName": "a", "statistic": "Sum", "extendedStatistic": "p9" })), 1);
     }
 }

@@ -1,20 +1,33 @@
-//! Dashboard: not there yet.
+//! Dashboard: graphs and texts on one page of the console.
 
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudwatch::types::Tag;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::JsonText;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
-use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::error::{Error, OrAbsent, Result};
+use crate::kind::{Desired, Kind, Live, Retag};
+use crate::tagging::{self, Tags};
 
-/// Not there yet.
+/// A dashboard. There is one for all regions, so each widget of metrics names its `region`; the name has at most 255
+/// letters, digits, hyphens and underscores
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html>). PutDashboard
+/// replaces whatever has the name, so one that is not ours is looked for first, and never overwritten.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Dashboard {}
+pub(crate) struct Dashboard {
+    /// Its widgets, and what goes with them: `{ widgets: […], start: -PT3H, periodOverride: inherit }`, as YAML or as
+    /// JSON text. AWS keeps it as it is given
+    /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>).
+    body: JsonText,
+}
 
-/// What only AWS knows of it.
+/// What only AWS knows of a Dashboard.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DashboardStatus {
@@ -25,22 +38,92 @@ pub(crate) struct DashboardStatus {
 impl Kind for Dashboard {
     type Status = DashboardStatus;
     const TIER: Tier = Tier::Operations;
-    const NAMING: Naming = Naming::limit(64);
+    const GLOBAL: bool = true;
+    const NAMING: Naming = Naming::limit(255);
     const CLASS: CreateClass = CreateClass::Name;
 
-    async fn observe(_aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
-        Ok(vec![])
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let entries = aws.cloudwatch.list_dashboards().into_paginator().items().send();
+        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
+        let mut found = vec![];
+        for entry in entries.collect::<std::result::Result<Vec<_>, _>>().await? {
+            let name = entry.dashboard_name.unwrap_or_default();
+            if !scope.is_candidate(&name) && !scope.ids.contains(&name) && !by_fields {
+                continue;
+            }
+            let arn = entry.dashboard_arn.ok_or_else(|| Error::incomplete("cloudwatch.ListDashboards", "arn"))?;
+            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn));
+            if let (Some(tags), Some(body)) = futures::try_join!(tags, body_of(aws, &name))? {
+                found.push(live(name, arn, &body).tags(tags));
+            }
+        }
+        Ok(found)
     }
 
-    async fn create(_aws: &Aws, _desired: &Desired<Self>) -> Result<String> {
-        Err(Error::terminal("Dashboard", "this kind is not there yet"))
+    /// The look was a while ago, and PutDashboard refuses nothing: whatever took the name since is not overwritten.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let Dashboard { body } = &desired.spec;
+        if body_of(aws, &desired.name).await?.is_some() {
+            let message = format!("a dashboard named {} is there already", desired.name);
+            return Err(Error::refused("cloudwatch.PutDashboard", "ResourceAlreadyExists", &message));
+        }
+        let put = aws.cloudwatch.put_dashboard().dashboard_name(&desired.name).dashboard_body(body.json());
+        put.set_tags(Some(sdk_tags(&desired.tags))).send().await?;
+        Ok(desired.name.clone())
     }
 
-    async fn update(_aws: &Aws, _live: &Live<Self>, _desired: &Desired<Self>) -> Result<()> {
-        Err(Error::terminal("Dashboard", "this kind is not there yet"))
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Dashboard { body } = &desired.spec;
+        aws.cloudwatch.put_dashboard().dashboard_name(&live.id).dashboard_body(body.json()).send().await?;
+        Ok(())
     }
 
-    async fn delete(_aws: &Aws, _live: &Live<Self>) -> Result<()> {
-        Err(Error::terminal("Dashboard", "this kind is not there yet"))
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.cloudwatch.delete_dashboards().dashboard_names(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
+        let arn = &live.status.arn;
+        if !set.is_empty() {
+            aws.cloudwatch.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = remove.iter().cloned().collect();
+            aws.cloudwatch.untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn body_of(aws: &Aws, name: &str) -> Result<Option<String>> {
+    let answer = aws.cloudwatch.get_dashboard().dashboard_name(name).send().await.or_absent()?;
+    Ok(answer.map(|answer| answer.dashboard_body.unwrap_or_default()))
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = aws.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
+}
+
+fn live(name: String, arn: String, body: &str) -> Live<Dashboard> {
+    Live::new(name.clone(), name, Dashboard { body: JsonText::parse(body) }, DashboardStatus { arn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_compared_as_json() {
+        let told = live("main".into(), "arn".into(), r#"{ "widgets": [], "start": "-PT3H" }"#);
+        let stated: JsonText = serde_json::from_str(r#"{"start":"-PT3H","widgets":[]}"#).unwrap();
+        assert_eq!(told.spec.body, stated);
     }
 }

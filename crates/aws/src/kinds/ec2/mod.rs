@@ -4,6 +4,7 @@ pub(crate) mod elastic_ip;
 pub(crate) mod flow_log;
 pub(crate) mod group_rule;
 pub(crate) mod instance;
+mod instance_wire;
 pub(crate) mod internet_gateway;
 pub(crate) mod nat_gateway;
 pub(crate) mod route;

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::canonical;
 use super::internet_gateway::InternetGateway;
 use super::nat_gateway::NatGateway;
+use super::vpc_endpoint::VpcEndpoint;
+use super::vpc_peering::VpcPeering;
 use crate::client::Aws;
 use crate::error::{OrAbsent, Result};
 
@@ -31,10 +33,10 @@ pub(crate) struct Route {
     egress_only_internet_gateway_id: Option<String>,
     /// Through this transit gateway (`tgw-…`).
     transit_gateway_id: Option<String>,
-    /// Through this peering connection (`pcx-…`).
-    vpc_peering_connection_id: Option<String>,
-    /// Through this Gateway Load Balancer endpoint (`vpce-…`).
-    vpc_endpoint_id: Option<String>,
+    /// Through this peering connection.
+    vpc_peering: Option<Ref<VpcPeering>>,
+    /// Through this endpoint of a Gateway Load Balancer. The routes of gateway endpoints are the endpoints' own.
+    vpc_endpoint: Option<Ref<VpcEndpoint>>,
     /// Through this network interface (`eni-…`).
     network_interface_id: Option<String>,
 }
@@ -52,8 +54,8 @@ macro_rules! route {
             .set_nat_gateway_id(route.nat_gateway.map(String::from))
             .set_egress_only_internet_gateway_id(route.egress_only_internet_gateway_id)
             .set_transit_gateway_id(route.transit_gateway_id)
-            .set_vpc_peering_connection_id(route.vpc_peering_connection_id)
-            .set_vpc_endpoint_id(route.vpc_endpoint_id)
+            .set_vpc_peering_connection_id(route.vpc_peering.map(String::from))
+            .set_vpc_endpoint_id(route.vpc_endpoint.map(String::from))
             .set_network_interface_id(route.network_interface_id)
     }};
 }
@@ -122,8 +124,8 @@ pub(crate) fn written(route: &sdk::Route) -> Option<Route> {
         nat_gateway: route.nat_gateway_id.clone().map(Ref::new),
         egress_only_internet_gateway_id: route.egress_only_internet_gateway_id.clone(),
         transit_gateway_id: route.transit_gateway_id.clone(),
-        vpc_peering_connection_id: route.vpc_peering_connection_id.clone(),
-        vpc_endpoint_id: endpoint,
+        vpc_peering: route.vpc_peering_connection_id.clone().map(Ref::new),
+        vpc_endpoint: endpoint.map(Ref::new),
         network_interface_id: route.network_interface_id.clone(),
     })
 }
@@ -144,7 +146,7 @@ mod tests {
         let propagated = to("10.9.0.0/16").gateway_id("vgw-1").origin(RouteOrigin::EnableVgwRoutePropagation).build();
         assert_eq!(written(&propagated), None);
         let endpoint = written(&to("10.8.0.0/16").gateway_id("vpce-2").build()).unwrap();
-        assert_eq!((endpoint.gateway, endpoint.vpc_endpoint_id.as_deref()), (None, Some("vpce-2")));
+        assert_eq!((endpoint.gateway, endpoint.vpc_endpoint), (None, Some(Ref::new("vpce-2"))));
     }
 
     #[test]

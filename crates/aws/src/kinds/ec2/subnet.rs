@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::{self as sdk, ResourceType, SubnetCidrBlockStateCode, Su
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
-use holdfast_core::types::{Cidr, Ref};
+use holdfast_core::types::{Always, Cidr, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -36,22 +36,22 @@ pub(crate) struct Subnet {
     ipv6_cidr_block: Option<Cidr>,
     /// Whether instances get a public IPv4 address at launch, unless they say otherwise. AWS's default is
     /// `false`. Fargate tasks do not go by it: their service says it (`assignPublicIp`).
-    map_public_ip_on_launch: Option<bool>,
+    map_public_ip_on_launch: Option<Always<bool>>,
     /// Whether network interfaces get an IPv6 address when they are made. Needs `ipv6CidrBlock`; AWS's default
     /// is `false`.
-    assign_ipv6_address_on_creation: Option<bool>,
+    assign_ipv6_address_on_creation: Option<Always<bool>>,
     /// Whether Amazon's DNS server answers with synthetic IPv6 addresses for what has IPv4 addresses only; a NAT
     /// gateway translates them (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-nat64-dns64.html>).
     /// AWS's default is `false`.
-    enable_dns64: Option<bool>,
+    enable_dns64: Option<Always<bool>>,
     /// What the host names of instances are made of: `ip-name`, the IPv4 address (AWS's default), or
     /// `resource-name`, the instance's id. IPv6-only subnets have `resource-name`.
-    private_dns_hostname_type_on_launch: Option<String>,
+    private_dns_hostname_type_on_launch: Option<Always<String>>,
     /// Whether the names made of ids are answered with A records. AWS's default is `false`.
-    enable_resource_name_dns_a_record_on_launch: Option<bool>,
+    enable_resource_name_dns_a_record_on_launch: Option<Always<bool>>,
     /// Whether the names made of ids are answered with AAAA records. AWS's default is `false`.
     #[serde(rename = "enableResourceNameDnsAAAARecordOnLaunch")]
-    enable_resource_name_dns_aaaa_record_on_launch: Option<bool>,
+    enable_resource_name_dns_aaaa_record_on_launch: Option<Always<bool>>,
 }
 
 /// What only AWS knows of a Subnet.
@@ -111,8 +111,8 @@ impl Kind for Subnet {
         // "You can only modify one attribute at a time."
         // <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html>
         let modify = || aws.ec2.modify_subnet_attribute().subnet_id(&live.id);
-        let value = |stated: &Option<bool>| boolean(stated.unwrap_or(false));
-        let hostname = hostname.as_deref().unwrap_or("ip-name").into();
+        let value = |stated: &Option<Always<bool>>| boolean(stated.is_some_and(|stated| stated.0));
+        let hostname = hostname.as_ref().map_or("ip-name", |hostname| hostname.as_str()).into();
         let changes = [
             ("mapPublicIpOnLaunch", modify().map_public_ip_on_launch(value(public_ip))),
             ("assignIpv6AddressOnCreation", modify().assign_ipv6_address_on_creation(value(ipv6))),
@@ -153,12 +153,17 @@ fn live(subnet: &sdk::Subnet) -> Result<Live<Subnet>> {
         cidr_block: Cidr(subnet.cidr_block.clone().unwrap_or_default()),
         availability_zone: subnet.availability_zone.clone(),
         ipv6_cidr_block: ipv6.and_then(|block| block.ipv6_cidr_block.clone()).map(Cidr),
-        map_public_ip_on_launch: subnet.map_public_ip_on_launch,
-        assign_ipv6_address_on_creation: subnet.assign_ipv6_address_on_creation,
-        enable_dns64: subnet.enable_dns64,
-        private_dns_hostname_type_on_launch: dns.and_then(|dns| Some(dns.hostname_type.as_ref()?.as_str().to_owned())),
-        enable_resource_name_dns_a_record_on_launch: dns.and_then(|dns| dns.enable_resource_name_dns_a_record),
-        enable_resource_name_dns_aaaa_record_on_launch: dns.and_then(|dns| dns.enable_resource_name_dns_aaaa_record),
+        map_public_ip_on_launch: subnet.map_public_ip_on_launch.map(Always),
+        assign_ipv6_address_on_creation: subnet.assign_ipv6_address_on_creation.map(Always),
+        enable_dns64: subnet.enable_dns64.map(Always),
+        private_dns_hostname_type_on_launch: dns
+            .and_then(|dns| Some(Always(dns.hostname_type.as_ref()?.as_str().to_owned()))),
+        enable_resource_name_dns_a_record_on_launch: dns
+            .and_then(|dns| dns.enable_resource_name_dns_a_record)
+            .map(Always),
+        enable_resource_name_dns_aaaa_record_on_launch: dns
+            .and_then(|dns| dns.enable_resource_name_dns_aaaa_record)
+            .map(Always),
     };
     let status = SubnetStatus {
         arn: subnet.subnet_arn.clone(),
@@ -191,7 +196,7 @@ mod tests {
             .ipv6_cidr_block_association_set(block("2001:db8:0:2::/64", SubnetCidrBlockStateCode::Associated))
             .build();
         let live = live(&subnet).unwrap();
-        assert_eq!(live.spec.private_dns_hostname_type_on_launch.as_deref(), Some("resource-name"));
+        assert_eq!(live.spec.private_dns_hostname_type_on_launch.map(|t| t.0).as_deref(), Some("resource-name"));
         assert_eq!(live.spec.ipv6_cidr_block, Some(Cidr("2001:db8:0:2::/64".into())));
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::Spec;
+use holdfast_core::types::{Arn, Ref};
 use serde::{Deserialize, Serialize};
+
+use crate::kinds::secretsmanager::secret::Secret;
 
 /// A container of a task.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
@@ -85,8 +88,9 @@ pub(crate) struct ContainerDefinition {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RepositoryCredentials {
-    /// The ARN of the secret of Secrets Manager that holds `username` and `password`.
-    pub(super) credentials_parameter: String,
+    /// The secret that holds `{"username": …, "password": …}`. The execution role has to be allowed to read it
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/private-auth.html>).
+    pub(super) credentials_parameter: Ref<Secret, Arn>,
 }
 
 /// A port that a container listens on.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types as sdk;
+use holdfast_core::types::Ref;
 
 use super::container::{
     Capabilities, ContainerDefinition, ContainerDependency, ContainerHealthCheck, Firelens, LinuxParameters,
@@ -57,7 +58,7 @@ impl ContainerDefinition {
             docker_labels,
         } = self;
         let credentials = repository_credentials.as_ref().map(|RepositoryCredentials { credentials_parameter }| {
-            sdk::RepositoryCredentials::builder().credentials_parameter(credentials_parameter).build()
+            sdk::RepositoryCredentials::builder().credentials_parameter(credentials_parameter.as_str()).build()
         });
         let variable = |(k, v): (&String, &String)| sdk::KeyValuePair::builder().name(k).value(v).build();
         let file = |arn: &String| {
@@ -146,7 +147,7 @@ impl ContainerDefinition {
             container_name: d.container_name.clone(),
             condition: d.condition.as_str().to_owned(),
         };
-        let credentials = |c: &sdk::RepositoryCredentials| c.credentials_parameter.clone();
+        let credentials = |c: &sdk::RepositoryCredentials| Ref::new(c.credentials_parameter());
         ContainerDefinition {
             name: c.name.clone().unwrap_or_default(),
             image: c.image.clone().unwrap_or_default(),

@@ -4,7 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod container;
 mod container_wire;
 mod deployment;
-mod network;
+pub(crate) mod network;
 pub(crate) mod service;
 pub(crate) mod task_definition;
 mod trouble;
@@ -86,13 +86,13 @@ async fn tag(aws: &Aws, arn: &str, Retag { set, remove }: &Retag) -> Result<()> 
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CapacityProviderStrategyItem {
     /// `FARGATE`, `FARGATE_SPOT`, or the name of a capacity provider of EC2 instances. The cluster must have it.
-    capacity_provider: String,
+    pub(crate) capacity_provider: String,
     /// Its share of the tasks above the base, from 0 to 1000. With 0 it gets none of them.
     #[serde(default)]
-    weight: i32,
+    pub(crate) weight: i32,
     /// How many tasks it gets before weights count. Only one provider may have a base.
     #[serde(default)]
-    base: i32,
+    pub(crate) base: i32,
 }
 
 fn strategy(items: &[sdk::CapacityProviderStrategyItem]) -> BTreeSet<CapacityProviderStrategyItem> {

@@ -16,7 +16,7 @@ use crate::kinds::ec2::subnet::Subnet;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NetworkConfiguration {
     /// The interface of each task.
-    awsvpc_configuration: AwsvpcConfiguration,
+    pub(crate) awsvpc_configuration: AwsvpcConfiguration,
 }
 
 /// The network interface of a task.
@@ -24,12 +24,12 @@ pub(crate) struct NetworkConfiguration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AwsvpcConfiguration {
     /// The subnets that tasks are spread over: at most 16, of one Vpc.
-    subnets: BTreeSet<Ref<Subnet>>,
+    pub(crate) subnets: BTreeSet<Ref<Subnet>>,
     /// The groups of the interface: at most five. AWS takes the Vpc's default group when there is none.
-    security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
+    pub(crate) security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
     /// `ENABLED` or `DISABLED`. Without a public address a task needs a NAT gateway or endpoints to pull its image.
     #[serde(default = "disabled")]
-    assign_public_ip: String,
+    pub(crate) assign_public_ip: String,
 }
 
 fn disabled() -> String {

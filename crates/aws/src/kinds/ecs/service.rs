@@ -6,7 +6,7 @@ use aws_sdk_ecs::types::{self as sdk, ServiceField};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Spec as _, Tier};
-use holdfast_core::types::{Ref, Scaled};
+use holdfast_core::types::{Always, Ref, Scaled};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub(crate) struct Service {
     task_definition: Ref<TaskDefinition>,
     /// How many tasks are to run. An autoscaler that refers to the service owns it, inside its band. It is created
     /// with 1 when nothing is said.
-    desired_count: Option<Scaled>,
+    desired_count: Option<Always<Scaled>>,
     /// `FARGATE`, `EC2` or `EXTERNAL`. State this or `capacityProviderStrategy`: with neither, AWS takes the
     /// cluster's default strategy, and `EC2` where it has none.
     #[spec(immutable)]
@@ -41,33 +41,33 @@ pub(crate) struct Service {
     /// How its tasks are spread over capacity providers. A change replaces all tasks.
     capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
     /// The version of Fargate: `LATEST` (AWS's default), or one such as `1.4.0`.
-    platform_version: Option<String>,
+    platform_version: Option<Always<String>>,
     /// Where in the network its tasks are; `awsvpc` tasks, and so all of Fargate's, need it.
     network_configuration: Option<NetworkConfiguration>,
     /// The target groups that its tasks are registered with: at most five.
     load_balancers: Option<BTreeSet<ServiceLoadBalancer>>,
     /// How a rollout goes.
-    deployment_configuration: Option<DeploymentConfiguration>,
+    deployment_configuration: Option<Always<DeploymentConfiguration>>,
     /// Seconds after a task's start in which failed health checks of load balancer and containers do not count:
     /// 0 unless set.
-    health_check_grace_period_seconds: Option<i32>,
+    health_check_grace_period_seconds: Option<Always<i32>>,
     /// Whether people can run commands in its containers (ECS Exec). Holds for tasks that start after the change.
-    enable_execute_command: Option<bool>,
+    enable_execute_command: Option<Always<bool>>,
     /// Whether tasks get tags that name cluster and service, for bills. Holds for tasks that start after the change.
     #[serde(rename = "enableECSManagedTags")]
-    enable_ecs_managed_tags: Option<bool>,
+    enable_ecs_managed_tags: Option<Always<bool>>,
     /// Whose tags its tasks get: `SERVICE`, `TASK_DEFINITION` or `NONE` (AWS's default).
-    propagate_tags: Option<String>,
+    propagate_tags: Option<Always<String>>,
     /// `REPLICA` (AWS's default), or `DAEMON` for one task an instance.
     #[spec(immutable)]
-    scheduling_strategy: Option<String>,
+    scheduling_strategy: Option<Always<String>>,
     /// Who rolls it out.
     #[spec(immutable)]
-    deployment_controller: Option<DeploymentController>,
+    deployment_controller: Option<Always<DeploymentController>>,
     /// The services of Cloud Map that its tasks are registered with: AWS takes one.
     service_registries: Option<BTreeSet<ServiceRegistry>>,
     /// `ENABLED` (AWS's default for new services) or `DISABLED`: whether tasks move to even out the zones.
-    availability_zone_rebalancing: Option<String>,
+    availability_zone_rebalancing: Option<Always<String>>,
 }
 
 /// Who rolls a service out.
@@ -160,8 +160,12 @@ impl Kind for Service {
             .as_ref()
             .map(|controller| sdk::DeploymentController::builder().r#type(controller.r#type.as_str().into()).build());
         // ECS wants a count of a REPLICA service, and refuses one of a DAEMON.
-        let count = desired_count.map(|count| count.0);
-        let count = if scheduling_strategy.as_deref() == Some("DAEMON") { count } else { count.or(Some(1)) };
+        let count = desired_count.map(|count| count.0.0);
+        let count = if scheduling_strategy.as_ref().is_some_and(|strategy| strategy.0 == "DAEMON") {
+            count
+        } else {
+            count.or(Some(1))
+        };
         let made = aws
             .ecs
             .create_service()
@@ -172,18 +176,18 @@ impl Kind for Service {
             .set_desired_count(count)
             .set_launch_type(launch_type.as_deref().map(Into::into))
             .set_capacity_provider_strategy(capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?)
-            .set_platform_version(platform_version.clone())
+            .set_platform_version(platform_version.clone().map(|version| version.0))
             .set_network_configuration(network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?)
             .set_load_balancers(load_balancers.as_ref().map(|b| b.iter().map(ServiceLoadBalancer::sdk).collect()))
             .set_deployment_configuration(deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?)
-            .set_health_check_grace_period_seconds(*health_check_grace_period_seconds)
-            .set_enable_execute_command(*enable_execute_command)
-            .set_enable_ecs_managed_tags(*enable_ecs_managed_tags)
-            .set_propagate_tags(propagate_tags.as_deref().map(Into::into))
-            .set_scheduling_strategy(scheduling_strategy.as_deref().map(Into::into))
+            .set_health_check_grace_period_seconds(health_check_grace_period_seconds.map(|seconds| seconds.0))
+            .set_enable_execute_command(enable_execute_command.map(|enable| enable.0))
+            .set_enable_ecs_managed_tags(enable_ecs_managed_tags.map(|enable| enable.0))
+            .set_propagate_tags(propagate_tags.as_ref().map(|tags| tags.as_str().into()))
+            .set_scheduling_strategy(scheduling_strategy.as_ref().map(|strategy| strategy.as_str().into()))
             .set_deployment_controller(controller.transpose()?)
             .set_service_registries(service_registries.as_ref().map(|r| r.iter().map(ServiceRegistry::sdk).collect()))
-            .set_availability_zone_rebalancing(availability_zone_rebalancing.as_deref().map(Into::into))
+            .set_availability_zone_rebalancing(availability_zone_rebalancing.as_ref().map(|r| r.as_str().into()))
             .set_tags(Some(sdk_tags(&desired.tags)))
             .send()
             .await?;
@@ -217,7 +221,7 @@ impl Kind for Service {
             update = update.task_definition(task_definition.as_str());
         }
         if desired.changed("desiredCount") {
-            update = update.set_desired_count(desired_count.map(|count| count.0));
+            update = update.set_desired_count(desired_count.map(|count| count.0.0));
         }
         if desired.changed("capacityProviderStrategy") {
             // "You must force a new deployment": ECS refuses the change otherwise. An empty list goes back to the launch type.
@@ -226,7 +230,7 @@ impl Kind for Service {
             update = update.force_new_deployment(true);
         }
         if desired.changed("platformVersion") {
-            update = update.platform_version(platform_version.as_deref().unwrap_or("LATEST"));
+            update = update.set_platform_version(platform_version.clone().map(|version| version.0));
         }
         if desired.changed("networkConfiguration") {
             update = update
@@ -237,29 +241,29 @@ impl Kind for Service {
             update = update.set_load_balancers(Some(balancers));
         }
         if desired.changed("deploymentConfiguration") {
-            let configuration = deployment_configuration.clone().unwrap_or_default();
-            update = update.deployment_configuration(configuration.sdk()?);
+            update =
+                update.set_deployment_configuration(deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?);
         }
         if desired.changed("healthCheckGracePeriodSeconds") {
-            let seconds = health_check_grace_period_seconds.unwrap_or(0);
-            update = update.health_check_grace_period_seconds(seconds);
+            let seconds = health_check_grace_period_seconds.map(|seconds| seconds.0);
+            update = update.set_health_check_grace_period_seconds(seconds);
         }
         if desired.changed("enableExecuteCommand") {
-            update = update.enable_execute_command(enable_execute_command.unwrap_or(false));
+            update = update.set_enable_execute_command(enable_execute_command.map(|enable| enable.0));
         }
         if desired.changed("enableECSManagedTags") {
-            update = update.enable_ecs_managed_tags(enable_ecs_managed_tags.unwrap_or(false));
+            update = update.set_enable_ecs_managed_tags(enable_ecs_managed_tags.map(|enable| enable.0));
         }
         if desired.changed("propagateTags") {
-            update = update.propagate_tags(propagate_tags.as_deref().unwrap_or("NONE").into());
+            update = update.set_propagate_tags(propagate_tags.as_ref().map(|tags| tags.as_str().into()));
         }
         if desired.changed("serviceRegistries") {
             let registries = service_registries.iter().flatten().map(ServiceRegistry::sdk).collect();
             update = update.set_service_registries(Some(registries));
         }
         if desired.changed("availabilityZoneRebalancing") {
-            let rebalancing = availability_zone_rebalancing.as_deref().unwrap_or("ENABLED");
-            update = update.availability_zone_rebalancing(rebalancing.into());
+            let rebalancing = availability_zone_rebalancing.as_ref().map(|r| r.as_str().into());
+            update = update.set_availability_zone_rebalancing(rebalancing);
         }
         update.send().await?;
         Ok(())
@@ -290,24 +294,27 @@ fn live(service: &sdk::Service) -> Result<Live<Service>> {
     let spec = Service {
         cluster: Ref::new(last_part(&cluster_arn)),
         task_definition: Ref::new(service.task_definition().unwrap_or_default()),
-        desired_count: Some(Scaled(service.desired_count)),
+        desired_count: Some(Always(Scaled(service.desired_count))),
         launch_type: service.launch_type.as_ref().map(|launch| launch.as_str().to_owned()),
         capacity_provider_strategy: Some(strategy(service.capacity_provider_strategy())),
-        platform_version: service.platform_version.clone(),
+        platform_version: service.platform_version.clone().map(Always),
         network_configuration: service.network_configuration().and_then(NetworkConfiguration::of),
         load_balancers: Some(service.load_balancers().iter().map(ServiceLoadBalancer::of).collect()),
-        deployment_configuration: service.deployment_configuration().map(DeploymentConfiguration::of),
-        health_check_grace_period_seconds: Some(service.health_check_grace_period_seconds.unwrap_or(0)),
-        enable_execute_command: Some(service.enable_execute_command),
-        enable_ecs_managed_tags: Some(service.enable_ecs_managed_tags),
-        propagate_tags: Some(service.propagate_tags.as_ref().map_or("NONE", |tags| tags.as_str()).to_owned()),
-        scheduling_strategy: service.scheduling_strategy.as_ref().map(|s| s.as_str().to_owned()),
+        deployment_configuration: service.deployment_configuration().map(DeploymentConfiguration::of).map(Always),
+        health_check_grace_period_seconds: Some(Always(service.health_check_grace_period_seconds.unwrap_or(0))),
+        enable_execute_command: Some(Always(service.enable_execute_command)),
+        enable_ecs_managed_tags: Some(Always(service.enable_ecs_managed_tags)),
+        propagate_tags: Some(Always(service.propagate_tags.as_ref().map_or("NONE", |tags| tags.as_str()).to_owned())),
+        scheduling_strategy: service.scheduling_strategy.as_ref().map(|s| Always(s.as_str().to_owned())),
         // ECS's own controller is not always in the answer.
-        deployment_controller: Some(DeploymentController {
+        deployment_controller: Some(Always(DeploymentController {
             r#type: service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str()).to_owned(),
-        }),
+        })),
         service_registries: Some(service.service_registries().iter().map(ServiceRegistry::of).collect()),
-        availability_zone_rebalancing: service.availability_zone_rebalancing.as_ref().map(|r| r.as_str().to_owned()),
+        availability_zone_rebalancing: service
+            .availability_zone_rebalancing
+            .as_ref()
+            .map(|r| Always(r.as_str().to_owned())),
     };
     let phase = if service.status() == Some("DRAINING") { Phase::Deleting } else { Phase::Ready };
     let status = ServiceStatus { arn: arn.clone(), cluster_arn, running_count: service.running_count };

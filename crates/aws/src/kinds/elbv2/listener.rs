@@ -1,9 +1,12 @@
 //! Listener: a port of a load balancer, and what happens to the requests that come there.
 
+use std::sync::Arc;
+
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Spec as _, Tier};
+use holdfast_core::schema::{CreateClass, Fault, Naming, Replace, Spec as _, Tier};
 use holdfast_core::types::{Arn, Ref};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +18,8 @@ use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::acm::certificate::Certificate;
 
-/// A port of a load balancer. Two listeners on one port are refused by AWS. Further rules and further
-/// certificates of it are left alone.
+/// A port of a load balancer. Two listeners on one port are refused by AWS. Further certificates of it
+/// are left alone; its rules are resources of their own (`ListenerRule`).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listener {
@@ -52,6 +55,16 @@ impl Kind for Listener {
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Name;
 
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        let Some(protocol) = spec.get("protocol").and_then(Value::text) else { return vec![] };
+        match (matches!(protocol, "HTTPS" | "TLS"), spec.states("certificate")) {
+            (true, Some(false)) => vec![("protocol", format!("{protocol} needs a `certificate`"))],
+            (false, Some(true)) => vec![("certificate", format!("{protocol} takes no certificate; HTTPS and TLS do"))],
+            _ => vec![],
+        }
+    }
+
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let mut found = vec![];
         for balancer in all(aws, scope).await?.iter() {
@@ -59,10 +72,8 @@ impl Kind for Listener {
             if !is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
                 continue;
             }
-            let pages = aws.elbv2.describe_listeners().load_balancer_arn(arn).into_paginator().items().send();
-            let listeners = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-            for listener in listeners.unwrap_or_default() {
-                found.push(live(&listener)?);
+            for listener in listeners_of(aws, scope, arn).await?.iter() {
+                found.push(live(listener)?);
             }
         }
         let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
@@ -122,6 +133,15 @@ impl Kind for Listener {
     }
 }
 
+/// The listeners of a load balancer, asked once a sweep: Listener shows them, and ListenerRule looks into them.
+pub(crate) async fn listeners_of(aws: &Aws, scope: &Scope, balancer: &str) -> Result<Arc<Vec<sdk::Listener>>> {
+    aws.once(scope, &format!("elbv2.listeners {balancer}"), || async {
+        let pages = aws.elbv2.describe_listeners().load_balancer_arn(balancer).into_paginator().items().send();
+        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default())
+    })
+    .await
+}
+
 /// True when this load balancer may have a listener that is wanted: the document's listeners refer to it, or one
 /// of its listeners is asked for by id, or a lookup may mean one.
 fn is_parent(scope: &Scope, arn: &str, name: &str) -> bool {
@@ -178,5 +198,16 @@ mod tests {
         assert_eq!(live.spec.certificate.as_ref().map(Ref::as_str), Some("c"));
         assert_eq!((live.spec.port, live.spec.protocol.as_str()), (443, "HTTPS"));
         Ok(())
+    }
+
+    #[test]
+    fn a_certificate_goes_with_its_protocols() {
+        let fields = |spec: serde_json::Value| -> Vec<_> {
+            Listener::check("", &spec.into()).into_iter().map(|(field, _)| field).collect()
+        };
+        assert_eq!(fields(serde_json::json!({ "protocol": "HTTPS" })), ["protocol"]);
+        assert_eq!(fields(serde_json::json!({ "protocol": "HTTP", "certificate": "arn" })), ["certificate"]);
+        assert!(fields(serde_json::json!({ "protocol": "TLS", "certificate": "arn" })).is_empty());
+        assert!(fields(serde_json::json!({ "protocol": "HTTP", "certificate": null })).is_empty());
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod listener;
 pub(crate) mod listener_rule;
 pub(crate) mod load_balancer;
+pub(crate) mod rule_condition;
 pub(crate) mod target_group;
 
 use std::collections::BTreeMap;

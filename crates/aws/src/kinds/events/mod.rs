@@ -1,3 +1,5 @@
 //! EventBridge: what its kinds share.
 
 pub(crate) mod event_rule;
+mod parameters;
+mod target;

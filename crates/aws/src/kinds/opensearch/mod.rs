@@ -1,3 +1,6 @@
 //! OpenSearch Service: what its kinds share.
 
+pub(crate) mod options;
 pub(crate) mod search_domain;
+pub(crate) mod told;
+pub(crate) mod wire;

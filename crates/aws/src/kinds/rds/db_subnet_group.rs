@@ -1,46 +1,133 @@
-//! DbSubnetGroup: not there yet.
+//! DbSubnetGroup: the subnets that databases are put into.
 
+use std::collections::BTreeSet;
+
+use aws_sdk_rds::types as sdk;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
+use super::{sdk_tags, tag, tags_of, texts};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kinds::ec2::subnet::Subnet;
+use crate::tagging;
 
-/// Not there yet.
+/// A group of subnets for databases. Its name has at most 255 letters, digits, hyphens, underscores, periods and
+/// spaces, and is kept in lower case; it must not be `default`
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSubnetGroup.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct DbSubnetGroup {}
+pub(crate) struct DbSubnetGroup {
+    /// What it is for. AWS wants a text; without one it says who manages it.
+    db_subnet_group_description: Option<Always<String>>,
+    /// Its subnets, of one network, in at least two zones. A subnet in which a database has an address cannot be
+    /// taken out.
+    subnets: BTreeSet<Ref<Subnet>>,
+}
 
-/// What only AWS knows of it.
+/// What only AWS knows of a DbSubnetGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbSubnetGroupStatus {
     /// Its ARN.
     arn: String,
+    /// The network of its subnets.
+    vpc_id: Option<String>,
 }
 
 impl Kind for DbSubnetGroup {
     type Status = DbSubnetGroupStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming::limit(64);
+    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
     const CLASS: CreateClass = CreateClass::Name;
 
-    async fn observe(_aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
-        Ok(vec![])
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let groups = aws.rds.describe_db_subnet_groups().into_paginator().items().send();
+        let mut found = vec![];
+        for group in groups.collect::<std::result::Result<Vec<_>, _>>().await? {
+            let live = live(&group)?;
+            let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
+            if !named && !scope.ids.contains(&live.status.arn) && scope.lookups.is_empty() {
+                continue;
+            }
+            let arn = live.status.arn.clone();
+            if let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? {
+                found.push(live.tags(tags));
+            }
+        }
+        Ok(found)
     }
 
-    async fn create(_aws: &Aws, _desired: &Desired<Self>) -> Result<String> {
-        Err(Error::terminal("DbSubnetGroup", "this kind is not there yet"))
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+        let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
+        aws.rds
+            .create_db_subnet_group()
+            .db_subnet_group_name(&desired.name)
+            .db_subnet_group_description(description(db_subnet_group_description))
+            .set_subnet_ids(Some(texts(subnets)))
+            .set_tags(sdk_tags(&desired.tags))
+            .send()
+            .await?;
+        Ok(desired.name.clone())
     }
 
-    async fn update(_aws: &Aws, _live: &Live<Self>, _desired: &Desired<Self>) -> Result<()> {
-        Err(Error::terminal("DbSubnetGroup", "this kind is not there yet"))
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
+        aws.rds
+            .modify_db_subnet_group()
+            .db_subnet_group_name(&live.id)
+            .db_subnet_group_description(description(db_subnet_group_description))
+            .set_subnet_ids(Some(texts(subnets)))
+            .send()
+            .await?;
+        Ok(())
     }
 
-    async fn delete(_aws: &Aws, _live: &Live<Self>) -> Result<()> {
-        Err(Error::terminal("DbSubnetGroup", "this kind is not there yet"))
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        aws.rds.delete_db_subnet_group().db_subnet_group_name(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.status.arn, tags).await
+    }
+}
+
+/// AWS refuses an empty one.
+fn description(stated: &Option<Always<String>>) -> String {
+    stated.as_deref().map_or_else(|| "Managed by Holdfast".into(), String::clone)
+}
+
+fn live(group: &sdk::DbSubnetGroup) -> Result<Live<DbSubnetGroup>> {
+    let missing = |what| Error::incomplete("rds.DescribeDBSubnetGroups", what);
+    let name = group.db_subnet_group_name.clone().ok_or_else(|| missing("dbSubnetGroupName"))?;
+    let arn = group.db_subnet_group_arn.clone().ok_or_else(|| missing("dbSubnetGroupArn"))?;
+    let spec = DbSubnetGroup {
+        db_subnet_group_description: group.db_subnet_group_description.clone().map(Always),
+        subnets: group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone()).map(Ref::new).collect(),
+    };
+    Ok(Live::new(name.clone(), name, spec, DbSubnetGroupStatus { arn, vpc_id: group.vpc_id.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_subnets_are_a_set() {
+        let subnet = |id: &str| sdk::Subnet::builder().subnet_identifier(id).build();
+        let group = sdk::DbSubnetGroup::builder()
+            .db_subnet_group_name("shop-dev-main")
+            .db_subnet_group_arn("arn:aws:rds:eu-west-1:1:subgrp:shop-dev-main")
+            .subnets(subnet("subnet-b"))
+            .subnets(subnet("subnet-a"))
+            .build();
+        let live = live(&group).unwrap();
+        assert_eq!(live.spec.subnets, BTreeSet::from(["subnet-a".into(), "subnet-b".into()]));
+        assert_eq!(description(&None), "Managed by Holdfast");
     }
 }

@@ -1,3 +1,37 @@
 //! S3: what its kinds share.
 
+mod access;
 pub(crate) mod bucket;
+mod contents;
+mod lifecycle;
+mod look;
+mod replication;
+mod settings;
+mod tags;
+mod write;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::Tag;
+
+use crate::error::Result;
+
+/// Tags as S3's calls take them.
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
+    tags.iter().map(|(key, value)| Ok(Tag::builder().key(key).value(value).build()?)).collect()
+}
+
+/// Tags as S3 answers them.
+fn pairs(tags: &[Tag]) -> BTreeMap<String, String> {
+    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}
+
+/// The partition of a region, as ARNs have it.
+fn partition(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ if region.starts_with("eusc-") => "aws-eusc",
+        _ => "aws",
+    }
+}

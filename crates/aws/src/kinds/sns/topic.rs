@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::Tag;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{CreateClass, Fault, Naming, Tier};
 use holdfast_core::types::{JsonText, Policy};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,22 @@ impl Kind for Topic {
     const TIER: Tier = Tier::Operations;
     const NAMING: Naming = Naming::limit(256);
     const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
+    fn check(name: &str, spec: &Value) -> Vec<Fault> {
+        let fifo = match spec.get("fifoTopic") {
+            Some(Value::Bool(fifo)) => *fifo,
+            _ if spec.states("fifoTopic") == Some(false) => false,
+            _ => return vec![],
+        };
+        match (fifo, name.ends_with(".fifo")) {
+            (true, false) => vec![("name", format!("a FIFO topic's `name` ends in `.fifo`, and `{name}` does not"))],
+            (false, true) => {
+                vec![("name", format!("`{name}` is a FIFO topic's name, which needs `fifoTopic: true`"))]
+            }
+            _ => vec![],
+        }
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = aws.sns.list_topics().into_paginator().items().send();
@@ -177,5 +194,13 @@ mod tests {
         let attributes = [("Policy".into(), default_policy(arn).json()), ("DisplayName".into(), String::new())];
         let spec = live(&Told(attributes.into()), arn.into(), "ops".into()).spec;
         assert_eq!((spec.policy, spec.display_name), (None, None));
+    }
+
+    #[test]
+    fn the_name_says_whether_it_is_fifo() {
+        let fifo = |fifo: bool| serde_json::json!({ "fifoTopic": fifo }).into();
+        assert_eq!(Topic::check("orders", &fifo(true)).len(), 1);
+        assert_eq!(Topic::check("orders.fifo", &fifo(false)).len(), 1);
+        assert!(Topic::check("orders.fifo", &fifo(true)).is_empty());
     }
 }

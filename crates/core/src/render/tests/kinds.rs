@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{Claim, CreateClass, Naming, Record, Registry, Replace, Schema, Spec as _, Tier};
+use crate::schema::{Claim, CreateClass, Fault, Naming, Record, Registry, Replace, Schema, Spec as _, Tier, no_check};
 use crate::types::{Cidr, Late, Policy, Ref};
+use crate::value::Value;
 
 /// A network of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
@@ -146,7 +147,18 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         lag_seconds: 300,
         unobserved: &[],
         status: &STATUS,
+        check: no_check,
     }
+}
+
+fn check_service(name: &str, spec: &Value) -> Vec<Fault> {
+    let idle = spec.get("desiredCount") == Some(&Value::Integer(0));
+    let command = idle && spec.states("command") == Some(true);
+    let command = command.then(|| ("command.0", "nothing runs, so that nothing can have a command".to_owned()));
+    let role = spec.get("cpu") == Some(&Value::Number(0.5)) && spec.states("role") == Some(false);
+    let role = role.then(|| ("role", "what has half a processor needs a `role`".to_owned()));
+    let name = name.starts_with("web-").then(|| ("name", format!("`{name}` is taken by somebody else")));
+    [command, role, name].into_iter().flatten().collect()
 }
 
 /// All kinds for tests.
@@ -159,6 +171,7 @@ pub(crate) const REGISTRY: Registry = Registry(&[
         naming: Naming::limit(32),
         class: CreateClass::Name,
         unobserved: &[("command", "AWS does not answer it")],
+        check: check_service,
         ..schema("Service", &Service::RECORD, Tier::Compute)
     },
     &Schema {

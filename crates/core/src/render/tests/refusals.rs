@@ -192,3 +192,26 @@ fn files_that_are_no_documents() {
         shop/stack.yaml:4:69: `a.b` cannot be the name of a Vpc [a name begins with a letter or digit and goes on with letters, digits, `-` and `_`]
     "#]].assert_eq(&shown);
 }
+
+#[test]
+fn combinations() {
+    check(
+        r#"
+resources:
+  Role/a: { assumeRolePolicyDocument: { Statement: [] } }
+  Service/a: { subnets: [], desiredCount: 0, command: [sh, run] }
+  Service/b:
+    subnets: []
+    cpu: 0.5
+  Service/c: { subnets: [], cpu: 0.5, role: a, name: web-c }
+  Service/d: { subnets: [], desiredCount: 0, command: ["${Role.a.arn}"] }
+  Service/e: { name: web-e, lifecycle: { manage: observe } }
+"#,
+        expect![[r#"
+            shop/stack.yaml:8:58: `Service/a`: nothing runs, so that nothing can have a command
+            shop/stack.yaml:9:5: `Service/b`: what has half a processor needs a `role`
+            shop/stack.yaml:12:50: `Service/c`: `web-c` is taken by somebody else
+            shop/stack.yaml:13:58: `Service/d`: nothing runs, so that nothing can have a command
+        "#]],
+    );
+}

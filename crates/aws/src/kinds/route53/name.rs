@@ -1,0 +1,133 @@
+//! The spellings of DNS: names with and without a dot at the end, texts with and without quotes.
+
+use holdfast_core::schema::{Type, Typed};
+use holdfast_core::value::Value;
+use serde::{Deserialize, Serialize};
+
+/// A domain name. Case and a dot at the end do not matter; an asterisk may stand as itself
+/// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html>).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct DnsName(pub(crate) String);
+
+impl DnsName {
+    /// The name that AWS answered, or a document states: in lower case, without the dot at its end, and without
+    /// the octal escapes for printable characters (`\052` is `*`).
+    pub(crate) fn plain(&self) -> String {
+        plain(&self.0)
+    }
+
+    /// True when the name is this domain's or lies in it.
+    pub(crate) fn is_in(&self, domain: &str) -> bool {
+        let (name, domain) = (self.plain(), plain(domain));
+        name == domain || name.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'))
+    }
+}
+
+impl Typed for DnsName {
+    const TYPE: Type = Type::Canonical { name: "domain name", canonical: dns_name };
+}
+
+fn dns_name(value: &Value) -> Result<Value, String> {
+    let text = value.text().ok_or("a domain name is a string")?;
+    match text.is_empty() || text.contains(char::is_whitespace) {
+        true => Err(format!("`{text}` is not a domain name; one looks like `www.example.com`")),
+        false => Ok(Value::Text(plain(text))),
+    }
+}
+
+/// A domain name in its one spelling.
+pub(crate) fn plain(name: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = name.trim_end_matches('.');
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        let code = rest.get(at + 1..at + 4).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match code.filter(u8::is_ascii_graphic) {
+            Some(code) => {
+                plain.push(char::from(code));
+                rest = &rest[at + 4..];
+            }
+            None => {
+                plain.push('\\');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain.to_ascii_lowercase()
+}
+
+/// The value of a record. The text of a TXT record may be stated with or without its quotation marks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RecordValue(pub(crate) String);
+
+impl RecordValue {
+    /// The value as Route 53 takes it: texts in quotation marks, in strings of at most 255 characters
+    /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#TXTFormat>).
+    pub(crate) fn wire(&self, record_type: &str) -> String {
+        if !matches!(record_type, "TXT" | "SPF") || self.0.starts_with('"') {
+            return self.0.clone();
+        }
+        let letters: Vec<char> = self.0.chars().collect();
+        let quoted = |part: &[char]| format!("\"{}\"", part.iter().collect::<String>().replace('"', "\\\""));
+        match letters.is_empty() {
+            true => "\"\"".to_owned(),
+            false => letters.chunks(255).map(quoted).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
+impl Typed for RecordValue {
+    const TYPE: Type = Type::Canonical { name: "record value", canonical: record_value };
+}
+
+fn record_value(value: &Value) -> Result<Value, String> {
+    let text = value.text().ok_or("the value of a record is a string")?;
+    Ok(Value::Text(unquoted(text)))
+}
+
+/// The strings of a text without their quotation marks, one after the other; any other value as it is.
+pub(crate) fn unquoted(text: &str) -> String {
+    if !text.starts_with('"') {
+        return text.to_owned();
+    }
+    let (mut out, mut inside, mut letters) = (String::new(), false, text.chars());
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => inside = !inside,
+            '\\' if inside => match letters.next() {
+                Some('"') => out.push('"'),
+                Some(other) => out.extend(['\\', other]),
+                None => out.push('\\'),
+            },
+            _ if inside => out.push(letter),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_spelling() {
+        assert_eq!(plain("\\052.Example.COM."), "*.example.com");
+        assert_eq!(plain("a\\040b.example.com"), "a\\040b.example.com");
+        assert!(DnsName("_x.www.example.com.".into()).is_in("example.com"));
+        assert!(!DnsName("www.badexample.com".into()).is_in("example.com"));
+    }
+
+    #[test]
+    fn a_text_is_the_same_with_and_without_quotes() {
+        let long = "k=".to_owned() + &"a".repeat(300);
+        let wire = RecordValue(long.clone()).wire("TXT");
+        assert_eq!(wire.matches('"').count(), 4);
+        assert_eq!(unquoted(&wire), long);
+        assert_eq!(unquoted(&RecordValue("say \"hi\"".into()).wire("TXT")), "say \"hi\"");
+        assert_eq!(RecordValue("192.0.2.1".into()).wire("A"), "192.0.2.1");
+    }
+}
