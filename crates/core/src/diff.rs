@@ -178,6 +178,14 @@ fn merge_record(record: &Record, desired: &Value, live: &Value) -> Value {
 fn merge_value(ty: &Type, desired: &Value, live: &Value) -> Value {
     match (ty, desired, live) {
         (Type::Record(record), Value::Map(_), Value::Map(_)) => merge_record(record, desired, live),
+        // By key: what is not wanted any more goes, and what stays keeps what nobody states of it.
+        (Type::Map(of), Value::Map(wanted), Value::Map(there)) => {
+            let merged = |(key, wanted): (&String, &Value)| {
+                let value = there.get(key).map_or_else(|| wanted.clone(), |there| merge_value(of, wanted, there));
+                (key.clone(), value)
+            };
+            Value::Map(wanted.iter().map(merged).collect())
+        }
         (Type::List(of @ Type::Record(_)), Value::List(wanted), Value::List(there)) if wanted.len() == there.len() => {
             Value::List(wanted.iter().zip(there).map(|(w, t)| merge_value(of, w, t)).collect())
         }
@@ -242,6 +250,8 @@ mod tests {
         labels: Option<BTreeMap<String, String>>,
         /// Parts.
         parts: Option<Vec<Part>>,
+        /// Parts by name.
+        named: Option<BTreeMap<String, Part>>,
         /// Who may.
         policy: Option<Policy>,
         /// Made once.
@@ -360,5 +370,16 @@ mod tests {
             r#"{"block":"10.0.0.0/8","labels":{"a":"1","theirs":"x"},"parts":[{"number":5,"word":"z"}],"size":1}"#
         ]]
         .assert_eq(&merged.json().to_string());
+    }
+
+    #[test]
+    fn merge_keeps_what_nobody_states_of_the_records_of_a_map() {
+        let desired = json!({"named": {"a": {"word": "x"}, "b": {"word": "y", "number": 2}, "new": {"word": "z"}}});
+        let live = json!({"named": {"a": {"word": "w", "number": 1}, "b": {"word": "y", "number": 1},
+            "gone": {"word": "v"}}});
+        expect![[
+            r#"{"named":{"a":{"number":1,"word":"x"},"b":{"number":2,"word":"y"},"new":{"word":"z"}}}"#
+        ]]
+        .assert_eq(&merge(&Thing::RECORD, &desired.into(), &live.into(), &[]).json().to_string());
     }
 }
