@@ -181,7 +181,8 @@ fn merge_value(ty: &Type, desired: &Value, live: &Value) -> Value {
         // By key: what is not wanted any more goes, and what stays keeps what nobody states of it.
         (Type::Map(of), Value::Map(wanted), Value::Map(there)) => {
             let merged = |(key, wanted): (&String, &Value)| {
-                let value = there.get(key).map_or_else(|| wanted.clone(), |there| merge_value(of, wanted, there));
+                let there = there.get(key).map(|there| without_handles(of, there));
+                let value = there.map_or_else(|| wanted.clone(), |there| merge_value(of, wanted, &there));
                 (key.clone(), value)
             };
             Value::Map(wanted.iter().map(merged).collect())
@@ -190,6 +191,18 @@ fn merge_value(ty: &Type, desired: &Value, live: &Value) -> Value {
             Value::List(wanted.iter().zip(there).map(|(w, t)| merge_value(of, w, t)).collect())
         }
         _ => desired.clone(),
+    }
+}
+
+/// The live element of a map without what only stands for a value: of secrets and of what is made once AWS tells
+/// no more than that they are there, which is nothing to send, and would stand beside what takes their place.
+fn without_handles(ty: &Type, live: &Value) -> Value {
+    match (ty, live) {
+        (Type::Record(record), Value::Map(fields)) => {
+            let is_handle = |name: &str| record.field(name).is_some_and(|f| f.once || matches!(f.ty, Type::Secret));
+            Value::Map(fields.iter().filter(|(k, _)| !is_handle(k)).map(|(k, v)| (k.clone(), v.clone())).collect())
+        }
+        _ => live.clone(),
     }
 }
 
@@ -267,6 +280,8 @@ mod tests {
         word: String,
         /// A number.
         number: Option<i64>,
+        /// A secret.
+        value_from: Option<ValueFrom>,
     }
 
     fn check(desired: serde_json::Value, live: serde_json::Value, expect: Expect) {
@@ -375,8 +390,8 @@ mod tests {
     #[test]
     fn merge_keeps_what_nobody_states_of_the_records_of_a_map() {
         let desired = json!({"named": {"a": {"word": "x"}, "b": {"word": "y", "number": 2}, "new": {"word": "z"}}});
-        let live = json!({"named": {"a": {"word": "w", "number": 1}, "b": {"word": "y", "number": 1},
-            "gone": {"word": "v"}}});
+        let live = json!({"named": {"a": {"word": "w", "number": 1}, "b": {"word": "y", "number": 1,
+            "valueFrom": {"version": "v1"}}, "gone": {"word": "v"}}});
         expect![[
             r#"{"named":{"a":{"number":1,"word":"x"},"b":{"number":2,"word":"y"},"new":{"word":"z"}}}"#
         ]]
