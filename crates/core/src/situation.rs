@@ -25,6 +25,9 @@ pub struct Situation<'a> {
     pub coming: BTreeMap<Address, &'a Observed>,
     /// On their way out, still there.
     pub leaving: BTreeMap<Address, &'a Observed>,
+    /// All of ours on their way out, whether the document has them or not: until they are gone they need what they
+    /// refer to.
+    pub going: Vec<Orphan<'a>>,
     /// Ours by their tags, and not in the document.
     pub orphans: Vec<Orphan<'a>>,
     /// Not ours, but the document says to take them over.
@@ -35,7 +38,7 @@ pub struct Situation<'a> {
     pub unseen: Vec<&'static Schema>,
 }
 
-/// A resource of ours that the document does not have.
+/// A resource of ours, known by its tags alone: the document need not have it.
 #[derive(Clone, Debug)]
 pub struct Orphan<'a> {
     /// Its address when it was in a document.
@@ -305,22 +308,24 @@ fn find_orphans<'a>(
         .chain(situation.coming.values().copied())
         .map(std::ptr::from_ref)
         .collect();
-    let mut orphans = vec![];
     for schema in kinds {
         for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
-            let left =
-                found.iter().filter(|o| o.phase != Phase::Deleting && !matched.contains(&std::ptr::from_ref(*o)));
-            for observed in left {
-                if let Some(orphan) = orphan(document, observation, schema, observed) {
-                    orphans.push(orphan);
+            for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
+                let Some(ours) = ours(document, observation, schema, observed) else { continue };
+                let elsewhere =
+                    |r: &Resource| schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind);
+                if observed.phase == Phase::Deleting {
+                    situation.going.push(ours);
+                } else if document.resources.get(&ours.address).is_none_or(elsewhere) {
+                    situation.orphans.push(ours);
                 }
             }
         }
     }
-    situation.orphans = orphans;
 }
 
-fn orphan<'a>(
+/// What is live and ours, with the address that its owner's tags give it.
+fn ours<'a>(
     document: &Document,
     observation: &Observation,
     schema: &'static Schema,
@@ -332,9 +337,7 @@ fn orphan<'a>(
         Claim::AtCreate | Claim::Intent | Claim::Mark => {
             let owner = observed.owner().filter(ours)?;
             let address: Address = owner.address.parse().ok()?;
-            let elsewhere = |r: &Resource| r.region != observed.region || r.schema.kind != schema.kind;
-            let left = document.resources.get(&address).is_none_or(elsewhere);
-            left.then_some(Orphan { address, schema, observed, retained: owner.retained })
+            Some(Orphan { address, schema, observed, retained: owner.retained })
         }
         Claim::Parent { field, key } => {
             let identity = observed.spec.get(field)?.text()?;
@@ -354,12 +357,7 @@ fn orphan<'a>(
                 tag.starts_with(crate::observed::tag::CHILD) && ChildTag::parse(value).is_some_and(|c| c.key == key)
             })?;
             let address: Address = tag.trim_start_matches(crate::observed::tag::CHILD).parse().ok()?;
-            (!document.resources.contains_key(&address)).then_some(Orphan {
-                address,
-                schema,
-                observed,
-                retained: false,
-            })
+            Some(Orphan { address, schema, observed, retained: false })
         }
     }
 }

@@ -42,6 +42,7 @@ scenarios!(
     create_first,
     data,
     delete_first,
+    deleting,
     depends_on,
     destroy,
     drift,
