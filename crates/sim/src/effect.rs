@@ -165,10 +165,7 @@ impl Sim {
         present(state, schema, &wanted.spec, operation, now)?;
         let behaviour = self.behaviour(schema.kind);
         let thing = state.find(schema, &live.id, operation, now)?;
-        let phase = thing.at(now).map_or(Phase::Deleting, |v| v.phase(now));
-        if phase != Phase::Ready {
-            return Err(failure(operation, Class::NotYet, false, "IncorrectState", format!("{} is {phase}", live.id)));
-        }
+        takes_changes(thing, operation, now)?;
         let fixed = wanted.changed.iter().find(|c| schema.record.field(c).is_some_and(|f| f.immutable));
         if let Some(fixed) = fixed {
             return Err(failure(
@@ -222,6 +219,9 @@ impl Sim {
         let behaviour = self.behaviour(schema.kind);
         // That it is gone already is a success, as in the AWS drivers.
         let Ok(thing) = state.find(schema, &live.id, operation, now) else { return Ok(Done::default()) };
+        if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+            takes_changes(thing, operation, now)?;
+        }
         // As the driver of security groups does: what names others goes first, so that two can go one after the other.
         let (freed, identities) =
             (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
@@ -309,7 +309,11 @@ fn tag(
     if !schema.claim.is_own() {
         return Err(Failure::terminal(operation, "this kind has no tags"));
     }
-    state.find(schema, &live.id, operation, now)?.change(now, |version| {
+    let thing = state.find(schema, &live.id, operation, now)?;
+    if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+        takes_changes(thing, operation, now)?;
+    }
+    thing.change(now, |version| {
         version.tags.extend(set.clone());
         version.tags.retain(|key, _| !remove.contains(key));
         rename(schema, version);
@@ -329,6 +333,17 @@ fn asked(state: &State, thing: &Thing, version: &Version, scope: &Scope, now: In
     let named = !thing.schema.naming.tag && scope.is_candidate(&version.name);
     let by_id = scope.ids.contains(&thing.id) || scope.ids.contains(&thing.arn());
     owned || named || by_id || !scope.lookups.is_empty()
+}
+
+/// What AWS is at work on refuses changes.
+fn takes_changes(thing: &Thing, operation: &str, now: Instant) -> Result<(), Failure> {
+    match thing.at(now).map_or(Phase::Deleting, |v| v.phase(now)) {
+        Phase::Ready => Ok(()),
+        phase => {
+            let message = format!("{} is {phase}", thing.id);
+            Err(failure(operation, Class::NotYet, false, "IncorrectState", message))
+        }
+    }
 }
 
 /// Nothing may be left open when a call is made.

@@ -233,7 +233,8 @@ const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// How they behave: gateways take a minute and a half, a service twenty seconds to go.
+/// How they behave: gateways take a minute and a half, a service twenty seconds to go, and a
+/// changed table refuses changes for forty.
 pub static BEHAVIOURS: [Behaviour; 10] = behaviours(Duration::ZERO);
 
 /// The same, with reads that lag eight seconds behind writes: within the ten that the schemas admit.
@@ -266,6 +267,7 @@ const fn behaviours(lag: Duration) -> [Behaviour; 10] {
         Behaviour {
             lag,
             pending: seconds(30),
+            updating: seconds(40),
             later: &["class"],
             when_ready: Some("endpoint"),
             ..Behaviour::prompt("Table", "")

@@ -71,6 +71,7 @@ scenarios!(
     stop,
     two_groups,
     unknown,
+    updating,
 );
 
 #[test]
