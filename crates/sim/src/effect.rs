@@ -105,7 +105,12 @@ impl Sim {
         {
             return Ok(made.id.clone());
         }
-        let same = state.things.iter().filter(alive).filter(|t| t.at(now).is_some_and(|v| v.name == wanted.name));
+        let key = schema.claim.identity();
+        let is_same = |v: &Version| match key {
+            [] => v.name == wanted.name,
+            key => key.iter().all(|field| v.spec.get(field) == wanted.spec.get(field)),
+        };
+        let same = state.things.iter().filter(alive).filter(|t| t.at(now).is_some_and(is_same));
         if schema.class == CreateClass::Name && same.count() > 0 {
             let message = format!("there is a {} named {} already", schema.kind, wanted.name);
             return Err(failure(operation, Class::NotYet, false, &format!("{}AlreadyExists", schema.kind), message));
@@ -324,13 +329,18 @@ fn tag(
 /// True when a scope asks for it: as narrowly as the narrowest driver, so that nothing is seen by luck.
 fn asked(state: &State, thing: &Thing, version: &Version, scope: &Scope, now: Instant) -> bool {
     let owned = match thing.schema.claim {
-        Claim::AtCreate | Claim::Intent | Claim::Mark => scope.is_owned(&version.tags),
+        Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => scope.is_owned(&version.tags),
         Claim::Parent { field, .. } => version.spec.get(field).and_then(Value::text).is_some_and(|parent| {
             let parents = state.things.iter().filter(|t| t.is(parent, now));
             parents.filter_map(|t| t.at(now)).any(|v| scope.is_owned(&v.tags))
         }),
     };
-    let named = !thing.schema.naming.tag && scope.is_candidate(&version.name);
+    let key = thing.schema.claim.identity().iter().filter_map(|field| version.spec.get(field)?.text());
+    let key: Vec<&str> = key.filter(|text| !text.starts_with("zone-")).collect();
+    let named = match thing.schema.claim.identity() {
+        [] => !thing.schema.naming.tag && scope.is_candidate(&version.name),
+        _ => scope.names.contains(&key.join("_")),
+    };
     let by_id = scope.ids.contains(&thing.id) || scope.ids.contains(&thing.arn());
     owned || named || by_id || !scope.lookups.is_empty()
 }

@@ -56,7 +56,7 @@ impl Planner<'_> {
     pub(super) fn record(&mut self, resource: &Resource, resolved: &Value, live: &Observed) -> Standing {
         // Whose tags, by which kind's calls, and what they should say.
         let (kind, holder, whose, set, remove) = match resource.schema.claim {
-            Claim::AtCreate | Claim::Intent | Claim::Mark => {
+            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
                 let generation = live.owner().map_or(1, |o| o.generation);
                 let set = self.owner_tags(resource, generation);
                 (resource.schema.kind, live, None, set, self.stale_tags(resource, live))

@@ -50,6 +50,7 @@ scenarios!(
     failed,
     faults,
     fights,
+    identity,
     ignored,
     lookups,
     moved,
