@@ -132,7 +132,8 @@ fn match_one<'a>(
 }
 
 /// What stands where a resource is to be and is not it: another live thing with its identity, which AWS has room for
-/// only once, or with its physical name.
+/// only once, or with its physical name. A name that another address of the document has is not taken by it: of some
+/// kinds several may have the same, such as a public and a private zone.
 fn twin<'a>(
     document: &Document,
     resource: &Resource,
@@ -143,6 +144,14 @@ fn twin<'a>(
     let mut others = found.iter().filter(|o| o.phase != Phase::Deleting && own != Some(std::ptr::from_ref(*o)));
     let key = resource.schema.claim.identity();
     if key.is_empty() {
+        let has_another_address = |owner: Owner| {
+            let address = owner.address.parse::<Address>().ok();
+            let other = address.and_then(|address| document.resources.get(&address));
+            owner.stack == document.stack
+                && owner.env == document.env
+                && other.is_some_and(|other| other.address != resource.address && !other.is_lookup())
+        };
+        let mut others = others.filter(|o| !o.owner().is_some_and(has_another_address));
         return others.find(|o| !resource.schema.naming.tag && o.name == resource.name);
     }
     let spec = resolve(&resource.address, &resource.spec, &situation.current).ok()?;

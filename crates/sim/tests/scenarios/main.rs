@@ -69,6 +69,7 @@ scenarios!(
     rollback,
     scheduled,
     sightings,
+    split_horizon,
     stop,
     two_groups,
     unknown,
