@@ -252,7 +252,7 @@ impl<K: Kind> Of<K> {
                 let live = Self::typed(live)?;
                 if wanted.changed.iter().any(|field| field != "tags") {
                     K::update(aws, live, &Self::desired(wanted)?).await?;
-                    if K::CLAIM == Claim::Mark {
+                    if matches!(K::CLAIM, Claim::Mark { .. }) {
                         // The update has written the mark with the rest.
                         return Ok(Done::default());
                     }

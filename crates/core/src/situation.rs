@@ -25,6 +25,9 @@ pub struct Situation<'a> {
     pub coming: BTreeMap<Address, &'a Observed>,
     /// On their way out, still there.
     pub leaving: BTreeMap<Address, &'a Observed>,
+    /// All of ours on their way out, whether the document has them or not: until they are gone they need what they
+    /// refer to.
+    pub going: Vec<Orphan<'a>>,
     /// Ours by their tags, and not in the document.
     pub orphans: Vec<Orphan<'a>>,
     /// Not ours, but the document says to take them over.
@@ -35,7 +38,7 @@ pub struct Situation<'a> {
     pub unseen: Vec<&'static Schema>,
 }
 
-/// A resource of ours that the document does not have.
+/// A resource of ours, known by its tags alone: the document need not have it.
 #[derive(Clone, Debug)]
 pub struct Orphan<'a> {
     /// Its address when it was in a document.
@@ -122,10 +125,43 @@ fn match_one<'a>(
     }
     match resource.schema.claim {
         Claim::Parent { field, key } => match_by_parent(resource, field, key, found, situation),
-        Claim::AtCreate | Claim::Intent | Claim::Mark => {
+        Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
             match_by_tags(document, resource, found, observation, situation);
         }
     }
+}
+
+/// What stands where a resource is to be and is not it: another live thing with its identity, which AWS has room for
+/// only once, or with its physical name. A name that another address of the document has is not taken by it: of some
+/// kinds several may have the same, such as a public and a private zone.
+fn twin<'a>(
+    document: &Document,
+    resource: &Resource,
+    found: &'a [Observed],
+    situation: &Situation<'a>,
+) -> Option<&'a Observed> {
+    let own = situation.current.get(&resource.address).map(|own| std::ptr::from_ref(*own));
+    let mut others = found.iter().filter(|o| o.phase != Phase::Deleting && own != Some(std::ptr::from_ref(*o)));
+    let key = resource.schema.claim.identity();
+    if key.is_empty() {
+        let has_another_address = |owner: Owner| {
+            let address = owner.address.parse::<Address>().ok();
+            let other = address.and_then(|address| document.resources.get(&address));
+            owner.stack == document.stack
+                && owner.env == document.env
+                && other.is_some_and(|other| other.address != resource.address && !other.is_lookup())
+        };
+        let mut others = others.filter(|o| !o.owner().is_some_and(has_another_address));
+        return others.find(|o| !resource.schema.naming.tag && o.name == resource.name);
+    }
+    let spec = resolve(&resource.address, &resource.spec, &situation.current).ok()?;
+    let of = |spec: &Value| -> Vec<Value> {
+        let field = |name: &&str| (resource.schema.record.field(name), spec.get(name).cloned().unwrap_or_default());
+        key.iter().map(field).map(|(field, value)| field.map_or(Value::Null, |f| diff::normal(&f.ty, &value))).collect()
+    };
+    let ours = of(&spec);
+    let known = ours.iter().all(|value| value.unknown().is_none());
+    others.find(|o| known && of(&o.spec) == ours)
 }
 
 fn look_up<'a>(resource: &Resource, lookup: &Lookup, found: &'a [Observed], situation: &mut Situation<'a>) {
@@ -205,6 +241,12 @@ fn match_by_tags<'a>(
             if !older.is_empty() && !matches!(resource.schema.replace, Replace::Revision { .. }) {
                 situation.superseded.insert(resource.address.clone(), older);
             }
+            // It may be about to take an identity that is somebody else's.
+            if !resource.schema.claim.identity().is_empty()
+                && let Some(taken) = twin(document, resource, found, situation)
+            {
+                take(resource, taken, situation);
+            }
             return;
         }
         Some(leaving) => {
@@ -213,28 +255,32 @@ fn match_by_tags<'a>(
         None => {}
     }
     let adopt = resource.lifecycle.adopt.as_deref();
-    let named = |o: &&Observed| !resource.schema.naming.tag && o.name == resource.name && o.phase != Phase::Deleting;
     let wanted = |o: &&Observed| adopt.is_some_and(|adopt| o.id == adopt || o.name == adopt);
-    if let Some(taken) = found.iter().find(wanted).or_else(|| found.iter().find(named)) {
-        match taken.owner() {
-            Some(owner) => {
-                let message = format!("{} belongs to {}/{} as {}", taken.id, owner.stack, owner.env, owner.address);
-                situation.hold(resource, Reason::NameTaken, message);
-            }
-            None if wanted(&taken) => {
-                situation.adoptable.insert(resource.address.clone(), taken);
-            }
-            None => {
-                let message = format!(
-                    "{} exists and is not ours; adopt it with `lifecycle: {{ adopt: {} }}` or choose another `name`",
-                    taken.id, taken.name
-                );
-                situation.hold(resource, Reason::NameTaken, message);
-            }
+    if let Some(taken) = found.iter().find(wanted).or_else(|| twin(document, resource, found, situation)) {
+        if taken.owner().is_none() && wanted(&taken) {
+            situation.adoptable.insert(resource.address.clone(), taken);
+        } else {
+            take(resource, taken, situation);
         }
     } else if let Some(adopt) = adopt {
         situation.hold(resource, Reason::NotFound, format!("`{adopt}`, which is to be adopted, is not there"));
     }
+}
+
+/// Holds a resource whose name or identity is somebody else's.
+fn take(resource: &Resource, taken: &Observed, situation: &mut Situation<'_>) {
+    let message = match (taken.owner(), resource.schema.claim.identity()) {
+        (Some(owner), _) => format!("{} belongs to {}/{} as {}", taken.id, owner.stack, owner.env, owner.address),
+        (None, key) => {
+            let (way, other) = match key {
+                [] => (&taken.name, "name".to_owned()),
+                key => (&taken.id, key.join("`, `")),
+            };
+            let way = format!("adopt it with `lifecycle: {{ adopt: {way} }}` or choose another `{other}`");
+            format!("{} exists and is not ours; {way}", taken.id)
+        }
+    };
+    situation.hold(resource, Reason::NameTaken, message);
 }
 
 /// How many live resources refer to this one.
@@ -305,22 +351,24 @@ fn find_orphans<'a>(
         .chain(situation.coming.values().copied())
         .map(std::ptr::from_ref)
         .collect();
-    let mut orphans = vec![];
     for schema in kinds {
         for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
-            let left =
-                found.iter().filter(|o| o.phase != Phase::Deleting && !matched.contains(&std::ptr::from_ref(*o)));
-            for observed in left {
-                if let Some(orphan) = orphan(document, observation, schema, observed) {
-                    orphans.push(orphan);
+            for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
+                let Some(ours) = ours(document, observation, schema, observed) else { continue };
+                let elsewhere =
+                    |r: &Resource| schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind);
+                if observed.phase == Phase::Deleting {
+                    situation.going.push(ours);
+                } else if document.resources.get(&ours.address).is_none_or(elsewhere) {
+                    situation.orphans.push(ours);
                 }
             }
         }
     }
-    situation.orphans = orphans;
 }
 
-fn orphan<'a>(
+/// What is live and ours, with the address that its owner's tags give it.
+fn ours<'a>(
     document: &Document,
     observation: &Observation,
     schema: &'static Schema,
@@ -329,12 +377,10 @@ fn orphan<'a>(
     let ours =
         |owner: &Owner| owner.stack == document.stack && owner.env == document.env && !other_origin(document, owner);
     match schema.claim {
-        Claim::AtCreate | Claim::Intent | Claim::Mark => {
+        Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
             let owner = observed.owner().filter(ours)?;
             let address: Address = owner.address.parse().ok()?;
-            let elsewhere = |r: &Resource| r.region != observed.region || r.schema.kind != schema.kind;
-            let left = document.resources.get(&address).is_none_or(elsewhere);
-            left.then_some(Orphan { address, schema, observed, retained: owner.retained })
+            Some(Orphan { address, schema, observed, retained: owner.retained })
         }
         Claim::Parent { field, key } => {
             let identity = observed.spec.get(field)?.text()?;
@@ -354,12 +400,7 @@ fn orphan<'a>(
                 tag.starts_with(crate::observed::tag::CHILD) && ChildTag::parse(value).is_some_and(|c| c.key == key)
             })?;
             let address: Address = tag.trim_start_matches(crate::observed::tag::CHILD).parse().ok()?;
-            (!document.resources.contains_key(&address)).then_some(Orphan {
-                address,
-                schema,
-                observed,
-                retained: false,
-            })
+            Some(Orphan { address, schema, observed, retained: false })
         }
     }
 }
@@ -374,7 +415,7 @@ impl Situation<'_> {
     pub fn digest(&self, resource: &Resource) -> String {
         let Some(current) = self.current.get(&resource.address) else { return String::new() };
         match resource.schema.claim {
-            Claim::AtCreate | Claim::Intent | Claim::Mark => current.owner().map(|o| o.digest).unwrap_or_default(),
+            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => current.owner().map(|o| o.digest).unwrap_or_default(),
             Claim::Parent { .. } => self
                 .parent(resource)
                 .and_then(|(_, parent)| parent.tags.get(&child_tag(&resource.address)))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
+use holdfast_core::diff::normal;
 use holdfast_core::document::{Document, Lookup, Resource};
 use holdfast_core::observed::{Observation, Observed, Place};
 use holdfast_core::schema::Registry;
@@ -112,6 +113,7 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Sco
         match &resource.lifecycle.lookup {
             None => {
                 scope.names.insert(resource.name.clone());
+                scope.names.extend(identity(resource));
             }
             Some(Lookup::Id(id)) => {
                 scope.ids.insert(id.clone());
@@ -133,6 +135,17 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Sco
         }
     }
     scope
+}
+
+/// What the document says of an identity of several fields; none while a part of it is not known.
+fn identity(resource: &Resource) -> Option<String> {
+    let record = resource.schema.record;
+    let fields = resource.schema.claim.identity().iter().filter_map(|name| record.field(name));
+    let own = fields.filter(|field| !matches!(field.ty, Type::Reference { .. }));
+    let stated = own.filter_map(|field| Some(normal(&field.ty, resource.spec.get(field.name)?)));
+    let stated = stated.filter(|value| *value != Value::Null);
+    let texts: Vec<String> = stated.map(|value| value.text().map(str::to_owned)).collect::<Option<_>>()?;
+    (!texts.is_empty()).then(|| texts.join("_"))
 }
 
 /// Which ids were found at a place, older revisions included: for the second sighting before a deletion.

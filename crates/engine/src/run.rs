@@ -192,7 +192,16 @@ impl<'a> Run<'a> {
     /// The places that have something pending or unseen.
     fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
         let held = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
-        held.filter_map(|hold| self.place(&hold.address)).chain(self.in_vain.keys().cloned()).collect()
+        let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
+        waited_for.flat_map(|address| self.places(address)).chain(self.in_vain.keys().cloned()).collect()
+    }
+
+    /// Where an address is: where the document says, or wherever its kind is looked at when it left the document.
+    fn places(&self, address: &Address) -> Vec<Place> {
+        match self.place(address) {
+            Some(place) => vec![place],
+            None => self.observation.found.keys().filter(|place| *place.kind == *address.kind).cloned().collect(),
+        }
     }
 
     pub(crate) fn place(&self, address: &Address) -> Option<Place> {

@@ -105,7 +105,12 @@ impl Sim {
         {
             return Ok(made.id.clone());
         }
-        let same = state.things.iter().filter(alive).filter(|t| t.at(now).is_some_and(|v| v.name == wanted.name));
+        let key = schema.claim.identity();
+        let is_same = |v: &Version| match key {
+            [] => v.name == wanted.name,
+            key => key.iter().all(|field| v.spec.get(field) == wanted.spec.get(field)),
+        };
+        let same = state.things.iter().filter(alive).filter(|t| t.at(now).is_some_and(is_same));
         if schema.class == CreateClass::Name && same.count() > 0 {
             let message = format!("there is a {} named {} already", schema.kind, wanted.name);
             return Err(failure(operation, Class::NotYet, false, &format!("{}AlreadyExists", schema.kind), message));
@@ -165,10 +170,7 @@ impl Sim {
         present(state, schema, &wanted.spec, operation, now)?;
         let behaviour = self.behaviour(schema.kind);
         let thing = state.find(schema, &live.id, operation, now)?;
-        let phase = thing.at(now).map_or(Phase::Deleting, |v| v.phase(now));
-        if phase != Phase::Ready {
-            return Err(failure(operation, Class::NotYet, false, "IncorrectState", format!("{} is {phase}", live.id)));
-        }
+        takes_changes(thing, operation, now)?;
         let fixed = wanted.changed.iter().find(|c| schema.record.field(c).is_some_and(|f| f.immutable));
         if let Some(fixed) = fixed {
             return Err(failure(
@@ -222,6 +224,9 @@ impl Sim {
         let behaviour = self.behaviour(schema.kind);
         // That it is gone already is a success, as in the AWS drivers.
         let Ok(thing) = state.find(schema, &live.id, operation, now) else { return Ok(Done::default()) };
+        if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+            takes_changes(thing, operation, now)?;
+        }
         // As the driver of security groups does: what names others goes first, so that two can go one after the other.
         let (freed, identities) =
             (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
@@ -309,7 +314,11 @@ fn tag(
     if !schema.claim.is_own() {
         return Err(Failure::terminal(operation, "this kind has no tags"));
     }
-    state.find(schema, &live.id, operation, now)?.change(now, |version| {
+    let thing = state.find(schema, &live.id, operation, now)?;
+    if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+        takes_changes(thing, operation, now)?;
+    }
+    thing.change(now, |version| {
         version.tags.extend(set.clone());
         version.tags.retain(|key, _| !remove.contains(key));
         rename(schema, version);
@@ -320,15 +329,31 @@ fn tag(
 /// True when a scope asks for it: as narrowly as the narrowest driver, so that nothing is seen by luck.
 fn asked(state: &State, thing: &Thing, version: &Version, scope: &Scope, now: Instant) -> bool {
     let owned = match thing.schema.claim {
-        Claim::AtCreate | Claim::Intent | Claim::Mark => scope.is_owned(&version.tags),
+        Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => scope.is_owned(&version.tags),
         Claim::Parent { field, .. } => version.spec.get(field).and_then(Value::text).is_some_and(|parent| {
             let parents = state.things.iter().filter(|t| t.is(parent, now));
             parents.filter_map(|t| t.at(now)).any(|v| scope.is_owned(&v.tags))
         }),
     };
-    let named = !thing.schema.naming.tag && scope.is_candidate(&version.name);
+    let key = thing.schema.claim.identity().iter().filter_map(|field| version.spec.get(field)?.text());
+    let key: Vec<&str> = key.filter(|text| !text.starts_with("zone-")).collect();
+    let named = match thing.schema.claim.identity() {
+        [] => !thing.schema.naming.tag && scope.is_candidate(&version.name),
+        _ => scope.names.contains(&key.join("_")),
+    };
     let by_id = scope.ids.contains(&thing.id) || scope.ids.contains(&thing.arn());
     owned || named || by_id || !scope.lookups.is_empty()
+}
+
+/// What AWS is at work on refuses changes.
+fn takes_changes(thing: &Thing, operation: &str, now: Instant) -> Result<(), Failure> {
+    match thing.at(now).map_or(Phase::Deleting, |v| v.phase(now)) {
+        Phase::Ready => Ok(()),
+        phase => {
+            let message = format!("{} is {phase}", thing.id);
+            Err(failure(operation, Class::NotYet, false, "IncorrectState", message))
+        }
+    }
 }
 
 /// Nothing may be left open when a call is made.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hold::Reason;
+use super::hold::{Hold, Reason};
 use super::planner::{Planner, Standing};
 use super::{Action, Cause, Deed, Step};
 use crate::address::Address;
@@ -214,6 +214,9 @@ impl<'a> Planner<'a> {
                 !is_doomed(&doomed, live) && refers(schema, live, one) && self.is_moving(address)
             });
             let users = users.map(|other| other.address.clone()).chain(moving.map(|(address, ..)| address.clone()));
+            // What is on its way out needs it until it is gone.
+            let going = self.going(one).into_iter().map(|(address, _)| address.clone());
+            let users = users.chain(going);
             for user in users.chain(one.after.iter().cloned()).filter(|user| *user != one.address) {
                 // Those that name each other go one after the other; whatever closes the circle is not waited for.
                 if !leads(&edges, &user, &one.address) {
@@ -221,9 +224,26 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        for (address, id) in doomed.iter().flat_map(|one| self.going(one)).collect::<BTreeMap<_, _>>() {
+            let told = |hold: &Hold| hold.address == *address && hold.reason == Reason::Deleting;
+            if !self.plan.holds.iter().any(told) {
+                self.hold(address, Reason::Deleting, format!("{id} is on its way out"), None);
+            }
+        }
         for one in doomed {
             let after = edges.get(&one.address).cloned().unwrap_or_default();
             self.push_delete(one.schema, &one.address, one.observed, after);
+        }
+    }
+
+    /// What is on its way out and still refers to one of the doomed, by address and id. A revision is only a
+    /// description of what could run, and may go before what runs it.
+    fn going(&self, one: &Doomed<'_>) -> Vec<(&'a Address, &'a str)> {
+        let going = self.situation.going.iter().filter(|going| refers(going.schema, going.observed, one));
+        let going = going.filter(|going| going.address != one.address);
+        match one.schema.replace {
+            Replace::Revision { .. } => vec![],
+            _ => going.map(|going| (&going.address, going.observed.id.as_str())).collect(),
         }
     }
 

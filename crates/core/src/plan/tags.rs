@@ -28,7 +28,7 @@ impl Planner<'_> {
             retained: resource.on_delete() == OnDelete::Retain,
         };
         // AWS takes no empty values everywhere; an unknown origin is no tag. A mark has no room for it.
-        let has_room = |key: &str| resource.schema.claim != Claim::Mark || key != tag::ORIGIN;
+        let has_room = |key: &str| !matches!(resource.schema.claim, Claim::Mark { .. }) || key != tag::ORIGIN;
         owner.tags().into_iter().filter(|(key, value)| !value.is_empty() && has_room(key)).collect()
     }
 

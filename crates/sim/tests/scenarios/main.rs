@@ -42,6 +42,7 @@ scenarios!(
     create_first,
     data,
     delete_first,
+    deleting,
     depends_on,
     destroy,
     drift,
@@ -49,6 +50,7 @@ scenarios!(
     failed,
     faults,
     fights,
+    identity,
     ignored,
     lookups,
     moved,
@@ -67,9 +69,11 @@ scenarios!(
     rollback,
     scheduled,
     sightings,
+    split_horizon,
     stop,
     two_groups,
     unknown,
+    updating,
 );
 
 #[test]
