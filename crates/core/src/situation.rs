@@ -355,8 +355,9 @@ fn find_orphans<'a>(
         for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
             for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
                 let Some(ours) = ours(document, observation, schema, observed) else { continue };
-                let elsewhere =
-                    |r: &Resource| schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind);
+                let elsewhere = |r: &Resource| {
+                    schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind)
+                };
                 if observed.phase == Phase::Deleting {
                     situation.going.push(ours);
                 } else if document.resources.get(&ours.address).is_none_or(elsewhere) {
@@ -415,7 +416,9 @@ impl Situation<'_> {
     pub fn digest(&self, resource: &Resource) -> String {
         let Some(current) = self.current.get(&resource.address) else { return String::new() };
         match resource.schema.claim {
-            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => current.owner().map(|o| o.digest).unwrap_or_default(),
+            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
+                current.owner().map(|o| o.digest).unwrap_or_default()
+            }
             Claim::Parent { .. } => self
                 .parent(resource)
                 .and_then(|(_, parent)| parent.tags.get(&child_tag(&resource.address)))
