@@ -39,8 +39,8 @@ pub struct Situation<'a> {
     pub adoptable: BTreeMap<Address, &'a Observed>,
     /// Addresses that cannot be told about, and why.
     pub holds: BTreeMap<Address, Hold>,
-    /// Kinds of which something could not be seen: they may refer to anything.
-    pub unseen: Vec<&'static Schema>,
+    /// Where something could not be seen, by kind and region: it may refer to anything there.
+    pub unseen: Vec<(&'static Schema, &'a str)>,
 }
 
 /// A resource of ours, known by its tags alone: the document need not have it.
@@ -101,8 +101,11 @@ pub fn situation<'a>(
         }
     }
     find_orphans(document, observation, kinds, &mut situation);
-    let unseen = |schema: &&&'static Schema| observation.unknown.keys().any(|place| place.kind == schema.kind);
-    situation.unseen = kinds.iter().filter(unseen).copied().collect();
+    let unseen = observation.unknown.keys().filter_map(|place| {
+        let schema = kinds.iter().find(|schema| schema.kind == place.kind)?;
+        Some((*schema, place.region.as_str()))
+    });
+    situation.unseen = unseen.collect();
     situation
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use holdfast_core::address::Address;
 use holdfast_core::digest;
 use holdfast_core::document::Resource;
+use holdfast_core::observed::{Observed, Place};
 use holdfast_core::op::Op;
 use holdfast_core::plan::{Action, Deed, Plan, Step};
 use holdfast_core::schema::CreateClass;
@@ -84,6 +85,29 @@ impl Run<'_> {
         self.memory.intents.retain(|name, _| !over.contains(name));
     }
 
+    /// Nothing of ours was seen. The stack begins anew, also where something cannot be seen, unless there was something
+    /// before; what turns up there later ends that.
+    pub(crate) fn begin_fresh(&mut self) {
+        let unknown = &self.observation.unknown;
+        if unknown.is_empty() || self.memory.converged.is_empty() && self.memory.intents.is_empty() {
+            (self.fresh, self.memory.complete) = (true, true);
+            self.memory.unseen = unknown.keys().map(named).collect();
+        }
+    }
+
+    /// Looks whether there is something of ours where nothing could be seen when the stack began.
+    pub(crate) fn see_the_unseen(&mut self) {
+        let (unseen, document) = (&mut self.memory.unseen, self.document);
+        let is_ours = |o: &Observed| o.owner().is_some_and(|o| o.stack == document.stack && o.env == document.env);
+        for (place, found) in &self.observation.found {
+            if unseen.remove(&named(place)) && found.iter().any(is_ours) {
+                unseen.clear();
+                (self.fresh, self.memory.complete) = (false, false);
+                return;
+            }
+        }
+    }
+
     fn lag(&self, resource: &Resource) -> Duration {
         self.engine.timing.lag(resource.schema.lag_seconds)
     }
@@ -97,6 +121,7 @@ impl Run<'_> {
         if converged {
             // Nothing is missing: what comes into the document from now on is new.
             self.memory.complete = true;
+            self.memory.unseen.clear();
         }
         self.engine.store.save(&self.memory).map_err(PassError::Store)
     }
@@ -116,4 +141,8 @@ impl Run<'_> {
         }
         op
     }
+}
+
+fn named(place: &Place) -> String {
+    format!("{} {}", place.kind, place.region)
 }

@@ -45,7 +45,7 @@ pub(crate) struct Run<'a> {
     pub(crate) results: Vec<StepResult>,
     mutations: usize,
     /// True when the stack owned nothing when the pass began.
-    fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 /// What can be done about a plan right now.
@@ -92,10 +92,11 @@ impl<'a> Run<'a> {
         let mut rounds = 0;
         let mut looks = 0;
         loop {
+            self.see_the_unseen();
             let plan = engine.plan(self.document, &self.observation, self.options, &self.memory, self.fresh).await;
             rounds += 1;
-            if rounds == 1 && !plan.owns_something && self.observation.unknown.is_empty() {
-                (self.fresh, self.memory.complete) = (true, true);
+            if rounds == 1 && !plan.owns_something {
+                self.begin_fresh();
             }
             self.learn(&plan);
             let event = if rounds == 1 { Event::Found { plan: &plan } } else { Event::Planned { plan: &plan } };

@@ -72,6 +72,7 @@ scenarios!(
     split_horizon,
     stop,
     two_groups,
+    two_regions,
     unknown,
     updating,
 );
