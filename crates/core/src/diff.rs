@@ -392,9 +392,7 @@ mod tests {
         let desired = json!({"named": {"a": {"word": "x"}, "b": {"word": "y", "number": 2}, "new": {"word": "z"}}});
         let live = json!({"named": {"a": {"word": "w", "number": 1}, "b": {"word": "y", "number": 1,
             "valueFrom": {"version": "v1"}}, "gone": {"word": "v"}}});
-        expect![[
-            r#"{"named":{"a":{"number":1,"word":"x"},"b":{"number":2,"word":"y"},"new":{"word":"z"}}}"#
-        ]]
-        .assert_eq(&merge(&Thing::RECORD, &desired.into(), &live.into(), &[]).json().to_string());
+        expect![[r#"{"named":{"a":{"number":1,"word":"x"},"b":{"number":2,"word":"y"},"new":{"word":"z"}}}"#]]
+            .assert_eq(&merge(&Thing::RECORD, &desired.into(), &live.into(), &[]).json().to_string());
     }
 }

@@ -4,14 +4,14 @@ mod ours;
 mod taken;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::diff;
 use crate::digest;
 use crate::document::{Document, Lookup, Resource};
 use crate::graph::Graph;
-use crate::observed::{Observation, Observed, Owner, Phase, child_tag};
+use crate::observed::{Observation, Observed, Owner, Phase, Place, child_tag};
 use crate::plan::hold::{Hold, Reason};
 use crate::resolve::resolve;
 use crate::schema::{Claim, Replace, Schema};
@@ -39,6 +39,8 @@ pub struct Situation<'a> {
     pub adoptable: BTreeMap<Address, &'a Observed>,
     /// Addresses that cannot be told about, and why.
     pub holds: BTreeMap<Address, Hold>,
+    /// Where everything was seen.
+    pub seen: BTreeSet<&'a Place>,
     /// Where something could not be seen, by kind and region: it may refer to anything there.
     pub unseen: Vec<(&'static Schema, &'a str)>,
 }
@@ -106,6 +108,7 @@ pub fn situation<'a>(
         Some((*schema, place.region.as_str()))
     });
     situation.unseen = unseen.collect();
+    situation.seen = observation.found.keys().collect();
     situation
 }
 
@@ -306,7 +309,9 @@ impl Situation<'_> {
     pub fn digest(&self, resource: &Resource) -> String {
         let Some(current) = self.current.get(&resource.address) else { return String::new() };
         match resource.schema.claim {
-            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => current.owner().map(|o| o.digest).unwrap_or_default(),
+            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
+                current.owner().map(|o| o.digest).unwrap_or_default()
+            }
             Claim::Parent { .. } => self
                 .parent(resource)
                 .and_then(|(_, parent)| parent.tags.get(&child_tag(&resource.address)))

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use holdfast_core::address::Address;
 use holdfast_core::digest;
-use holdfast_core::document::Resource;
+use holdfast_core::document::{Document, Resource};
 use holdfast_core::observed::{Observed, Place};
 use holdfast_core::op::Op;
 use holdfast_core::plan::{Action, Deed, Plan, Step};
@@ -98,9 +98,8 @@ impl Run<'_> {
     /// Looks whether there is something of ours where nothing could be seen when the stack began.
     pub(crate) fn see_the_unseen(&mut self) {
         let (unseen, document) = (&mut self.memory.unseen, self.document);
-        let is_ours = |o: &Observed| o.owner().is_some_and(|o| o.stack == document.stack && o.env == document.env);
         for (place, found) in &self.observation.found {
-            if unseen.remove(&named(place)) && found.iter().any(is_ours) {
+            if unseen.remove(&named(place)) && found.iter().any(|o| is_ours(document, o)) {
                 unseen.clear();
                 (self.fresh, self.memory.complete) = (false, false);
                 return;
@@ -112,8 +111,23 @@ impl Run<'_> {
         self.engine.timing.lag(resource.schema.lag_seconds)
     }
 
+    /// Forgets the regions that the document has no more, once all kinds were looked at there and nothing is ours.
+    fn forget_regions(&mut self) {
+        let kinds = self.engine.cloud.registry().0.iter().filter(|schema| !schema.global);
+        let is_left = |region: &String| {
+            kinds.clone().any(|schema| match self.observation.at(schema.kind, region) {
+                Some(found) => found.iter().any(|o| is_ours(self.document, o)),
+                None => true,
+            })
+        };
+        let configured = |region: &String| self.document.target.regions.values().any(|r| r == region);
+        let regions = self.memory.regions.iter().filter(|region| configured(region) || is_left(region));
+        self.memory.regions = regions.cloned().collect();
+    }
+
     /// Writes down how a pass ended.
     pub(crate) fn remember(&mut self, plan: &Plan, converged: bool) -> Result<(), PassError> {
+        self.forget_regions();
         if self.options.policy.destroy {
             let there: BTreeSet<String> = plan.live.keys().map(ToString::to_string).collect();
             self.memory.converged.retain(|address, _| there.contains(address));
@@ -141,6 +155,10 @@ impl Run<'_> {
         }
         op
     }
+}
+
+fn is_ours(document: &Document, observed: &Observed) -> bool {
+    observed.owner().is_some_and(|owner| owner.stack == document.stack && owner.env == document.env)
 }
 
 fn named(place: &Place) -> String {

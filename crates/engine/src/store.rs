@@ -25,6 +25,9 @@ pub struct Memory {
     /// to be there.
     #[serde(default)]
     pub unseen: BTreeSet<String>,
+    /// The regions that the document has or had, until nothing of ours is left in one that it has no more.
+    #[serde(default)]
+    pub regions: BTreeSet<String>,
 }
 
 /// A create that began, and may have ended.
@@ -117,6 +120,7 @@ mod tests {
             intents: BTreeMap::from([("Vpc/next".into(), Intent { nonce: "n".into(), began: 7, known, made: None })]),
             complete: true,
             unseen: BTreeSet::from(["Vpc eu-west-1".to_owned()]),
+            regions: BTreeSet::from(["eu-west-1".to_owned()]),
         }
     }
 

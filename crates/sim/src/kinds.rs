@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Record as Fields, Registry, Replace, Schema, Spec as _, Tier, no_check};
+use holdfast_core::schema::{
+    Claim, CreateClass, Naming, Record as Fields, Registry, Replace, Schema, Spec as _, Tier, no_check,
+};
 use holdfast_core::types::{Arn, Cidr, Late, Policy, Ref, Scaled};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};

@@ -240,7 +240,9 @@ impl Cloud for Sim {
         self.while_alive().await;
         let operation = format!("Describe{kind}s");
         sleep(LATENCY).await;
-        if let Some((outcome, failure)) = self.struck(kind, &scope.region, Call::Observe).and_then(|fault| told(&fault, &operation)) {
+        if let Some((outcome, failure)) =
+            self.struck(kind, &scope.region, Call::Observe).and_then(|fault| told(&fault, &operation))
+        {
             self.record(kind, &operation, outcome);
             return Err(failure);
         }

@@ -27,8 +27,9 @@ pub(super) fn find_orphans<'a>(
         for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
             for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
                 let Some(ours) = ours(document, observation, schema, observed) else { continue };
-                let elsewhere =
-                    |r: &Resource| schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind);
+                let elsewhere = |r: &Resource| {
+                    schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind)
+                };
                 if observed.phase == Phase::Deleting {
                     situation.going.push(ours);
                 } else if document.resources.get(&ours.address).is_none_or(elsewhere) {

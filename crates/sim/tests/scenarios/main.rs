@@ -52,6 +52,7 @@ scenarios!(
     fights,
     identity,
     ignored,
+    last_of_its_kind,
     lookups,
     moved,
     named_replacement,
