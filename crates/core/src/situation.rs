@@ -1,5 +1,8 @@
 //! Who is who: matches what was seen to what is wanted, by owner tags, parents, names and lookups.
 
+mod ours;
+mod taken;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +11,13 @@ use crate::diff;
 use crate::digest;
 use crate::document::{Document, Lookup, Resource};
 use crate::graph::Graph;
-use crate::observed::{Observation, Observed, Owner, Phase, child_tag};
+use crate::observed::{Observation, Observed, Owner, Phase, Place, child_tag};
 use crate::plan::hold::{Hold, Reason};
 use crate::resolve::resolve;
-use crate::schema::{Claim, Replace, Schema, Type};
+use crate::schema::{Claim, Replace, Schema};
 use crate::value::Value;
+use ours::find_orphans;
+use taken::{take, twin};
 
 /// What was seen, by what it is to us.
 #[derive(Debug, Default)]
@@ -34,8 +39,10 @@ pub struct Situation<'a> {
     pub adoptable: BTreeMap<Address, &'a Observed>,
     /// Addresses that cannot be told about, and why.
     pub holds: BTreeMap<Address, Hold>,
-    /// Kinds of which something could not be seen: they may refer to anything.
-    pub unseen: Vec<&'static Schema>,
+    /// Where everything was seen.
+    pub seen: BTreeSet<&'a Place>,
+    /// Where something could not be seen, by kind and region: it may refer to anything there.
+    pub unseen: Vec<(&'static Schema, &'a str)>,
 }
 
 /// A resource of ours, known by its tags alone: the document need not have it.
@@ -96,8 +103,12 @@ pub fn situation<'a>(
         }
     }
     find_orphans(document, observation, kinds, &mut situation);
-    let unseen = |schema: &&&'static Schema| observation.unknown.keys().any(|place| place.kind == schema.kind);
-    situation.unseen = kinds.iter().filter(unseen).copied().collect();
+    let unseen = observation.unknown.keys().filter_map(|place| {
+        let schema = kinds.iter().find(|schema| schema.kind == place.kind)?;
+        Some((*schema, place.region.as_str()))
+    });
+    situation.unseen = unseen.collect();
+    situation.seen = observation.found.keys().collect();
     situation
 }
 
@@ -129,39 +140,6 @@ fn match_one<'a>(
             match_by_tags(document, resource, found, observation, situation);
         }
     }
-}
-
-/// What stands where a resource is to be and is not it: another live thing with its identity, which AWS has room for
-/// only once, or with its physical name. A name that another address of the document has is not taken by it: of some
-/// kinds several may have the same, such as a public and a private zone.
-fn twin<'a>(
-    document: &Document,
-    resource: &Resource,
-    found: &'a [Observed],
-    situation: &Situation<'a>,
-) -> Option<&'a Observed> {
-    let own = situation.current.get(&resource.address).map(|own| std::ptr::from_ref(*own));
-    let mut others = found.iter().filter(|o| o.phase != Phase::Deleting && own != Some(std::ptr::from_ref(*o)));
-    let key = resource.schema.claim.identity();
-    if key.is_empty() {
-        let has_another_address = |owner: Owner| {
-            let address = owner.address.parse::<Address>().ok();
-            let other = address.and_then(|address| document.resources.get(&address));
-            owner.stack == document.stack
-                && owner.env == document.env
-                && other.is_some_and(|other| other.address != resource.address && !other.is_lookup())
-        };
-        let mut others = others.filter(|o| !o.owner().is_some_and(has_another_address));
-        return others.find(|o| !resource.schema.naming.tag && o.name == resource.name);
-    }
-    let spec = resolve(&resource.address, &resource.spec, &situation.current).ok()?;
-    let of = |spec: &Value| -> Vec<Value> {
-        let field = |name: &&str| (resource.schema.record.field(name), spec.get(name).cloned().unwrap_or_default());
-        key.iter().map(field).map(|(field, value)| field.map_or(Value::Null, |f| diff::normal(&f.ty, &value))).collect()
-    };
-    let ours = of(&spec);
-    let known = ours.iter().all(|value| value.unknown().is_none());
-    others.find(|o| known && of(&o.spec) == ours)
 }
 
 fn look_up<'a>(resource: &Resource, lookup: &Lookup, found: &'a [Observed], situation: &mut Situation<'a>) {
@@ -267,22 +245,6 @@ fn match_by_tags<'a>(
     }
 }
 
-/// Holds a resource whose name or identity is somebody else's.
-fn take(resource: &Resource, taken: &Observed, situation: &mut Situation<'_>) {
-    let message = match (taken.owner(), resource.schema.claim.identity()) {
-        (Some(owner), _) => format!("{} belongs to {}/{} as {}", taken.id, owner.stack, owner.env, owner.address),
-        (None, key) => {
-            let (way, other) = match key {
-                [] => (&taken.name, "name".to_owned()),
-                key => (&taken.id, key.join("`, `")),
-            };
-            let way = format!("adopt it with `lifecycle: {{ adopt: {way} }}` or choose another `{other}`");
-            format!("{} exists and is not ours; {way}", taken.id)
-        }
-    };
-    situation.hold(resource, Reason::NameTaken, message);
-}
-
 /// How many live resources refer to this one.
 fn users(observation: &Observation, schema: &Schema, observed: &Observed) -> usize {
     let identities = ["id", "arn"].map(|attribute| observed.attribute(attribute));
@@ -334,75 +296,6 @@ fn match_by_parent<'a>(
     };
     if let Some(child) = found.iter().filter(|o| o.phase != Phase::Deleting).find(is_child) {
         situation.current.insert(resource.address.clone(), child);
-    }
-}
-
-fn find_orphans<'a>(
-    document: &Document,
-    observation: &'a Observation,
-    kinds: &[&'static Schema],
-    situation: &mut Situation<'a>,
-) {
-    let matched: BTreeSet<*const Observed> = situation
-        .current
-        .values()
-        .copied()
-        .chain(situation.superseded.values().flatten().copied())
-        .chain(situation.coming.values().copied())
-        .map(std::ptr::from_ref)
-        .collect();
-    for schema in kinds {
-        for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
-            for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
-                let Some(ours) = ours(document, observation, schema, observed) else { continue };
-                let elsewhere = |r: &Resource| {
-                    schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind)
-                };
-                if observed.phase == Phase::Deleting {
-                    situation.going.push(ours);
-                } else if document.resources.get(&ours.address).is_none_or(elsewhere) {
-                    situation.orphans.push(ours);
-                }
-            }
-        }
-    }
-}
-
-/// What is live and ours, with the address that its owner's tags give it.
-fn ours<'a>(
-    document: &Document,
-    observation: &Observation,
-    schema: &'static Schema,
-    observed: &'a Observed,
-) -> Option<Orphan<'a>> {
-    let ours =
-        |owner: &Owner| owner.stack == document.stack && owner.env == document.env && !other_origin(document, owner);
-    match schema.claim {
-        Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
-            let owner = observed.owner().filter(ours)?;
-            let address: Address = owner.address.parse().ok()?;
-            Some(Orphan { address, schema, observed, retained: owner.retained })
-        }
-        Claim::Parent { field, key } => {
-            let identity = observed.spec.get(field)?.text()?;
-            let (kind, attribute) = match schema.record.field(field)?.ty {
-                Type::Reference { kind, attribute, .. } => (kind, attribute),
-                _ => return None,
-            };
-            let parent = observation
-                .found
-                .iter()
-                .filter(|(place, _)| place.kind == kind)
-                .flat_map(|(_, found)| found)
-                .find(|p| p.attribute(attribute).as_ref().and_then(Value::text) == Some(identity))?;
-            parent.owner().filter(ours)?;
-            let key = child_key(key, &observed.name, &observed.spec);
-            let (tag, _) = parent.tags.iter().find(|(tag, value)| {
-                tag.starts_with(crate::observed::tag::CHILD) && ChildTag::parse(value).is_some_and(|c| c.key == key)
-            })?;
-            let address: Address = tag.trim_start_matches(crate::observed::tag::CHILD).parse().ok()?;
-            Some(Orphan { address, schema, observed, retained: false })
-        }
     }
 }
 

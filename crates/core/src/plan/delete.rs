@@ -193,10 +193,14 @@ impl<'a> Planner<'a> {
     fn delete(&mut self, doomed: Vec<Doomed<'a>>) {
         // Unknown is not absent: what cannot be seen may refer to it.
         let situation = self.situation;
-        let hidden = |one: &Doomed<'_>| situation.unseen.iter().find(|s| can_refer(s.record, one.schema.kind));
+        let hidden = |one: &Doomed<'_>| {
+            let near = |schema: &Schema, region| schema.global || one.schema.global || region == one.observed.region;
+            let mut unseen = situation.unseen.iter().filter(|(schema, region)| near(schema, *region));
+            unseen.find(|(schema, _)| can_refer(schema.record, one.schema.kind)).map(|(schema, _)| schema.kind)
+        };
         let (spared, mut doomed): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|one| hidden(one).is_some());
         for one in spared {
-            let kind = hidden(&one).map_or("", |schema| schema.kind);
+            let kind = hidden(&one).unwrap_or_default();
             let message = format!("{} is not deleted while {kind} cannot be seen", one.observed.id);
             self.hold(&one.address, Reason::Unobserved, message, None);
         }

@@ -52,6 +52,7 @@ scenarios!(
     fights,
     identity,
     ignored,
+    last_of_its_kind,
     lookups,
     moved,
     named_replacement,
@@ -72,6 +73,7 @@ scenarios!(
     split_horizon,
     stop,
     two_groups,
+    two_regions,
     unknown,
     updating,
 );
