@@ -86,6 +86,15 @@ def test_policy(s3):
     refused("NoSuchPublicAccessBlockConfiguration", s3.get_public_access_block, Bucket="first")
 
 
+def test_conditions(s3):
+    """A denial under a condition is one for those who meet it."""
+    wanted = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::first", "arn:aws:s3:::first/*"],
+              "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    s3.put_bucket_policy(Bucket="first", Policy=json.dumps({"Version": "2012-10-17", "Statement": [wanted]}))
+    s3.put_object(Bucket="first", Key="a", Body=b"a")
+    assert not s3.delete_objects(Bucket="first", Delete={"Objects": [{"Key": "a"}]}).get("Errors")
+
+
 def test_notification(aws, s3):
     """PutBucketNotificationConfiguration: EventBridge stands beside queues, and an empty one takes all away."""
     url = aws("sqs").create_queue(QueueName="q")["QueueUrl"]

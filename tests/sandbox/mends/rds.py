@@ -74,15 +74,26 @@ def delete_subnet_group(moto, self, subnet_name):
 # A few of the engines' parameters: name -> (apply type, default). RDS User Guide, "Parameters on RDS for PostgreSQL", ….
 CATALOGUE = {
     "postgres": {
+        "autovacuum_analyze_scale_factor": ("dynamic", "0.05"),
         "autovacuum_naptime": ("dynamic", "15"),
+        "autovacuum_vacuum_scale_factor": ("dynamic", "0.1"),
+        "effective_cache_size": ("dynamic", "{DBInstanceClassMemory/16384}"),
+        "idle_in_transaction_session_timeout": ("dynamic", "86400000"),
+        "log_connections": ("dynamic", None),
+        "log_disconnections": ("dynamic", None),
+        "log_lock_waits": ("dynamic", None),
         "log_min_duration_statement": ("dynamic", "-1"),
         "log_statement": ("dynamic", None),
+        "maintenance_work_mem": ("dynamic", "GREATEST({DBInstanceClassMemory*1024/63963136},65536)"),
         "max_connections": ("static", "LEAST({DBInstanceClassMemory/9531392},5000)"),
+        "pg_stat_statements.track": ("dynamic", None),
+        "random_page_cost": ("dynamic", None),
         "rds.force_ssl": ("dynamic", "1"),
         "rds.logical_replication": ("static", "0"),
         "shared_buffers": ("static", "{DBInstanceClassMemory/32768}"),
         "shared_preload_libraries": ("static", "pg_stat_statements"),
         "statement_timeout": ("dynamic", None),
+        "track_activity_query_size": ("static", None),
         "work_mem": ("dynamic", None),
     },
     "mysql": {
