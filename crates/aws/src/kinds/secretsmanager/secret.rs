@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
-use futures::TryFutureExt;
 use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
@@ -236,16 +235,15 @@ impl Kind for Secret {
 
 /// All about a secret; none when it is not there or waits for its deletion.
 async fn detail(aws: &Aws, id: &str) -> Result<Option<Live<Secret>>> {
-    let secret = aws.secrets.describe_secret().secret_id(id).send().map_err(Error::from);
-    let policy = aws.secrets.get_resource_policy().secret_id(id).send().map_err(Error::from);
-    let Some((secret, policy)) = (async { futures::try_join!(secret, policy) }).await.or_absent()? else {
-        return Ok(None);
-    };
-    // A copy of a secret of another region is that one's business.
+    let Some(secret) = aws.secrets.describe_secret().secret_id(id).send().await.or_absent()? else { return Ok(None) };
+    // A copy of a secret of another region is that one's business, as is its policy, which is not told here.
     let region = secret.arn().and_then(|arn| arn.split(':').nth(3));
     let copied = secret.primary_region().is_some() && secret.primary_region() != region;
-    let there = secret.deleted_date().is_none() && !copied;
-    Ok(there.then(|| live(&secret, policy.resource_policy())).flatten())
+    if secret.deleted_date().is_some() || copied {
+        return Ok(None);
+    }
+    let policy = aws.secrets.get_resource_policy().secret_id(id).send().await.or_absent()?;
+    Ok(policy.and_then(|policy| live(&secret, policy.resource_policy())))
 }
 
 /// Restores a secret that waits for its deletion, if it is the one that is wanted.
