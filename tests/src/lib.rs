@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+pub mod canary;
 pub mod holdfast;
 pub mod http;
 pub mod manual;
@@ -20,6 +21,7 @@ pub mod plant;
 pub mod proxy;
 pub mod sandbox;
 pub mod stage;
+pub mod systems;
 pub mod table;
 
 mod exchange;

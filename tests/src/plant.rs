@@ -11,7 +11,15 @@ use crate::Stage;
 /// # Errors
 /// When the sandbox refuses, or does not issue it.
 pub fn certificate(stage: &Stage, domain: &str) -> anyhow::Result<()> {
-    let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+    certificate_in(stage, crate::REGION, domain)
+}
+
+/// The same in another region.
+///
+/// # Errors
+/// When the sandbox refuses, or does not issue it.
+pub fn certificate_in(stage: &Stage, region: &str, domain: &str) -> anyhow::Result<()> {
+    let call = |service: &str, operation: &str, asked: Value| stage.outside.call_in(region, service, operation, asked);
     let asked = call("acm", "request_certificate", json!({ "DomainName": domain, "ValidationMethod": "DNS" }))?;
     let arn = json!({ "CertificateArn": asked["CertificateArn"] });
     let record = &call("acm", "describe_certificate", arn.clone())?["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
+use futures::TryFutureExt;
 use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
@@ -90,9 +91,8 @@ impl Kind for Secret {
         let mut wanted = vec![];
         for entry in &listed {
             let (arn, name) = (entry.arn().unwrap_or_default(), entry.name().unwrap_or_default());
-            // A copy of another region's secret is that one's business: its policy cannot even be asked for here.
-            let region = arn.split(':').nth(3);
-            if entry.primary_region().is_some_and(|primary| Some(primary) != region) {
+            // A copy of another region's secret is that one's business; here not even its policy can be asked for.
+            if entry.primary_region().is_some() && entry.primary_region() != arn.split(':').nth(3) {
                 continue;
             }
             let ours = scope.is_candidate(name) || scope.is_owned(&tags_of(entry.tags()));
@@ -235,15 +235,16 @@ impl Kind for Secret {
 
 /// All about a secret; none when it is not there or waits for its deletion.
 async fn detail(aws: &Aws, id: &str) -> Result<Option<Live<Secret>>> {
-    let Some(secret) = aws.secrets.describe_secret().secret_id(id).send().await.or_absent()? else { return Ok(None) };
-    // A copy of a secret of another region is that one's business, as is its policy, which is not told here.
+    let secret = aws.secrets.describe_secret().secret_id(id).send().map_err(Error::from);
+    let policy = aws.secrets.get_resource_policy().secret_id(id).send().map_err(Error::from);
+    let Some((secret, policy)) = (async { futures::try_join!(secret, policy) }).await.or_absent()? else {
+        return Ok(None);
+    };
+    // A copy of a secret of another region is that one's business.
     let region = secret.arn().and_then(|arn| arn.split(':').nth(3));
     let copied = secret.primary_region().is_some() && secret.primary_region() != region;
-    if secret.deleted_date().is_some() || copied {
-        return Ok(None);
-    }
-    let policy = aws.secrets.get_resource_policy().secret_id(id).send().await.or_absent()?;
-    Ok(policy.and_then(|policy| live(&secret, policy.resource_policy())))
+    let there = secret.deleted_date().is_none() && !copied;
+    Ok(there.then(|| live(&secret, policy.resource_policy())).flatten())
 }
 
 /// Restores a secret that waits for its deletion, if it is the one that is wanted.

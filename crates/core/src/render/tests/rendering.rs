@@ -60,23 +60,16 @@ components:
         &[(
             "lib/net.yaml",
             "
-apiVersion: holdfast/v1
-kind: Component
-metadata: { name: net }
-spec:
-  parameters:
-    cidr: { type: string, default: 10.1.0.0/16 }
-  resources:
-    Vpc/main: { cidrBlock: \"${params.cidr}\" }
-    SecurityGroup/app: { vpc: \"${params.cidr == '' ? null : 'main'}\" }
+parameters:
+  cidr: { type: string, default: 10.1.0.0/16 }
+resources:
+  Vpc/main: { cidrBlock: \"${params.cidr}\" }
+  SecurityGroup/app: { vpc: \"${params.cidr == '' ? null : 'main'}\" }
 ",
         )],
         expect![[r#"
-            lib/net.yaml:6:3: unknown field `apiVersion` in a component's spec [a component's spec knows `parameters`, `components` and `resources`]
-            lib/net.yaml:7:3: unknown field `kind` in a component's spec [a component's spec knows `parameters`, `components` and `resources`]
-            lib/net.yaml:8:3: unknown field `metadata` in a component's spec [a component's spec knows `parameters`, `components` and `resources`]
-            lib/net.yaml:9:3: unknown field `spec` in a component's spec [a component's spec knows `parameters`, `components` and `resources`]
-            shop/stack.yaml:7:43: the component `net` has no parameter `cidr` [it knows nothing]
+            SecurityGroup/net.app eu-west-1 {"ingress":[],"vpc":"Vpc/net.main.id"}
+            Vpc/net.main eu-west-1 {"cidrBlock":"10.0.0.0/16","enableDnsHostnames":true}
         "#]],
     );
 }

@@ -1,0 +1,200 @@
+//! Every system in every environment: from an empty account to converged, silent, and gone again; what that
+//! costs; and from each size to the next. Each environment is a test, found by its file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use holdfast_tests::systems::{self, Figures, Size, System};
+use holdfast_tests::{Call, Stage};
+use libtest_mimic::{Arguments, Trial};
+use serde_json::{Value, json};
+
+/// What was measured, a row for each environment.
+static MEASURED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// What the changes of size came to.
+static SIZES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+fn note(table: &Mutex<BTreeMap<String, String>>, name: &str, row: String) {
+    table.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), row);
+}
+
+fn converge(system: &System, stage: &Stage, path: &str, more: &[&str]) -> Value {
+    let run = system.run(stage, path, "reconcile", &[&["--once", "-o", "json"], more].concat()).expect("reconcile");
+    assert_eq!(run.code, 0, "{}: {run}\n{}", system.name(), stage.proxy.table());
+    run.json().expect("JSON")
+}
+
+fn assert_empty_plan(system: &System, stage: &Stage, path: &str) {
+    let plan = system.run(stage, path, "plan", &["-o", "json"]).expect("plan");
+    assert_eq!(plan.code, 0, "the next plan of {} is not empty: {plan}", system.name());
+    assert_eq!(plan.json().expect("JSON")["steps"], json!([]));
+}
+
+fn live(system: &System, stage: &Stage, path: &str) -> Vec<Value> {
+    let run = system.run(stage, path, "get", &["-o", "json"]).expect("get").expect(0);
+    serde_json::from_str(&run.stdout).expect("JSON")
+}
+
+fn assert_silent(system: &System, stage: &Stage, path: &str) {
+    stage.proxy.clear();
+    converge(system, stage, path, &[]);
+    let mutating: Vec<String> = stage.proxy.mutating().iter().map(Call::name).collect();
+    assert_eq!(mutating, Vec::<String>::new(), "{}: a second reconcile changes nothing", system.name());
+}
+
+fn environment(system: &System) {
+    let stage = system.stage().expect("a stage");
+    let (path, name) = (system.path(), system.name());
+    let began = Instant::now();
+    let converged = converge(system, &stage, &path, &[]);
+    let seconds = began.elapsed().as_secs_f64();
+    let calls = stage.proxy.calls();
+    let (mutating, polls) = (calls.iter().filter(|c| c.mutating).count(), systems::polls(&calls));
+    let reads = calls.len() - mutating - polls;
+
+    stage.proxy.clear();
+    assert_empty_plan(system, &stage, &path);
+    let (sweep, sweep_table) = (stage.proxy.count(), stage.proxy.table());
+    assert_silent(system, &stage, &path);
+    let resources = live(system, &stage, &path).len();
+    let regions = systems::regions(system, &stage).expect("regions");
+    let figures = Figures { resources, sweep, mutating, reads };
+    let row = format!(
+        "| {name} | {} | {sweep} | {mutating} | {reads} | {polls} | {} | {seconds:.1} s |",
+        figures.resources, converged["passes"]
+    );
+    note(&MEASURED, &name, row);
+
+    let confirm = ["--confirm", &name, "--delete-data"];
+    let run = system.run(&stage, &path, "destroy", &confirm).expect("destroy");
+    assert_eq!(run.code, 0, "destroy {name}: {run}");
+    let stays = |of: &String| system.entry.stays.keys().any(|kind| of.contains(kind.as_str()));
+    let left = systems::owned(&stage, &system.system, &system.env, &regions).expect("a count");
+    let left: Vec<String> = left.into_iter().filter(|of| !stays(of)).collect();
+    assert_eq!(left, Vec::<String>::new(), "{name}: destroy leaves nothing of ours");
+    // What is only looked up is nobody's to destroy.
+    let sweep_left: Vec<Value> = live(system, &stage, &path)
+        .into_iter()
+        .filter(|o| o["tags"]["holdfast:stack"] == *system.system)
+        .map(|o| o["address"].clone())
+        .collect();
+    assert_eq!(sweep_left, Vec::<Value>::new(), "{name}: destroy leaves nothing");
+
+    let measured = system.entry.measured.expect("tests/systems.yaml has no `measured` of this environment");
+    for (what, now, then, promised) in compare(figures, measured, system.entry.promised.unwrap_or_default()) {
+        let most = then + then / 20;
+        assert!(now <= most, "{name}: {now} {what}, {then} when last measured\n{sweep_table}\n{}", log(&calls));
+        assert!(promised == 0 || now <= promised, "{name}: {now} {what}, {promised} promised\n{sweep_table}");
+    }
+}
+
+fn compare(now: Figures, then: Figures, promised: Figures) -> [(&'static str, usize, usize, usize); 3] {
+    [
+        ("calls a sweep", now.sweep, then.sweep, promised.sweep),
+        ("mutating calls", now.mutating, then.mutating, promised.mutating),
+        ("reads", now.reads, then.reads, promised.reads),
+    ]
+}
+
+/// How often each operation was called.
+fn log(calls: &[Call]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for call in calls {
+        *counts.entry(format!("{}{}", if call.mutating { "! " } else { "  " }, call.name())).or_default() += 1;
+    }
+    counts.iter().map(|(name, count)| format!("{count:>4} {name}\n")).collect()
+}
+
+/// From the environment to the other size: in place where AWS can, and where it cannot only once that is granted.
+fn size(system: &System, other: &System, size: &Size) {
+    let stage = system.stage().expect("a stage");
+    other.plant(&stage).expect("what the other environment needs");
+    let path = system.copy(&stage).expect("a copy");
+    converge(system, &stage, &path, &[]);
+    system.becomes(&path, &size.to).expect("the other environment");
+    // The values of secrets are the other environment's too.
+    let mut grown = system.clone();
+    grown.entry.variables.extend(other.entry.variables.clone());
+
+    let run = grown.run(&stage, &path, "reconcile", &["--once", "-o", "json"]).expect("reconcile");
+    assert!(run.code == 0 || run.code == 2, "{run}");
+    let plan = grown.run(&stage, &path, "plan", &["-o", "json"]).expect("plan");
+    let json = plan.json().expect("JSON");
+    let holds = json["holds"].as_array().cloned().unwrap_or_default();
+    let mut replaces = BTreeSet::new();
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    for hold in &holds {
+        let text = |name: &str| hold[name].as_str().unwrap_or_default();
+        *reasons.entry(text("reason").to_owned()).or_default() += 1;
+        match text("reason") {
+            "ReplaceNotGranted" => {
+                let fields = text("message").split('`').nth(1).unwrap_or_default();
+                replaces.insert(format!("{} {fields}", text("address")));
+            }
+            "PruneNotGranted" | "WaitsFor" | "Scheduled" | "Retained" => (),
+            _ => panic!("{} to {}: {plan}", size.from, size.to),
+        }
+    }
+    assert_eq!(replaces, size.replaces, "{} to {}: what is replaced\n{plan}", size.from, size.to);
+    let changed = run.json().expect("JSON")["results"].as_array().map_or(0, Vec::len);
+
+    let granted = ["--prune", "--delete-data", "--allow-replace"];
+    converge(&grown, &stage, &path, &granted);
+    let plan = grown.run(&stage, &path, "plan", &[&granted[..], &["-o", "json"]].concat()).expect("plan");
+    assert_eq!(plan.code, 0, "{} to {}: the next plan is not empty: {plan}", size.from, size.to);
+    let row = format!("| {} | {} | {changed} | {} | {reasons:?} |", size.from, size.to, replaces.len());
+    note(&SIZES, &format!("{} {}", size.from, size.to), row);
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let all = systems::all().expect("systems");
+    let table = systems::table().expect("a table");
+    let mut trials = vec![];
+    for system in all.clone() {
+        let name = system.name().replace(['/', '-'], "_");
+        trials.push(trial(&name, move || environment(&system)));
+    }
+    for change in table.sizes.clone() {
+        let (stack, _) = change.from.split_once('/').expect("system/environment");
+        let find = |name: &str| all.iter().find(|s| s.name() == name).cloned();
+        let name = format!("size_of_{}_to_{}", change.from, change.to).replace(['/', '-'], "_");
+        let (Some(from), Some(to)) = (find(&change.from), find(&format!("{stack}/{}", change.to))) else {
+            trials.push(trial(&name, move || panic!("{change:?}: there is no such environment")));
+            continue;
+        };
+        trials.push(trial(&name, move || size(&from, &to, &change)));
+    }
+    trials.push(trial("the_table_names_what_there_is", move || {
+        let there: BTreeSet<String> = all.iter().map(System::name).collect();
+        let told: BTreeSet<String> = table.environments.into_keys().collect();
+        assert_eq!(told, there, "tests/systems.yaml");
+    }));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    print(
+        &MEASURED,
+        "| environment | resources | calls a sweep | to create: changes | reads | polls | passes | wall clock |",
+    );
+    print(&SIZES, "| from | to | steps in place | replaced once granted | held before |");
+    conclusion.exit();
+}
+
+fn print(table: &Mutex<BTreeMap<String, String>>, head: &str) {
+    let table = table.lock().unwrap_or_else(PoisonError::into_inner);
+    if !table.is_empty() {
+        println!("{head}\n{}|", "|---".repeat(head.matches('|').count() - 1));
+        for row in table.values() {
+            println!("{row}");
+        }
+        println!();
+    }
+}
+
+fn trial(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}
