@@ -49,6 +49,7 @@ impl Sim {
                 remarks: vec![],
                 tags: version.tags.clone(),
                 scheduled: version.scheduled.clone(),
+                bound: false,
                 opaque: Opaque::default(),
             });
         }

@@ -198,7 +198,8 @@ impl<'a> Planner<'a> {
             let mut unseen = situation.unseen.iter().filter(|(schema, region)| near(schema, *region));
             unseen.find(|(schema, _)| can_refer(schema.record, one.schema.kind)).map(|(schema, _)| schema.kind)
         };
-        let (spared, mut doomed): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|one| hidden(one).is_some());
+        let doomed = doomed.into_iter().filter(|one| !one.observed.bound);
+        let (spared, mut doomed): (Vec<_>, Vec<_>) = doomed.partition(|one| hidden(one).is_some());
         for one in spared {
             let kind = hidden(&one).unwrap_or_default();
             let message = format!("{} is not deleted while {kind} cannot be seen", one.observed.id);
@@ -255,7 +256,7 @@ impl<'a> Planner<'a> {
     fn spared(&self, doomed: &[Doomed<'a>]) -> Option<(usize, Address)> {
         doomed.iter().enumerate().find_map(|(at, one)| {
             let user = self.live().find(|(address, schema, live)| {
-                let needs = refers(schema, live, one) || self.depends(address, live, one);
+                let needs = !live.bound && (refers(schema, live, one) || self.depends(address, live, one));
                 needs && !is_doomed(doomed, live) && !self.is_moving(address)
             });
             user.map(|(address, ..)| (at, address.clone()))
