@@ -107,7 +107,9 @@ impl<'a> Run<'a> {
             if !turn.start.is_empty() {
                 looks = 0;
                 let touched = self.apply(&plan, &turn.start).await;
-                self.observe(&touched.union(&self.waiting(&plan)).cloned().collect()).await;
+                // What cannot be seen, a region that is gone say, costs its timeouts at every look: no step that could
+                // start waits for that.
+                self.observe(&touched.union(&self.passing(&plan)).cloned().collect()).await;
                 continue;
             }
             if turn.unconfirmed {
@@ -191,8 +193,15 @@ impl<'a> Run<'a> {
 
     /// The places that have something pending or unseen.
     fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
-        let held = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
-        held.filter_map(|hold| self.place(&hold.address)).chain(self.in_vain.keys().cloned()).collect()
+        let unseen = plan.holds.iter().filter(|h| h.reason == Reason::Unobserved);
+        let unseen = unseen.filter_map(|hold| self.place(&hold.address)).chain(self.in_vain.keys().cloned());
+        self.passing(plan).into_iter().chain(unseen).collect()
+    }
+
+    /// The places that have something pending.
+    fn passing(&self, plan: &Plan) -> BTreeSet<Place> {
+        let held = plan.holds.iter().filter(|h| h.reason.passes());
+        held.filter_map(|hold| self.place(&hold.address)).collect()
     }
 
     pub(crate) fn place(&self, address: &Address) -> Option<Place> {
