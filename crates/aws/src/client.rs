@@ -35,7 +35,7 @@ pub struct Settings {
     pub run: String,
     /// How long to wait for an answer; none means 30 seconds, above the slowest EC2 describe seen in practice.
     pub call_timeout: Option<Duration>,
-    /// What the budget's waits are multiplied by. 1 against AWS.
+    /// What the budget's waits and the pauses between retries are multiplied by. 1 against AWS.
     pub time_scale: f64,
     /// The secret values that the document names.
     pub vault: Vault,
@@ -63,11 +63,14 @@ impl Base {
     pub(crate) async fn load(settings: Settings, budget: Budget) -> std::result::Result<Base, SettingsError> {
         let read = settings.call_timeout.unwrap_or(Duration::from_secs(30));
         let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(read).build();
+        // The SDK's own pauses, 1 s doubling to 20 s, in the time of the run.
+        let pause = |seconds| Duration::from_secs_f64(seconds * settings.time_scale);
+        let retries = RetryConfig::standard().with_initial_backoff(pause(1.0)).with_max_backoff(pause(20.0));
         let mut loader = aws_config::defaults(behavior())
             .http_client(transport::client(budget.clone(), "default".into()))
             .timeout_config(timeouts)
             // Reads only: the interceptor turns retries off for what changes something.
-            .retry_config(RetryConfig::standard().with_max_attempts(5));
+            .retry_config(retries.with_max_attempts(5));
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }

@@ -109,7 +109,9 @@ impl<'a> Run<'a> {
             if !turn.start.is_empty() {
                 looks = 0;
                 let touched = self.apply(&plan, &turn.start).await;
-                self.observe(&touched.union(&self.waiting(&plan)).cloned().collect()).await;
+                // What cannot be seen, a region that is gone say, costs its timeouts at every look: no step that could
+                // start waits for that.
+                self.observe(&touched.union(&self.passing(&plan)).cloned().collect()).await;
                 continue;
             }
             if turn.unconfirmed {
@@ -193,9 +195,17 @@ impl<'a> Run<'a> {
 
     /// The places that have something pending or unseen.
     fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
-        let held = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
+        let held = plan.holds.iter().filter(|h| h.reason == Reason::Unobserved);
         let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
-        waited_for.flat_map(|address| self.places(address)).chain(self.in_vain(plan).map(|(p, _)| p.clone())).collect()
+        let unseen = waited_for.flat_map(|address| self.places(address)).chain(self.in_vain(plan).map(|(p, _)| p.clone()));
+        self.passing(plan).into_iter().chain(unseen).collect()
+    }
+
+    /// The places that have something pending.
+    fn passing(&self, plan: &Plan) -> BTreeSet<Place> {
+        let held = plan.holds.iter().filter(|h| h.reason.passes());
+        let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
+        waited_for.flat_map(|address| self.places(address)).collect()
     }
 
     /// The places that were looked at in vain and are worth another look: what only a search for what left the
