@@ -66,6 +66,9 @@ pub struct Size {
     pub from: String,
     /// The environment whose parameters and patches it takes over.
     pub to: String,
+    /// Parameters that stay what they were, since they say where it is and not how large: a domain.
+    #[serde(default)]
+    pub keeps: BTreeSet<String>,
     /// What AWS cannot change in place: `Kind/name field, field`.
     #[serde(default)]
     pub replaces: BTreeSet<String>,
@@ -207,15 +210,20 @@ impl System {
         Ok(to.join(&self.system).to_string_lossy().into_owned())
     }
 
-    /// In a copy at `path`, gives this environment the parameters and patches of another, and keeps its name.
+    /// In a copy at `path`, gives this environment the parameters and patches of another, and keeps its name and
+    /// the parameters `keeps`.
     ///
     /// # Errors
     /// When there is no such environment.
-    pub fn becomes(&self, path: &str, other: &str) -> anyhow::Result<()> {
+    pub fn becomes(&self, path: &str, other: &str, keeps: &BTreeSet<String>) -> anyhow::Result<()> {
         let file = |env: &str| Path::new(path).join(format!("environments/{env}.yaml"));
         let text = fs::read_to_string(file(other)).with_context(|| format!("no environment {other}"))?;
         let mut environment: Value = serde_saphyr::from_str(&text)?;
         environment["metadata"]["name"] = self.env.as_str().into();
+        let own: Value = serde_saphyr::from_str(&fs::read_to_string(file(&self.env))?)?;
+        for name in keeps {
+            environment["spec"]["parameters"][name] = own["spec"]["parameters"][name].clone();
+        }
         // JSON is YAML.
         fs::write(file(&self.env), serde_json::to_string_pretty(&environment)?)?;
         Ok(())

@@ -113,7 +113,7 @@ fn size(system: &System, other: &System, size: &Size) {
     other.plant(&stage).expect("what the other environment needs");
     let path = system.copy(&stage).expect("a copy");
     converge(system, &stage, &path, &[]);
-    system.becomes(&path, &size.to).expect("the other environment");
+    system.becomes(&path, &size.to, &size.keeps).expect("the other environment");
     // The values of secrets are the other environment's too.
     let mut grown = system.clone();
     grown.entry.variables.extend(other.entry.variables.clone());
