@@ -197,7 +197,8 @@ impl<'a> Run<'a> {
     fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
         let held = plan.holds.iter().filter(|h| h.reason == Reason::Unobserved);
         let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
-        let unseen = waited_for.flat_map(|address| self.places(address)).chain(self.in_vain(plan).map(|(p, _)| p.clone()));
+        let unseen =
+            waited_for.flat_map(|address| self.places(address)).chain(self.in_vain(plan).map(|(p, _)| p.clone()));
         self.passing(plan).into_iter().chain(unseen).collect()
     }
 
