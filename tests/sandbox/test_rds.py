@@ -137,6 +137,8 @@ def test_replicas(aws, rds):
     replicate = lambda rds, source, **of: rds.create_db_instance_read_replica(DBInstanceIdentifier="r", SourceDBInstanceIdentifier=source, **of)
     refused("InvalidDBInstanceState", replicate, rds, "d")
     rds.modify_db_instance(DBInstanceIdentifier="d", BackupRetentionPeriod=1, ApplyImmediately=True)
+    refused("InvalidDBInstanceState", replicate, rds, "d")  # its password is RDS's
+    rds.modify_db_instance(DBInstanceIdentifier="d", ManageMasterUserPassword=False, MasterUserPassword="secret-secret", ApplyImmediately=True)
     replicate(rds, "d", Tags=tags(c="d"))
     west = aws("rds", "us-west-2")
     replicate(west, arn)

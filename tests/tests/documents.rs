@@ -1,7 +1,7 @@
 //! Every shipped document: it renders in each environment, the JSON Schema takes it, and docs/systems tells the
 //! truth about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,65 @@ fn the_json_schema_takes_every_document() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// What a system was asked for, as `tests/requirements.yaml` has it.
+struct Asked {
+    requirements: BTreeMap<String, String>,
+    headings: Vec<String>,
+}
+
+fn asked() -> BTreeMap<String, Asked> {
+    let text = fs::read_to_string(root().join("tests/requirements.yaml")).expect("the requirements");
+    let all: BTreeMap<String, Value> = serde_saphyr::from_str(&text).expect("YAML");
+    let one = |value: &Value| Asked {
+        requirements: serde_json::from_value(value["requirements"].clone()).expect("ids and statements"),
+        headings: serde_json::from_value(value["headings"].clone()).expect("headings"),
+    };
+    all.iter().map(|(system, value)| (system.clone(), one(value))).collect()
+}
+
+/// A system's page. That there is one is a test of its own, so here a missing one is an empty one.
+fn page(system: &str) -> String {
+    fs::read_to_string(root().join(format!("docs/systems/{system}.md"))).unwrap_or_default()
+}
+
+/// The words between the separators of the cells of a table: an id stands in a cell of its own, or in a list.
+fn cited(page: &str) -> BTreeSet<&str> {
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let cells = rows.flat_map(|row| row.split('|'));
+    cells.flat_map(|cell| cell.split(',')).map(str::trim).collect()
+}
+
+#[test]
+fn each_system_has_a_page_and_is_in_the_readme() {
+    let systems: BTreeSet<String> = systems().into_iter().collect();
+    let wanted: BTreeSet<String> = asked().into_keys().collect();
+    assert_eq!(systems, wanted, "folders of desired-state, and tests/requirements.yaml");
+    let pages = fs::read_dir(root().join("docs/systems")).expect("pages").flatten();
+    let pages = pages.filter_map(|f| f.file_name().to_str()?.strip_suffix(".md").map(str::to_owned));
+    assert_eq!(pages.collect::<BTreeSet<_>>(), systems, "pages of docs/systems");
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let missing = systems.iter().filter(|system| !readme.contains(&format!("docs/systems/{system}.md")));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new(), "not in README.md");
+}
+
+#[test]
+fn the_systems_pages_answer_for_every_requirement_and_heading() {
+    let mut wrong = vec![];
+    for (system, asked) in asked() {
+        let page = page(&system);
+        let cited = cited(&page);
+        for (id, statement) in &asked.requirements {
+            if !cited.contains(id.as_str()) {
+                wrong.push(format!("docs/systems/{system}.md: no row with {id} ({statement})"));
+            }
+        }
+        for heading in asked.headings.iter().filter(|heading| !page.contains(heading.as_str())) {
+            wrong.push(format!("docs/systems/{system}.md: nothing of the section \"{heading}\""));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_systems_pages_name_addresses_that_exist() {
     let mut wrong = vec![];
@@ -81,7 +140,7 @@ fn the_systems_pages_name_addresses_that_exist() {
                 .expect("JSON");
             addresses.extend(json["resources"].as_object().expect("resources").keys().cloned());
         }
-        let page = fs::read_to_string(root().join(format!("docs/systems/{system}.md"))).expect("the system's page");
+        let page = page(&system);
         let kinds: BTreeSet<&str> = addresses.iter().filter_map(|a| a.split('/').next()).collect();
         // Addresses stand in backticks; a trailing `*` stands for several.
         for quoted in page.split('`').skip(1).step_by(2) {

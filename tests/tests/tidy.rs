@@ -111,14 +111,14 @@ fn the_main_function_stays_small() {
 }
 
 #[test]
-fn the_median_kind_fits_two_hundred_lines() {
+fn the_median_kind_fits_two_hundred_and_fifty_lines() {
     let kinds = rust_files()
         .into_iter()
         .filter(|(path, text)| shown(path).starts_with("crates/aws/src/kinds/") && text.contains("\nimpl Kind for "));
     let mut lines: Vec<usize> = kinds.map(|(_, text)| text.lines().count()).collect();
     lines.sort_unstable();
     let median = lines[lines.len() / 2];
-    assert!(median < 200, "the median of {} kinds has {median} lines: {lines:?}", lines.len());
+    assert!(median < 250, "the median of {} kinds has {median} lines: {lines:?}", lines.len());
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_engine::budget::Budget;
@@ -23,6 +25,8 @@ use crate::vault::Vault;
 pub struct Settings {
     /// The home region: for global kinds, and where nothing else is said. None means the environment's.
     pub region: Option<String>,
+    /// Further regions, whose STS says who the caller is while the home region's does not answer.
+    pub others: Vec<String>,
     /// A role to assume.
     pub role: Option<String>,
     /// The external id that the role wants.
@@ -31,7 +35,7 @@ pub struct Settings {
     pub run: String,
     /// How long to wait for an answer; none means 30 seconds, above the slowest EC2 describe seen in practice.
     pub call_timeout: Option<Duration>,
-    /// What the budget's waits are multiplied by. 1 against AWS.
+    /// What the budget's waits and the pauses between retries are multiplied by. 1 against AWS.
     pub time_scale: f64,
     /// The secret values that the document names.
     pub vault: Vault,
@@ -49,6 +53,7 @@ pub enum SettingsError {
 pub(crate) struct Base {
     config: SdkConfig,
     home: String,
+    others: Vec<String>,
     budget: Budget,
     regions: Mutex<BTreeMap<String, Arc<Aws>>>,
     vault: Vault,
@@ -58,34 +63,53 @@ impl Base {
     pub(crate) async fn load(settings: Settings, budget: Budget) -> std::result::Result<Base, SettingsError> {
         let read = settings.call_timeout.unwrap_or(Duration::from_secs(30));
         let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(read).build();
+        // The SDK's own pauses, 1 s doubling to 20 s, in the time of the run.
+        let pause = |seconds| Duration::from_secs_f64(seconds * settings.time_scale);
+        let retries = RetryConfig::standard().with_initial_backoff(pause(1.0)).with_max_backoff(pause(20.0));
         let mut loader = aws_config::defaults(behavior())
             .http_client(transport::client(budget.clone(), "default".into()))
             .timeout_config(timeouts)
             // Reads only: the interceptor turns retries off for what changes something.
-            .retry_config(RetryConfig::standard().with_max_attempts(5));
+            .retry_config(retries.with_max_attempts(5));
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
         let mut config = loader.load().await;
         let home = config.region().map(|r| r.as_ref().to_owned()).ok_or(SettingsError::NoRegion)?;
         if let Some(role) = &settings.role {
-            let mut provider = aws_config::sts::AssumeRoleProvider::builder(role.clone())
-                .configure(&config)
-                .session_name(session_name(&settings.run));
-            if let Some(external_id) = &settings.external_id {
-                provider = provider.external_id(external_id.clone());
+            let mut providers = vec![];
+            for region in std::iter::once(&home).chain(&settings.others) {
+                let mut provider = aws_config::sts::AssumeRoleProvider::builder(role.clone())
+                    .configure(&config)
+                    .region(Region::new(region.clone()))
+                    .session_name(session_name(&settings.run));
+                if let Some(external_id) = &settings.external_id {
+                    provider = provider.external_id(external_id.clone());
+                }
+                providers.push(provider.build().await);
             }
-            let provider = provider.build().await;
             config = config
                 .into_builder()
-                .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
+                .credentials_provider(SharedCredentialsProvider::new(AnyRegion(providers)))
                 .build();
         }
-        Ok(Base { config, home, budget, regions: Mutex::default(), vault: settings.vault })
+        Ok(Base { config, home, others: settings.others, budget, regions: Mutex::default(), vault: settings.vault })
     }
 
     pub(crate) fn home(&self) -> &str {
         &self.home
+    }
+
+    /// The account that the credentials belong to. A region that does not answer keeps nobody from the others.
+    pub(crate) async fn account(self: &Arc<Self>) -> std::result::Result<String, Failure> {
+        let mut answer = account(&self.region(&self.home)).await;
+        for region in &self.others {
+            if !answer.as_ref().is_err_and(|failure| matches!(failure.class, Class::Transient | Class::Throttled)) {
+                break;
+            }
+            answer = account(&self.region(region)).await.or(answer);
+        }
+        answer
     }
 
     /// The clients of a region, made at its first use.
@@ -102,6 +126,28 @@ impl Base {
         };
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         regions.entry(region.to_owned()).or_insert_with(make).clone()
+    }
+}
+
+/// A role's credentials, from the first region whose STS gives them.
+#[derive(Debug)]
+struct AnyRegion(Vec<aws_config::sts::AssumeRoleProvider>);
+
+impl ProvideCredentials for AnyRegion {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let mut answer = Err(CredentialsError::not_loaded_no_source());
+            for provider in &self.0 {
+                answer = provider.provide_credentials().await;
+                if answer.is_ok() {
+                    break;
+                }
+            }
+            answer
+        })
     }
 }
 

@@ -89,6 +89,8 @@ pub(crate) struct Live<K: Kind> {
     pub(crate) remarks: Vec<Remark>,
     /// Changes that AWS accepted for later: paths.
     pub(crate) scheduled: BTreeSet<String>,
+    /// True when nothing deletes it but the end of what it refers to.
+    pub(crate) bound: bool,
     /// The answer that it was read from, for calls that replace the whole: see [`Live::raw`].
     pub(crate) raw: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -105,6 +107,7 @@ impl<K: Kind> Live<K> {
             tags: BTreeMap::new(),
             remarks: vec![],
             scheduled: BTreeSet::new(),
+            bound: false,
             raw: None,
         }
     }
@@ -220,6 +223,7 @@ impl<K: Kind> Of<K> {
             remarks: live.remarks.clone(),
             tags: live.tags.clone(),
             scheduled: live.scheduled.clone(),
+            bound: live.bound,
             opaque: Opaque(Some(Arc::new(live))),
         }
     }
@@ -252,7 +256,7 @@ impl<K: Kind> Of<K> {
                 let live = Self::typed(live)?;
                 if wanted.changed.iter().any(|field| field != "tags") {
                     K::update(aws, live, &Self::desired(wanted)?).await?;
-                    if K::CLAIM == Claim::Mark {
+                    if matches!(K::CLAIM, Claim::Mark { .. }) {
                         // The update has written the mark with the rest.
                         return Ok(Done::default());
                     }

@@ -57,7 +57,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn account(&self) -> Result<String, Failure> {
-        client::account(&self.aws("")).await
+        self.base.account().await
     }
 
     async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure> {

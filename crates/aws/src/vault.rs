@@ -10,8 +10,9 @@ use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 
 use crate::error::{Error, Result};
 
-/// Rounds of the hash that makes a version of a value. Versions stand in tags and plans, so that whoever guesses at a value
-/// has to pay this much for each guess (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
+/// Rounds of the hash that makes a version of a value. Versions stand in tags and plans; whoever guesses at a value
+/// pays this much for each guess
+/// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
 const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("it is not 0");
 
 /// What this process has seen of secret values, so that an error of AWS that says one back can be told without it.

@@ -178,10 +178,31 @@ fn merge_record(record: &Record, desired: &Value, live: &Value) -> Value {
 fn merge_value(ty: &Type, desired: &Value, live: &Value) -> Value {
     match (ty, desired, live) {
         (Type::Record(record), Value::Map(_), Value::Map(_)) => merge_record(record, desired, live),
+        // By key: what is not wanted any more goes, and what stays keeps what nobody states of it.
+        (Type::Map(of), Value::Map(wanted), Value::Map(there)) => {
+            let merged = |(key, wanted): (&String, &Value)| {
+                let there = there.get(key).map(|there| without_handles(of, there));
+                let value = there.map_or_else(|| wanted.clone(), |there| merge_value(of, wanted, &there));
+                (key.clone(), value)
+            };
+            Value::Map(wanted.iter().map(merged).collect())
+        }
         (Type::List(of @ Type::Record(_)), Value::List(wanted), Value::List(there)) if wanted.len() == there.len() => {
             Value::List(wanted.iter().zip(there).map(|(w, t)| merge_value(of, w, t)).collect())
         }
         _ => desired.clone(),
+    }
+}
+
+/// The live element of a map without what only stands for a value: of secrets and of what is made once AWS tells
+/// no more than that they are there, which is nothing to send, and would stand beside what takes their place.
+fn without_handles(ty: &Type, live: &Value) -> Value {
+    match (ty, live) {
+        (Type::Record(record), Value::Map(fields)) => {
+            let is_handle = |name: &str| record.field(name).is_some_and(|f| f.once || matches!(f.ty, Type::Secret));
+            Value::Map(fields.iter().filter(|(k, _)| !is_handle(k)).map(|(k, v)| (k.clone(), v.clone())).collect())
+        }
+        _ => live.clone(),
     }
 }
 
@@ -242,6 +263,8 @@ mod tests {
         labels: Option<BTreeMap<String, String>>,
         /// Parts.
         parts: Option<Vec<Part>>,
+        /// Parts by name.
+        named: Option<BTreeMap<String, Part>>,
         /// Who may.
         policy: Option<Policy>,
         /// Made once.
@@ -257,6 +280,8 @@ mod tests {
         word: String,
         /// A number.
         number: Option<i64>,
+        /// A secret.
+        value_from: Option<ValueFrom>,
     }
 
     fn check(desired: serde_json::Value, live: serde_json::Value, expect: Expect) {
@@ -360,5 +385,14 @@ mod tests {
             r#"{"block":"10.0.0.0/8","labels":{"a":"1","theirs":"x"},"parts":[{"number":5,"word":"z"}],"size":1}"#
         ]]
         .assert_eq(&merged.json().to_string());
+    }
+
+    #[test]
+    fn merge_keeps_what_nobody_states_of_the_records_of_a_map() {
+        let desired = json!({"named": {"a": {"word": "x"}, "b": {"word": "y", "number": 2}, "new": {"word": "z"}}});
+        let live = json!({"named": {"a": {"word": "w", "number": 1}, "b": {"word": "y", "number": 1,
+            "valueFrom": {"version": "v1"}}, "gone": {"word": "v"}}});
+        expect![[r#"{"named":{"a":{"number":1,"word":"x"},"b":{"number":2,"word":"y"},"new":{"word":"z"}}}"#]]
+            .assert_eq(&merge(&Thing::RECORD, &desired.into(), &live.into(), &[]).json().to_string());
     }
 }

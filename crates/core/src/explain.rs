@@ -132,7 +132,7 @@ fn facts(schema: &Schema) -> Vec<(&'static str, String)> {
     let claimed = match schema.claim {
         Claim::AtCreate => "by its tags".to_owned(),
         Claim::Intent => "by its caller reference, and by its tags once it has them".to_owned(),
-        Claim::Mark => "by a mark in its text: it has no tags".to_owned(),
+        Claim::Mark { .. } => "by a mark in its text: it has no tags".to_owned(),
         Claim::Parent { field, key: [] } => format!("by its name under its `{field}`"),
         Claim::Parent { field, key } => format!("by {} under its `{field}`", key.join(", ")),
     };

@@ -147,6 +147,8 @@ pub struct Observed {
     pub tags: BTreeMap<String, String>,
     /// Changes that AWS accepted for later (paths): neither drift nor stalled.
     pub scheduled: BTreeSet<String>,
+    /// True when nothing deletes it but the end of what it refers to: a subscription that nobody confirmed.
+    pub bound: bool,
     /// The driver's own view of it, handed back when it is changed.
     pub opaque: Opaque,
 }

@@ -267,8 +267,12 @@ pub enum Claim {
     AtCreate,
     /// Its create takes no tags: the caller reference of the create names the owner, and tags follow just after.
     Intent,
-    /// It has no tags at all: the owner stands as a mark in its name, comment or description.
-    Mark,
+    /// It has no tags at all: the owner stands as a mark in its name, comment or description. `key` names the fields
+    /// of the spec that are its identity, of which there can be no two; empty means: its physical name.
+    Mark {
+        /// The fields that are its identity.
+        key: &'static [&'static str],
+    },
     /// It has no tags and lives under an owned parent: the reference in this field of its spec. The
     /// parent's tags remember it (see [`crate::observed::child_tag`]). `key` names the fields of the
     /// spec that tell it from its siblings; empty means: its physical name.
@@ -284,6 +288,15 @@ impl Claim {
     /// True when the owner stands on the resource itself, and not on its parent.
     pub const fn is_own(&self) -> bool {
         !matches!(self, Claim::Parent { .. })
+    }
+
+    /// The fields of the spec that are its identity instead of its physical name: none where that is it, and of what
+    /// lives under a parent.
+    pub const fn identity(&self) -> &'static [&'static str] {
+        match self {
+            Claim::Mark { key } => key,
+            Claim::AtCreate | Claim::Intent | Claim::Parent { .. } => &[],
+        }
     }
 
     /// True when it takes the tags that a document states.

@@ -1,5 +1,8 @@
 //! Who is who: matches what was seen to what is wanted, by owner tags, parents, names and lookups.
 
+mod ours;
+mod taken;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +11,13 @@ use crate::diff;
 use crate::digest;
 use crate::document::{Document, Lookup, Resource};
 use crate::graph::Graph;
-use crate::observed::{Observation, Observed, Owner, Phase, child_tag};
+use crate::observed::{Observation, Observed, Owner, Phase, Place, child_tag};
 use crate::plan::hold::{Hold, Reason};
 use crate::resolve::resolve;
-use crate::schema::{Claim, Replace, Schema, Type};
+use crate::schema::{Claim, Replace, Schema};
 use crate::value::Value;
+use ours::find_orphans;
+use taken::{take, twin};
 
 /// What was seen, by what it is to us.
 #[derive(Debug, Default)]
@@ -25,17 +30,22 @@ pub struct Situation<'a> {
     pub coming: BTreeMap<Address, &'a Observed>,
     /// On their way out, still there.
     pub leaving: BTreeMap<Address, &'a Observed>,
+    /// All of ours on their way out, whether the document has them or not: until they are gone they need what they
+    /// refer to.
+    pub going: Vec<Orphan<'a>>,
     /// Ours by their tags, and not in the document.
     pub orphans: Vec<Orphan<'a>>,
     /// Not ours, but the document says to take them over.
     pub adoptable: BTreeMap<Address, &'a Observed>,
     /// Addresses that cannot be told about, and why.
     pub holds: BTreeMap<Address, Hold>,
-    /// Kinds of which something could not be seen: they may refer to anything.
-    pub unseen: Vec<&'static Schema>,
+    /// Where everything was seen.
+    pub seen: BTreeSet<&'a Place>,
+    /// Where something could not be seen, by kind and region: it may refer to anything there.
+    pub unseen: Vec<(&'static Schema, &'a str)>,
 }
 
-/// A resource of ours that the document does not have.
+/// A resource of ours, known by its tags alone: the document need not have it.
 #[derive(Clone, Debug)]
 pub struct Orphan<'a> {
     /// Its address when it was in a document.
@@ -93,8 +103,12 @@ pub fn situation<'a>(
         }
     }
     find_orphans(document, observation, kinds, &mut situation);
-    let unseen = |schema: &&&'static Schema| observation.unknown.keys().any(|place| place.kind == schema.kind);
-    situation.unseen = kinds.iter().filter(unseen).copied().collect();
+    let unseen = observation.unknown.keys().filter_map(|place| {
+        let schema = kinds.iter().find(|schema| schema.kind == place.kind)?;
+        Some((*schema, place.region.as_str()))
+    });
+    situation.unseen = unseen.collect();
+    situation.seen = observation.found.keys().collect();
     situation
 }
 
@@ -122,7 +136,7 @@ fn match_one<'a>(
     }
     match resource.schema.claim {
         Claim::Parent { field, key } => match_by_parent(resource, field, key, found, situation),
-        Claim::AtCreate | Claim::Intent | Claim::Mark => {
+        Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
             match_by_tags(document, resource, found, observation, situation);
         }
     }
@@ -205,6 +219,12 @@ fn match_by_tags<'a>(
             if !older.is_empty() && !matches!(resource.schema.replace, Replace::Revision { .. }) {
                 situation.superseded.insert(resource.address.clone(), older);
             }
+            // It may be about to take an identity that is somebody else's.
+            if !resource.schema.claim.identity().is_empty()
+                && let Some(taken) = twin(document, resource, found, situation)
+            {
+                take(resource, taken, situation);
+            }
             return;
         }
         Some(leaving) => {
@@ -213,24 +233,12 @@ fn match_by_tags<'a>(
         None => {}
     }
     let adopt = resource.lifecycle.adopt.as_deref();
-    let named = |o: &&Observed| !resource.schema.naming.tag && o.name == resource.name && o.phase != Phase::Deleting;
     let wanted = |o: &&Observed| adopt.is_some_and(|adopt| o.id == adopt || o.name == adopt);
-    if let Some(taken) = found.iter().find(wanted).or_else(|| found.iter().find(named)) {
-        match taken.owner() {
-            Some(owner) => {
-                let message = format!("{} belongs to {}/{} as {}", taken.id, owner.stack, owner.env, owner.address);
-                situation.hold(resource, Reason::NameTaken, message);
-            }
-            None if wanted(&taken) => {
-                situation.adoptable.insert(resource.address.clone(), taken);
-            }
-            None => {
-                let message = format!(
-                    "{} exists and is not ours; adopt it with `lifecycle: {{ adopt: {} }}` or choose another `name`",
-                    taken.id, taken.name
-                );
-                situation.hold(resource, Reason::NameTaken, message);
-            }
+    if let Some(taken) = found.iter().find(wanted).or_else(|| twin(document, resource, found, situation)) {
+        if taken.owner().is_none() && wanted(&taken) {
+            situation.adoptable.insert(resource.address.clone(), taken);
+        } else {
+            take(resource, taken, situation);
         }
     } else if let Some(adopt) = adopt {
         situation.hold(resource, Reason::NotFound, format!("`{adopt}`, which is to be adopted, is not there"));
@@ -291,79 +299,6 @@ fn match_by_parent<'a>(
     }
 }
 
-fn find_orphans<'a>(
-    document: &Document,
-    observation: &'a Observation,
-    kinds: &[&'static Schema],
-    situation: &mut Situation<'a>,
-) {
-    let matched: BTreeSet<*const Observed> = situation
-        .current
-        .values()
-        .copied()
-        .chain(situation.superseded.values().flatten().copied())
-        .chain(situation.coming.values().copied())
-        .map(std::ptr::from_ref)
-        .collect();
-    let mut orphans = vec![];
-    for schema in kinds {
-        for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
-            let left =
-                found.iter().filter(|o| o.phase != Phase::Deleting && !matched.contains(&std::ptr::from_ref(*o)));
-            for observed in left {
-                if let Some(orphan) = orphan(document, observation, schema, observed) {
-                    orphans.push(orphan);
-                }
-            }
-        }
-    }
-    situation.orphans = orphans;
-}
-
-fn orphan<'a>(
-    document: &Document,
-    observation: &Observation,
-    schema: &'static Schema,
-    observed: &'a Observed,
-) -> Option<Orphan<'a>> {
-    let ours =
-        |owner: &Owner| owner.stack == document.stack && owner.env == document.env && !other_origin(document, owner);
-    match schema.claim {
-        Claim::AtCreate | Claim::Intent | Claim::Mark => {
-            let owner = observed.owner().filter(ours)?;
-            let address: Address = owner.address.parse().ok()?;
-            let elsewhere = |r: &Resource| r.region != observed.region || r.schema.kind != schema.kind;
-            let left = document.resources.get(&address).is_none_or(elsewhere);
-            left.then_some(Orphan { address, schema, observed, retained: owner.retained })
-        }
-        Claim::Parent { field, key } => {
-            let identity = observed.spec.get(field)?.text()?;
-            let (kind, attribute) = match schema.record.field(field)?.ty {
-                Type::Reference { kind, attribute, .. } => (kind, attribute),
-                _ => return None,
-            };
-            let parent = observation
-                .found
-                .iter()
-                .filter(|(place, _)| place.kind == kind)
-                .flat_map(|(_, found)| found)
-                .find(|p| p.attribute(attribute).as_ref().and_then(Value::text) == Some(identity))?;
-            parent.owner().filter(ours)?;
-            let key = child_key(key, &observed.name, &observed.spec);
-            let (tag, _) = parent.tags.iter().find(|(tag, value)| {
-                tag.starts_with(crate::observed::tag::CHILD) && ChildTag::parse(value).is_some_and(|c| c.key == key)
-            })?;
-            let address: Address = tag.trim_start_matches(crate::observed::tag::CHILD).parse().ok()?;
-            (!document.resources.contains_key(&address)).then_some(Orphan {
-                address,
-                schema,
-                observed,
-                retained: false,
-            })
-        }
-    }
-}
-
 impl Situation<'_> {
     fn hold(&mut self, resource: &Resource, reason: Reason, message: String) {
         let hold = Hold { address: resource.address.clone(), reason, message, waits_for: None };
@@ -374,7 +309,9 @@ impl Situation<'_> {
     pub fn digest(&self, resource: &Resource) -> String {
         let Some(current) = self.current.get(&resource.address) else { return String::new() };
         match resource.schema.claim {
-            Claim::AtCreate | Claim::Intent | Claim::Mark => current.owner().map(|o| o.digest).unwrap_or_default(),
+            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
+                current.owner().map(|o| o.digest).unwrap_or_default()
+            }
             Claim::Parent { .. } => self
                 .parent(resource)
                 .and_then(|(_, parent)| parent.tags.get(&child_tag(&resource.address)))

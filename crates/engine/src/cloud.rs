@@ -41,7 +41,8 @@ pub struct Scope {
     pub region: String,
     /// The owners whose resources are wanted: pairs of stack and environment.
     pub owners: BTreeSet<(String, String)>,
-    /// Physical names that the document gives or that follow from it, generations included.
+    /// Physical names that the document gives or that follow from it, generations included. Of a kind whose identity is
+    /// several fields, those of them that are no references, in their one spelling with `_` in between.
     pub names: BTreeSet<String>,
     /// What these resources refer to, by kind and name or id: children are found through their parents, whoever
     /// owns those. Of a parent that is looked up by its fields neither is known yet, and the text is empty.

@@ -41,7 +41,7 @@ pub async fn run(
             options.everywhere || schedule.everywhere_every > 0 && passes.is_multiple_of(schedule.everywhere_every);
         let options = Options { everywhere, ..options.clone() };
         passes += 1;
-        match engine.pass(&document, &options).await {
+        match engine.narrow_pass(&document, &options).await {
             Ok(report) => ended(Ok(&report)),
             Err(error) => ended(Err(&error)),
         }

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use holdfast_core::address::Address;
 use holdfast_core::digest;
-use holdfast_core::document::Resource;
+use holdfast_core::document::{Document, Resource};
+use holdfast_core::observed::{Observed, Place};
 use holdfast_core::op::Op;
 use holdfast_core::plan::{Action, Deed, Plan, Step};
 use holdfast_core::schema::CreateClass;
@@ -84,12 +85,49 @@ impl Run<'_> {
         self.memory.intents.retain(|name, _| !over.contains(name));
     }
 
+    /// Nothing of ours was seen. The stack begins anew, also where something cannot be seen, unless there was something
+    /// before; what turns up there later ends that.
+    pub(crate) fn begin_fresh(&mut self) {
+        let unknown = &self.observation.unknown;
+        if unknown.is_empty() || self.memory.converged.is_empty() && self.memory.intents.is_empty() {
+            (self.fresh, self.memory.complete) = (true, true);
+            self.memory.unseen = unknown.keys().map(named).collect();
+        }
+    }
+
+    /// Looks whether there is something of ours where nothing could be seen when the stack began.
+    pub(crate) fn see_the_unseen(&mut self) {
+        let (unseen, document) = (&mut self.memory.unseen, self.document);
+        for (place, found) in &self.observation.found {
+            if unseen.remove(&named(place)) && found.iter().any(|o| is_ours(document, o)) {
+                unseen.clear();
+                (self.fresh, self.memory.complete) = (false, false);
+                return;
+            }
+        }
+    }
+
     fn lag(&self, resource: &Resource) -> Duration {
         self.engine.timing.lag(resource.schema.lag_seconds)
     }
 
+    /// Forgets the regions that the document has no more, once all kinds were looked at there and nothing is ours.
+    fn forget_regions(&mut self) {
+        let kinds = self.engine.cloud.registry().0.iter().filter(|schema| !schema.global);
+        let is_left = |region: &String| {
+            kinds.clone().any(|schema| match self.observation.at(schema.kind, region) {
+                Some(found) => found.iter().any(|o| is_ours(self.document, o)),
+                None => true,
+            })
+        };
+        let configured = |region: &String| self.document.target.regions.values().any(|r| r == region);
+        let regions = self.memory.regions.iter().filter(|region| configured(region) || is_left(region));
+        self.memory.regions = regions.cloned().collect();
+    }
+
     /// Writes down how a pass ended.
     pub(crate) fn remember(&mut self, plan: &Plan, converged: bool) -> Result<(), PassError> {
+        self.forget_regions();
         if self.options.policy.destroy {
             let there: BTreeSet<String> = plan.live.keys().map(ToString::to_string).collect();
             self.memory.converged.retain(|address, _| there.contains(address));
@@ -97,6 +135,7 @@ impl Run<'_> {
         if converged {
             // Nothing is missing: what comes into the document from now on is new.
             self.memory.complete = true;
+            self.memory.unseen.clear();
         }
         self.engine.store.save(&self.memory).map_err(PassError::Store)
     }
@@ -116,4 +155,12 @@ impl Run<'_> {
         }
         op
     }
+}
+
+fn is_ours(document: &Document, observed: &Observed) -> bool {
+    observed.owner().is_some_and(|owner| owner.stack == document.stack && owner.env == document.env)
+}
+
+fn named(place: &Place) -> String {
+    format!("{} {}", place.kind, place.region)
 }

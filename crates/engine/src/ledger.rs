@@ -143,6 +143,9 @@ impl Ledger {
         match self.failed.get(&key) {
             _ if vain && step.action == Action::Delete => Verdict::Never,
             Some(failed) if failed.attempts >= Timing::ATTEMPTS => Verdict::Never,
+            // A deletion is tried once, since much can be deleted whatever AWS is doing to it. What refused is looked
+            // at until it is ready, and not tried.
+            Some(_) if is_updating(step) => Verdict::Later(Duration::ZERO),
             Some(failed) => match failed.not_before.checked_duration_since(Instant::now()) {
                 Some(pause) if !pause.is_zero() => Verdict::Later(pause),
                 _ => Verdict::Go,
@@ -247,6 +250,14 @@ fn found(observation: &Observation, address: &Address, doubt: &Doubt) -> Option<
 
 fn hold(address: &Address, reason: Reason, message: String) -> Hold {
     Hold { address: address.clone(), reason, message, waits_for: None }
+}
+
+/// True when AWS is at work on what a step would touch.
+fn is_updating(step: &Step) -> bool {
+    match step.deed.as_ref().map(|deed| &deed.op) {
+        Some(Op::Update { live, .. } | Op::Delete { live } | Op::Tag { live, .. }) => live.phase == Phase::Updating,
+        Some(Op::Create(_)) | None => false,
+    }
 }
 
 /// What a step is known by: two that would do the same to the same are the same.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
+use holdfast_core::diff::normal;
 use holdfast_core::document::{Document, Lookup, Resource};
+use holdfast_core::graph::can_refer;
 use holdfast_core::observed::{Observation, Observed, Place};
-use holdfast_core::schema::Registry;
-use holdfast_core::schema::Type;
+use holdfast_core::schema::{Registry, Schema, Type};
 use holdfast_core::value::Value;
 
 use crate::cloud::{Cloud, Failure, Scope};
@@ -27,14 +28,21 @@ pub(crate) struct Sweep {
 ///
 /// With `everywhere`, every kind in every configured region: that finds what left the document
 /// together with the last of its kind.
-pub(crate) fn places(document: &Document, registry: Registry, everywhere: bool) -> BTreeSet<Place> {
+/// `past` names regions that the document had before: something may be left there.
+pub(crate) fn places(
+    document: &Document,
+    registry: Registry,
+    everywhere: bool,
+    past: &BTreeSet<String>,
+) -> BTreeSet<Place> {
     let mut places: BTreeSet<Place> =
         document.resources.values().map(|r| Place { kind: r.schema.kind, region: r.region.clone() }).collect();
     if everywhere {
+        let regions: BTreeSet<&String> = document.target.regions.values().chain(past).collect();
         for schema in registry.0 {
             let regions: Vec<String> = match schema.global {
                 true => vec![String::new()],
-                false => document.target.regions.values().cloned().collect(),
+                false => regions.iter().map(|region| (*region).clone()).collect(),
             };
             places.extend(regions.into_iter().map(|region| Place { kind: schema.kind, region }));
         }
@@ -53,7 +61,7 @@ pub(crate) async fn look(
     observation: &mut Observation,
 ) -> BTreeMap<Place, Failure> {
     let asks = places.iter().map(|place| async move {
-        let scope = scope(document, account, place, sweep);
+        let scope = scope(document, account, place, cloud.schema(place.kind), sweep);
         (place.clone(), cloud.observe(place.kind, &scope).await)
     });
     let answers: Vec<_> = stream::iter(asks).buffer_unordered(AT_ONCE).collect().await;
@@ -75,10 +83,10 @@ pub(crate) async fn look(
     failures
 }
 
-fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Scope {
+fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'static Schema>, sweep: Sweep) -> Scope {
     let here = |r: &&Resource| r.schema.kind == place.kind && r.region == place.region;
     let resources: Vec<&Resource> = document.resources.values().filter(here).collect();
-    let naming = resources.first().map(|r| r.schema.naming.prefix).unwrap_or_default();
+    let naming = schema.map(|schema| schema.naming.prefix).unwrap_or_default();
     let mut scope = Scope {
         account: account.to_owned(),
         region: place.region.clone(),
@@ -94,24 +102,23 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Sco
     if resources.iter().all(|r| r.lifecycle.lookup.is_none() && r.lifecycle.adopt.is_none()) {
         scope.fields = resources.iter().filter_map(|r| r.spec.map()).flat_map(|spec| spec.keys().cloned()).collect();
     }
+    if resources.is_empty() {
+        // All of them left the document: what is left of them may be under anything that they could refer to.
+        let could = |parent: &&Resource| schema.is_some_and(|schema| can_refer(schema.record, parent.schema.kind));
+        scope.parents.extend(document.resources.values().filter(could).map(parent));
+    }
     for resource in resources {
         let literal = resource.schema.record.fields.iter().filter_map(|field| match field.ty {
             Type::Reference { kind, .. } => Some((kind, resource.spec.get(field.name)?.text()?.to_owned())),
             _ => None,
         });
         scope.parents.extend(literal);
-        for parent in resource.references().keys().filter_map(|address| document.resources.get(address)) {
-            let identity = match &parent.lifecycle.lookup {
-                None | Some(Lookup::Fields) => parent.name.clone(),
-                Some(Lookup::Id(id)) => id.clone(),
-                // Its own name may have been stated over there, so that this says too little.
-                Some(Lookup::Owner { .. }) => String::new(),
-            };
-            scope.parents.insert((parent.schema.kind, identity));
-        }
+        let parents = resource.references();
+        scope.parents.extend(parents.keys().filter_map(|address| document.resources.get(address)).map(parent));
         match &resource.lifecycle.lookup {
             None => {
                 scope.names.insert(resource.name.clone());
+                scope.names.extend(identity(resource));
             }
             Some(Lookup::Id(id)) => {
                 scope.ids.insert(id.clone());
@@ -133,6 +140,28 @@ fn scope(document: &Document, account: &str, place: &Place, sweep: Sweep) -> Sco
         }
     }
     scope
+}
+
+/// A resource as others are found under it: its kind, and its name or id.
+fn parent(parent: &Resource) -> (&'static str, String) {
+    let identity = match &parent.lifecycle.lookup {
+        None | Some(Lookup::Fields) => parent.name.clone(),
+        Some(Lookup::Id(id)) => id.clone(),
+        // Its own name may have been stated over there, so that this says too little.
+        Some(Lookup::Owner { .. }) => String::new(),
+    };
+    (parent.schema.kind, identity)
+}
+
+/// What the document says of an identity of several fields; none while a part of it is not known.
+fn identity(resource: &Resource) -> Option<String> {
+    let record = resource.schema.record;
+    let fields = resource.schema.claim.identity().iter().filter_map(|name| record.field(name));
+    let own = fields.filter(|field| !matches!(field.ty, Type::Reference { .. }));
+    let stated = own.filter_map(|field| Some(normal(&field.ty, resource.spec.get(field.name)?)));
+    let stated = stated.filter(|value| *value != Value::Null);
+    let texts: Vec<String> = stated.map(|value| value.text().map(str::to_owned)).collect::<Option<_>>()?;
+    (!texts.is_empty()).then(|| texts.join("_"))
 }
 
 /// Which ids were found at a place, older revisions included: for the second sighting before a deletion.

@@ -169,7 +169,8 @@ impl Engine {
         let account = self.right_account(document).await?;
         let memory = self.store.load().map_err(PassError::Store)?;
         let mut observation = Observation::default();
-        self.first_look(document, &account, options, true, &mut observation).await?;
+        let options = &self.wide(document, options);
+        self.first_look(document, &account, options, &memory, true, &mut observation).await?;
         let plan = self.plan(document, &observation, options, &memory, false).await;
         Ok(Look { plan, observation, calls: self.cloud.calls().total() - before })
     }
@@ -179,6 +180,16 @@ impl Engine {
     /// # Errors
     /// When the account is wrong or unknown, or nothing can be seen. Failed steps are in the report.
     pub async fn pass(&self, document: &Document, options: &Options) -> Result<Report, PassError> {
+        self.narrow_pass(document, &self.wide(document, options)).await
+    }
+
+    /// What left the document can be deleted only where it is looked for.
+    fn wide(&self, document: &Document, options: &Options) -> Options {
+        Options { everywhere: options.everywhere || document.policy.prune, ..options.clone() }
+    }
+
+    /// The same, looking everywhere only where the options say so: of a daemon's passes not every one does.
+    pub(crate) async fn narrow_pass(&self, document: &Document, options: &Options) -> Result<Report, PassError> {
         self.watcher.on(&Event::PassBegan);
         let began = Instant::now();
         let before = self.cloud.calls().total();
@@ -186,7 +197,7 @@ impl Engine {
         let memory = self.store.load().map_err(PassError::Store)?;
         self.ledger.lock().await.begin_pass(self.timing);
         let mut observation = Observation::default();
-        let failures = self.first_look(document, &account, options, false, &mut observation).await?;
+        let failures = self.first_look(document, &account, options, &memory, false, &mut observation).await?;
         let mut run = Run::new(self, document, options, account, memory, observation, &failures);
         run.doubt_old_intents().await;
         let (plan, passes) = run.converge(began).await;
@@ -226,11 +237,12 @@ impl Engine {
         document: &Document,
         account: &str,
         options: &Options,
+        memory: &Memory,
         patient: bool,
         observation: &mut Observation,
     ) -> Result<BTreeMap<Place, Failure>, PassError> {
         let everywhere = options.everywhere || options.policy.destroy;
-        let mut places = places(document, self.cloud.registry(), everywhere);
+        let mut places = places(document, self.cloud.registry(), everywhere, &memory.regions);
         for attempt in 0.. {
             let failures = self.observe(document, account, &places, observation).await;
             let throttled = failures.iter().filter(|(_, failure)| failure.class == Class::Throttled);

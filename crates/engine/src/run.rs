@@ -45,7 +45,7 @@ pub(crate) struct Run<'a> {
     pub(crate) results: Vec<StepResult>,
     mutations: usize,
     /// True when the stack owned nothing when the pass began.
-    fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 /// What can be done about a plan right now.
@@ -81,6 +81,7 @@ impl<'a> Run<'a> {
             mutations: 0,
             fresh: false,
         };
+        run.memory.regions.extend(document.target.regions.values().cloned());
         let places = run.observation.found.keys().chain(failures.keys()).cloned().collect();
         run.sight(&places, failures);
         run
@@ -92,10 +93,11 @@ impl<'a> Run<'a> {
         let mut rounds = 0;
         let mut looks = 0;
         loop {
+            self.see_the_unseen();
             let plan = engine.plan(self.document, &self.observation, self.options, &self.memory, self.fresh).await;
             rounds += 1;
-            if rounds == 1 && !plan.owns_something && self.observation.unknown.is_empty() {
-                (self.fresh, self.memory.complete) = (true, true);
+            if rounds == 1 && !plan.owns_something {
+                self.begin_fresh();
             }
             self.learn(&plan);
             let event = if rounds == 1 { Event::Found { plan: &plan } } else { Event::Planned { plan: &plan } };
@@ -107,7 +109,9 @@ impl<'a> Run<'a> {
             if !turn.start.is_empty() {
                 looks = 0;
                 let touched = self.apply(&plan, &turn.start).await;
-                self.observe(&touched.union(&self.waiting(&plan)).cloned().collect()).await;
+                // What cannot be seen, a region that is gone say, costs its timeouts at every look: no step that could
+                // start waits for that.
+                self.observe(&touched.union(&self.passing(&plan)).cloned().collect()).await;
                 continue;
             }
             if turn.unconfirmed {
@@ -157,7 +161,7 @@ impl<'a> Run<'a> {
             }
         }
         // A place that could not be seen because of a fault of the moment is looked at again, though not for ever.
-        let unseen = self.in_vain.values().any(|looks| *looks < Timing::ATTEMPTS);
+        let unseen = self.in_vain(plan).any(|(_, looks)| *looks < Timing::ATTEMPTS);
         if plan.holds.iter().any(|hold| hold.reason.passes() || hold.reason == Reason::Unobserved && unseen) {
             turn.wait = Some(turn.wait.unwrap_or_default());
         }
@@ -191,8 +195,39 @@ impl<'a> Run<'a> {
 
     /// The places that have something pending or unseen.
     fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
-        let held = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
-        held.filter_map(|hold| self.place(&hold.address)).chain(self.in_vain.keys().cloned()).collect()
+        let held = plan.holds.iter().filter(|h| h.reason == Reason::Unobserved);
+        let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
+        let unseen =
+            waited_for.flat_map(|address| self.places(address)).chain(self.in_vain(plan).map(|(p, _)| p.clone()));
+        self.passing(plan).into_iter().chain(unseen).collect()
+    }
+
+    /// The places that have something pending.
+    fn passing(&self, plan: &Plan) -> BTreeSet<Place> {
+        let held = plan.holds.iter().filter(|h| h.reason.passes());
+        let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
+        waited_for.flat_map(|address| self.places(address)).collect()
+    }
+
+    /// The places that were looked at in vain and are worth another look: what only a search for what left the
+    /// document needs is, when a deletion waits for it.
+    fn in_vain(&self, plan: &Plan) -> impl Iterator<Item = (&Place, &u32)> {
+        let is_seen = |address: &Address| self.places(address).iter().any(|p| self.observation.found.contains_key(p));
+        let mut unobserved = plan.holds.iter().filter(|hold| hold.reason == Reason::Unobserved);
+        let all = self.options.policy.destroy || unobserved.any(|hold| is_seen(&hold.address));
+        let declared = |place: &Place| {
+            let mut resources = self.document.resources.values();
+            resources.any(|r| r.schema.kind == place.kind && r.region == place.region)
+        };
+        self.in_vain.iter().filter(move |(place, _)| all || declared(place))
+    }
+
+    /// Where an address is: where the document says, or wherever its kind is looked at when it left the document.
+    fn places(&self, address: &Address) -> Vec<Place> {
+        match self.place(address) {
+            Some(place) => vec![place],
+            None => self.observation.found.keys().filter(|place| *place.kind == *address.kind).cloned().collect(),
+        }
     }
 
     pub(crate) fn place(&self, address: &Address) -> Option<Place> {

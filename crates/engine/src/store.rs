@@ -21,6 +21,13 @@ pub struct Memory {
     /// True when it saw all that was ever made: an address that it does not know is new, and not missing.
     #[serde(default)]
     pub complete: bool,
+    /// Where nothing could be seen when that began, as `Kind region`: it holds there once nothing of ours turns out
+    /// to be there.
+    #[serde(default)]
+    pub unseen: BTreeSet<String>,
+    /// The regions that the document has or had, until nothing of ours is left in one that it has no more.
+    #[serde(default)]
+    pub regions: BTreeSet<String>,
 }
 
 /// A create that began, and may have ended.
@@ -112,6 +119,8 @@ mod tests {
             converged: BTreeMap::from([("Vpc/main".into(), digest.into())]),
             intents: BTreeMap::from([("Vpc/next".into(), Intent { nonce: "n".into(), began: 7, known, made: None })]),
             complete: true,
+            unseen: BTreeSet::from(["Vpc eu-west-1".to_owned()]),
+            regions: BTreeSet::from(["eu-west-1".to_owned()]),
         }
     }
 

@@ -25,10 +25,16 @@ impl Timing {
         self.scaled(f64::from(seconds))
     }
 
-    /// The pause before the n-th look at what is pending: 1 s, then longer, 15 s at most. A NAT gateway takes
-    /// one to three minutes and a load balancer as long, so 15 s cost a tenth of the wait at most.
+    /// The pause before the n-th look at what is pending: 1 s, then longer, a minute at most. A NAT gateway takes
+    /// one to three minutes and a load balancer as long, so 15 s cost a tenth of the wait at most; a database that is
+    /// being changed takes ten to thirty, and after five and ten minutes 30 and 60 s are a tenth as well.
     pub fn poll(self, n: u32) -> Duration {
-        self.scaled(f64::from(2u32.saturating_pow(n.min(4))).min(15.0))
+        self.scaled(match n {
+            0..=3 => f64::from(1u32 << n),
+            4..=22 => 15.0,
+            23..=32 => 30.0,
+            _ => 60.0,
+        })
     }
 
     /// The pause before the n-th attempt at a step that failed for the moment: 1 s doubling to 30 s. A new
@@ -53,5 +59,22 @@ impl Timing {
     /// How long steps under way may take after a stop was asked for. Fargate kills after 30 s by default.
     pub fn stop(self) -> Duration {
         Duration::from_secs(25)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_what_is_pending_costs_a_tenth_of_the_wait_at_most() {
+        let timing = Timing::default();
+        let mut waited = Duration::ZERO;
+        for n in 0..200 {
+            let pause = timing.poll(n);
+            assert!(pause >= timing.poll(n.saturating_sub(1)), "the pauses grow");
+            assert!(n < 12 || pause <= waited / 9, "{pause:?} after {waited:?}");
+            waited += pause;
+        }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) async fn cloud(
     let target = &document.target;
     let settings = Settings {
         region: target.regions.get("main").cloned(),
+        others: target.regions.iter().filter(|(alias, _)| *alias != "main").map(|(_, region)| region.clone()).collect(),
         role: target.role.clone(),
         external_id: target.external_id.clone(),
         run: format!("{}-{}", document.stack, document.env),

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_core::graph::live_references;
-use holdfast_core::observed::{Observed, Opaque, Phase};
-use holdfast_core::schema::{Claim, CreateClass, Replace, Schema};
+use holdfast_core::observed::{Observed, Phase};
+use holdfast_core::schema::{CreateClass, Replace, Schema};
 use holdfast_core::value::Value;
-use holdfast_engine::cloud::{Class, Done, Failure, Op, Scope, Wanted};
+use holdfast_engine::cloud::{Class, Done, Failure, Op, Wanted};
 use tokio::time::Instant;
 
 use crate::account::{Thing, Version};
@@ -17,49 +17,6 @@ use crate::sim::{Sim, State, failure};
 const WINDOW: Duration = Duration::from_secs(86_400);
 
 impl Sim {
-    /// What a look of this scope finds, as far as the lag lets it see.
-    pub(crate) fn look(&self, schema: &'static Schema, scope: &Scope) -> Vec<Observed> {
-        let now = Instant::now();
-        let lag = self.lag(schema.kind);
-        let seen = now.checked_sub(lag).unwrap_or(now);
-        let behaviour = self.behaviour(schema.kind);
-        let state = self.lock();
-        let here = |thing: &&Thing| thing.schema.kind == schema.kind && (schema.global || thing.region == scope.region);
-        let mut found: Vec<Observed> = vec![];
-        for thing in state.things.iter().filter(here) {
-            let Some(version) = thing.at(seen).filter(|version| asked(&state, thing, version, scope, now)) else {
-                continue;
-            };
-            let mut status = BTreeMap::from([("arn".to_owned(), Value::Text(thing.arn()))]);
-            let phase = version.phase(seen);
-            if let (Some(attribute), true) = (behaviour.when_ready, matches!(phase, Phase::Ready | Phase::Updating)) {
-                status.insert(attribute.into(), Value::Text(format!("{}.example.com", thing.id)));
-            }
-            if let Replace::Revision { .. } = schema.replace {
-                status.insert("revision".into(), Value::Integer(thing.revision));
-                let family = state.things.iter().filter(here).filter(|t| t.revision < thing.revision);
-                let mut older: Vec<&Thing> =
-                    family.filter(|t| t.at(seen).is_some_and(|v| v.name == version.name)).collect();
-                older.sort_by_key(|t| std::cmp::Reverse(t.revision));
-                status.insert("revisions".into(), Value::List(older.iter().map(|t| t.id.clone().into()).collect()));
-                found.retain(|o| o.name != version.name);
-            }
-            found.push(Observed {
-                region: if schema.global { String::new() } else { thing.region.clone() },
-                id: thing.id.clone(),
-                name: version.name.clone(),
-                spec: version.spec.clone().without_nulls(),
-                status: Value::Map(status),
-                phase,
-                remarks: vec![],
-                tags: version.tags.clone(),
-                scheduled: version.scheduled.clone(),
-                opaque: Opaque::default(),
-            });
-        }
-        found
-    }
-
     /// Does it, or says why not.
     pub(crate) fn effect(
         &self,
@@ -105,7 +62,12 @@ impl Sim {
         {
             return Ok(made.id.clone());
         }
-        let same = state.things.iter().filter(alive).filter(|t| t.at(now).is_some_and(|v| v.name == wanted.name));
+        let key = schema.claim.identity();
+        let is_same = |v: &Version| match key {
+            [] => v.name == wanted.name,
+            key => key.iter().all(|field| v.spec.get(field) == wanted.spec.get(field)),
+        };
+        let same = state.things.iter().filter(alive).filter(|t| t.at(now).is_some_and(is_same));
         if schema.class == CreateClass::Name && same.count() > 0 {
             let message = format!("there is a {} named {} already", schema.kind, wanted.name);
             return Err(failure(operation, Class::NotYet, false, &format!("{}AlreadyExists", schema.kind), message));
@@ -165,10 +127,7 @@ impl Sim {
         present(state, schema, &wanted.spec, operation, now)?;
         let behaviour = self.behaviour(schema.kind);
         let thing = state.find(schema, &live.id, operation, now)?;
-        let phase = thing.at(now).map_or(Phase::Deleting, |v| v.phase(now));
-        if phase != Phase::Ready {
-            return Err(failure(operation, Class::NotYet, false, "IncorrectState", format!("{} is {phase}", live.id)));
-        }
+        takes_changes(thing, operation, now)?;
         let fixed = wanted.changed.iter().find(|c| schema.record.field(c).is_some_and(|f| f.immutable));
         if let Some(fixed) = fixed {
             return Err(failure(
@@ -222,6 +181,9 @@ impl Sim {
         let behaviour = self.behaviour(schema.kind);
         // That it is gone already is a success, as in the AWS drivers.
         let Ok(thing) = state.find(schema, &live.id, operation, now) else { return Ok(Done::default()) };
+        if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+            takes_changes(thing, operation, now)?;
+        }
         // As the driver of security groups does: what names others goes first, so that two can go one after the other.
         let (freed, identities) =
             (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
@@ -309,7 +271,11 @@ fn tag(
     if !schema.claim.is_own() {
         return Err(Failure::terminal(operation, "this kind has no tags"));
     }
-    state.find(schema, &live.id, operation, now)?.change(now, |version| {
+    let thing = state.find(schema, &live.id, operation, now)?;
+    if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+        takes_changes(thing, operation, now)?;
+    }
+    thing.change(now, |version| {
         version.tags.extend(set.clone());
         version.tags.retain(|key, _| !remove.contains(key));
         rename(schema, version);
@@ -317,18 +283,15 @@ fn tag(
     Ok(Done::default())
 }
 
-/// True when a scope asks for it: as narrowly as the narrowest driver, so that nothing is seen by luck.
-fn asked(state: &State, thing: &Thing, version: &Version, scope: &Scope, now: Instant) -> bool {
-    let owned = match thing.schema.claim {
-        Claim::AtCreate | Claim::Intent | Claim::Mark => scope.is_owned(&version.tags),
-        Claim::Parent { field, .. } => version.spec.get(field).and_then(Value::text).is_some_and(|parent| {
-            let parents = state.things.iter().filter(|t| t.is(parent, now));
-            parents.filter_map(|t| t.at(now)).any(|v| scope.is_owned(&v.tags))
-        }),
-    };
-    let named = !thing.schema.naming.tag && scope.is_candidate(&version.name);
-    let by_id = scope.ids.contains(&thing.id) || scope.ids.contains(&thing.arn());
-    owned || named || by_id || !scope.lookups.is_empty()
+/// What AWS is at work on refuses changes.
+fn takes_changes(thing: &Thing, operation: &str, now: Instant) -> Result<(), Failure> {
+    match thing.at(now).map_or(Phase::Deleting, |v| v.phase(now)) {
+        Phase::Ready => Ok(()),
+        phase => {
+            let message = format!("{} is {phase}", thing.id);
+            Err(failure(operation, Class::NotYet, false, "IncorrectState", message))
+        }
+    }
 }
 
 /// Nothing may be left open when a call is made.

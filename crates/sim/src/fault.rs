@@ -78,12 +78,22 @@ pub enum Fault {
 pub struct Rule {
     /// Of which kind; none means any.
     pub kind: Option<String>,
+    /// Of which region; none means any.
+    pub region: Option<String>,
     /// Which calls.
     pub call: Call,
     /// Which of them.
     pub when: When,
     /// How.
     pub fault: Fault,
+}
+
+impl Rule {
+    /// True when it is about such a call.
+    pub(crate) fn is_about(&self, kind: &str, region: &str, call: Call) -> bool {
+        let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        self.call.covers(call) && is(&self.kind, kind) && is(&self.region, region)
+    }
 }
 
 /// On which side of a call's effect a process dies.

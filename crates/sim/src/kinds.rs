@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Record, Registry, Replace, Schema, Spec as _, Tier, no_check};
+use holdfast_core::schema::{
+    Claim, CreateClass, Naming, Record as Fields, Registry, Replace, Schema, Spec as _, Tier, no_check,
+};
 use holdfast_core::types::{Arn, Cidr, Late, Policy, Ref, Scaled};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};
@@ -154,6 +156,30 @@ struct Table {
     groups: Option<BTreeSet<Ref<SecurityGroup>>>,
 }
 
+/// A domain: two may have the same name, one for everybody and one for a network.
+#[derive(Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+struct Zone {
+    /// Whether it is for a network only.
+    #[spec(immutable)]
+    private: Option<bool>,
+}
+
+/// What a domain answers: its name is not its identity.
+#[derive(Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    /// The domain.
+    #[spec(immutable)]
+    zone: Ref<Zone>,
+    /// What is asked.
+    record_name: String,
+    /// What tells it from others of that name.
+    set: Option<String>,
+    /// The answer.
+    value: String,
+}
+
 /// What the cloud alone knows of most kinds.
 #[derive(Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
@@ -184,7 +210,7 @@ struct TaskDefinitionStatus {
     revisions: Vec<String>,
 }
 
-const fn schema(kind: &'static str, record: &'static Record, tier: Tier, class: CreateClass) -> Schema {
+const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, class: CreateClass) -> Schema {
     Schema {
         kind,
         record,
@@ -202,7 +228,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier, class: 
     }
 }
 
-static SCHEMAS: [&Schema; 10] = [
+static SCHEMAS: [&Schema; 12] = [
     &Schema { naming: Naming::TAG, ..schema("Vpc", &Vpc::RECORD, Tier::Network, CreateClass::Lookup) },
     &Schema { naming: Naming::TAG, ..schema("Subnet", &Subnet::RECORD, Tier::Network, CreateClass::Lookup) },
     &schema("SecurityGroup", &SecurityGroup::RECORD, Tier::Network, CreateClass::Name),
@@ -224,6 +250,13 @@ static SCHEMAS: [&Schema; 10] = [
         status: &TableStatus::RECORD,
         ..schema("Table", &Table::RECORD, Tier::Data, CreateClass::Name)
     },
+    &Schema { global: true, claim: Claim::Intent, ..schema("Zone", &Zone::RECORD, Tier::Edge, CreateClass::Token) },
+    &Schema {
+        global: true,
+        claim: Claim::Mark { key: &["zone", "recordName", "set"] },
+        replace: Replace::DeleteFirst,
+        ..schema("Record", &Record::RECORD, Tier::Edge, CreateClass::Name)
+    },
 ];
 
 /// The test kinds.
@@ -233,13 +266,14 @@ const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// How they behave: gateways take a minute and a half, a service twenty seconds to go.
-pub static BEHAVIOURS: [Behaviour; 10] = behaviours(Duration::ZERO);
+/// How they behave: gateways take a minute and a half, a service twenty seconds to go, and a
+/// changed table refuses changes for forty.
+pub static BEHAVIOURS: [Behaviour; 12] = behaviours(Duration::ZERO);
 
 /// The same, with reads that lag eight seconds behind writes: within the ten that the schemas admit.
-pub static LAGGING: [Behaviour; 10] = behaviours(seconds(8));
+pub static LAGGING: [Behaviour; 12] = behaviours(seconds(8));
 
-const fn behaviours(lag: Duration) -> [Behaviour; 10] {
+const fn behaviours(lag: Duration) -> [Behaviour; 12] {
     [
         Behaviour { lag, not_at_create: &["enableDnsHostnames"], ..Behaviour::prompt("Vpc", "vpc") },
         Behaviour { lag, ..Behaviour::prompt("Subnet", "subnet") },
@@ -266,10 +300,13 @@ const fn behaviours(lag: Duration) -> [Behaviour; 10] {
         Behaviour {
             lag,
             pending: seconds(30),
+            updating: seconds(40),
             later: &["class"],
             when_ready: Some("endpoint"),
             ..Behaviour::prompt("Table", "")
         },
+        Behaviour { lag, ..Behaviour::prompt("Zone", "zone") },
+        Behaviour { lag, ..Behaviour::prompt("Record", "record") },
     ]
 }
 

@@ -8,6 +8,7 @@ pub mod behaviour;
 mod effect;
 pub mod fault;
 pub mod kinds;
+mod look;
 mod outside;
 mod sim;
 pub mod stack;

@@ -147,10 +147,10 @@ impl Sim {
     }
 
     /// The fault that strikes a call, if any does.
-    fn struck(&self, kind: &str, call: Call) -> Option<Fault> {
+    fn struck(&self, kind: &str, region: &str, call: Call) -> Option<Fault> {
         let mut struck = None;
         for (rule, count) in &mut self.lock().rules {
-            if rule.call.covers(call) && rule.kind.as_deref().is_none_or(|k| k == kind) {
+            if rule.is_about(kind, region, call) {
                 *count += 1;
                 if struck.is_none() && rule.when.strikes(*count) {
                     struck = Some(rule.fault.clone());
@@ -240,7 +240,9 @@ impl Cloud for Sim {
         self.while_alive().await;
         let operation = format!("Describe{kind}s");
         sleep(LATENCY).await;
-        if let Some((outcome, failure)) = self.struck(kind, Call::Observe).and_then(|fault| told(&fault, &operation)) {
+        if let Some((outcome, failure)) =
+            self.struck(kind, &scope.region, Call::Observe).and_then(|fault| told(&fault, &operation))
+        {
             self.record(kind, &operation, outcome);
             return Err(failure);
         }
@@ -265,7 +267,7 @@ impl Cloud for Sim {
         };
         sleep(LATENCY).await;
         self.maybe_die(number, Side::Before).await;
-        let fault = self.struck(kind, call);
+        let fault = self.struck(kind, region, call);
         let happens = match &fault {
             None | Some(Fault::FailAfter | Fault::Undo(_)) => true,
             Some(Fault::NoReply { effect, .. }) => *effect,

@@ -167,7 +167,13 @@ fn twice_and_throttled() {
             let case = format!("seed {seed}");
             let mut world = World::new(Sim::of_lagging_kinds());
             world.sim.flicker(seed);
-            world.sim.fault(Rule { kind: None, call: Call::Any, when: When::Every(3), fault: Fault::Throttle });
+            world.sim.fault(Rule {
+                kind: None,
+                region: None,
+                call: Call::Any,
+                when: When::Every(3),
+                fault: Fault::Throttle,
+            });
             let side = if seed % 2 == 0 { Side::Before } else { Side::After };
             crash(&mut world, FIRST, seed * 7 % 11 + 1, side, seed % 3 == 0).await;
             crash(&mut world, FIRST, seed * 5 % 13 + 1, side, seed % 4 == 0).await;

@@ -99,7 +99,13 @@ async fn a_changed_document_is_applied_within_seconds_and_a_bad_one_is_not() {
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_sees_nothing_is_not_the_last() {
     let world = World::new(Sim::of_test_kinds());
-    world.sim.fault(Rule { kind: None, call: Call::Observe, when: When::First(1), fault: Fault::Refuse("no".into()) });
+    world.sim.fault(Rule {
+        kind: None,
+        region: None,
+        call: Call::Observe,
+        when: When::First(1),
+        fault: Fault::Refuse("no".into()),
+    });
     beside(&world, &Desk::default(), ONE, sleep(Duration::from_secs(400))).await;
     assert_eq!(team(&world.sim).as_deref(), Some("one"));
 }
@@ -117,7 +123,7 @@ async fn it_stops_at_once_between_passes() {
 async fn it_stops_within_thirty_seconds_of_a_call_that_does_not_answer() {
     let world = World::new(Sim::of_test_kinds());
     let silent = Fault::NoReply { patience: Duration::from_secs(600), effect: true };
-    world.sim.fault(Rule { kind: None, call: Call::Create, when: When::Always, fault: silent });
+    world.sim.fault(Rule { kind: None, region: None, call: Call::Create, when: When::Always, fault: silent });
     world.stop_after(Duration::from_secs(5));
     let began = Instant::now();
     beside(&world, &Desk::default(), ONE, std::future::pending()).await;

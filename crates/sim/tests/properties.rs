@@ -157,7 +157,7 @@ fn is_ours(moment: &Moment, step: &Step, live: &Observed) -> bool {
     let ours = |o: &Observed| o.owner().is_some_and(|owner| owner.stack == "shop" && owner.env == "test");
     let kind = step.deed.as_ref().map_or("", |deed| deed.kind);
     match kinds::REGISTRY.get(kind).expect("a kind").claim {
-        Claim::AtCreate | Claim::Intent | Claim::Mark => ours(live),
+        Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => ours(live),
         Claim::Parent { field, .. } => {
             let parent = live.spec.get(field).and_then(Value::text).unwrap_or_default();
             moment.observation.found.values().flatten().any(|o| o.id == parent && ours(o))

@@ -177,6 +177,10 @@ def create_db_instance_read_replica(moto, self, db_kwargs):
                              "backups, use ModifyDBInstance to set the backup retention period to a non-zero value.")
     if source.status not in USABLE:
         raise RDSClientError("InvalidDBInstanceState", f"DB instance {source.db_instance_identifier} is not in available state.")
+    if source.manage_master_user_password and not source.engine.startswith("sqlserver-"):
+        # "Creating a read replica when the source DB or Multi-AZ DB cluster manages credentials with Secrets Manager": not supported
+        # (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html#rds-secrets-manager-limitations).
+        raise RDSClientError("InvalidDBInstanceState", "A read replica of a DB instance whose master user password RDS manages cannot be created.")
     if source.storage_encrypted and not here and not asked.get("kms_key_id"):
         raise InvalidParameterCombination("Cannot create a cross region unencrypted read replica from encrypted source.")
     if asked.get("kms_key_id") and not source.storage_encrypted:

@@ -33,6 +33,8 @@ impl Rule {
 pub struct Match {
     /// The name the service signs with, as a pattern: `ec2`, `elasticloadbalancing`, `monitoring`.
     pub service: Option<String>,
+    /// The region whose endpoint it goes to. Never that of a service with one endpoint for the whole world.
+    pub region: Option<String>,
     /// The operation, as a pattern: `Create*`, `GET */rrset`.
     pub operation: Option<String>,
     /// Only calls that change something, or only calls that do not.
@@ -40,6 +42,9 @@ pub struct Match {
     /// Which of the calls that fit.
     pub nth: Nth,
 }
+
+/// The services with one endpoint for the whole world.
+const GLOBAL: &[&str] = &["budgets", "cloudfront", "iam", "route53"];
 
 impl Match {
     /// Every call.
@@ -52,6 +57,12 @@ impl Match {
     pub fn calls(pattern: &str) -> Match {
         let (service, operation) = pattern.split_once('.').unwrap_or((pattern, "*"));
         Match { service: Some(service.to_owned()), operation: Some(operation.to_owned()), ..Match::default() }
+    }
+
+    /// The calls that a region answers, as if it were gone. An emulator's endpoint is one for all, so the calls to
+    /// Route 53, IAM and the like are signed for the home region there; AWS answers them elsewhere.
+    pub fn region(region: &str) -> Match {
+        Match { region: Some(region.to_owned()), ..Match::default() }
     }
 
     /// The calls that change something.
@@ -86,6 +97,7 @@ impl Match {
 
     fn fits(&self, call: &Call) -> bool {
         self.service.as_deref().is_none_or(|pattern| glob(pattern, &call.service))
+            && self.region.as_deref().is_none_or(|region| region == call.region && !GLOBAL.contains(&&*call.service))
             && self.operation.as_deref().is_none_or(|pattern| glob(pattern, &call.operation))
             && self.mutating.is_none_or(|mutating| mutating == call.mutating)
     }

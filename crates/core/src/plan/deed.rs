@@ -8,7 +8,7 @@ use super::{Action, Cause, Deed, Step};
 use crate::diff::{Change, merge};
 use crate::digest;
 use crate::document::Resource;
-use crate::observed::{Observed, child_tag};
+use crate::observed::{Observed, Phase, child_tag};
 use crate::op::{Op, Wanted};
 use crate::schema::{Claim, Type};
 use crate::situation::{ChildTag, child_key};
@@ -55,11 +55,11 @@ impl Planner<'_> {
     /// Nothing differs; what is left is to remember it, on its own tags or its parent's.
     pub(super) fn record(&mut self, resource: &Resource, resolved: &Value, live: &Observed) -> Standing {
         // Whose tags, by which kind's calls, and what they should say.
-        let (kind, holder, set, remove) = match resource.schema.claim {
-            Claim::AtCreate | Claim::Intent | Claim::Mark => {
+        let (kind, holder, whose, set, remove) = match resource.schema.claim {
+            Claim::AtCreate | Claim::Intent | Claim::Mark { .. } => {
                 let generation = live.owner().map_or(1, |o| o.generation);
                 let set = self.owner_tags(resource, generation);
-                (resource.schema.kind, live, set, self.stale_tags(resource, live))
+                (resource.schema.kind, live, None, set, self.stale_tags(resource, live))
             }
             Claim::Parent { key, .. } => {
                 let parent = self.situation.parent(resource).filter(|(_, parent)| parent.owner().is_some());
@@ -68,13 +68,18 @@ impl Planner<'_> {
                     return self.settle();
                 };
                 let child = ChildTag { digest: digest::of(resource), key: child_key(key, &live.name, resolved) };
-                (kind, parent, BTreeMap::from([(child_tag(&resource.address), child.value())]), BTreeSet::new())
+                let set = BTreeMap::from([(child_tag(&resource.address), child.value())]);
+                (kind, parent, Some(address), set, BTreeSet::new())
             }
         };
         let set: BTreeMap<String, String> =
             set.into_iter().filter(|(key, value)| holder.tags.get(key) != Some(value)).collect();
         if set.is_empty() && remove.is_empty() {
             return self.settle();
+        }
+        if holder.phase == Phase::Updating {
+            self.await_ready(&resource.address, holder, "what its tags have to say", whose);
+            return Standing::Settled;
         }
         let moved = live.owner().is_some_and(|o| o.address != resource.address.to_string());
         let changes = owner_changes(holder, &set, &remove);

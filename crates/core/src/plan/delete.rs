@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hold::Reason;
+use super::hold::{Hold, Reason};
 use super::planner::{Planner, Standing};
 use super::{Action, Cause, Deed, Step};
 use crate::address::Address;
@@ -193,10 +193,15 @@ impl<'a> Planner<'a> {
     fn delete(&mut self, doomed: Vec<Doomed<'a>>) {
         // Unknown is not absent: what cannot be seen may refer to it.
         let situation = self.situation;
-        let hidden = |one: &Doomed<'_>| situation.unseen.iter().find(|s| can_refer(s.record, one.schema.kind));
-        let (spared, mut doomed): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|one| hidden(one).is_some());
+        let hidden = |one: &Doomed<'_>| {
+            let near = |schema: &Schema, region| schema.global || one.schema.global || region == one.observed.region;
+            let mut unseen = situation.unseen.iter().filter(|(schema, region)| near(schema, *region));
+            unseen.find(|(schema, _)| can_refer(schema.record, one.schema.kind)).map(|(schema, _)| schema.kind)
+        };
+        let doomed = doomed.into_iter().filter(|one| !one.observed.bound);
+        let (spared, mut doomed): (Vec<_>, Vec<_>) = doomed.partition(|one| hidden(one).is_some());
         for one in spared {
-            let kind = hidden(&one).map_or("", |schema| schema.kind);
+            let kind = hidden(&one).unwrap_or_default();
             let message = format!("{} is not deleted while {kind} cannot be seen", one.observed.id);
             self.hold(&one.address, Reason::Unobserved, message, None);
         }
@@ -214,11 +219,20 @@ impl<'a> Planner<'a> {
                 !is_doomed(&doomed, live) && refers(schema, live, one) && self.is_moving(address)
             });
             let users = users.map(|other| other.address.clone()).chain(moving.map(|(address, ..)| address.clone()));
+            // What is on its way out needs it until it is gone.
+            let going = self.going(one).into_iter().map(|(address, _)| address.clone());
+            let users = users.chain(going);
             for user in users.chain(one.after.iter().cloned()).filter(|user| *user != one.address) {
                 // Those that name each other go one after the other; whatever closes the circle is not waited for.
                 if !leads(&edges, &user, &one.address) {
                     edges.entry(one.address.clone()).or_default().insert(user);
                 }
+            }
+        }
+        for (address, id) in doomed.iter().flat_map(|one| self.going(one)).collect::<BTreeMap<_, _>>() {
+            let told = |hold: &Hold| hold.address == *address && hold.reason == Reason::Deleting;
+            if !self.plan.holds.iter().any(told) {
+                self.hold(address, Reason::Deleting, format!("{id} is on its way out"), None);
             }
         }
         for one in doomed {
@@ -227,11 +241,22 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// What is on its way out and still refers to one of the doomed, by address and id. A revision is only a
+    /// description of what could run, and may go before what runs it.
+    fn going(&self, one: &Doomed<'_>) -> Vec<(&'a Address, &'a str)> {
+        let going = self.situation.going.iter().filter(|going| refers(going.schema, going.observed, one));
+        let going = going.filter(|going| going.address != one.address);
+        match one.schema.replace {
+            Replace::Revision { .. } => vec![],
+            _ => going.map(|going| (&going.address, going.observed.id.as_str())).collect(),
+        }
+    }
+
     /// One of the doomed that something refers to which stays as it is, and the address of that.
     fn spared(&self, doomed: &[Doomed<'a>]) -> Option<(usize, Address)> {
         doomed.iter().enumerate().find_map(|(at, one)| {
             let user = self.live().find(|(address, schema, live)| {
-                let needs = refers(schema, live, one) || self.depends(address, live, one);
+                let needs = !live.bound && (refers(schema, live, one) || self.depends(address, live, one));
                 needs && !is_doomed(doomed, live) && !self.is_moving(address)
             });
             user.map(|(address, ..)| (at, address.clone()))

@@ -233,6 +233,10 @@ impl<'a> Planner<'a> {
             return self.wait_for(resource, held);
         }
         if let Some(foreign) = self.situation.adoptable.get(address) {
+            if foreign.phase == Phase::Updating {
+                self.await_ready(address, foreign, "taking it over", None);
+                return Standing::Coming;
+            }
             let set = self.adopted_tags(resource);
             let changes = vec![change("tags.holdfast:address", Value::Null, address.to_string().into())];
             let op = Op::Tag { live: Box::new((*foreign).clone()), set, remove: BTreeSet::new() };
@@ -306,7 +310,7 @@ impl<'a> Planner<'a> {
             return Standing::Settled;
         }
         if live.phase == Phase::Updating {
-            self.hold(address, Reason::Pending, format!("{} refuses changes for now", live.id), None);
+            self.await_ready(address, live, "the change", None);
             return Standing::Coming;
         }
         let in_tags = changes.iter().all(|c| c.field() == "tags");
@@ -329,6 +333,12 @@ impl<'a> Planner<'a> {
         let op = after.is_empty().then(|| self.update(resource, resolved, live, &changes));
         let standing = self.step(resource, Action::Update, cause, changes, after, op);
         if late { Standing::Settled } else { standing }
+    }
+
+    /// Holds what AWS would refuse while it is at work on something: it is looked at until it is ready, not tried.
+    pub(super) fn await_ready(&mut self, address: &Address, live: &Observed, what: &str, holder: Option<Address>) {
+        let message = format!("AWS is at work on {}, which refuses changes for now; {what} waits until then", live.id);
+        self.hold(address, Reason::Pending, message, holder);
     }
 
     pub(super) fn settle(&mut self) -> Standing {

@@ -28,7 +28,7 @@ impl Planner<'_> {
             retained: resource.on_delete() == OnDelete::Retain,
         };
         // AWS takes no empty values everywhere; an unknown origin is no tag. A mark has no room for it.
-        let has_room = |key: &str| resource.schema.claim != Claim::Mark || key != tag::ORIGIN;
+        let has_room = |key: &str| !matches!(resource.schema.claim, Claim::Mark { .. }) || key != tag::ORIGIN;
         owner.tags().into_iter().filter(|(key, value)| !value.is_empty() && has_room(key)).collect()
     }
 
@@ -42,12 +42,20 @@ impl Planner<'_> {
     /// Our tags that are there and say what is no longer so: of children that are in no document and live no
     /// more, that it stays when it need not, and that an edit is held back which the document has no more.
     pub(super) fn stale_tags(&self, resource: &Resource, live: &Observed) -> BTreeSet<String> {
-        let orphaned = |address: &Address| self.situation.orphans.iter().any(|o| o.address == *address);
+        let seen = |address: &Address| {
+            let near = |region: &str| region.is_empty() || live.region.is_empty() || region == live.region;
+            self.situation.seen.iter().any(|place| *place.kind == *address.kind && near(&place.region))
+        };
+        // A kind that nobody looked at tells nothing: this tag is all that is known of what left the document.
+        let remains = |address: &Address| {
+            let mut left = self.situation.orphans.iter().chain(&self.situation.going);
+            left.any(|o| o.address == *address) || !seen(address)
+        };
         let children = live
             .tags
             .keys()
             .filter_map(|key| Some((key, key.strip_prefix(tag::CHILD)?.parse::<Address>().ok()?)))
-            .filter(|(_, address)| !self.document.resources.contains_key(address) && !orphaned(address))
+            .filter(|(_, address)| !self.document.resources.contains_key(address) && !remains(address))
             .map(|(key, _)| key.clone());
         let mut stale: BTreeSet<String> = children.collect();
         if live.tags.contains_key(tag::ROLLBACK)

@@ -10,6 +10,14 @@ use crate::render::Renderer;
 use crate::schema::Schema;
 use crate::value::{Deferred, Value};
 
+/// Whose names a text means: those of the component that a parameter brought it from, then those of the component
+/// whose file it stands in (`${params.size > 0 ? 'monitoring' : null}` reads a parameter, and brings nothing from there).
+pub(crate) type Origins<'a> = [&'a str; 2];
+
+fn namespaces([brought, stands]: Origins<'_>) -> impl Iterator<Item = &str> {
+    outward(brought).chain(outward(stands))
+}
+
 /// What the document has, and what it has not and why.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -59,15 +67,15 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 impl Renderer<'_> {
     /// The resource of a kind that a bare name means; none after the error was reported.
-    pub(crate) fn find(&mut self, kind: &str, name: &str, component: &str, at: &Location) -> Option<Address> {
-        let candidates: Vec<Address> = outward(component).map(|ns| Address::new(kind, &within(ns, name))).collect();
+    pub(crate) fn find(&mut self, kind: &str, name: &str, from: Origins<'_>, at: &Location) -> Option<Address> {
+        let candidates: Vec<Address> = namespaces(from).map(|ns| Address::new(kind, &within(ns, name))).collect();
         if let Some(found) = candidates.iter().find(|address| self.names.resources.contains_key(address)) {
             return Some(found.clone());
         }
         if candidates.iter().any(|address| self.names.is_broken(&address.name)) {
             return None;
         }
-        self.out.push_within(name, self.missing(kind, name, &candidates, component, at));
+        self.out.push_within(name, self.missing(kind, name, &candidates, from[0], at));
         None
     }
 
@@ -76,10 +84,10 @@ impl Renderer<'_> {
         &mut self,
         kind: &str,
         pattern: &str,
-        component: &str,
+        from: Origins<'_>,
         at: &Location,
     ) -> Option<Vec<Address>> {
-        for namespace in outward(component) {
+        for namespace in namespaces(from) {
             let pattern = within(namespace, pattern);
             let of_kind = self.names.resources.keys().filter(|address| &*address.kind == kind);
             let found: Vec<Address> = of_kind.filter(|address| fits(&pattern, &address.name)).cloned().collect();
@@ -151,8 +159,8 @@ impl Renderer<'_> {
             return None;
         }
         match address.name.contains('*') {
-            true => self.find_all(&address.kind, &address.name, component, at),
-            false => self.find(&address.kind, &address.name, component, at).map(|found| vec![found]),
+            true => self.find_all(&address.kind, &address.name, [component, component], at),
+            false => self.find(&address.kind, &address.name, [component, component], at).map(|found| vec![found]),
         }
     }
 

@@ -25,7 +25,7 @@ impl Renderer<'_> {
             }
             Tree::Text(text) => {
                 let name = self.bare(text, kind, &node.at)?;
-                let address = self.find(kind, name, walk.origin, &node.at)?;
+                let address = self.find(kind, name, walk.origins(), &node.at)?;
                 Some(point(address, ty))
             }
             _ => self.foreign(node, kind, attribute, ty, walk.scope),
@@ -36,7 +36,7 @@ impl Renderer<'_> {
     pub(crate) fn references(&mut self, pattern: &str, at: &Location, ty: &Type, walk: Walk<'_>) -> Option<Vec<Value>> {
         let Type::Reference { kind, .. } = *ty else { return None };
         let pattern = self.bare(pattern, kind, at)?;
-        let found = self.find_all(kind, pattern, walk.origin, at)?;
+        let found = self.find_all(kind, pattern, walk.origins(), at)?;
         Some(found.into_iter().map(|address| point(address, ty)).collect())
     }
 

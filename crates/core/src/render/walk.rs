@@ -7,6 +7,7 @@ use crate::expression::{is_deferred, plain_text};
 use crate::load::node::{Key, Node, Tree};
 use crate::load::reader::words;
 use crate::render::Renderer;
+use crate::render::names::Origins;
 use crate::render::scope::Scope;
 use crate::schema::{Field, Presence, Record, Type};
 use crate::value::{Secret, Source, Value};
@@ -22,6 +23,13 @@ pub(crate) struct Walk<'w> {
     pub(crate) field: &'w str,
     /// True for a lookup: nothing is required, nothing has a default.
     pub(crate) lookup: bool,
+}
+
+impl<'w> Walk<'w> {
+    /// Whose names a reference means.
+    pub(crate) fn origins(self) -> Origins<'w> {
+        [self.origin, &self.scope.component]
+    }
 }
 
 impl Renderer<'_> {

@@ -56,6 +56,7 @@ fn seen(ids: &[&str]) -> Observation {
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into(),
         scheduled: BTreeSet::new(),
+        bound: false,
         opaque: Opaque::default(),
     });
     Observation { found: BTreeMap::from([(place(), observed.collect())]), ..Observation::default() }

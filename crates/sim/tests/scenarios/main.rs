@@ -42,6 +42,7 @@ scenarios!(
     create_first,
     data,
     delete_first,
+    deleting,
     depends_on,
     destroy,
     drift,
@@ -49,7 +50,9 @@ scenarios!(
     failed,
     faults,
     fights,
+    identity,
     ignored,
+    last_of_its_kind,
     lookups,
     moved,
     named_replacement,
@@ -67,9 +70,12 @@ scenarios!(
     rollback,
     scheduled,
     sightings,
+    split_horizon,
     stop,
     two_groups,
+    two_regions,
     unknown,
+    updating,
 );
 
 #[test]

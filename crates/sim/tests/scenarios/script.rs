@@ -7,7 +7,7 @@
 //! - `account`: what is really there. `calls`: what the last command called.
 //! - `set WHICH FIELD JSON`, `tag WHICH KEY [VALUE]`, `delete WHICH`, `fail WHICH`, `plant KIND NAME`: somebody else.
 //!   `WHICH` is an id or an address.
-//! - `fault [KIND] CALL WHEN FAULT`, `heal`, `wait SECONDS`, `restart [without store]`, `lag`, `set-account ID`.
+//! - `fault [KIND] [in=REGION] CALL WHEN FAULT`, `heal`, `wait SECONDS`, `restart [without store]`, `lag`, `set-account ID`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -189,10 +189,14 @@ fn options(world: &World, command: &str, words: &[&str]) -> Options {
     world.options(policy, everywhere, Duration::from_secs(patience))
 }
 
-/// `[KIND] CALL WHEN FAULT`, as in `Vpc create first=1 fail-after`.
+/// `[KIND] [in=REGION] CALL WHEN FAULT`, as in `Vpc create first=1 fail-after`.
 fn rule(words: &[&str]) -> Rule {
     let (kind, words) = match words {
         [kind, rest @ ..] if kinds::REGISTRY.get(kind).is_some() => (Some((*kind).to_owned()), rest),
+        words => (None, words),
+    };
+    let (region, words) = match words {
+        [region, rest @ ..] if region.starts_with("in=") => (Some(region[3..].to_owned()), rest),
         words => (None, words),
     };
     let [call, when, fault] = words else { panic!("a fault is `[KIND] CALL WHEN FAULT`") };
@@ -223,5 +227,5 @@ fn rule(words: &[&str]) -> Rule {
         ("undo", s) => Fault::Undo(Duration::from_secs(number(s))),
         (other, _) => panic!("there is no fault `{other}`"),
     };
-    Rule { kind, call, when, fault }
+    Rule { kind, region, call, when, fault }
 }

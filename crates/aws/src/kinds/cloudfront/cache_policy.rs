@@ -62,7 +62,7 @@ pub(crate) struct CacheKey {
 impl Kind for CachePolicy {
     type Status = ();
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Mark;
+    const CLAIM: Claim = Claim::Mark { key: &[] };
     const NAMING: Naming = Naming::limit(128);
     const CLASS: CreateClass = CreateClass::Name;
     const GLOBAL: bool = true;

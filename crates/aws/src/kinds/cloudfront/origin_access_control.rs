@@ -50,7 +50,7 @@ fn sigv4() -> String {
 impl Kind for OriginAccessControl {
     type Status = ();
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Mark;
+    const CLAIM: Claim = Claim::Mark { key: &[] };
     const NAMING: Naming = Naming::limit(64);
     const CLASS: CreateClass = CreateClass::Name;
     const GLOBAL: bool = true;

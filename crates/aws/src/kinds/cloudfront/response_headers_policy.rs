@@ -179,7 +179,7 @@ fn yes() -> bool {
 impl Kind for ResponseHeadersPolicy {
     type Status = ();
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Mark;
+    const CLAIM: Claim = Claim::Mark { key: &[] };
     const NAMING: Naming = Naming::limit(128);
     const CLASS: CreateClass = CreateClass::Name;
     const GLOBAL: bool = true;

@@ -139,7 +139,7 @@ async fn holder(aws: &Aws, live: &Live<ListenerRule>, priority: i32, tags: &Tags
         rules.iter().find(|rule| rule.priority.as_ref() == Some(&priority) && rule.rule_arn != Some(live.id.clone()));
     let Some(arn) = other.and_then(|rule| rule.rule_arn.clone()) else { return Ok(None) };
     let there = tags_of(aws, &Scope::default(), std::slice::from_ref(&arn)).await?.remove(&arn).unwrap_or_default();
-    let same = |key: &str| there.get(key).is_some() && there.get(key) == tags.get(key);
+    let same = |key: &str| there.contains_key(key) && there.get(key) == tags.get(key);
     Ok(Some(arn).filter(|_| same(owner::STACK) && same(owner::ENV)))
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Key {
     /// Whether it can be replicated into other regions; `false` is AWS's default.
     #[spec(immutable)]
     multi_region: Option<Always<bool>>,
-    /// Whether it can be used; `true` is AWS's default. A disabled one keeps its data out of reach until it is enabled.
+    /// Whether it can be used; `true` is AWS's default. A disabled one keeps its data out of reach.
     enabled: Option<Always<bool>>,
     /// Whether AWS makes new material for it regularly; old data stays readable. `false` is AWS's default. Symmetric keys
     /// with material from KMS only (<https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html>).

@@ -220,7 +220,7 @@ mod tests {
         for sent in [&wanted, &bare] {
             let filter = sdk::MetricFilter::builder().log_group_name("/shop").filter_name("errors");
             let told = live(&filter.metric_transformations(transformation(sent)?).build());
-            assert_eq!(told.spec.metric_transformations, [wanted.clone()]);
+            assert_eq!(told.spec.metric_transformations, std::slice::from_ref(&wanted));
             assert_eq!((told.id.as_str(), told.name.as_str()), ("/shop:errors", "errors"));
         }
         Ok(())

@@ -114,7 +114,8 @@ pub(crate) struct DbInstance {
     #[spec(immutable)]
     pub(super) master_username: Option<Always<String>>,
     /// Whether RDS makes the password, keeps it in Secrets Manager and rotates it: better than any other way. The
-    /// secret is `${DbInstance.<name>.masterUserSecretArn}`.
+    /// secret is `${DbInstance.<name>.masterUserSecretArn}`. Such a database can have no replicas, SQL Server's apart
+    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html#rds-secrets-manager-limitations>).
     pub(super) manage_master_user_password: Option<Always<bool>>,
     /// The key of that secret; without one, AWS's own `aws/secretsmanager`. AWS cannot change it while it manages the
     /// password (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>).

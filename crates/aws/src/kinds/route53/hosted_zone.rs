@@ -78,9 +78,8 @@ impl Kind for HostedZone {
         let listed = zones(aws, scope).await?;
         let wanted: Vec<String> = listed.iter().filter(|zone| is_wanted(scope, zone)).map(|z| bare(&z.id)).collect();
         let kind = TagResourceType::Hostedzone;
-        let details = wanted
-            .iter()
-            .map(|id| async move { Ok::<_, Error>(aws.route53.get_hosted_zone().id(id).send().await.or_absent()?) });
+        let details =
+            wanted.iter().map(|id| async move { aws.route53.get_hosted_zone().id(id).send().await.or_absent() });
         let (tags, details) = futures::try_join!(tags(aws, &kind, &wanted), futures::future::try_join_all(details))?;
         let mut found = vec![];
         for (id, detail) in wanted.iter().zip(details) {

@@ -124,7 +124,7 @@ struct Pair {
 impl Kind for RecordSet {
     type Status = RecordSetStatus;
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Mark;
+    const CLAIM: Claim = Claim::Mark { key: &["zone", "recordName", "type", "setIdentifier"] };
     const REPLACE: Replace = Replace::DeleteFirst;
     const NAMING: Naming = Naming::limit(512);
     const CLASS: CreateClass = CreateClass::Name;

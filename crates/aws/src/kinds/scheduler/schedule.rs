@@ -95,7 +95,7 @@ pub(crate) struct ScheduleStatus {
 impl Kind for Schedule {
     type Status = ScheduleStatus;
     const TIER: Tier = Tier::Compute;
-    const CLAIM: Claim = Claim::Mark;
+    const CLAIM: Claim = Claim::Mark { key: &[] };
     const NAMING: Naming = Naming::limit(64);
     const CLASS: CreateClass = CreateClass::Token;
 

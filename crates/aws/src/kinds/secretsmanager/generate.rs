@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::vault::{Plain, uuid};
 
 /// How a value is made. The words are those of GetRandomPassword
-/// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html>), but the value is made here.
+/// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html>),
+/// but the value is made here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Generate {

@@ -154,7 +154,8 @@ fn pending(one: &sdk::Subscription) -> Live<Subscription> {
     let message = format!("{endpoint} has to confirm the subscription; AWS drops it 48 hours after it was made");
     // What Subscribe was given takes effect with the confirmation; until then it cannot be seen.
     let scheduled = attributes(&live.spec).iter().map(Attribute::field).collect();
-    Live { id, status: SubscriptionStatus { arn: None }, scheduled, ..live }.remark("AwaitingConfirmation", message)
+    Live { id, status: SubscriptionStatus { arn: None }, scheduled, bound: true, ..live }
+        .remark("AwaitingConfirmation", message)
 }
 
 fn live(one: &sdk::Subscription, arn: &str, told: &Told) -> Live<Subscription> {

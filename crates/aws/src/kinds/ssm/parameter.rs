@@ -205,7 +205,7 @@ fn live(parameter: &ParameterMetadata, values: &BTreeMap<String, String>, tags: 
     if kind != SECURE && value.is_none() {
         return None;
     }
-    let secure = (kind == SECURE).then(|| content::live(&tags, version)).unwrap_or_default();
+    let secure = if kind == SECURE { content::live(&tags, version) } else { Default::default() };
     let spec = Parameter {
         r#type: kind.to_owned(),
         value,

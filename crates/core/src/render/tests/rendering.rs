@@ -50,6 +50,31 @@ resources:
 }
 
 #[test]
+fn a_name_in_an_expression_that_reads_a_parameter_may_be_the_components_own() {
+    check_all(
+        "
+components:
+  net: { from: ../lib/net.yaml, with: { cidr: 10.0.0.0/16 } }
+",
+        "",
+        &[(
+            "lib/net.yaml",
+            "
+parameters:
+  cidr: { type: string, default: 10.1.0.0/16 }
+resources:
+  Vpc/main: { cidrBlock: \"${params.cidr}\" }
+  SecurityGroup/app: { vpc: \"${params.cidr == '' ? null : 'main'}\" }
+",
+        )],
+        expect![[r#"
+            SecurityGroup/net.app eu-west-1 {"ingress":[],"vpc":"Vpc/net.main.id"}
+            Vpc/net.main eu-west-1 {"cidrBlock":"10.0.0.0/16","enableDnsHostnames":true}
+        "#]],
+    );
+}
+
+#[test]
 fn components_repeat_by_region_and_nest() {
     check_all(
         "
