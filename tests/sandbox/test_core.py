@@ -21,8 +21,8 @@ def test_starts_quickly(server):
     ("ecs", "describe_service_revisions", {"serviceRevisionArns": ["x"]}),  # json 1.1
     ("cloudwatch", "describe_anomaly_detectors", {}),  # cbor
     ("cloudcontrol", "list_resources", {"TypeName": "AWS::Logs::LogGroup"}),  # a service it lacks
-    ("cloudfront", "list_cache_policies", {}),  # rest-xml
-    ("backup", "list_backup_selections", {"BackupPlanId": "x"}),  # rest-json
+    ("cloudfront", "list_streaming_distributions", {}),  # rest-xml
+    ("backup", "list_frameworks", {}),  # rest-json
 ])
 def test_what_is_lacking_says_so(aws, service, call, parameters):
     """Smithy's protocols: an error carries its code; an HTML page is none of them."""
