@@ -235,9 +235,12 @@ type Answer = Arc<dyn Any + Send + Sync>;
 /// The answers of one sweep, by what was asked.
 type Answers = HashMap<String, Arc<OnceCell<Answer>>>;
 
-/// Answers of the running sweep that more than one kind needs: its number, and they.
+/// Answers that more than one kind needs, of the last sweeps: several may be under way.
 #[derive(Default)]
-struct Memo(Mutex<(u64, Answers)>);
+struct Memo(Mutex<BTreeMap<u64, Answers>>);
+
+/// How many sweeps are under way at most, or nearly: of an older one what is asked again is only asked twice.
+const SWEEPS: usize = 8;
 
 impl Aws {
     /// The clients of another region, for what has a side there.
@@ -256,10 +259,11 @@ impl Aws {
     {
         let cell = {
             let mut memo = self.memo.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if memo.0 != scope.sweep {
-                *memo = (scope.sweep, Answers::new());
+            let cell = memo.entry(scope.sweep).or_default().entry(what.to_owned()).or_default().clone();
+            while memo.len() > SWEEPS {
+                memo.pop_first();
             }
-            memo.1.entry(what.to_owned()).or_default().clone()
+            cell
         };
         let answer = cell.get_or_try_init(|| async { ask().await.map(|answer| Arc::new(answer) as Answer) }).await?;
         match answer.clone().downcast::<T>() {

@@ -39,6 +39,8 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     const DATA: bool = false;
     /// True when there is one for all regions.
     const GLOBAL: bool = false;
+    /// True when what refers to it can be made as soon as it is there, before it is ready. `dependsOn` waits all the same.
+    const EARLY: bool = false;
     /// How long a read may lag behind a write. EC2 asks for up to five minutes of patience; seconds are usual.
     const LAG_SECONDS: u32 = 30;
     /// Fields that cannot be observed, and why.
@@ -206,6 +208,7 @@ impl<K: Kind> Of<K> {
         class: K::CLASS,
         data: K::DATA,
         global: K::GLOBAL,
+        early: K::EARLY,
         lag_seconds: K::LAG_SECONDS,
         unobserved: K::UNOBSERVED,
         status: &<K::Status as Spec>::RECORD,

@@ -2,18 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use holdfast_core::digest;
 use holdfast_core::types::ValueFrom;
-use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 
 use crate::error::{Error, Result};
-
-/// Rounds of the hash that makes a version of a value. Versions stand in tags and plans; whoever guesses at a value
-/// pays this much for each guess
-/// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
-const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("it is not 0");
 
 /// What this process has seen of secret values, so that an error of AWS that says one back can be told without it.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -94,10 +88,9 @@ impl fmt::Debug for Vault {
     }
 }
 
+/// Versions stand in tags and plans, where people may guess at values.
 fn version(place: &str, value: &str) -> String {
-    let mut id = [0; 16];
-    pbkdf2::derive(PBKDF2_HMAC_SHA256, ROUNDS, format!("holdfast {place}").as_bytes(), value.as_bytes(), &mut id);
-    uuid(id)
+    uuid(digest::slow(&format!("holdfast {place}"), value))
 }
 
 /// 16 bytes in the form of a UUID: of version 8, "custom" (RFC 9562).

@@ -18,7 +18,7 @@ use crate::store::Intent;
 
 impl Run<'_> {
     /// Writes down which creates and replacements begin, before they do.
-    pub(crate) async fn intend(&mut self, plan: &Plan, start: &[(&Step, &Deed)]) {
+    pub(crate) async fn intend(&mut self, plan: &Plan, start: &[(Step, Deed)]) {
         let began = (self.engine.now)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         for (step, deed) in start {
             let name = step.address.to_string();

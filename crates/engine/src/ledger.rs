@@ -20,6 +20,8 @@ type Key = (Address, String);
 /// The ledger of a process: it outlives a pass.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// When the last look at each place began: windows are judged by that, for a look shows nothing younger.
+    seen: BTreeMap<Place, Instant>,
     made: BTreeMap<Address, Made>,
     doubtful: BTreeMap<Address, Doubt>,
     deleted: BTreeMap<(Place, String), Instant>,
@@ -48,6 +50,7 @@ struct Doubt {
 /// A step that succeeded.
 #[derive(Debug)]
 struct Done {
+    place: Place,
     until: Instant,
     /// How often it was done without once being seen to hold.
     unseen: u32,
@@ -104,11 +107,12 @@ impl Ledger {
     }
 
     /// Records a step that succeeded.
-    pub(crate) fn done(&mut self, step: &Step, lag: Duration) {
+    pub(crate) fn done(&mut self, step: &Step, place: Place, lag: Duration) {
         let now = Instant::now();
         let key = key(step);
         self.failed.remove(&key);
-        let done = self.done.entry(key).or_insert_with(|| Done { until: now, unseen: 0, times: VecDeque::new() });
+        let fresh = || Done { place, until: now, unseen: 0, times: VecDeque::new() };
+        let done = self.done.entry(key).or_insert_with(fresh);
         done.until = now + lag;
         done.unseen += 1;
         done.times.push_back(now);
@@ -154,10 +158,12 @@ impl Ledger {
         }
     }
 
-    /// Marks what this process deleted and reads may still show as being on its way out.
-    pub(crate) fn mark(&mut self, observation: &mut Observation) {
-        let now = Instant::now();
-        self.deleted.retain(|_, until| now < *until);
+    /// Records that a place was looked at, and marks what this process deleted and reads may still show as being on its
+    /// way out.
+    pub(crate) fn seen(&mut self, place: Place, at: Instant, observation: &mut Observation) {
+        self.seen.insert(place, at);
+        let seen = &self.seen;
+        self.deleted.retain(|(place, _), until| is_open(seen, place, *until));
         for (place, id) in self.deleted.keys() {
             for observed in observation.found.get_mut(place).into_iter().flatten() {
                 if observed.id == *id {
@@ -174,9 +180,9 @@ impl Ledger {
 
     /// What must not be planned, given what is now seen.
     pub(crate) fn holds(&mut self, observation: &Observation) -> BTreeMap<Address, Hold> {
-        let now = Instant::now();
-        self.made.retain(|_, made| now < made.until);
-        self.doubtful.retain(|_, doubt| now < doubt.until);
+        let looks = &self.seen;
+        self.made.retain(|_, made| is_open(looks, &made.place, made.until));
+        self.doubtful.retain(|_, doubt| is_open(looks, &doubt.place, doubt.until));
         let there = self.doubtful.iter().filter_map(|(a, doubt)| Some((a.clone(), found(observation, a, doubt)?)));
         there.collect::<Vec<_>>().into_iter().for_each(|(address, id)| self.confirm(&address, id));
         let seen = |made: &Made| {
@@ -216,7 +222,6 @@ impl Ledger {
     /// Learns from a plan: what holds is no longer in doubt, and what comes back unchanged is held.
     /// Returns the holds that the plan has to be made again with.
     pub(crate) fn learn(&mut self, plan: &Plan) -> BTreeMap<Address, Hold> {
-        let now = Instant::now();
         for address in plan.live.iter().filter(|(_, live)| live.converged).map(|(address, _)| address) {
             self.at_work.remove(address);
             self.done.iter_mut().filter(|((of, _), _)| of == address).for_each(|(_, done)| done.unseen = 0);
@@ -224,7 +229,7 @@ impl Ledger {
         let mut holds = BTreeMap::new();
         for step in plan.steps.iter().filter(|step| step.action != Action::Delete) {
             let Some(done) = self.done.get(&key(step)) else { continue };
-            let (reason, message) = if now < done.until {
+            let (reason, message) = if is_open(&self.seen, &done.place, done.until) {
                 (Reason::Settling, "it was changed a moment ago; reads may lag behind".to_owned())
             } else if done.unseen >= 2 {
                 let message = "the same change was made twice and did not take; AWS or somebody else undoes it";
@@ -239,6 +244,11 @@ impl Ledger {
         }
         holds
     }
+}
+
+/// True while the last look at a place may lag behind what happened there.
+fn is_open(seen: &BTreeMap<Place, Instant>, place: &Place, until: Instant) -> bool {
+    seen.get(place).is_none_or(|at| *at < until)
 }
 
 /// The id of what is there of that address and was not before.

@@ -1,5 +1,6 @@
 //! What drives a cloud to what a document says: the port, the pass, the budget, the store.
 
+mod agenda;
 pub mod budget;
 pub mod cloud;
 pub mod daemon;

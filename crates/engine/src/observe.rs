@@ -1,6 +1,6 @@
 //! The look: which places to see, what to ask of each, all of them at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt};
 use holdfast_core::diff::normal;
@@ -9,11 +9,12 @@ use holdfast_core::graph::can_refer;
 use holdfast_core::observed::{Observation, Observed, Place};
 use holdfast_core::schema::{Registry, Schema, Type};
 use holdfast_core::value::Value;
+use tokio::time::Instant;
 
 use crate::cloud::{Cloud, Failure, Scope};
 
-/// How many places are looked at at once: more than any service's connections need, less than a burst.
-const AT_ONCE: usize = 8;
+/// How many places are looked at at once: all of most documents. The budget keeps each service's calls apart.
+pub(crate) const AT_ONCE: usize = 32;
 
 /// One look at several places.
 #[derive(Clone, Copy, Debug)]
@@ -50,37 +51,50 @@ pub(crate) fn places(
     places
 }
 
-/// Looks at these places and puts what it finds in the place of what was known of them. Returns which of them
-/// could not be seen.
+/// What was seen at a place, or why nothing could be.
+pub(crate) struct Seen {
+    pub(crate) place: Place,
+    /// When the look began: it shows nothing that is younger.
+    pub(crate) at: Instant,
+    pub(crate) found: Result<Vec<Observed>, Failure>,
+}
+
+/// Looks at one place.
+pub(crate) async fn look_at(cloud: &dyn Cloud, document: &Document, account: &str, place: Place, sweep: Sweep) -> Seen {
+    let at = Instant::now();
+    let scope = scope(document, account, &place, cloud.schema(place.kind), sweep);
+    let found = cloud.observe(place.kind, &scope).await;
+    Seen { place, at, found }
+}
+
+/// Looks at these places, many at once.
 pub(crate) async fn look(
     cloud: &dyn Cloud,
     document: &Document,
     account: &str,
     places: &BTreeSet<Place>,
     sweep: Sweep,
-    observation: &mut Observation,
-) -> BTreeMap<Place, Failure> {
-    let asks = places.iter().map(|place| async move {
-        let scope = scope(document, account, place, cloud.schema(place.kind), sweep);
-        (place.clone(), cloud.observe(place.kind, &scope).await)
-    });
-    let answers: Vec<_> = stream::iter(asks).buffer_unordered(AT_ONCE).collect().await;
-    let mut failures = BTreeMap::new();
-    for (place, answer) in answers {
-        match answer {
-            Ok(found) => {
-                observation.unknown.remove(&place);
-                observation.found.insert(place, found);
-            }
-            Err(failure) => {
-                // Unknown is not absent: what was found before does not stand for now.
-                observation.found.remove(&place);
-                observation.unknown.insert(place.clone(), failure.to_string());
-                failures.insert(place, failure);
-            }
+) -> Vec<Seen> {
+    let looks = places.iter().map(|place| look_at(cloud, document, account, place.clone(), sweep));
+    stream::iter(looks).buffer_unordered(AT_ONCE).collect().await
+}
+
+/// Puts what was seen in the place of what was known. Returns why nothing could be seen, if so.
+pub(crate) fn merge(seen: Seen, observation: &mut Observation) -> Option<Failure> {
+    let Seen { place, found, .. } = seen;
+    match found {
+        Ok(found) => {
+            observation.unknown.remove(&place);
+            observation.found.insert(place, found);
+            None
+        }
+        Err(failure) => {
+            // Unknown is not absent: what was found before does not stand for now.
+            observation.found.remove(&place);
+            observation.unknown.insert(place, failure.to_string());
+            Some(failure)
         }
     }
-    failures
 }
 
 fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'static Schema>, sweep: Sweep) -> Scope {

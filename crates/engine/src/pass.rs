@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::cloud::{Class, Cloud, Failure};
 use crate::event::{Event, Outcome, StepResult, Watcher};
 use crate::ledger::Ledger;
-use crate::observe::{Sweep, look, places};
+use crate::observe::{Seen, Sweep, look, merge, places};
 use crate::run::Run;
 use crate::store::{Memory, Store};
 use crate::timing::Timing;
@@ -269,11 +269,27 @@ impl Engine {
         places: &BTreeSet<Place>,
         observation: &mut Observation,
     ) -> BTreeMap<Place, Failure> {
-        let number = self.sweep.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-        let sweep = Sweep { number, hints: observation.found.is_empty() };
-        let failures = look(&*self.cloud, document, account, places, sweep, observation).await;
-        self.ledger.lock().await.mark(observation);
+        let sweep = Sweep { hints: observation.found.is_empty(), ..self.next_sweep() };
+        let mut failures = BTreeMap::new();
+        for seen in look(&*self.cloud, document, account, places, sweep).await {
+            let place = seen.place.clone();
+            failures.extend(self.take_in(seen, observation).await.map(|failure| (place, failure)));
+        }
         failures
+    }
+
+    /// A look of its own, later than the first of a pass.
+    pub(crate) fn next_sweep(&self) -> Sweep {
+        let number = self.sweep.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        Sweep { number, hints: false }
+    }
+
+    /// Takes in what was seen of a place, and returns why nothing could be.
+    pub(crate) async fn take_in(&self, seen: Seen, observation: &mut Observation) -> Option<Failure> {
+        let (place, at) = (seen.place.clone(), seen.at);
+        let failure = merge(seen, observation);
+        self.ledger.lock().await.seen(place, at, observation);
+        failure
     }
 
     /// Plans with what the ledger knows. `fresh`: the stack owned nothing when the pass began.

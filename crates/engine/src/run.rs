@@ -1,30 +1,35 @@
-//! One pass under way: plan, start what can start, look again at what that touched, wait for what is pending.
+//! One pass under way: starts each step as soon as what it needs is seen, looks again at what steps touched, and waits
+//! for what is pending, all at the same time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
 use holdfast_core::observed::{Observation, Place};
 use holdfast_core::op::Op;
-use holdfast_core::plan::hold::Reason;
+use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Deed, Plan, Step};
 use holdfast_core::schema::CreateClass;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::agenda::Agenda;
 use crate::cloud::{Class, Done, Failure};
 use crate::event::{Event, Outcome, StepResult};
 use crate::ledger::Verdict;
-use crate::observe::ids;
+use crate::observe::{self, Seen, ids, look_at};
 use crate::pass::{Engine, Options};
 use crate::store::Memory;
 use crate::timing::Timing;
 
 /// How many steps run at once. The budget slows calls down; this bounds what a stop has to wait for.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// How often a throttled call is made again within its step. Looking in between as well would make more calls, and
 /// the same number between two attempts each time, which a service that throttles by count never lets through.
@@ -42,21 +47,36 @@ pub(crate) struct Run<'a> {
     sightings: BTreeMap<(Place, String), u32>,
     /// How often each place that cannot be seen for the moment was looked at in vain.
     in_vain: BTreeMap<Place, u32>,
+    agenda: Agenda,
     pub(crate) results: Vec<StepResult>,
     mutations: usize,
     /// True when the stack owned nothing when the pass began.
     pub(crate) fresh: bool,
 }
 
-/// What can be done about a plan right now.
-#[derive(Default)]
-struct Turn<'p> {
-    start: Vec<(&'p Step, &'p Deed)>,
-    /// The shortest pause after which something may start, and whether there is anything to wait for.
-    wait: Option<Duration>,
-    /// Deletions that need a second sighting.
-    unconfirmed: bool,
+/// The plan in force, with what of it is still to be done.
+struct Turn {
+    plan: Plan,
+    /// What may start, those with the longest chain behind them first.
+    queue: VecDeque<(Step, Deed)>,
+    /// Where a step may start again later.
+    later: Vec<(Place, Instant)>,
+    /// Where something is to be deleted that was seen only once.
+    unconfirmed: BTreeSet<Place>,
+    /// The addresses that a step or a hold waits for.
+    needed: BTreeSet<Address>,
 }
+
+/// A step that ended.
+struct Ended {
+    step: Step,
+    deed: Deed,
+    took: Duration,
+    result: Result<Done, Failure>,
+}
+
+type Steps<'a> = FuturesUnordered<BoxFuture<'a, Ended>>;
+type Looks<'a> = FuturesUnordered<BoxFuture<'a, Seen>>;
 
 impl<'a> Run<'a> {
     pub(crate) fn new(
@@ -77,6 +97,7 @@ impl<'a> Run<'a> {
             observation,
             sightings: BTreeMap::new(),
             in_vain: BTreeMap::new(),
+            agenda: Agenda::new(engine.timing),
             results: vec![],
             mutations: 0,
             fresh: false,
@@ -87,53 +108,61 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Goes on until nothing can start and nothing is worth waiting for.
+    /// Goes on until nothing can start and nothing is worth waiting for. Returns the last plan, and how often it was
+    /// planned.
     pub(crate) async fn converge(&mut self, began: Instant) -> (Plan, usize) {
         let engine = self.engine;
-        let mut rounds = 0;
-        let mut looks = 0;
+        let (mut steps, mut looks) = (Steps::new(), Looks::new());
+        let at_once = Arc::new(Semaphore::new(observe::AT_ONCE));
+        let mut turn = self.plan(true).await;
+        let mut plans = 1;
+        let mut stopping = self.is_stopped();
+        let mut too_late = std::pin::pin!(async {
+            stopped(self.options.stop.clone()).await;
+            sleep(engine.timing.stop()).await;
+        });
         loop {
-            self.see_the_unseen();
-            let plan = engine.plan(self.document, &self.observation, self.options, &self.memory, self.fresh).await;
-            rounds += 1;
-            if rounds == 1 && !plan.owns_something {
-                self.begin_fresh();
+            let mut wake = None;
+            if !stopping {
+                self.start(&mut turn, &mut steps).await;
+                let due = self.due(&turn, began);
+                let idle = steps.is_empty() && looks.is_empty();
+                let places = self.to_look_at(&turn, &due, idle);
+                self.look(&places, &at_once, &mut looks);
+                wake = due.into_values().filter(|at| *at > Instant::now()).min();
+                if let (true, true, Some(at)) = (steps.is_empty(), looks.is_empty(), wake) {
+                    let addresses: Vec<Address> = self.awaited(&turn.plan).map(|hold| hold.address.clone()).collect();
+                    let pause = at.saturating_duration_since(Instant::now());
+                    engine.watcher.on(&Event::Waiting { addresses: &addresses, pause });
+                }
             }
-            self.learn(&plan);
-            let event = if rounds == 1 { Event::Found { plan: &plan } } else { Event::Planned { plan: &plan } };
-            engine.watcher.on(&event);
-            if self.is_stopped() {
-                return (plan, rounds);
+            if steps.is_empty() && stopping {
+                return (self.plan(false).await.plan, plans + 1);
             }
-            let turn = self.turn(&plan).await;
-            if !turn.start.is_empty() {
-                looks = 0;
-                let touched = self.apply(&plan, &turn.start).await;
-                // What cannot be seen, a region that is gone say, costs its timeouts at every look: no step that could
-                // start waits for that.
-                self.observe(&touched.union(&self.passing(&plan)).cloned().collect()).await;
-                continue;
+            if steps.is_empty() && looks.is_empty() && wake.is_none() {
+                return (turn.plan, plans);
             }
-            if turn.unconfirmed {
-                self.observe(&places_of_steps(&plan)).await;
-                continue;
-            }
-            let Some(pause) = turn.wait else { return (plan, rounds) };
-            let pause = pause.max(engine.timing.poll(looks));
-            if began.elapsed() + pause > self.options.patience {
-                return (plan, rounds);
-            }
-            looks += 1;
-            let waits = plan.holds.iter().filter(|h| h.reason.passes() || h.reason == Reason::Unobserved);
-            let addresses: Vec<Address> = waits.map(|h| h.address.clone()).collect();
-            engine.watcher.on(&Event::Waiting { addresses: &addresses, pause });
             tokio::select! {
-                () = sleep(pause) => {}
-                () = stopped(self.options.stop.clone()) => return (plan, rounds),
+                biased;
+                () = stopped(self.options.stop.clone()), if !stopping => stopping = true,
+                () = &mut too_late => return (turn.plan, plans),
+                Some(ended) = steps.next() => {
+                    self.ended(ended).await;
+                    while let Some(Some(ended)) = steps.next().now_or_never() {
+                        self.ended(ended).await;
+                    }
+                    self.save();
+                }
+                Some(seen) = looks.next(), if !stopping => {
+                    self.seen(seen).await;
+                    while let Some(Some(seen)) = looks.next().now_or_never() {
+                        self.seen(seen).await;
+                    }
+                    turn = self.plan(false).await;
+                    plans += 1;
+                }
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
-            let mut places = self.waiting(&plan);
-            places.extend(places_of_steps(&plan));
-            self.observe(&places).await;
         }
     }
 
@@ -141,41 +170,113 @@ impl<'a> Run<'a> {
         *self.options.stop.borrow()
     }
 
-    /// Which steps start now, and what there is to wait for if none does.
-    async fn turn<'p>(&self, plan: &'p Plan) -> Turn<'p> {
-        let ledger = self.engine.ledger.lock().await;
-        let mut turn = Turn::default();
-        let most = self.document.policy.max_mutations;
+    /// Plans, and finds what can be done about it.
+    async fn plan(&mut self, first: bool) -> Turn {
+        let engine = self.engine;
+        self.see_the_unseen();
+        let plan = engine.plan(self.document, &self.observation, self.options, &self.memory, self.fresh).await;
+        if first && !plan.owns_something {
+            self.begin_fresh();
+        }
+        self.learn(&plan);
+        let event = if first { Event::Found { plan: &plan } } else { Event::Planned { plan: &plan } };
+        engine.watcher.on(&event);
+
+        let outdated = self.agenda.outdated();
+        let ledger = engine.ledger.lock().await;
+        let (mut queue, mut later, mut unconfirmed) = (VecDeque::new(), vec![], BTreeSet::new());
         for (step, deed) in plan.startable() {
-            let verdict = ledger.verdict(step);
-            if let (Op::Delete { live }, Verdict::Go) = (&deed.op, &verdict)
-                && self.sightings.get(&(place_of(deed), live.id.clone())).copied().unwrap_or_default() < 2
-            {
-                turn.unconfirmed = true;
+            if outdated.contains(&step.address) {
                 continue;
             }
-            match verdict {
-                Verdict::Go if self.mutations + turn.start.len() < most => turn.start.push((step, deed)),
-                Verdict::Go | Verdict::Never => {}
-                Verdict::Later(pause) => turn.wait = Some(turn.wait.map_or(pause, |w| w.min(pause))),
+            match ledger.verdict(step) {
+                Verdict::Go if self.is_seen_enough(deed) => queue.push_back((step.clone(), deed.clone())),
+                Verdict::Go => unconfirmed = places_of_steps(&plan),
+                Verdict::Later(pause) => later.push((place_of(deed), Instant::now() + pause)),
+                Verdict::Never => {}
             }
         }
-        // A place that could not be seen because of a fault of the moment is looked at again, though not for ever.
-        let unseen = self.in_vain(plan).any(|(_, looks)| *looks < Timing::ATTEMPTS);
-        if plan.holds.iter().any(|hold| hold.reason.passes() || hold.reason == Reason::Unobserved && unseen) {
-            turn.wait = Some(turn.wait.unwrap_or_default());
-        }
-        turn
+        drop(ledger);
+        let waited_for = plan.holds.iter().filter_map(|hold| hold.waits_for.as_ref());
+        let needed = plan.steps.iter().flat_map(|step| &step.after).chain(waited_for).cloned().collect();
+        Turn { plan, queue, later, unconfirmed, needed }
     }
 
-    /// Looks again at these places, unless the process is to stop.
-    async fn observe(&mut self, places: &BTreeSet<Place>) {
-        let failures = tokio::select! {
-            biased;
-            () = stopped(self.options.stop.clone()) => return,
-            failures = self.engine.observe(self.document, &self.account, places, &mut self.observation) => failures,
-        };
-        self.sight(places, &failures);
+    /// A deletion needs two sightings.
+    fn is_seen_enough(&self, deed: &Deed) -> bool {
+        match &deed.op {
+            Op::Delete { live } => self.sightings.get(&(place_of(deed), live.id.clone())).is_some_and(|n| *n >= 2),
+            _ => true,
+        }
+    }
+
+    /// When the places are to be looked at that something is waited for at; those beyond the patience are left out.
+    fn due(&self, turn: &Turn, began: Instant) -> BTreeMap<Place, Instant> {
+        let mut places: BTreeSet<Place> = BTreeSet::new();
+        let outdated = self.agenda.outdated();
+        let awaited = self.awaited(&turn.plan).filter(|hold| !outdated.contains(&hold.address));
+        places.extend(
+            awaited
+                .flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()])
+                .flatten()
+                .flat_map(|a| self.places(a)),
+        );
+        if self.is_unseen_for_now(&turn.plan) {
+            places.extend(self.in_vain(&turn.plan).map(|(place, _)| place.clone()));
+        }
+        let mut due: BTreeMap<Place, Instant> =
+            places.into_iter().map(|place| (place.clone(), self.agenda.due(&place))).collect();
+        for (place, at) in &turn.later {
+            let at = self.agenda.due(place).max(*at);
+            let earliest = due.entry(place.clone()).or_insert(at);
+            *earliest = at.min(*earliest);
+        }
+        due.retain(|place, at| self.agenda.is_free(place) && at.duration_since(began) <= self.options.patience);
+        due
+    }
+
+    /// The holds that a look may end.
+    fn awaited<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Hold> {
+        let unseen = self.is_unseen_for_now(plan);
+        plan.holds.iter().filter(move |hold| hold.reason.passes() || hold.reason == Reason::Unobserved && unseen)
+    }
+
+    /// A place that could not be seen because of a fault of the moment is looked at again, though not for ever.
+    fn is_unseen_for_now(&self, plan: &Plan) -> bool {
+        plan.holds.iter().any(|hold| hold.reason == Reason::Unobserved)
+            && self.in_vain(plan).any(|(_, looks)| *looks < Timing::ATTEMPTS)
+    }
+
+    /// Where to look now: where something is due, where the effect of a step is needed by another, where a deletion
+    /// needs its second sighting; and when nothing else is left to do, wherever a step had an effect.
+    fn to_look_at(&self, turn: &Turn, due: &BTreeMap<Place, Instant>, idle: bool) -> BTreeSet<Place> {
+        let now = Instant::now();
+        let is_needed = |addresses: &BTreeSet<Address>| addresses.iter().any(|address| turn.needed.contains(address));
+        let needed = self.agenda.touched().filter(|(_, addresses)| idle || is_needed(addresses));
+        let due = due.iter().filter(|(_, at)| **at <= now).map(|(place, _)| place);
+        let places = needed.map(|(place, _)| place).chain(due).chain(&turn.unconfirmed);
+        places.filter(|place| self.agenda.is_free(place)).cloned().collect()
+    }
+
+    /// Begins to look at these places. What they share is asked once.
+    fn look(&mut self, places: &BTreeSet<Place>, at_once: &Arc<Semaphore>, looks: &mut Looks<'a>) {
+        self.agenda.look_begins(places);
+        let (engine, document, sweep) = (self.engine, self.document, self.engine.next_sweep());
+        for place in places.iter().cloned() {
+            let (account, at_once) = (self.account.clone(), at_once.clone());
+            looks.push(Box::pin(async move {
+                let _turn = at_once.acquire().await;
+                look_at(&*engine.cloud, document, &account, place, sweep).await
+            }));
+        }
+    }
+
+    /// Takes in what was seen at a place.
+    async fn seen(&mut self, seen: Seen) {
+        let place = seen.place.clone();
+        let failure = self.engine.take_in(seen, &mut self.observation).await;
+        self.agenda.look_ended(&place);
+        self.sight(&BTreeSet::from([place.clone()]), &failure.map(|failure| (place, failure)).into_iter().collect());
     }
 
     /// Counts what was seen at these places, and what could not be.
@@ -191,22 +292,6 @@ impl<'a> Run<'a> {
                 *self.sightings.entry((place.clone(), id.to_owned())).or_default() += 1;
             }
         }
-    }
-
-    /// The places that have something pending or unseen.
-    fn waiting(&self, plan: &Plan) -> BTreeSet<Place> {
-        let held = plan.holds.iter().filter(|h| h.reason == Reason::Unobserved);
-        let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
-        let unseen =
-            waited_for.flat_map(|address| self.places(address)).chain(self.in_vain(plan).map(|(p, _)| p.clone()));
-        self.passing(plan).into_iter().chain(unseen).collect()
-    }
-
-    /// The places that have something pending.
-    fn passing(&self, plan: &Plan) -> BTreeSet<Place> {
-        let held = plan.holds.iter().filter(|h| h.reason.passes());
-        let waited_for = held.flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()]).flatten();
-        waited_for.flat_map(|address| self.places(address)).collect()
     }
 
     /// The places that were looked at in vain and are worth another look: what only a search for what left the
@@ -235,54 +320,29 @@ impl<'a> Run<'a> {
         Some(Place { kind: resource.schema.kind, region: resource.region.clone() })
     }
 
-    /// Carries out these steps, several at once, and returns the places that they touched. After a stop none
-    /// begins, and what is under way has [`Timing::stop`] to end.
-    async fn apply(&mut self, plan: &Plan, start: &[(&Step, &Deed)]) -> BTreeSet<Place> {
-        self.mutations += start.len();
-        self.intend(plan, start).await;
-        let (engine, options) = (self.engine, self.options);
-        let ops: Vec<Op> = start.iter().map(|(step, deed)| self.with_nonce(&deed.op, step)).collect();
-        let running = start.iter().zip(&ops).map(|((step, deed), op)| async move {
-            if *options.stop.borrow() {
-                return None;
-            }
-            let began = Instant::now();
-            engine.watcher.on(&Event::StepBegan { step });
-            let mut result = engine.cloud.apply(deed.kind, &deed.region, op).await;
-            for attempt in 0..THROTTLED {
-                // A throttled call did nothing, so it is safe to make at once what a new look would lead to as well.
-                let throttled = result.as_ref().is_err_and(|f| f.class == Class::Throttled && !f.ambiguous);
-                if !throttled || *options.stop.borrow() {
-                    break;
-                }
-                sleep(engine.timing.retry(attempt)).await;
-                result = engine.cloud.apply(deed.kind, &deed.region, op).await;
-            }
-            Some((*step, *deed, began.elapsed(), result))
-        });
-        let mut running = std::pin::pin!(stream::iter(running).buffer_unordered(AT_ONCE));
-        let mut late = std::pin::pin!(async {
-            stopped(options.stop.clone()).await;
-            sleep(engine.timing.stop()).await;
-        });
-        let mut touched = BTreeSet::new();
-        loop {
-            let ended = tokio::select! {
-                ended = running.next() => ended,
-                () = &mut late => None,
-            };
-            match ended {
-                None => break,
-                Some(None) => {}
-                Some(Some((step, deed, took, result))) => {
-                    touched.insert(place_of(deed));
-                    touched.extend(self.place(&step.address));
-                    self.record(step, deed, took, result).await;
-                }
-            }
+    /// Begins the steps that can start, several at once.
+    async fn start(&mut self, turn: &mut Turn, steps: &mut Steps<'a>) {
+        let left = self.document.policy.max_mutations.saturating_sub(self.mutations);
+        let free = AT_ONCE.saturating_sub(steps.len()).min(left).min(turn.queue.len());
+        let start: Vec<(Step, Deed)> = turn.queue.drain(..free).collect();
+        if start.is_empty() {
+            return;
         }
-        self.save();
-        touched
+        self.mutations += start.len();
+        self.intend(&turn.plan, &start).await;
+        for (step, deed) in start {
+            let touches = [Some(place_of(&deed)), self.place(&step.address)].into_iter().flatten();
+            self.agenda.step_begins(&step.address, touches);
+            let op = self.with_nonce(&deed.op, &step);
+            steps.push(Box::pin(carry_out(self.engine, self.options, step, deed, op)));
+        }
+    }
+
+    /// Takes in what came of a step.
+    async fn ended(&mut self, ended: Ended) {
+        let Ended { step, deed, took, result } = ended;
+        self.agenda.step_ended(&step.address);
+        self.record(&step, &deed, took, result).await;
     }
 
     async fn record(&mut self, step: &Step, deed: &Deed, took: Duration, result: Result<Done, Failure>) {
@@ -293,7 +353,7 @@ impl<'a> Run<'a> {
         let name = step.address.to_string();
         let (outcome, failure) = match result {
             Ok(done) => {
-                ledger.done(step, lag);
+                ledger.done(step, place_of(deed), lag);
                 match (&deed.op, done.id) {
                     (Op::Create(_), Some(id)) => {
                         // The intent stays until reads surely show it: this process may not live to see that.
@@ -338,6 +398,23 @@ impl<'a> Run<'a> {
             error: failure.map(|f| f.to_string()),
         });
     }
+}
+
+/// Carries out a step.
+async fn carry_out(engine: &Engine, options: &Options, step: Step, deed: Deed, op: Op) -> Ended {
+    let began = Instant::now();
+    engine.watcher.on(&Event::StepBegan { step: &step });
+    let mut result = engine.cloud.apply(deed.kind, &deed.region, &op).await;
+    for attempt in 0..THROTTLED {
+        // A throttled call did nothing, so it is safe to make at once what a new look would lead to as well.
+        let throttled = result.as_ref().is_err_and(|f| f.class == Class::Throttled && !f.ambiguous);
+        if !throttled || *options.stop.borrow() {
+            break;
+        }
+        sleep(engine.timing.retry(attempt)).await;
+        result = engine.cloud.apply(deed.kind, &deed.region, &op).await;
+    }
+    Ended { step, deed, took: began.elapsed(), result }
 }
 
 /// Returns once a stop is asked for, and never when nobody is left who could ask.

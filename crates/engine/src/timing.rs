@@ -25,15 +25,14 @@ impl Timing {
         self.scaled(f64::from(seconds))
     }
 
-    /// The pause before the n-th look at what is pending: 1 s, then longer, a minute at most. A NAT gateway takes
-    /// one to three minutes and a load balancer as long, so 15 s cost a tenth of the wait at most; a database that is
-    /// being changed takes ten to thirty, and after five and ten minutes 30 and 60 s are a tenth as well.
+    /// The pause before the n-th look at what is pending: 1 s, then longer, half a minute at most. A NAT gateway takes
+    /// one to three minutes and a load balancer as long, so 15 s cost a tenth of the wait at most; a database takes ten to
+    /// thirty, of which 30 s are less still, and what waits for it is most of a system.
     pub fn poll(self, n: u32) -> Duration {
         self.scaled(match n {
             0..=3 => f64::from(1u32 << n),
             4..=22 => 15.0,
-            23..=32 => 30.0,
-            _ => 60.0,
+            _ => 30.0,
         })
     }
 

@@ -221,6 +221,7 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, class: 
         class,
         data: false,
         global: false,
+        early: false,
         lag_seconds: 10,
         unobserved: &[],
         status: &Known::RECORD,
@@ -246,6 +247,7 @@ static SCHEMAS: [&Schema; 12] = [
         ..schema("ScalingPolicy", &ScalingPolicy::RECORD, Tier::Compute, CreateClass::Name)
     },
     &Schema {
+        early: true,
         data: true,
         status: &TableStatus::RECORD,
         ..schema("Table", &Table::RECORD, Tier::Data, CreateClass::Name)

@@ -129,7 +129,7 @@ async fn at_every_call(second: bool, lose_store: bool) {
                 let made = world.sim.log().into_iter().filter(|call| call.starts_with("Create"));
                 let made = made.collect::<BTreeSet<_>>().len();
                 let wanted = world.document.as_ref().map_or(0, |document| document.resources.len());
-                assert_eq!(made, wanted, "{case}: with the store each is made once");
+                assert_eq!(made, wanted, "{case}: with the store each is made once\n{}", world.sim.log().join("\n"));
             }
             if !died {
                 assert!(n > 10, "{case}: there are few calls");

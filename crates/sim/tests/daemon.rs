@@ -132,14 +132,14 @@ async fn it_stops_within_thirty_seconds_of_a_call_that_does_not_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_begins_no_further_step() {
-    let many: String = (0..40).map(|n| format!("  Role/r{n}: {{}}\n")).collect();
+    let many: String = (0..80).map(|n| format!("  Role/r{n}: {{}}\n")).collect();
     let (desk, many) = (Desk::default(), format!("resources:\n{many}"));
     let world = World::new(Sim::of_test_kinds());
     world.stop_after(Duration::from_millis(50));
     let daemon = beside(&world, &desk, &many, std::future::pending());
     timeout(Duration::from_secs(30), daemon).await.expect("it stops");
     let made = world.sim.things().len();
-    assert!(made > 0 && made <= 16, "{made} of 40 were made: those under way end, and no more begin");
+    assert!(made > 0 && made <= 32, "{made} of 80 were made: those under way end, and no more begin");
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,8 @@ pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) situation: &'a Situation<'a>,
     pub(super) standing: BTreeMap<Address, Standing>,
+    /// Live ones that are no more than there, which is all that what refers to them needs.
+    there: BTreeSet<Address>,
     pub(super) plan: Plan,
     /// What references resolve to: what is live, apart from what a step will give another identity.
     identities: BTreeMap<Address, &'a Observed>,
@@ -53,6 +55,7 @@ impl<'a> Planner<'a> {
             policy,
             situation,
             standing: BTreeMap::new(),
+            there: BTreeSet::new(),
             plan,
             identities,
             owns_something,
@@ -117,15 +120,16 @@ impl<'a> Planner<'a> {
         let mut resolved = match resolve(&resource.address, &resource.spec, &self.identities) {
             Ok(resolved) => resolved,
             // What is still being made may lack the attribute that the expression reads.
-            Err(_) if !coming.is_empty() => {
-                let waits_for = coming.into_iter().next();
-                self.hold(address, Reason::WaitsFor, "it reads what is not known yet", waits_for);
-                return Standing::Coming;
-            }
-            Err(error) => {
-                self.hold(address, Reason::Expression, error.to_string(), None);
-                return Standing::Held;
-            }
+            Err(error) => match coming.into_iter().next().or_else(|| self.unready(resource)) {
+                Some(waits_for) => {
+                    self.hold(address, Reason::WaitsFor, "it reads what is not known yet", Some(waits_for));
+                    return Standing::Coming;
+                }
+                None => {
+                    self.hold(address, Reason::Expression, error.to_string(), None);
+                    return Standing::Held;
+                }
+            },
         };
         let live = self.situation.current.get(address).copied();
         if let Some(live) = live {
@@ -200,6 +204,7 @@ impl<'a> Planner<'a> {
         for (address, late) in resource.references() {
             match self.standing.get(&address) {
                 _ if late => {}
+                _ if self.there.contains(&address) && !resource.depends_on.contains(&address) => {}
                 Some(Standing::Settled) => {}
                 Some(Standing::Coming) => {
                     coming.insert(address);
@@ -208,6 +213,12 @@ impl<'a> Planner<'a> {
             }
         }
         (coming, held)
+    }
+
+    /// The first that it refers to and that is no more than there.
+    fn unready(&self, resource: &Resource) -> Option<Address> {
+        let references = resource.references().into_keys();
+        references.filter(|a| self.standing.get(a) == Some(&Standing::Coming)).find(|a| self.there.contains(a))
     }
 
     fn wait_for(&mut self, resource: &Resource, held: Address) -> Standing {
@@ -270,6 +281,9 @@ impl<'a> Planner<'a> {
         held: Option<Address>,
     ) -> Standing {
         let address = &resource.address;
+        if resource.schema.early && !matches!(live.phase, Phase::Failed | Phase::Deleting) {
+            self.there.insert(address.clone());
+        }
         match live.phase {
             Phase::Pending => {
                 self.hold(address, Reason::Pending, format!("{} is not ready yet", live.id), None);
@@ -322,6 +336,7 @@ impl<'a> Planner<'a> {
             return self.step(resource, Action::Update, cause, changes, coming, op);
         }
         if changes.iter().any(|c| c.immutable) {
+            self.there.remove(address);
             return self.replace(resource, resolved, live, cause, changes, coming);
         }
         // Nothing is sent while a part of it is unknown: a set sent without it would take it away.

@@ -62,6 +62,19 @@ fn seen(ids: &[&str]) -> Observation {
     Observation { found: BTreeMap::from([(place(), observed.collect())]), ..Observation::default() }
 }
 
+/// A look, now.
+fn look(ledger: &mut Ledger, ids: &[&str]) -> Observation {
+    let mut observation = seen(ids);
+    ledger.seen(place(), Instant::now(), &mut observation);
+    observation
+}
+
+/// What is held after a look.
+fn held(ledger: &mut Ledger, ids: &[&str]) -> Vec<Reason> {
+    let observation = look(ledger, ids);
+    reasons(&ledger.holds(&observation))
+}
+
 fn reasons(holds: &BTreeMap<Address, Hold>) -> Vec<Reason> {
     holds.values().map(|hold| hold.reason).collect()
 }
@@ -74,25 +87,27 @@ fn failure(class: Class) -> Failure {
 async fn what_was_made_is_not_made_again_while_reads_may_lag() {
     let mut ledger = Ledger::default();
     ledger.made(&main(), place(), "vpc-1".into(), LAG);
-    assert_eq!(reasons(&ledger.holds(&seen(&[]))), [Reason::Settling]);
-    assert_eq!(reasons(&ledger.holds(&seen(&["vpc-1"]))), []);
-    assert_eq!(reasons(&ledger.holds(&seen(&[]))), [Reason::Settling], "seen once, and not at the next look");
+    assert_eq!(held(&mut ledger, &[]), [Reason::Settling]);
+    assert_eq!(held(&mut ledger, &["vpc-1"]), []);
+    assert_eq!(held(&mut ledger, &[]), [Reason::Settling], "seen once, and not at the next look");
+    let early = seen(&[]);
     sleep(LAG).await;
-    assert_eq!(reasons(&ledger.holds(&seen(&[]))), [], "past the window it is gone");
+    assert_eq!(reasons(&ledger.holds(&early)), [Reason::Settling], "the last look was within the window");
+    assert_eq!(held(&mut ledger, &[]), [], "past the window it is gone");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_doubtful_create_is_looked_for_until_it_is_seen_or_its_window_is_past() {
     let mut ledger = Ledger::default();
     ledger.doubt(&main(), place(), BTreeSet::from(["vpc-1".into()]), LAG);
-    assert_eq!(reasons(&ledger.holds(&seen(&["vpc-1"]))), [Reason::AmbiguousCreate], "that one was there before");
-    assert_eq!(reasons(&ledger.holds(&seen(&["vpc-1", "vpc-2"]))), []);
+    assert_eq!(held(&mut ledger, &["vpc-1"]), [Reason::AmbiguousCreate], "that one was there before");
+    assert_eq!(held(&mut ledger, &["vpc-1", "vpc-2"]), []);
     ledger.doubt(&main(), place(), BTreeSet::new(), LAG);
     assert!(!ledger.found(&Plan::default()));
     assert!(ledger.found(&converged("vpc-3")), "without owner tags the plan tells");
     ledger.doubt(&main(), place(), BTreeSet::new(), LAG);
     sleep(LAG).await;
-    assert_eq!(reasons(&ledger.holds(&seen(&[]))), []);
+    assert_eq!(held(&mut ledger, &[]), []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,15 +115,13 @@ async fn what_was_deleted_is_on_its_way_out_while_reads_may_lag() {
     let mut ledger = Ledger::default();
     ledger.deleted(place(), "vpc-1".into(), LAG);
     ledger.deleted(place(), "old-2".into(), LAG);
-    let mut observation = seen(&["vpc-1", "vpc-2"]);
-    ledger.mark(&mut observation);
+    let observation = look(&mut ledger, &["vpc-1", "vpc-2"]);
     let phases: Vec<Phase> = observation.found[&place()].iter().map(|o| o.phase).collect();
     assert_eq!(phases, [Phase::Deleting, Phase::Ready]);
     let left = observation.found[&place()][1].status.get("revisions").cloned();
     assert_eq!(left, Some(Value::List(vec!["old-1".into()])));
     sleep(LAG).await;
-    let mut observation = seen(&["vpc-1"]);
-    ledger.mark(&mut observation);
+    let observation = look(&mut ledger, &["vpc-1"]);
     assert_eq!(observation.found[&place()][0].phase, Phase::Ready, "it is still there: the deletion did not take");
 }
 
@@ -118,9 +131,10 @@ async fn the_same_change_twice_in_vain_is_stalled_for_an_hour() {
     let step = step(Action::Update, "big");
     for _ in 0..2 {
         assert!(ledger.learn(&plan_with(step.clone())).is_empty());
-        ledger.done(&step, LAG);
+        ledger.done(&step, place(), LAG);
         assert_eq!(reasons(&ledger.learn(&plan_with(step.clone()))), [Reason::Settling]);
         sleep(LAG).await;
+        look(&mut ledger, &[]);
     }
     assert_eq!(reasons(&ledger.learn(&plan_with(step.clone()))), [Reason::Stalled]);
     let other = self::step(Action::Update, "small");
@@ -137,11 +151,13 @@ async fn a_change_that_holds_and_comes_back_five_times_an_hour_is_a_fight() {
     for _ in 0..Timing::MENDS_AN_HOUR {
         sleep(Duration::from_secs(300)).await;
         ledger.begin_pass(TIMING);
+        look(&mut ledger, &["vpc-1"]);
         assert!(ledger.learn(&plan_with(step.clone())).is_empty());
-        ledger.done(&step, LAG);
+        ledger.done(&step, place(), LAG);
         ledger.learn(&converged("vpc-1"));
     }
     sleep(Duration::from_secs(300)).await;
+    look(&mut ledger, &["vpc-1"]);
     assert_eq!(reasons(&ledger.learn(&plan_with(step.clone()))), [Reason::Stalled]);
     sleep(Duration::from_secs(2400)).await;
     ledger.begin_pass(TIMING);

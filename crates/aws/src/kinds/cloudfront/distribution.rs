@@ -164,6 +164,8 @@ struct Raw(sdk::DistributionConfig, Option<String>);
 impl Kind for Distribution {
     type Status = DistributionStatus;
     const TIER: Tier = Tier::Edge;
+    /// It has its ARN and its domain name from the start: bucket policies and records can name it.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Token;
     const GLOBAL: bool = true;

@@ -128,6 +128,8 @@ const KEYS: [&str; 19] = [
 impl Kind for LoadBalancer {
     type Status = LoadBalancerStatus;
     const TIER: Tier = Tier::Compute;
+    /// It has its ARN and its DNS name from the start, and takes listeners while it is being provisioned.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::limit(32);
     const CLASS: CreateClass = CreateClass::Name;
 

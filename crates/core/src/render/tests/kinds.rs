@@ -144,6 +144,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         class: CreateClass::Lookup,
         data: false,
         global: false,
+        early: false,
         lag_seconds: 300,
         unobserved: &[],
         status: &STATUS,
