@@ -25,14 +25,13 @@ impl Timing {
         self.scaled(f64::from(seconds))
     }
 
-    /// The pause before the n-th look at what is pending: 1 s, then longer, half a minute at most. A NAT gateway takes
-    /// one to three minutes and a load balancer as long, so 15 s cost a tenth of the wait at most; a database takes ten to
-    /// thirty, of which 30 s are less still, and what waits for it is most of a system.
+    /// The pause before the n-th look at what is pending: 1 s doubling to 15 s. A NAT gateway takes one to three
+    /// minutes and a load balancer as long, so that this costs a tenth of the wait at most; of a database's ten to thirty
+    /// minutes it is nearly nothing, and what waits for a database is most of a system.
     pub fn poll(self, n: u32) -> Duration {
         self.scaled(match n {
             0..=3 => f64::from(1u32 << n),
-            4..=22 => 15.0,
-            _ => 30.0,
+            _ => 15.0,
         })
     }
 
