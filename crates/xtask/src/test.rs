@@ -35,6 +35,7 @@ pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
         "test",
         "--quiet",
         "--workspace",
+        "--no-fail-fast",
         "--exclude",
         "holdfast-core",
         "--exclude",
