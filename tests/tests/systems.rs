@@ -63,7 +63,7 @@ fn environment(system: &System) {
     let figures = Figures { resources, sweep, mutating, reads };
     let row = format!(
         "| {name} | {} | {sweep} | {mutating} | {reads} | {polls} | {} | {seconds:.1} s |",
-        figures.resources, converged["passes"]
+        figures.resources, converged["plans"]
     );
     note(&MEASURED, &name, row);
 
@@ -175,7 +175,7 @@ fn main() {
     let conclusion = libtest_mimic::run(&arguments, trials);
     print(
         &MEASURED,
-        "| environment | resources | calls a sweep | to create: changes | reads | polls | passes | wall clock |",
+        "| environment | resources | calls a sweep | to create: changes | reads | polls | plans | wall clock |",
     );
     print(&SIZES, "| from | to | steps in place | replaced once granted | held before |");
     conclusion.exit();

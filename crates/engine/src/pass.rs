@@ -1,4 +1,4 @@
-//! The pass: observe, plan, apply what can start, and again, until nothing can start.
+//! The pass: observes, plans, applies what can start and looks again, until nothing can start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -84,8 +84,8 @@ pub struct Report {
     pub converged: bool,
     /// True when it was cut short by a stop.
     pub stopped: bool,
-    /// How often it was observed, planned and applied.
-    pub passes: usize,
+    /// How often it was planned anew, with what was seen meanwhile.
+    pub plans: usize,
     /// What each step came to, in order of their ends.
     pub results: Vec<StepResult>,
     /// What is left to do.
@@ -200,7 +200,7 @@ impl Engine {
         let failures = self.first_look(document, &account, options, &memory, false, &mut observation).await?;
         let mut run = Run::new(self, document, options, account, memory, observation, &failures);
         run.doubt_old_intents().await;
-        let (plan, passes) = run.converge(began).await;
+        let (plan, plans) = run.converge(began).await;
         let stopped = *options.stop.borrow();
         // What cannot be seen cannot be known to be gone.
         let all_seen = !options.policy.destroy || run.observation.unknown.is_empty();
@@ -211,7 +211,7 @@ impl Engine {
             env: document.env.clone(),
             converged,
             stopped,
-            passes,
+            plans,
             results: run.results,
             plan,
             calls: self.cloud.calls().total() - before,

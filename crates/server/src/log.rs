@@ -128,12 +128,12 @@ impl Watcher for Log {
             }
             event::Event::PassEnded { report } => {
                 let (result, seconds) = (result(report), report.seconds);
-                let (rounds, calls, holds) = (report.passes, report.calls, report.plan.holds.len());
+                let (plans, calls, holds) = (report.plans, report.calls, report.plan.holds.len());
                 let steps = report.results.len();
                 if result == "failed" {
-                    warn!(target: "holdfast::pass", stack, env, result, seconds, rounds, steps, holds, awsCalls = calls, "pass");
+                    warn!(target: "holdfast::pass", stack, env, result, seconds, plans, steps, holds, awsCalls = calls, "pass");
                 } else {
-                    info!(target: "holdfast::pass", stack, env, result, seconds, rounds, steps, holds, awsCalls = calls, "pass");
+                    info!(target: "holdfast::pass", stack, env, result, seconds, plans, steps, holds, awsCalls = calls, "pass");
                 }
             }
             event::Event::Reloaded { error: None } => {

@@ -53,7 +53,7 @@ pub(super) fn print(report: &Report, output: Output) -> anyhow::Result<()> {
                 (_, true) => "Stopped before it converged",
                 _ => "Not converged",
             };
-            anstream::println!("{word} after {} rounds in {:.1} s.", report.passes, report.seconds);
+            anstream::println!("{word} after {} steps in {:.1} s.", report.results.len(), report.seconds);
         }
     }
     Ok(())

@@ -67,7 +67,7 @@ fn a_drift_event_is_one_line_when_it_is_found_and_one_when_it_is_over() {
             {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"mapPublicIpOnLaunch,tags.team","from":"{\"mapPublicIpOnLaunch\":true,\"tags.team\":\"x\"}","to":"{\"mapPublicIpOnLaunch\":false,\"tags.team\":\"y\"}","cause":"drift","done":"found","target":"holdfast::drift"}
             {"level":"INFO","message":"step","stack":"mashroom","env":"prod","address":"Subnet/a","action":"update","cause":"drift","outcome":"done","seconds":0.3,"target":"holdfast::step"}
             {"level":"INFO","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"mapPublicIpOnLaunch,tags.team","from":"{\"mapPublicIpOnLaunch\":true,\"tags.team\":\"x\"}","to":"{\"mapPublicIpOnLaunch\":false,\"tags.team\":\"y\"}","cause":"drift","done":"mended","target":"holdfast::drift"}
-            {"level":"INFO","message":"pass","stack":"mashroom","env":"prod","result":"converged","seconds":3.5,"rounds":2,"steps":1,"holds":0,"awsCalls":45,"target":"holdfast::pass"}
+            {"level":"INFO","message":"pass","stack":"mashroom","env":"prod","result":"converged","seconds":3.5,"plans":2,"steps":1,"holds":0,"awsCalls":45,"target":"holdfast::pass"}
         "#]],
     );
 }
@@ -108,7 +108,7 @@ fn failures_say_why() {
         expect![[r#"
             {"level":"WARN","message":"step","stack":"mashroom","env":"prod","address":"Subnet/a","action":"update","cause":"edit","outcome":"retry","seconds":0.3,"error":"ec2.ModifySubnetAttribute: an internal error has occurred (InternalError)","target":"holdfast::step"}
             {"level":"ERROR","message":"step","stack":"mashroom","env":"prod","address":"Subnet/a","action":"update","cause":"edit","outcome":"failed","seconds":0.3,"error":"ec2.ModifySubnetAttribute: an internal error has occurred (InternalError)","target":"holdfast::step"}
-            {"level":"WARN","message":"pass","stack":"mashroom","env":"prod","result":"failed","seconds":3.5,"rounds":2,"steps":1,"holds":1,"awsCalls":45,"target":"holdfast::pass"}
+            {"level":"WARN","message":"pass","stack":"mashroom","env":"prod","result":"failed","seconds":3.5,"plans":2,"steps":1,"holds":1,"awsCalls":45,"target":"holdfast::pass"}
             {"level":"ERROR","message":"pass","stack":"mashroom","env":"prod","result":"error","error":"nothing could be observed, so nothing was done: ec2.DescribeVpcs: no route to host","target":"holdfast::pass"}
             {"level":"ERROR","message":"the document changed and cannot be used; the last good one stays","stack":"mashroom","env":"prod","error":"stack.yaml:3:5: unknown field `cidr`","target":"holdfast::document"}
         "#]],

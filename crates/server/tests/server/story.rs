@@ -151,7 +151,7 @@ impl Story {
             env: "prod".into(),
             converged: self.0.is_converged(),
             stopped: false,
-            passes: 2,
+            plans: 2,
             results,
             plan: self.0.clone(),
             calls: 45,
