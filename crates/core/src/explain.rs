@@ -139,6 +139,7 @@ fn facts(schema: &Schema) -> Vec<(&'static str, String)> {
     let replaced = match schema.replace {
         Replace::CreateFirst => "the new one first, then the old one goes".to_owned(),
         Replace::DeleteFirst => "the old one first: two cannot be there at once".to_owned(),
+        Replace::ByName => "the new one first where its name changes; else the old one first".to_owned(),
         Replace::Revision { keep } => format!("never: every change is a new revision; the last {keep} stay"),
     };
     let deleted = match schema.data {

@@ -167,6 +167,12 @@ pub(crate) fn plain_text(value: &Value) -> String {
     }
 }
 
+/// A number from an expression as the whole number that it is.
+#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small enough")]
+pub(crate) fn whole(n: f64) -> Option<Value> {
+    (n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0).then_some(Value::Integer(n as i64))
+}
+
 /// CEL's standard library, without optional values: one way to say that something is absent is enough.
 static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(false)));
 

@@ -240,7 +240,7 @@ fn lifecycle() -> Json {
 fn kind(schema: &Schema) -> Json {
     let mut properties = fields(schema.record);
     let words = json!({
-        "name": described(json!({ "type": ["string", "null"], "maxLength": schema.naming.limit }), "Its physical name, when the default will not do."),
+        "name": described(or_expression(&json!({ "type": ["string", "null"], "maxLength": schema.naming.limit })), "Its physical name, when the default will not do."),
         "lifecycle": reference("lifecycle"),
         "forEach": for_each(),
         "when": when(),

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod document;
 pub mod explain;
 pub mod expression;
+mod fit;
 pub mod graph;
 pub mod json_schema;
 pub mod load;

@@ -4,6 +4,7 @@ mod deed;
 mod delete;
 mod difference;
 pub mod hold;
+mod kept;
 mod planner;
 mod replace;
 mod tags;

@@ -314,6 +314,8 @@ pub enum Replace {
     CreateFirst,
     /// The old one first: two cannot be there at once.
     DeleteFirst,
+    /// The new one first where it gets another name, and else the old one: two of one name cannot be there at once.
+    ByName,
     /// A change of any field registers a new revision; the last `keep` stay.
     Revision {
         /// How many revisions stay, the newest included.

@@ -285,7 +285,9 @@ fn match_by_parent<'a>(
     found: &'a [Observed],
     situation: &mut Situation<'a>,
 ) {
-    let Ok(spec) = resolve(&resource.address, &resource.spec, &situation.current) else { return };
+    let Ok(spec) = resolve(&resource.address, resource.schema.record, &resource.spec, &situation.current) else {
+        return;
+    };
     let (Some(parent), key_of_ours) = (spec.get(field).and_then(Value::text), child_key(key, &resource.name, &spec))
     else {
         // Its parent is not there, so neither is it.

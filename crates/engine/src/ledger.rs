@@ -143,9 +143,7 @@ impl Ledger {
     /// Whether a step may start now.
     pub(crate) fn verdict(&self, step: &Step) -> Verdict {
         let key = key(step);
-        let vain = self.done.get(&key).is_some_and(|done| done.unseen >= 2);
         match self.failed.get(&key) {
-            _ if vain && step.action == Action::Delete => Verdict::Never,
             Some(failed) if failed.attempts >= Timing::ATTEMPTS => Verdict::Never,
             // A deletion is tried once, since much can be deleted whatever AWS is doing to it. What refused is looked
             // at until it is ready, and not tried.
@@ -243,6 +241,33 @@ impl Ledger {
             holds.insert(step.address.clone(), hold(&step.address, reason, message));
         }
         holds
+    }
+
+    /// Holds the deletions that were made twice and did not take, and what comes after them.
+    pub(crate) fn give_up(&self, mut plan: Plan) -> Plan {
+        let in_vain = |step: &Step| {
+            step.action == Action::Delete && self.done.get(&key(step)).is_some_and(|done| done.unseen >= 2)
+        };
+        let message = "it was deleted twice and is still there; look for what keeps it, and delete it by hand";
+        while let Some(at) = plan.steps.iter().position(in_vain) {
+            let step = plan.steps.remove(at);
+            plan.holds.push(hold(&step.address, Reason::Stalled, message.to_owned()));
+            let mut stays = vec![step.address];
+            while let Some(first) = stays.pop() {
+                if plan.steps.iter().any(|step| step.address == first) {
+                    continue;
+                }
+                for step in plan.steps.extract_if(.., |step| step.after.contains(&first)) {
+                    let waits_for = Some(first.clone());
+                    let message = format!("it comes after {first}, which is held");
+                    let waits = Hold { waits_for, ..hold(&step.address, Reason::WaitsFor, message) };
+                    plan.holds.push(waits);
+                    stays.push(step.address);
+                }
+            }
+        }
+        plan.holds.sort_by(|a, b| a.address.cmp(&b.address));
+        plan
     }
 }
 

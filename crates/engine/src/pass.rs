@@ -319,9 +319,9 @@ impl Engine {
         }
         let learned = ledger.learn(&first);
         if learned.is_empty() {
-            return first;
+            return ledger.give_up(first);
         }
         policy.holds.extend(learned);
-        plan(document, observation, &policy, kinds)
+        ledger.give_up(plan(document, observation, &policy, kinds))
     }
 }

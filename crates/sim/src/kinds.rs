@@ -252,7 +252,12 @@ static SCHEMAS: [&Schema; 12] = [
         status: &TableStatus::RECORD,
         ..schema("Table", &Table::RECORD, Tier::Data, CreateClass::Name)
     },
-    &Schema { global: true, claim: Claim::Intent, ..schema("Zone", &Zone::RECORD, Tier::Edge, CreateClass::Token) },
+    &Schema {
+        global: true,
+        claim: Claim::Intent,
+        replace: Replace::ByName,
+        ..schema("Zone", &Zone::RECORD, Tier::Edge, CreateClass::Token)
+    },
     &Schema {
         global: true,
         claim: Claim::Mark { key: &["zone", "recordName", "set"] },

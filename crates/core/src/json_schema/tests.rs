@@ -39,7 +39,9 @@ fn documents_pass() {
             },
             "SecurityGroup/b": { "vpc": { "stack": "x", "name": "y" } },
             "Role/r": { "assumeRolePolicyDocument": { "Statement": [] }, "policies": { "a": "{}", "b": {} } },
-            "Service/s": { "subnets": ["a-*"], "environment": { "A": "a", "B": null }, "role": { "arn": "arn:…" }, "cpu": 1.5 },
+            "Service/s": { "subnets": ["a-*"], "environment": { "A": "a", "B": null }, "role": { "arn": "arn:…" }, "cpu": 1.5,
+                // Longer than a name may be, and its value is not.
+                "name": "${params.first}-${params.second}-${params.third}" },
         },
     });
     assert_eq!(refused("Stack", stack), NOTHING);
@@ -74,6 +76,10 @@ fn mistakes_are_refused() {
     assert_eq!(
         refused("Stack", service(json!({ "subnets": [], "lifecycle": { "replace": true } }))),
         ["/spec/resources/Service~1s/lifecycle/replace"]
+    );
+    assert_eq!(
+        refused("Stack", service(json!({ "subnets": [], "name": "a-name-that-is-much-too-long-for-a-service" }))),
+        ["/spec/resources/Service~1s/name"]
     );
     assert_eq!(refused("Environment", json!({ "patches": {} })), ["/spec"]);
     assert_eq!(

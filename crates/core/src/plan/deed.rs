@@ -11,7 +11,7 @@ use crate::document::Resource;
 use crate::observed::{Observed, Phase, child_tag};
 use crate::op::{Op, Wanted};
 use crate::schema::{Claim, Type};
-use crate::situation::{ChildTag, child_key};
+use crate::situation::{ChildTag, Orphan, child_key};
 use crate::value::Value;
 
 impl Planner<'_> {
@@ -62,6 +62,11 @@ impl Planner<'_> {
                 (resource.schema.kind, live, None, set, self.stale_tags(resource, live))
             }
             Claim::Parent { key, .. } => {
+                // The one that it was is remembered until it is gone.
+                let other = |orphan: &Orphan<'_>| orphan.address == resource.address && !orphan.observed.bound;
+                if self.situation.orphans.iter().any(other) {
+                    return self.settle();
+                }
                 let parent = self.situation.parent(resource).filter(|(_, parent)| parent.owner().is_some());
                 let Some((address, parent)) = parent else { return self.settle() };
                 let Some(kind) = self.document.resources.get(&address).map(|r| r.schema.kind) else {

@@ -113,7 +113,13 @@ impl<'a> Planner<'a> {
     /// What is ours by its tags and not in the document, where its deletion is granted.
     fn orphans(&mut self) -> Vec<Doomed<'a>> {
         let mut doomed = vec![];
-        for orphan in &self.situation.orphans {
+        // Nobody can delete what is bound to something else, and what another took the place of goes after that.
+        let replaced = |orphan: &&Orphan<'_>| {
+            let is_child = !orphan.schema.claim.is_own() && self.document.resources.contains_key(&orphan.address);
+            is_child && self.standing.get(&orphan.address) != Some(&Standing::Settled)
+        };
+        let going = self.situation.orphans.iter().filter(|orphan| !orphan.observed.bound && !replaced(orphan));
+        for orphan in going.collect::<Vec<_>>() {
             let id = &orphan.observed.id;
             let held = match () {
                 () if orphan.retained && !self.policy.delete_data => {

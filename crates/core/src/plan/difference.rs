@@ -26,7 +26,7 @@ impl Planner<'_> {
             changes.extend(diff_tags(&wanted_tags(resource, resolved, live), &user_tags(live), ignore));
         }
         let natural = !schema.naming.tag && resource.named && !live.name.is_empty();
-        let one_name = matches!(schema.replace, Replace::CreateFirst | Replace::DeleteFirst);
+        let one_name = !matches!(schema.replace, Replace::Revision { .. });
         if natural && live.name != resource.name && one_name {
             let renamed = change("name", live.name.clone().into(), resource.name.clone().into());
             changes.push(Change { immutable: true, ..renamed });

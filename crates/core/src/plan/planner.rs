@@ -38,6 +38,8 @@ pub(super) struct Planner<'a> {
     /// What references resolve to: what is live, apart from what a step will give another identity.
     identities: BTreeMap<Address, &'a Observed>,
     pub(super) owns_something: bool,
+    /// What stays as it is although it should be replaced, or waits for such a one, and what would change by it.
+    pub(super) kept: BTreeMap<Address, Vec<Change>>,
     /// Of the resource that is considered: why an edit is held back, and what it would change.
     kept_back: Option<(String, Option<Change>)>,
 }
@@ -59,6 +61,7 @@ impl<'a> Planner<'a> {
             plan,
             identities,
             owns_something,
+            kept: BTreeMap::new(),
             kept_back: None,
         }
     }
@@ -117,7 +120,7 @@ impl<'a> Planner<'a> {
             return self.look_up(address);
         }
         let (coming, held) = self.needs(resource);
-        let mut resolved = match resolve(&resource.address, &resource.spec, &self.identities) {
+        let mut resolved = match resolve(&resource.address, resource.schema.record, &resource.spec, &self.identities) {
             Ok(resolved) => resolved,
             // What is still being made may lack the attribute that the expression reads.
             Err(error) => match coming.into_iter().next().or_else(|| self.unready(resource)) {
@@ -267,7 +270,12 @@ impl<'a> Planner<'a> {
             return Standing::Held;
         }
         let spec = without_late(resource.schema.record, resolved);
-        let changes = spec.map().into_iter().flatten().map(|(k, v)| change(k, Value::Null, v.clone())).collect();
+        let changes: Vec<Change> =
+            spec.map().into_iter().flatten().map(|(k, v)| change(k, Value::Null, v.clone())).collect();
+        if let Some(replaced) = self.replaced_first(resource, &changes, true) {
+            self.await_replacement(resource, &replaced, changes);
+            return Standing::Held;
+        }
         let op = spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
         self.step(resource, Action::Create, cause, changes, coming, op)
     }
@@ -338,6 +346,9 @@ impl<'a> Planner<'a> {
         if changes.iter().any(|c| c.immutable) {
             self.there.remove(address);
             return self.replace(resource, resolved, live, cause, changes, coming);
+        }
+        if let Some(replaced) = self.replaced_first(resource, &changes, false) {
+            return self.await_replacement(resource, &replaced, changes);
         }
         // Nothing is sent while a part of it is unknown: a set sent without it would take it away.
         let unknown: BTreeSet<Address> =

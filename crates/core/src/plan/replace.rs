@@ -36,24 +36,28 @@ impl Planner<'_> {
         if resource.lifecycle.protect {
             let message = format!("`{forcing}` forces a replacement, and it is protected");
             self.hold(address, Reason::Protected, message, None);
-            return Standing::Settled;
+            return self.keep(address, changes);
         }
         if !self.may_replace(resource) {
             let message = format!(
                 "`{forcing}` forces a replacement; grant it with `lifecycle: {{ replace: allow }}` or `--allow-replace {address}`"
             );
             self.hold(address, Reason::ReplaceNotGranted, message, None);
-            return Standing::Settled;
+            return self.keep(address, changes);
+        }
+        if let Some(replaced) = self.replaced_first(resource, &changes, true) {
+            return self.await_replacement(resource, &replaced, changes);
         }
         let op = match resource.schema.replace {
             Replace::DeleteFirst => Op::Delete { live: Box::new(live.clone()) },
+            Replace::ByName if live.name == resource.name => Op::Delete { live: Box::new(live.clone()) },
             _ if resource.named && !resource.schema.naming.tag && live.name == resource.name => {
                 let message = format!(
                     "`{forcing}` forces a replacement, and two cannot have the name `{}`; give it another `name`",
                     live.name
                 );
                 self.hold(address, Reason::NamedReplacement, message, None);
-                return Standing::Settled;
+                return self.keep(address, changes);
             }
             _ => {
                 let generation = live.owner().map_or(1, |o| o.generation) + 1;

@@ -193,8 +193,16 @@ impl Renderer<'_> {
         };
         let mut addresses = BTreeSet::new();
         for item in list {
-            if let Some(text) = self.string(item, scope) {
-                addresses.extend(self.find_address(&text, &origin, &item.at).unwrap_or_default());
+            let Some((item, origin)) = self.evaluated(item, scope, &origin) else { continue };
+            // A list inside the list is laid out flat: `[Role/task, "${params.more}"]`.
+            let items = match &item.tree {
+                Tree::List(inner) if item.plain => inner.as_slice(),
+                _ => std::slice::from_ref(&item),
+            };
+            for item in items {
+                if let Some(text) = self.string(item, scope) {
+                    addresses.extend(self.find_address(&text, &origin, &item.at).unwrap_or_default());
+                }
             }
         }
         addresses

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Location, suggest};
-use crate::expression::{is_deferred, plain_text};
+use crate::expression::{is_deferred, plain_text, whole};
 use crate::load::node::{Key, Node, Tree};
 use crate::load::reader::words;
 use crate::render::Renderer;
@@ -258,10 +258,4 @@ impl Renderer<'_> {
         self.out.push(Diagnostic::new(&node.at, message).help_if(help));
         None
     }
-}
-
-/// A number from an expression as the whole number that it is.
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small enough")]
-fn whole(n: f64) -> Option<Value> {
-    (n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0).then_some(Value::Integer(n as i64))
 }

@@ -6,6 +6,7 @@ use super::{ChildTag, Orphan, Situation, child_key, other_origin};
 use crate::address::Address;
 use crate::document::{Document, Resource};
 use crate::observed::{Observation, Observed, Owner, Phase};
+use crate::resolve::resolve;
 use crate::schema::{Claim, Schema, Type};
 use crate::value::Value;
 
@@ -27,12 +28,13 @@ pub(super) fn find_orphans<'a>(
         for (_, found) in observation.found.iter().filter(|(place, _)| place.kind == schema.kind) {
             for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
                 let Some(ours) = ours(document, observation, schema, observed) else { continue };
-                let elsewhere = |r: &Resource| {
-                    schema.claim.is_own() && (r.region != observed.region || r.schema.kind != schema.kind)
+                let left = |r: &Resource| match schema.claim {
+                    Claim::Parent { field, key } => has_another_key(r, field, key, observed, situation),
+                    _ => r.region != observed.region || r.schema.kind != schema.kind,
                 };
                 if observed.phase == Phase::Deleting {
                     situation.going.push(ours);
-                } else if document.resources.get(&ours.address).is_none_or(elsewhere) {
+                } else if document.resources.get(&ours.address).is_none_or(left) {
                     situation.orphans.push(ours);
                 }
             }
@@ -76,4 +78,22 @@ fn ours<'a>(
             Some(Orphan { address, schema, observed, retained: false })
         }
     }
+}
+
+/// True when the document tells a child by another key from its siblings than this one, which it was: it is another.
+fn has_another_key(
+    resource: &Resource,
+    field: &str,
+    key: &[&str],
+    observed: &Observed,
+    situation: &Situation<'_>,
+) -> bool {
+    let Ok(spec) = resolve(&resource.address, resource.schema.record, &resource.spec, &situation.current) else {
+        return false;
+    };
+    let known = key.iter().all(|part| spec.get(part).is_none_or(|value| value.unknown().is_none()));
+    let siblings = spec.get(field).and_then(Value::text) == observed.spec.get(field).and_then(Value::text);
+    let keys =
+        [(&resource.name, &spec), (&observed.name, &observed.spec)].map(|(name, spec)| child_key(key, name, spec));
+    known && siblings && keys[0] != keys[1]
 }

@@ -62,6 +62,7 @@ scenarios!(
     pending,
     protect,
     regions,
+    renamed,
     prune,
     prune_order,
     replace_refused,
@@ -76,6 +77,7 @@ scenarios!(
     two_regions,
     unknown,
     updating,
+    vain_deletion,
 );
 
 #[test]

@@ -66,7 +66,7 @@ impl Kind for HostedZone {
     type Status = HostedZoneStatus;
     const TIER: Tier = Tier::Edge;
     const CLAIM: Claim = Claim::Intent;
-    const REPLACE: Replace = Replace::DeleteFirst;
+    const REPLACE: Replace = Replace::ByName;
     const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
     const CLASS: CreateClass = CreateClass::Token;
     const DATA: bool = true;
