@@ -245,10 +245,18 @@ const SWEEPS: usize = 8;
 impl Aws {
     /// The clients of another region, for what has a side there.
     pub(crate) fn in_region(&self, region: &str) -> Result<Arc<Aws>> {
+        Ok(self.base()?.region(region))
+    }
+
+    /// The clients of the home region: whatever is asked once for all regions is asked there.
+    pub(crate) fn at_home(&self) -> Result<Arc<Aws>> {
+        let base = self.base()?;
+        Ok(base.region(base.home()))
+    }
+
+    fn base(&self) -> Result<Arc<Base>> {
         let base = self.base.upgrade();
-        Ok(base
-            .ok_or_else(|| Error::terminal("region", "the cloud is gone; this is a fault of Holdfast"))?
-            .region(region))
+        base.ok_or_else(|| Error::terminal("region", "the cloud is gone; this is a fault of Holdfast"))
     }
 
     /// The answer to `ask`, asked once in a sweep however many kinds need it.

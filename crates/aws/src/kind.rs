@@ -72,6 +72,15 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     }
 }
 
+/// Looks at all of these at once; those that are gone are left out.
+pub(crate) async fn each<T, L, F>(of: impl IntoIterator<Item = T>, look: impl FnMut(T) -> F) -> Result<Vec<L>>
+where
+    F: Future<Output = Result<Option<L>>>,
+{
+    let looks = futures::future::try_join_all(of.into_iter().map(look)).await?;
+    Ok(looks.into_iter().flatten().collect())
+}
+
 /// A live resource as its kind sees it.
 #[derive(Clone)]
 pub(crate) struct Live<K: Kind> {

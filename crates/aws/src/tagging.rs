@@ -1,31 +1,35 @@
 //! The Tagging API as a hint: one answer with the tags of everything that is ours in a region.
 //!
 //! Its answer lags behind the services' own, so it proves neither that something is absent nor what
-//! a change just made. Only the first look of a pass uses it, and only for tags that are there.
+//! a change just made. Only the first look of a pass uses it, and only for what is there.
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 
-use aws_sdk_resourcegroupstagging::types::TagFilter;
+use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, Tag, TagFilter};
 use holdfast_core::observed::tag;
 use holdfast_engine::cloud::Scope;
 
 use crate::client::Aws;
 use crate::error::Result;
+use crate::kind::{Kind, Live, each};
 
 /// The tags of a resource.
 pub(crate) type Tags = BTreeMap<String, String>;
+
+/// What the index knows, by ARN.
+type Index = BTreeMap<String, Tags>;
 
 /// The tags of an ARN: from the hint where it has them, else as the service itself answers `ask`.
 pub(crate) async fn tags<F>(aws: &Aws, scope: &Scope, arn: &str, ask: impl FnOnce() -> F) -> Result<Option<Tags>>
 where
     F: Future<Output = Result<Option<Tags>>>,
 {
-    if scope.hints {
-        let hinted = aws.once(scope, "tagging", || hint(aws, scope)).await?;
-        if let Some(tags) = hinted.get(arn) {
-            return Ok(Some(tags.clone()));
-        }
+    if scope.hints
+        && let Some(tags) = index(aws, scope).await?.get(arn)
+    {
+        return Ok(Some(tags.clone()));
     }
     ask().await
 }
@@ -35,14 +39,83 @@ pub(crate) async fn split(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<(
     if !scope.hints || arns.is_empty() {
         return Ok((BTreeMap::new(), arns.to_vec()));
     }
-    let hinted = aws.once(scope, "tagging", || hint(aws, scope)).await?;
+    let hinted = index(aws, scope).await?;
     let known = arns.iter().filter_map(|arn| Some((arn.clone(), hinted.get(arn)?.clone()))).collect();
     Ok((known, arns.iter().filter(|arn| !hinted.contains_key(*arn)).cloned().collect()))
 }
 
-/// The tags of all that the scope's owners own in this region, by ARN; none when the call fails: it is a hint.
-async fn hint(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, Tags>> {
-    let values = |of: fn(&(String, String)) -> String| scope.owners.iter().map(of).collect::<Vec<_>>();
+/// What is ours of a kind, found through the hint and looked at one by one: nothing has to be listed then. None when
+/// something that the document names is not among it, or not there any more, or when more is asked for than what is
+/// ours; then a list has to say what is there.
+///
+/// `is` tells an ARN of the kind by its service and resource. What left the document and is not known yet is found by
+/// a later look.
+pub(crate) async fn known<K: Kind, F>(
+    aws: &Aws,
+    scope: &Scope,
+    is: impl Fn(&str, &str) -> bool,
+    mut look: impl FnMut(String, Tags) -> F,
+) -> Result<Option<Vec<Live<K>>>>
+where
+    F: Future<Output = Result<Option<Live<K>>>>,
+{
+    if scope.names.is_empty() {
+        return Ok(None);
+    }
+    let Some(known) = owned(aws, scope, is).await?.filter(|known| known.len() >= scope.names.len()) else {
+        return Ok(None);
+    };
+    let found = each(known, |(arn, tags)| look(arn, tags)).await?;
+    let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
+    Ok((!lacks(scope, &names)).then_some(found))
+}
+
+/// What the hint knows as ours, by ARN; none when more is asked for than what is ours.
+pub(crate) async fn owned(aws: &Aws, scope: &Scope, is: impl Fn(&str, &str) -> bool) -> Result<Option<Index>> {
+    if !scope.hints || scope.owners.len() > 1 || !scope.lookups.is_empty() || !scope.ids.is_empty() {
+        return Ok(None);
+    }
+    let is = |arn: &str| {
+        let mut parts = arn.splitn(6, ':').skip(2);
+        parts.next().zip(parts.nth(2)).is_some_and(|(service, resource)| is(service, resource))
+    };
+    let index = index(aws, scope).await?;
+    let known = index.iter().filter(|(arn, tags)| is(arn) && scope.is_owned(tags));
+    Ok(Some(known.map(|(arn, tags)| (arn.clone(), tags.clone())).collect()))
+}
+
+/// True when one that the document names is not among these, in whichever generation.
+pub(crate) fn lacks(scope: &Scope, names: &[&str]) -> bool {
+    let is = |there: &str, name: &str| {
+        let rest = there.strip_prefix(name);
+        let generation = rest.and_then(|rest| rest.strip_prefix("-g"));
+        rest == Some("") || generation.is_some_and(|of| of.bytes().all(|b| b.is_ascii_digit()))
+    };
+    // An adopted one is asked for by its id.
+    let own = scope.names.iter().filter(|name| !scope.ids.contains(*name));
+    own.into_iter().any(|name| !names.iter().any(|there| is(there, name)))
+}
+
+/// The clients of the region whose index has what belongs to no region
+/// (<https://github.com/cloud-custodian/cloud-custodian/pull/2729>).
+pub(crate) fn of_no_region(aws: &Aws) -> Result<Arc<Aws>> {
+    let region = aws.tagging.config().region().map(AsRef::as_ref).unwrap_or_default();
+    aws.in_region(match region.split('-').next() {
+        Some("cn") => "cn-northwest-1",
+        Some("us") if region.starts_with("us-gov-") => "us-gov-west-1",
+        _ => "us-east-1",
+    })
+}
+
+/// The tags of all that is wanted in this region, whatever its kind, asked once in a sweep; none when the call fails:
+/// it is a hint. It has every kind that has tags, but users and roles
+/// (<https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html>).
+pub(crate) async fn index(aws: &Aws, scope: &Scope) -> Result<Arc<Index>> {
+    aws.once(scope, "tagging", || ask(aws, scope)).await
+}
+
+async fn ask(aws: &Aws, scope: &Scope) -> Result<Index> {
+    let values = |of: fn(&(String, String)) -> String| scope.all_owners.iter().map(of).collect::<Vec<_>>();
     let filter = |key: &str, values| TagFilter::builder().key(key).set_values(Some(values)).build();
     let pages = aws
         .tagging
@@ -54,9 +127,23 @@ async fn hint(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, Tags>> {
         .items()
         .send();
     let found: std::result::Result<Vec<_>, _> = pages.collect().await;
-    let pair = |t: aws_sdk_resourcegroupstagging::types::Tag| (t.key, t.value);
-    let row = |r: aws_sdk_resourcegroupstagging::types::ResourceTagMapping| {
-        Some((r.resource_arn?, r.tags.unwrap_or_default().into_iter().map(pair).collect()))
-    };
+    let pair = |t: Tag| (t.key, t.value);
+    let row =
+        |r: ResourceTagMapping| Some((r.resource_arn?, r.tags.unwrap_or_default().into_iter().map(pair).collect()));
     Ok(found.unwrap_or_default().into_iter().filter_map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_generation_has_the_name() {
+        let mut scope = Scope::default();
+        assert!(!lacks(&scope, &[]));
+        scope.names.insert("shop-prod-site".into());
+        let lacks = |name: &str| lacks(&scope, &[name]);
+        assert!(lacks("shop-prod-site2") && lacks("shop-prod") && lacks("shop-prod-site-green"));
+        assert!(!lacks("shop-prod-site") && !lacks("shop-prod-site-g2"));
+    }
 }

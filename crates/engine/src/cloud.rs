@@ -41,6 +41,8 @@ pub struct Scope {
     pub region: String,
     /// The owners whose resources are wanted: pairs of stack and environment.
     pub owners: BTreeSet<(String, String)>,
+    /// The owners whose resources of any kind are wanted anywhere: one question to an index serves all kinds.
+    pub all_owners: BTreeSet<(String, String)>,
     /// Physical names that the document gives or that follow from it, generations included. Of a kind whose identity is
     /// several fields, those of them that are no references, in their one spelling with `_` in between.
     pub names: BTreeSet<String>,
@@ -53,9 +55,9 @@ pub struct Scope {
     pub ids: BTreeSet<String>,
     /// Partial specs of resources that are looked up by their fields.
     pub lookups: Vec<Value>,
-    /// The top-level fields that the document states of this kind: what nobody states need not be asked for where it
-    /// costs a call of its own. Empty when all of them may matter: see [`Scope::asks_for`].
-    pub fields: BTreeSet<String>,
+    /// The top-level fields that the document states of each resource, by its address: what nobody states need not be
+    /// asked for where it costs a call of its own. None when all of them may matter: see [`Scope::asks_for`].
+    pub fields: Option<BTreeMap<String, BTreeSet<String>>>,
     /// True when tags may be read from an index that lags behind: the first look of a pass.
     pub hints: bool,
     /// The sweep that this is part of: calls whose answers several kinds need are made once in a sweep.
@@ -74,9 +76,14 @@ impl Scope {
             || self.prefixes.iter().any(|p| identity.starts_with(p.as_str()))
     }
 
-    /// True when this field of the kind may be compared.
-    pub fn asks_for(&self, field: &str) -> bool {
-        self.fields.is_empty() || self.fields.contains(field)
+    /// True when this field of what has these tags may be compared. Nothing is, of what left the document: it is only
+    /// deleted.
+    pub fn asks_for(&self, tags: &BTreeMap<String, String>, field: &str) -> bool {
+        let stated = |fields: &BTreeMap<String, BTreeSet<String>>| {
+            let of = tags.get(holdfast_core::observed::tag::ADDRESS).and_then(|address| fields.get(address));
+            of.is_some_and(|fields| fields.contains(field))
+        };
+        self.fields.as_ref().is_none_or(stated)
     }
 
     /// True when these tags name one of the wanted owners.

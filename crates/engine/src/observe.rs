@@ -101,10 +101,16 @@ fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'sta
     let here = |r: &&Resource| r.schema.kind == place.kind && r.region == place.region;
     let resources: Vec<&Resource> = document.resources.values().filter(here).collect();
     let naming = schema.map(|schema| schema.naming.prefix).unwrap_or_default();
+    let own = (document.stack.clone(), document.env.clone());
+    let others = document.resources.values().filter_map(|r| match &r.lifecycle.lookup {
+        Some(Lookup::Owner { stack, env, .. }) => Some((stack.clone(), env.clone())),
+        _ => None,
+    });
     let mut scope = Scope {
         account: account.to_owned(),
         region: place.region.clone(),
-        owners: BTreeSet::from([(document.stack.clone(), document.env.clone())]),
+        owners: BTreeSet::from([own.clone()]),
+        all_owners: others.chain([own]).collect(),
         prefixes: BTreeSet::from([
             format!("{}-{}-", document.stack, document.env),
             format!("{naming}{}-{}-", document.stack, document.env),
@@ -114,7 +120,7 @@ fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'sta
         ..Scope::default()
     };
     if resources.iter().all(|r| r.lifecycle.lookup.is_none() && r.lifecycle.adopt.is_none()) {
-        scope.fields = resources.iter().filter_map(|r| r.spec.map()).flat_map(|spec| spec.keys().cloned()).collect();
+        scope.fields = Some(fields(&resources));
     }
     if resources.is_empty() {
         // All of them left the document: what is left of them may be under anything that they could refer to.
@@ -154,6 +160,18 @@ fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'sta
         }
     }
     scope
+}
+
+/// The top-level fields that each states, by its address; what moved may still have its old address in its tags.
+fn fields(resources: &[&Resource]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut fields: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for resource in resources {
+        for address in [Some(&resource.address), resource.lifecycle.moved_from.as_ref()].into_iter().flatten() {
+            let stated = resource.spec.map().into_iter().flatten().map(|(field, _)| field.clone());
+            fields.entry(address.to_string()).or_default().extend(stated);
+        }
+    }
+    fields
 }
 
 /// A resource as others are found under it: its kind, and its name or id.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::validation::{self, DomainValidation, Zones};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::route53::hosted_zone::HostedZone;
 use crate::kinds::route53::name::plain;
 use crate::tagging::{self, Tags};
@@ -68,9 +68,13 @@ impl Kind for Certificate {
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Token;
 
-    /// The list has no tags, and a certificate no name to be a candidate by: whether it is ours takes a call
-    /// for each. A document that only looks certificates up is spared that.
+    /// The list has no tags, and a certificate no name to be a candidate by: whether one that the hint does not know is
+    /// ours takes a call for each. A document that only looks certificates up is spared that.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let is = |service: &str, resource: &str| service == "acm" && resource.starts_with("certificate/");
+        if let Some(found) = tagging::known(aws, scope, is, |arn, tags| look(aws, scope, arn, tags)).await? {
+            return Ok(found);
+        }
         let only_lookups = scope.names.is_empty() && !(scope.lookups.is_empty() && scope.ids.is_empty());
         // Without this AWS lists only RSA keys of up to 2048 bits.
         let kinds = sdk::KeyAlgorithm::values().iter().map(|k| (*k).into()).collect();
@@ -88,7 +92,7 @@ impl Kind for Certificate {
             }
         }
         let by_tags = scope.lookups.iter().any(|lookup| lookup.get("tags").is_some());
-        let looks = candidates.into_iter().map(|(arn, asked_for)| async move {
+        each(candidates, |(arn, asked_for)| async move {
             let tags = match only_lookups && !by_tags && !scope.ids.contains(&arn) {
                 true => Some(Tags::new()),
                 false => tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?,
@@ -97,8 +101,8 @@ impl Kind for Certificate {
                 Some(tags) => look(aws, scope, arn, tags).await,
                 None => Ok(None),
             }
-        });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::ecs::{cluster::Cluster, service::Service};
 use crate::tagging::{self, Tags};
 
@@ -67,19 +67,17 @@ impl Kind for ScalableTarget {
             .into_paginator()
             .items()
             .send();
-        let mut found = vec![];
-        for target in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-            if is_wanted(scope, &target.resource_id) {
-                let arn = arn(&target)?;
-                if let Some(tags) = tagging::tags(aws, scope, &arn, || tags(aws, &arn)).await? {
-                    found.push(live(&target, arn).tags(tags));
-                }
-            }
-        }
-        for live in &mut found {
-            live.name = live.tags.get("Name").cloned().unwrap_or_default();
-        }
-        Ok(found)
+        let mut targets = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        targets.retain(|target| is_wanted(scope, &target.resource_id));
+        each(targets, |target| async move {
+            let arn = arn(&target)?;
+            let tags = tagging::tags(aws, scope, &arn, || tags(aws, &arn)).await?;
+            Ok(tags.map(|tags| {
+                let name = tags.get("Name").cloned().unwrap_or_default();
+                Live { name, ..live(&target, arn) }.tags(tags)
+            }))
+        })
+        .await
     }
 
     /// RegisterScalableTarget changes a target that is there, whoever made it: so it is asked for first.

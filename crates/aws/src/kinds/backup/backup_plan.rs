@@ -13,7 +13,7 @@ use super::backup_vault::BackupVault;
 use super::{plans, request_id, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 
 /// When what is selected is backed up, and how long that is kept. Its name has at most 50 letters, digits, dots,
 /// hyphens and underscores. What is backed up say its `BackupSelection`s.
@@ -91,19 +91,19 @@ impl Kind for BackupPlan {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for plan in plans(aws, scope).await?.iter() {
+        each(plans(aws, scope).await?.iter(), |plan| async move {
             let (name, id) = (plan.backup_plan_name().unwrap_or_default(), plan.backup_plan_id().unwrap_or_default());
             if !scope.is_candidate(name) && !scope.ids.contains(id) && scope.lookups.is_empty() {
-                continue;
+                return Ok(None);
             }
-            let Some(tags) = tags_of(aws, scope, plan.backup_plan_arn().unwrap_or_default()).await? else { continue };
+            let Some(tags) = tags_of(aws, scope, plan.backup_plan_arn().unwrap_or_default()).await? else {
+                return Ok(None);
+            };
             let told = aws.backup.get_backup_plan().backup_plan_id(id).send().await.or_absent()?;
-            if let Some(body) = told.and_then(|told| told.backup_plan) {
-                found.push(live(plan, body)?.tags(tags));
-            }
-        }
-        Ok(found)
+            let body = told.and_then(|told| told.backup_plan);
+            body.map(|body| Ok(live(plan, body)?.tags(tags))).transpose()
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -13,7 +13,7 @@ use super::backup_plan::BackupPlan;
 use super::{plans, request_id};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, each};
 use crate::kinds::iam::role::Role;
 
 /// What a plan backs up: `resources`, less `notResources`, and only what meets the conditions. Its name has at most 50
@@ -83,25 +83,25 @@ impl Kind for BackupSelection {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for plan in plans(aws, scope).await?.iter() {
+        let plans = plans(aws, scope).await?;
+        let found = each(plans.iter(), |plan| async move {
             let (name, plan) = (plan.backup_plan_name().unwrap_or_default(), plan.backup_plan_id().unwrap_or_default());
             let parent = scope.is_parent(BackupPlan::KIND, name) || scope.is_parent(BackupPlan::KIND, plan);
             let asked_for = scope.ids.iter().any(|id| id.starts_with(plan)) || !scope.lookups.is_empty();
             if !parent && !asked_for {
-                continue;
+                return Ok(None);
             }
             let listed = aws.backup.list_backup_selections().backup_plan_id(plan).into_paginator().items().send();
             let listed = listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-            for one in listed.unwrap_or_default() {
+            let look = |one: sdk::BackupSelectionsListMember| async move {
                 let id = one.selection_id.unwrap_or_default();
                 let get = aws.backup.get_backup_selection().backup_plan_id(plan).selection_id(&id);
-                if let Some(told) = get.send().await.or_absent()?.and_then(|told| told.backup_selection) {
-                    found.push(live(plan, id, told));
-                }
-            }
-        }
-        Ok(found)
+                let told = get.send().await.or_absent()?.and_then(|told| told.backup_selection);
+                Ok(told.map(|told| live(plan, id, told)))
+            };
+            each(listed.unwrap_or_default(), look).await.map(Some)
+        });
+        Ok(found.await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

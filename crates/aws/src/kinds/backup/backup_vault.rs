@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{request_id, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::elasticache::remembered;
 use crate::kinds::kms::key::Key;
 use crate::tagging::Tags;
@@ -62,24 +62,25 @@ impl Kind for BackupVault {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let vaults = aws.backup.list_backup_vaults().into_paginator().items().send();
-        let mut found = vec![];
-        for vault in vaults.collect::<std::result::Result<Vec<_>, _>>().await? {
+        each(vaults.collect::<std::result::Result<Vec<_>, _>>().await?, |vault| async move {
             let name = vault.backup_vault_name().unwrap_or_default();
             let asked_for = scope.ids.contains(name) || !scope.lookups.is_empty();
             if !scope.is_candidate(name) && !asked_for {
-                continue;
+                return Ok(None);
             }
-            let Some(tags) = tags_of(aws, scope, vault.backup_vault_arn().unwrap_or_default()).await? else { continue };
+            let Some(tags) = tags_of(aws, scope, vault.backup_vault_arn().unwrap_or_default()).await? else {
+                return Ok(None);
+            };
             let mut live = live(&vault, tags)?;
-            if asked_for || scope.is_owned(&live.tags) {
+            if asked_for || scope.is_owned(&live.tags) && scope.asks_for(&live.tags, "accessPolicy") {
                 // A vault without a policy has none that could be found.
                 let told =
                     aws.backup.get_backup_vault_access_policy().backup_vault_name(name).send().await.or_absent()?;
                 live.spec.access_policy = told.and_then(|told| told.policy).map(|text| Policy::parse(&text));
             }
-            found.push(live);
-        }
-        Ok(found)
+            Ok(Some(live))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::wire::{self, Threshold};
 use crate::client::{self, Aws};
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
-use crate::tagging::Tags;
+use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::tagging::{self, Tags};
 
 /// A budget. It is global; its amounts are what AWS counts up to three times a day
 /// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html>). Limits that differ by
@@ -168,8 +168,7 @@ impl Kind for Budget {
             let name = &budget.budget_name;
             scope.is_candidate(name) || scope.ids.contains(name) || !scope.lookups.is_empty()
         });
-        let looks = all.into_iter().map(|budget| look(aws, scope, budget));
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        each(all, |budget| look(aws, scope, budget)).await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -246,11 +245,12 @@ async fn look(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result<Option<Li
         _ => "aws",
     };
     let arn = format!("arn:{partition}:budgets::{account}:budget/{name}");
-    let tags = async {
+    let there = tagging::of_no_region(aws)?;
+    let tags = tagging::tags(&there, scope, &arn, || async {
         let answer = aws.budgets.list_tags_for_resource().resource_arn(&arn).send().await.or_absent()?;
         let pair = |tag: sdk::ResourceTag| (tag.key, tag.value);
-        Ok::<_, Error>(answer.map(|a| a.resource_tags.unwrap_or_default().into_iter().map(pair).collect::<Tags>()))
-    };
+        Ok(answer.map(|a| a.resource_tags.unwrap_or_default().into_iter().map(pair).collect::<Tags>()))
+    });
     let told = async {
         let pages = aws.budgets.describe_notifications_for_budget().account_id(account).budget_name(name);
         let all =

@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::behavior::{CacheBehavior, DefaultCacheBehavior};
 use super::origin::{Origin, OriginGroup};
-use super::{distribution_wire, list, tagged};
+use super::{distribution_wire, list};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::acm::certificate::Certificate;
 use crate::kinds::elbv2::is_asked_for;
 use crate::kinds::wafv2::web_acl::WebAcl;
 use crate::mark;
-use crate::tagging::Tags;
+use crate::tagging::{self, Tags};
 
 /// A distribution: the web servers at the edge, in front of buckets and load balancers. Making and changing one
 /// takes some minutes. It is named by its `Name` tag, which it gets once it is deployed for the first time: until
@@ -170,37 +170,39 @@ impl Kind for Distribution {
     const CLASS: CreateClass = CreateClass::Token;
     const GLOBAL: bool = true;
 
-    /// One list, one question to the Tagging API, and the configuration of each that is ours. Tags stand in no list,
-    /// so the Tagging API's index tells which are ours. Only while it does not know one that the document has (it lags
-    /// behind, or that one is not made yet), those that it does not know are asked for their tags, one call each.
+    /// Tags stand in no list, so the Tagging API's index tells which are ours. Only while it does not know one that the
+    /// document has (it lags behind, or that one is not made yet), all are listed, and those that it does not know are
+    /// asked for their tags, one call each.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let there = tagging::of_no_region(aws)?;
+        let is = |service: &str, resource: &str| service == "cloudfront" && resource.starts_with("distribution/");
+        let look = |arn: String, tags| async move { one(aws, arn.rsplit('/').next().unwrap_or_default(), tags).await };
+        if let Some(found) = tagging::known(&there, scope, is, look).await? {
+            return Ok(found);
+        }
         let list = aws.cloudfront.list_distributions().into_paginator().items().send();
         let list = list.collect::<std::result::Result<Vec<_>, _>>().await?;
         if list.is_empty() {
             return Ok(vec![]);
         }
-        let known = tagged(aws, scope).await;
-        let unknown = lacks(scope, &known);
-        let looks = list.iter().map(|summary| async {
+        let index = tagging::index(&there, scope).await?;
+        let known: BTreeMap<&str, &Tags> =
+            list.iter().filter_map(|of| Some((of.arn.as_str(), index.get(&of.arn)?))).collect();
+        let names: Vec<&str> = known.values().filter_map(|tags| tags.get("Name")).map(String::as_str).collect();
+        let (known, unknown) = (&known, tagging::lacks(scope, &names));
+        each(&list, |summary| async move {
             let asked_for = is_asked_for(scope, &summary.id, &summary.arn, &distribution_wire::summary(summary)?);
-            let tags = match known.get(&summary.arn) {
-                Some(tags) if scope.hints => tags.clone(),
+            let tags = match known.get(summary.arn.as_str()) {
+                Some(tags) if scope.hints => (*tags).clone(),
                 None if !unknown && !asked_for => return Ok(None),
                 _ => match tags_of(aws, &summary.arn).await? {
                     Some(tags) => tags,
                     None => return Ok(None),
                 },
             };
-            if !asked_for && !scope.is_owned(&tags) {
-                return Ok(None);
-            }
-            let config = aws.cloudfront.get_distribution_config().id(&summary.id).send().await.or_absent()?;
-            let Some(answer) = config else { return Ok(None) };
-            let missing = || Error::incomplete("cloudfront.GetDistributionConfig", "distributionConfig");
-            let config = answer.distribution_config.ok_or_else(missing)?;
-            Ok::<_, Error>(Some(live(summary, config, answer.e_tag, tags)?))
-        });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+            if asked_for || scope.is_owned(&tags) { one(aws, &summary.id, tags).await } else { Ok(None) }
+        })
+        .await
     }
 
     /// The caller reference is a token: AWS refuses a second distribution with the same. There is no `Name` tag yet:
@@ -265,14 +267,11 @@ impl Kind for Distribution {
     }
 }
 
-/// True when one that the document has is not among those that are known. Adopted ones are asked for by their ids.
-fn lacks(scope: &Scope, known: &BTreeMap<String, Tags>) -> bool {
-    let is = |tags: &Tags, name: &str| {
-        let rest = tags.get("Name").and_then(|of| of.strip_prefix(name));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-g"))
-    };
-    let own = scope.names.iter().filter(|name| !scope.ids.contains(*name));
-    own.into_iter().any(|name| !known.values().any(|tags| is(tags, name)))
+/// A distribution as it is; none when it is gone.
+async fn one(aws: &Aws, id: &str, tags: Tags) -> Result<Option<Live<Distribution>>> {
+    let Some(answer) = aws.cloudfront.get_distribution().id(id).send().await.or_absent()? else { return Ok(None) };
+    let told = answer.distribution.ok_or_else(|| Error::incomplete("cloudfront.GetDistribution", "distribution"))?;
+    live(told, answer.e_tag, tags).map(Some)
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
@@ -287,44 +286,18 @@ fn sdk_tags(tags: &Tags) -> Result<sdk::Tags> {
     Ok(sdk::Tags::builder().set_items(Some(tags)).build())
 }
 
-fn live(
-    summary: &sdk::DistributionSummary,
-    config: sdk::DistributionConfig,
-    version: Option<String>,
-    tags: Tags,
-) -> Result<Live<Distribution>> {
-    let phase = match summary.status.as_str() {
+fn live(told: sdk::Distribution, version: Option<String>, tags: Tags) -> Result<Live<Distribution>> {
+    let missing = || Error::incomplete("cloudfront.GetDistribution", "distributionConfig");
+    let config = told.distribution_config.ok_or_else(missing)?;
+    let phase = match told.status.as_str() {
         "InProgress" if tags.contains_key(DELETING) && !config.enabled => Phase::Deleting,
         "InProgress" if !tags.contains_key("Name") => Phase::Pending,
         "InProgress" => Phase::Updating,
         _ => Phase::Ready,
     };
-    let status = DistributionStatus {
-        arn: summary.arn.clone(),
-        domain_name: summary.domain_name.clone(),
-        hosted_zone_id: HOSTED_ZONE.into(),
-    };
+    let status =
+        DistributionStatus { arn: told.arn, domain_name: told.domain_name, hosted_zone_id: HOSTED_ZONE.into() };
     let name = tags.get("Name").cloned().unwrap_or_default();
-    let live = Live::new(&summary.id, name, distribution_wire::live(&config)?, status);
+    let live = Live::new(told.id, name, distribution_wire::live(&config)?, status);
     Ok(live.phase(phase).tags(tags).keep(Raw(config, version)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(name: &str) -> BTreeMap<String, Tags> {
-        BTreeMap::from([("arn".into(), Tags::from([("Name".into(), name.into())]))])
-    }
-
-    #[test]
-    fn others_are_asked_only_while_one_of_ours_is_not_known() {
-        let mut scope = Scope::default();
-        assert!(!lacks(&scope, &BTreeMap::new()));
-        scope.names.insert("shop-prod-site".into());
-        assert!(lacks(&scope, &BTreeMap::new()));
-        assert!(lacks(&scope, &named("shop-prod-site2")));
-        assert!(!lacks(&scope, &named("shop-prod-site")));
-        assert!(!lacks(&scope, &named("shop-prod-site-g2")));
-    }
 }

@@ -165,7 +165,7 @@ pub(super) fn live(config: &sdk::DistributionConfig) -> Result<Distribution> {
         })
     });
     let geo = config.restrictions.as_ref().and_then(|restrictions| restrictions.geo_restriction.as_ref());
-    let missing = || Error::incomplete("cloudfront.GetDistributionConfig", "defaultCacheBehavior");
+    let missing = || Error::incomplete("cloudfront.GetDistribution", "defaultCacheBehavior");
     let default = config.default_cache_behavior.as_ref().ok_or_else(missing)?;
     let behaviors = config.cache_behaviors.iter().flat_map(|behaviors| behaviors.items());
     let groups = config.origin_groups.iter().flat_map(|groups| groups.items());

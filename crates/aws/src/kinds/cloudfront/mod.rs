@@ -12,15 +12,10 @@ mod response_headers;
 pub(crate) mod response_headers_policy;
 mod selection;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use aws_config::Region;
-use aws_sdk_resourcegroupstagging::config::Config;
-use aws_sdk_resourcegroupstagging::types::TagFilter;
-use holdfast_core::observed::tag;
 use holdfast_engine::cloud::Scope;
 
-use crate::client::Aws;
 use crate::error::Result;
 use crate::kind::{Kind, Live, Retag};
 use crate::mark;
@@ -66,33 +61,4 @@ fn quantity<T>(items: &[T]) -> i32 {
 /// The items of a set as CloudFront's lists take them.
 fn list(set: &BTreeSet<String>) -> Vec<String> {
     set.iter().cloned().collect()
-}
-
-/// The distributions that the Tagging API knows as ours, with their tags; none when it does not answer. It tells them
-/// in us-east-1 only, wherever home is
-/// (<https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>).
-async fn tagged(aws: &Aws, scope: &Scope) -> BTreeMap<String, Tags> {
-    let values = |of: fn(&(String, String)) -> String| scope.owners.iter().map(of).collect::<Vec<_>>();
-    let filter = |key: &str, values| TagFilter::builder().key(key).set_values(Some(values)).build();
-    let mut found = BTreeMap::new();
-    let mut next = None;
-    loop {
-        let ask = aws
-            .tagging
-            .get_resources()
-            .resource_type_filters("cloudfront:distribution")
-            .tag_filters(filter(tag::STACK, values(|(stack, _)| stack.clone())))
-            .tag_filters(filter(tag::ENV, values(|(_, env)| env.clone())))
-            .set_pagination_token(next);
-        let there = Config::builder().region(Region::new("us-east-1"));
-        let Ok(page) = ask.customize().config_override(there).send().await else { return found };
-        for row in page.resource_tag_mapping_list.unwrap_or_default() {
-            let tags = row.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
-            found.insert(row.resource_arn.unwrap_or_default(), tags);
-        }
-        next = page.pagination_token.filter(|token| !token.is_empty());
-        if next.is_none() {
-            return found;
-        }
-    }
 }

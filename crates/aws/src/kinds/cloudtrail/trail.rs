@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudtrail::types as sdk;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Name, Ref};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::selectors::{AdvancedEventSelector, EventSelector};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::iam::role::Role;
 use crate::kinds::kms::key::Key;
 use crate::kinds::logs::log_group::LogGroup;
@@ -100,7 +99,7 @@ impl Kind for Trail {
             tags.extend(tags_of(aws, batch).await?);
         }
         let tags = &tags;
-        let found = try_join_all(wanted.into_iter().map(|trail| async move {
+        each(wanted, |trail| async move {
             let arn = trail.trail_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("cloudtrail.DescribeTrails", "TrailARN"))?;
             let tags = tags.get(&arn).cloned().unwrap_or_default();
@@ -110,9 +109,9 @@ impl Kind for Trail {
                 // Of somebody else's, with a name of ours, only that it is there matters.
                 false => Some(Detail::default()),
             };
-            Ok::<_, Error>(detail.map(|detail| live(&trail, arn, &detail).tags(tags)))
-        }));
-        Ok(found.await?.into_iter().flatten().collect())
+            Ok(detail.map(|detail| live(&trail, arn, &detail).tags(tags)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

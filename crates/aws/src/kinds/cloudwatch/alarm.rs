@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A metric alarm. It watches either one metric (`namespace`, `metricName` and what goes with them) or
@@ -134,20 +134,18 @@ impl Kind for Alarm {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = aws.cloudwatch.describe_alarms().alarm_types(AlarmType::MetricAlarm).into_paginator().send();
         let pages = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-        let mut found = vec![];
-        for alarm in pages.iter().flat_map(|page| page.metric_alarms()) {
+        each(pages.iter().flat_map(|page| page.metric_alarms()), |alarm| async move {
             let name = alarm.alarm_name().unwrap_or_default();
             let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
             if !scope.is_candidate(name) && !scope.ids.contains(name) && !by_fields {
-                continue;
+                return Ok(None);
             }
             let arn = alarm.alarm_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("cloudwatch.DescribeAlarms", "alarmArn"))?;
-            if let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? {
-                found.push(live(alarm, arn).tags(tags));
-            }
-        }
-        Ok(found)
+            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
+            Ok(tags.map(|tags| live(alarm, arn).tags(tags)))
+        })
+        .await
     }
 
     /// PutMetricAlarm would replace an alarm that is there; `observe` shows whoever has the name.

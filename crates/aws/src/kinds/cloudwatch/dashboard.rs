@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A dashboard. There is one for all regions, so each widget of metrics names its `region`; the name has at most 255
@@ -43,21 +43,31 @@ impl Kind for Dashboard {
     const CLASS: CreateClass = CreateClass::Name;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let index = tagging::of_no_region(aws)?;
+        let is = |service: &str, resource: &str| service == "cloudwatch" && resource.starts_with("dashboard/");
+        let known = tagging::known(&index, scope, is, |arn, tags| async move {
+            let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
+            let body = if scope.is_candidate(&name) { body_of(aws, &name).await? } else { None };
+            Ok(body.map(|body| live(name, arn, &body).tags(tags)))
+        });
+        if let Some(found) = known.await? {
+            return Ok(found);
+        }
         let entries = aws.cloudwatch.list_dashboards().into_paginator().items().send();
+        let entries = entries.collect::<std::result::Result<Vec<_>, _>>().await?;
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-        let mut found = vec![];
-        for entry in entries.collect::<std::result::Result<Vec<_>, _>>().await? {
+        let index = &index;
+        each(entries, |entry| async move {
             let name = entry.dashboard_name.unwrap_or_default();
             if !scope.is_candidate(&name) && !scope.ids.contains(&name) && !by_fields {
-                continue;
+                return Ok(None);
             }
             let arn = entry.dashboard_arn.ok_or_else(|| Error::incomplete("cloudwatch.ListDashboards", "arn"))?;
-            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn));
-            if let (Some(tags), Some(body)) = futures::try_join!(tags, body_of(aws, &name))? {
-                found.push(live(name, arn, &body).tags(tags));
-            }
-        }
-        Ok(found)
+            let tags = tagging::tags(index, scope, &arn, || tags_of(aws, &arn));
+            let (tags, body) = futures::try_join!(tags, body_of(aws, &name))?;
+            Ok(tags.zip(body).map(|(tags, body)| live(name, arn, &body).tags(tags)))
+        })
+        .await
     }
 
     /// The look was a while ago, and PutDashboard refuses nothing: whatever took the name since is not overwritten.

@@ -51,9 +51,19 @@ impl Kind for Vpc {
             for vpc in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
                 let id = vpc.vpc_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeVpcs", "vpcId"))?;
                 // One attribute a call; a Vpc that went away between the calls is not there.
-                let support = attribute(aws, &id, VpcAttributeName::EnableDnsSupport).await.or_absent()?;
-                let hostnames = attribute(aws, &id, VpcAttributeName::EnableDnsHostnames).await.or_absent()?;
-                if let (Some(support), Some(hostnames)) = (support, hostnames) {
+                let tags = tags_of(vpc.tags.as_deref());
+                let ask = |field: &'static str, name| {
+                    let asked_for = scope.asks_for(&tags, field);
+                    let id = &id;
+                    async move { if asked_for { attribute(aws, id, name).await } else { Ok(None) } }
+                };
+                let both = async {
+                    futures::try_join!(
+                        ask("enableDnsSupport", VpcAttributeName::EnableDnsSupport),
+                        ask("enableDnsHostnames", VpcAttributeName::EnableDnsHostnames)
+                    )
+                };
+                if let Some((support, hostnames)) = both.await.or_absent()? {
                     found.push(live(&vpc, id, support, hostnames));
                 }
             }

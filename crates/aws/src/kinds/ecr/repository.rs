@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// The tag that remembers `emptyOnDelete` on the repository itself, so that a delete needs no document.
@@ -97,21 +97,32 @@ impl Kind for Repository {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let repositories = aws.ecr.describe_repositories().into_paginator().items().send();
-        let mut found = vec![];
-        for repository in repositories.collect::<std::result::Result<Vec<_>, _>>().await? {
+        each(repositories.collect::<std::result::Result<Vec<_>, _>>().await?, |repository| async move {
             let name = repository.repository_name().unwrap_or_default();
             if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
-                continue;
+                return Ok(None);
             }
             let missing = || Error::incomplete("ecr.DescribeRepositories", "repositoryArn");
             let arn = repository.repository_arn().ok_or_else(missing)?;
-            let Some(tags) = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await? else { continue };
-            let lifecycle = aws.ecr.get_lifecycle_policy().repository_name(name).send().await.or_absent()?;
-            let policy = aws.ecr.get_repository_policy().repository_name(name).send().await.or_absent()?;
+            let Some(tags) = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await? else { return Ok(None) };
+            let (lifecycle, policy) = futures::try_join!(
+                async {
+                    match scope.asks_for(&tags, "lifecyclePolicy") {
+                        true => aws.ecr.get_lifecycle_policy().repository_name(name).send().await.or_absent(),
+                        false => Ok(None),
+                    }
+                },
+                async {
+                    match scope.asks_for(&tags, "policy") {
+                        true => aws.ecr.get_repository_policy().repository_name(name).send().await.or_absent(),
+                        false => Ok(None),
+                    }
+                }
+            )?;
             let lifecycle = lifecycle.and_then(|answer| answer.lifecycle_policy_text);
-            found.push(live(&repository, tags, lifecycle, policy.and_then(|answer| answer.policy_text)));
-        }
-        Ok(found)
+            Ok(Some(live(&repository, tags, lifecycle, policy.and_then(|answer| answer.policy_text))))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

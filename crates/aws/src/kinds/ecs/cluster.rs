@@ -102,7 +102,8 @@ impl Kind for Cluster {
     const CLASS: CreateClass = CreateClass::Name;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let clusters = clusters(aws, scope).await?;
+        let names: Vec<&str> = scope.names.iter().map(String::as_str).collect();
+        let clusters = clusters(aws, scope, &names).await?;
         let mut found = vec![];
         for cluster in clusters.iter() {
             let live = live(cluster)?;

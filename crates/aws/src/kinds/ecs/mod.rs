@@ -21,26 +21,46 @@ use serde::{Deserialize, Serialize};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::Retag;
+use crate::tagging;
 
-/// All clusters of the region with what belongs to them, asked once a sweep: Cluster shows them, and Service
-/// looks into them. A page of names and a call per 100, whosever they are.
-pub(crate) async fn clusters(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::Cluster>>> {
+/// The clusters of the region with what belongs to them, asked once a sweep: Cluster shows them, and Service looks
+/// into them. Those that the hint knows as ours, when all that are wanted by name or ARN are among them; else all,
+/// whosever they are: a page of names and a call per 100.
+pub(crate) async fn clusters(aws: &Aws, scope: &Scope, wanted: &[&str]) -> Result<Arc<Vec<sdk::Cluster>>> {
+    let is = |service: &str, resource: &str| service == "ecs" && resource.starts_with("cluster/");
+    let known = match wanted {
+        [] => None,
+        _ => tagging::owned(aws, scope, is).await?.filter(|known| !known.is_empty()),
+    };
+    if let Some(known) = known {
+        let ask = || describe_clusters(aws, known.into_keys().collect());
+        let found: Arc<Vec<sdk::Cluster>> = aws.once(scope, "ecs.clusters.known", ask).await?;
+        let is = |cluster: &sdk::Cluster, name: &str| {
+            cluster.cluster_name() == Some(name) || cluster.cluster_arn() == Some(name)
+        };
+        if wanted.iter().all(|name| found.iter().any(|cluster| is(cluster, name))) {
+            return Ok(found);
+        }
+    }
     let ask = || async {
         let arns = aws.ecs.list_clusters().into_paginator().items().send();
-        let arns = arns.collect::<std::result::Result<Vec<_>, _>>().await?;
-        let mut clusters = vec![];
-        for arns in arns.chunks(100) {
-            let describe = aws.ecs.describe_clusters().set_clusters(Some(arns.to_vec()));
-            let include = [ClusterField::Tags, ClusterField::Settings, ClusterField::Configurations];
-            let answer = describe.set_include(Some(include.into())).send().await?;
-            only_missing("ecs.DescribeClusters", answer.failures())?;
-            clusters.extend(answer.clusters.unwrap_or_default());
-        }
-        // A deleted cluster stays for a while, as INACTIVE.
-        clusters.retain(|cluster| cluster.status() != Some("INACTIVE"));
-        Ok(clusters)
+        describe_clusters(aws, arns.collect::<std::result::Result<Vec<_>, _>>().await?).await
     };
     aws.once(scope, "ecs.clusters", ask).await
+}
+
+async fn describe_clusters(aws: &Aws, arns: Vec<String>) -> Result<Vec<sdk::Cluster>> {
+    let mut clusters = vec![];
+    for arns in arns.chunks(100) {
+        let describe = aws.ecs.describe_clusters().set_clusters(Some(arns.to_vec()));
+        let include = [ClusterField::Tags, ClusterField::Settings, ClusterField::Configurations];
+        let answer = describe.set_include(Some(include.into())).send().await?;
+        only_missing("ecs.DescribeClusters", answer.failures())?;
+        clusters.extend(answer.clusters.unwrap_or_default());
+    }
+    // A deleted cluster stays for a while, as INACTIVE.
+    clusters.retain(|cluster| cluster.status() != Some("INACTIVE"));
+    Ok(clusters)
 }
 
 /// What was asked for and not answered does not exist, or the answer tells less than the truth.

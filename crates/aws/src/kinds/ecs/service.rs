@@ -19,7 +19,8 @@ use super::{CapacityProviderStrategyItem, clusters, last_part, only_missing, sdk
 use super::{tag, tags_of, trouble};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::tagging;
 
 /// Tasks of one definition that ECS keeps running, replaces when it changes, and registers with load balancers.
 /// A target group has to hang on a listener first: name the listener in `dependsOn`.
@@ -97,43 +98,30 @@ impl Kind for Service {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let clusters = clusters(aws, scope).await?;
-        let mut found = vec![];
-        for cluster in clusters.iter() {
+        let parents = scope.parents.iter().filter(|(kind, _)| *kind == Cluster::KIND).map(|(_, name)| name.as_str());
+        let clusters = clusters(aws, scope, &parents.collect::<Vec<_>>()).await?;
+        let found = each(clusters.iter(), |cluster| async move {
             let (arn, name) = (cluster.cluster_arn().unwrap_or_default(), cluster.cluster_name().unwrap_or_default());
             let ours = scope.is_owned(&tags_of(cluster.tags()));
             let parent = ours || scope.is_parent(Cluster::KIND, name) || scope.is_parent(Cluster::KIND, arn);
             if !parent && !is_asked_for(scope, arn, name) {
-                continue;
+                return Ok(None);
             }
             // A cluster that others share is looked through by name.
-            let listed = aws.ecs.list_services().cluster(arn).into_paginator().page_size(100).items().send();
-            let listed = listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default();
             let look = |arn: &&String| {
                 ours || scope.is_candidate(last_part(arn)) || scope.ids.contains(*arn) || !scope.lookups.is_empty()
             };
+            let listed = services(aws, scope, arn, name).await?;
             let mut names: BTreeSet<&str> = listed.iter().filter(look).map(|arn| last_part(arn)).collect();
             if parent {
                 // One that drains after its deletion is not listed any more, and still holds its name.
                 names.extend(scope.names.iter().map(String::as_str));
             }
             let names: Vec<&str> = names.into_iter().collect();
-            for names in names.chunks(10) {
-                let names = names.iter().map(|name| (*name).to_owned()).collect();
-                let describe = aws.ecs.describe_services().cluster(arn).include(ServiceField::Tags);
-                let answer = describe.set_services(Some(names)).send().await.or_absent()?;
-                let Some(answer) = answer else { continue };
-                only_missing("ecs.DescribeServices", answer.failures())?;
-                for service in answer.services().iter().filter(|service| service.status() != Some("INACTIVE")) {
-                    let mut live = live(service)?;
-                    if scope.is_owned(&live.tags) {
-                        live.remarks = trouble::remarks(aws, service).await?;
-                    }
-                    found.push(live);
-                }
-            }
-        }
-        Ok(found)
+            let found = futures::future::try_join_all(names.chunks(10).map(|names| describe(aws, scope, arn, names)));
+            Ok(Some(found.await?.into_iter().flatten()))
+        });
+        Ok(found.await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -277,6 +265,37 @@ impl Kind for Service {
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
+}
+
+/// The ARNs of the services of a cluster: ours, when the hint knows all that the document names, else all of them.
+async fn services(aws: &Aws, scope: &Scope, cluster: &str, name: &str) -> Result<Vec<String>> {
+    let path = format!("service/{name}/");
+    let known = tagging::owned(aws, scope, |service, of| service == "ecs" && of.starts_with(&path)).await?;
+    let known: Vec<String> = known.unwrap_or_default().into_keys().collect();
+    let names: Vec<&str> = known.iter().map(|arn| last_part(arn)).collect();
+    if !known.is_empty() && !tagging::lacks(scope, &names) {
+        return Ok(known);
+    }
+    let listed = aws.ecs.list_services().cluster(cluster).into_paginator().page_size(100).items().send();
+    Ok(listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default())
+}
+
+/// At most ten services of a cluster, which is the call's limit
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>).
+async fn describe(aws: &Aws, scope: &Scope, cluster: &str, names: &[&str]) -> Result<Vec<Live<Service>>> {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let describe = aws.ecs.describe_services().cluster(cluster).include(ServiceField::Tags);
+    let Some(answer) = describe.set_services(Some(names)).send().await.or_absent()? else { return Ok(vec![]) };
+    only_missing("ecs.DescribeServices", answer.failures())?;
+    let there = answer.services().iter().filter(|service| service.status() != Some("INACTIVE"));
+    each(there, |service| async move {
+        let mut live = live(service)?;
+        if scope.is_owned(&live.tags) {
+            live.remarks = trouble::remarks(aws, service).await?;
+        }
+        Ok(Some(live))
+    })
+    .await
 }
 
 /// True when a service that is asked for by its id or its fields may be in this cluster.

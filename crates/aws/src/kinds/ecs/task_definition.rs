@@ -15,8 +15,9 @@ use super::volume::Volume;
 use super::{last_part, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::iam::role::Role;
+use crate::tagging;
 
 /// How many revisions stay, the newest included.
 const KEEP: usize = 10;
@@ -105,9 +106,8 @@ impl Kind for TaskDefinition {
     const CLASS: CreateClass = CreateClass::Lookup;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let asked: BTreeSet<&str> = scope.ids.iter().map(|id| last_part(id)).collect();
-        let mut found = vec![];
-        for (family, revisions) in families(aws, scope).await? {
+        let asked: &BTreeSet<&str> = &scope.ids.iter().map(|id| last_part(id)).collect();
+        let found = each(families(aws, scope).await?, |(family, revisions)| async move {
             let mut newest_first: Vec<&String> = revisions.values().rev().collect();
             let mut newest = None;
             if scope.is_candidate(&family) || !scope.lookups.is_empty() {
@@ -123,17 +123,17 @@ impl Kind for TaskDefinition {
                     }
                 }
             }
+            let by_id = revisions.values().filter(|arn| asked.contains(last_part(arn)));
+            let mut found = each(by_id, |arn| describe(aws, arn)).await?;
             if let Some((age, ours, mut live)) = newest {
                 if ours {
                     live.status.revisions = older(aws, scope, newest_first.split_off(age + 1)).await?;
                 }
-                found.push(live);
+                found.insert(0, live);
             }
-            for (_, arn) in revisions.iter().filter(|(_, arn)| asked.contains(last_part(arn))) {
-                found.extend(describe(aws, arn).await?);
-            }
-        }
-        Ok(found)
+            Ok(Some(found))
+        });
+        Ok(found.await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -246,12 +246,15 @@ fn family_and_revision(arn: &str) -> (&str, i32) {
 /// beyond them, those that are ours, a few at a time.
 async fn older(aws: &Aws, scope: &Scope, newest_first: Vec<&String>) -> Result<Vec<String>> {
     let mut older: Vec<String> = newest_first.iter().take(KEEP - 1).map(|arn| (*arn).clone()).collect();
-    for arn in newest_first.into_iter().skip(KEEP - 1).take(KEEP) {
-        let tags = aws.ecs.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-        if tags.is_some_and(|answer| scope.is_owned(&tags_of(answer.tags()))) {
-            older.push(arn.clone());
-        }
-    }
+    let beyond = newest_first.into_iter().skip(KEEP - 1).take(KEEP);
+    let ours = each(beyond, |arn| async move {
+        let tags = tagging::tags(aws, scope, arn, || async {
+            let answer = aws.ecs.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+            Ok(answer.map(|answer| tags_of(answer.tags())))
+        });
+        Ok(tags.await?.filter(|tags| scope.is_owned(tags)).map(|_| arn.clone()))
+    });
+    older.extend(ours.await?);
     Ok(older)
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{is_wanted, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 
 /// Settings of an engine. AWS keeps its name in lower case: at most 255 letters, digits and hyphens
 /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheParameterGroup.html>).
@@ -52,22 +52,21 @@ impl Kind for CacheParameterGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = aws.elasticache.describe_cache_parameter_groups().into_paginator().items().send();
-        let mut found = vec![];
-        for group in groups.collect::<std::result::Result<Vec<_>, _>>().await? {
+        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
             let name = group.cache_parameter_group_name().unwrap_or_default();
             let asked_for = scope.ids.contains(name) || !scope.lookups.is_empty();
             if !is_wanted(scope, name) {
-                continue;
+                return Ok(None);
             }
             let mut live = live(&group)?;
-            let Some(tags) = tags_of(aws, scope, &live.status.arn).await? else { continue };
+            let Some(tags) = tags_of(aws, scope, &live.status.arn).await? else { return Ok(None) };
             if asked_for || scope.is_owned(&tags) {
-                let Some(parameters) = parameters(aws, name).await? else { continue };
+                let Some(parameters) = parameters(aws, name).await? else { return Ok(None) };
                 live.spec.parameters = parameters;
             }
-            found.push(live.tags(tags));
-        }
-        Ok(found)
+            Ok(Some(live.tags(tags)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{is_wanted, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::ec2::subnet::Subnet;
 
 /// The subnets in which the nodes of replication groups are placed. AWS keeps its name in lower case: at most 255
@@ -45,16 +45,14 @@ impl Kind for CacheSubnetGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = aws.elasticache.describe_cache_subnet_groups().into_paginator().items().send();
-        let mut found = vec![];
-        for group in groups.collect::<std::result::Result<Vec<_>, _>>().await? {
-            if is_wanted(scope, group.cache_subnet_group_name().unwrap_or_default()) {
-                let live = live(&group)?;
-                if let Some(tags) = tags_of(aws, scope, &live.status.arn).await? {
-                    found.push(live.tags(tags));
-                }
-            }
-        }
-        Ok(found)
+        let mut groups = groups.collect::<std::result::Result<Vec<_>, _>>().await?;
+        groups.retain(|group| is_wanted(scope, group.cache_subnet_group_name().unwrap_or_default()));
+        each(groups, |group| async move {
+            let live = live(&group)?;
+            let tags = tags_of(aws, scope, &live.status.arn).await?;
+            Ok(tags.map(|tags| live.tags(tags)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -15,7 +15,7 @@ use super::load_balancer::{LoadBalancer, all};
 use super::{sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::acm::certificate::Certificate;
 
 /// A port of a load balancer. Two listeners on one port are refused by AWS. Further certificates of it
@@ -66,16 +66,16 @@ impl Kind for Listener {
     }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for balancer in all(aws, scope).await?.iter() {
-            let Some(arn) = balancer.load_balancer_arn() else { continue };
-            if !is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
-                continue;
+        let balancers = all(aws, scope).await?;
+        let listed = each(balancers.iter(), |balancer| async move {
+            let Some(arn) = balancer.load_balancer_arn() else { return Ok(None) };
+            match is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
+                true => listeners_of(aws, scope, arn).await.map(Some),
+                false => Ok(None),
             }
-            for listener in listeners_of(aws, scope, arn).await?.iter() {
-                found.push(live(listener)?);
-            }
-        }
+        });
+        let listed = listed.await?;
+        let mut found = listed.iter().flat_map(|of| of.iter()).map(live).collect::<Result<Vec<_>>>()?;
         let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
         let mut tags = tags_of(aws, scope, &ids).await?;
         for live in &mut found {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{attribute_changes, attributes, full_name, is_asked_for, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::ec2::vpc::Vpc;
 
 /// A group of targets of a load balancer. An ECS service registers its tasks in it; Holdfast does not
@@ -156,19 +156,21 @@ impl Kind for TargetGroup {
         }
         let ids: Vec<String> = found.iter().map(|(live, _)| live.id.clone()).collect();
         let mut tags = tags_of(aws, scope, &ids).await?;
-        let mut complete = vec![];
-        for (mut live, asked_for) in found {
-            live.tags = tags.remove(&live.id).unwrap_or_default();
+        let found = found.into_iter().map(|(live, asked_for)| {
+            let tags = tags.remove(&live.id).unwrap_or_default();
+            (live.tags(tags), asked_for)
+        });
+        each(found, |(mut live, asked_for)| async move {
             // Somebody else's, with a name of ours: that it is there is all that matters.
             if asked_for || scope.is_owned(&live.tags) {
                 let ask = aws.elbv2.describe_target_group_attributes().target_group_arn(&live.id);
-                let Some(answer) = ask.send().await.or_absent()? else { continue };
+                let Some(answer) = ask.send().await.or_absent()? else { return Ok(None) };
                 let pairs = answer.attributes.unwrap_or_default();
                 live.spec.attributes = Some(Always(attributes(pairs.iter().map(|a| (a.key(), a.value())))?));
             }
-            complete.push(live);
-        }
-        Ok(complete)
+            Ok(Some(live))
+        })
+        .await
     }
 
     /// AWS answers a second create with the same name and settings with the first group; a foreign one is

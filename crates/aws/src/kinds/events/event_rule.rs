@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::target::EventTarget;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::iam::role::Role;
 use crate::tagging::{self, Tags};
 
@@ -75,23 +75,17 @@ impl Kind for EventRule {
     const CLASS: CreateClass = CreateClass::Name;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-        let listed = try_join_all(buses(aws).await?.into_iter().map(|bus| rules(aws, bus))).await?;
-        let wanted = listed.into_iter().flatten().filter(|rule| {
-            let name = rule.name().unwrap_or_default();
-            by_fields || scope.is_candidate(name) || scope.ids.contains(name) || scope.ids.contains(&id(rule))
-        });
-        let found = try_join_all(wanted.map(|rule| async move {
-            let arn = rule.arn.clone().ok_or_else(|| Error::incomplete("eventbridge.ListRules", "Arn"))?;
-            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
-            let asked_for = by_fields || scope.is_owned(&tags) || !scope.ids.is_empty();
-            let targets = match asked_for {
-                true => targets(aws, &rule).await?,
-                false => Some(vec![]),
-            };
-            Ok::<_, Error>(targets.map(|targets| live(&rule, arn, targets).tags(tags)))
-        }));
-        Ok(found.await?.into_iter().flatten().collect())
+        // Where the hint knows all rules that the document names, it knows their buses, too.
+        let is = |service: &str, resource: &str| service == "events" && resource.starts_with("rule/");
+        let known = tagging::owned(aws, scope, is).await?.unwrap_or_default();
+        if !known.is_empty() && known.len() >= scope.names.len() {
+            let found = look(aws, scope, known.keys().map(|arn| bus_of(arn)).collect()).await?;
+            let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
+            if !tagging::lacks(scope, &names) {
+                return Ok(found);
+            }
+        }
+        look(aws, scope, buses(aws).await?).await
     }
 
     /// Targets follow in the update.
@@ -146,6 +140,33 @@ impl Kind for EventRule {
         }
         Ok(())
     }
+}
+
+/// The rules of these buses that are asked for.
+async fn look(aws: &Aws, scope: &Scope, buses: BTreeSet<String>) -> Result<Vec<Live<EventRule>>> {
+    let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
+    let listed = try_join_all(buses.into_iter().map(|bus| rules(aws, bus))).await?;
+    let wanted = listed.into_iter().flatten().filter(|rule| {
+        let name = rule.name().unwrap_or_default();
+        by_fields || scope.is_candidate(name) || scope.ids.contains(name) || scope.ids.contains(&id(rule))
+    });
+    each(wanted, |rule| async move {
+        let arn = rule.arn.clone().ok_or_else(|| Error::incomplete("eventbridge.ListRules", "Arn"))?;
+        let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
+        let asked_for = by_fields || scope.is_owned(&tags) || !scope.ids.is_empty();
+        let targets = match asked_for {
+            true => targets(aws, &rule).await?,
+            false => Some(vec![]),
+        };
+        Ok(targets.map(|targets| live(&rule, arn, targets).tags(tags)))
+    })
+    .await
+}
+
+/// The bus of a rule: `…:rule/<bus>/<name>`, or `…:rule/<name>` for the default one.
+fn bus_of(arn: &str) -> String {
+    let path = arn.split_once(":rule/").map_or("", |(_, path)| path);
+    path.rsplit_once('/').map_or(DEFAULT, |(bus, _)| bus).to_owned()
 }
 
 /// The call that makes and changes a rule; it forgets what it is not told.
@@ -263,6 +284,8 @@ mod tests {
         let live = live(&rule, "arn".into(), vec![]);
         assert_eq!((live.id.as_str(), live.name.as_str()), ("orders/a", "a"));
         assert!(live.spec.event_pattern.is_some() && live.spec.description.is_none());
+        assert_eq!(bus_of("arn:aws:events:eu-west-1:1:rule/orders/a"), "orders");
+        assert_eq!(bus_of("arn:aws:events:eu-west-1:1:rule/a"), "default");
         assert_eq!(id(&sdk::Rule::builder().name("a").event_bus_name("default").build()), "a");
     }
 }

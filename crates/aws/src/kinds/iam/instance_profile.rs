@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::role::Role;
 use crate::client::Aws;
 use crate::error::{OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::tagging::{self, Tags};
 
 /// Hands a role to the programs of an `Instance`: EC2 takes profiles, and each holds one role
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html>).
@@ -51,19 +52,17 @@ impl Kind for InstanceProfile {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = aws.iam.list_instance_profiles().into_paginator().items().send();
-        let mut found = vec![];
-        for profile in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+        let there = &tagging::of_no_region(aws)?;
+        each(pages.collect::<std::result::Result<Vec<_>, _>>().await?, |profile| async move {
             let name = profile.instance_profile_name();
             if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
-                continue;
+                return Ok(None);
             }
             // The list tells no tags.
-            let tags = aws.iam.list_instance_profile_tags().instance_profile_name(name).into_paginator().items().send();
-            if let Some(tags) = tags.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()? {
-                found.push(live(&profile).tags(tags.into_iter().map(|tag| (tag.key, tag.value)).collect()));
-            }
-        }
-        Ok(found)
+            let tags = tagging::tags(there, scope, profile.arn(), || tags_of(aws, name)).await?;
+            Ok(tags.map(|tags| live(&profile).tags(tags)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -106,6 +105,12 @@ impl Kind for InstanceProfile {
         }
         Ok(())
     }
+}
+
+async fn tags_of(aws: &Aws, name: &str) -> Result<Option<Tags>> {
+    let pages = aws.iam.list_instance_profile_tags().instance_profile_name(name).into_paginator().items().send();
+    let tags = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
+    Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
 
 async fn remove(aws: &Aws, profile: &str, role: &Ref<Role>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::sdk_tags;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging;
 
 /// An OpenID Connect provider, as of GitHub Actions or of an EKS cluster. Its `name` is its URL without `https://`: state
@@ -51,16 +51,16 @@ impl Kind for OidcProvider {
         let listed = aws.iam.list_open_id_connect_providers().send().await?;
         let arns = listed.open_id_connect_provider_list().iter().filter_map(|entry| entry.arn.clone());
         let arns: Vec<String> = arns.collect();
-        let (hinted, _) = tagging::split(aws, scope, &arns).await?;
+        let (hinted, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
         let wanted = arns.into_iter().filter(|arn| {
             let asked_for = scope.ids.contains(arn) || scope.is_candidate(name(arn));
             asked_for || hinted.contains_key(arn) || scope.lookups.iter().any(|lookup| !lookup.is_empty())
         });
-        let looks = wanted.map(|arn| async move {
+        each(wanted, |arn| async move {
             let answer = aws.iam.get_open_id_connect_provider().open_id_connect_provider_arn(&arn).send().await;
-            Ok::<_, Error>(answer.or_absent()?.map(|answer| live(&answer, arn)))
-        });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+            Ok(answer.or_absent()?.map(|answer| live(&answer, arn)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

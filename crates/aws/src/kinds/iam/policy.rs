@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A managed policy. Roles take it by its ARN: `managedPolicies: ["${Policy.read.arn}"]`. Each change of the document is a
@@ -61,18 +61,18 @@ impl Kind for Policy {
         let pages = pages.into_paginator().send().collect::<std::result::Result<Vec<_>, _>>().await?;
         let all: Vec<&sdk::ManagedPolicyDetail> = pages.iter().flat_map(|page| page.policies()).collect();
         let arns: Vec<String> = all.iter().filter_map(|detail| detail.arn.clone()).collect();
-        let (hinted, _) = tagging::split(aws, scope, &arns).await?;
+        let (hinted, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
         let wanted = all.into_iter().filter(|detail| {
             let arn = detail.arn().unwrap_or_default();
             let named = scope.is_candidate(detail.policy_name().unwrap_or_default());
             named || scope.ids.contains(arn) || hinted.contains_key(arn) || !scope.lookups.is_empty()
         });
-        let looks = wanted.map(|detail| async move {
+        each(wanted, |detail| async move {
             let arn = detail.arn().unwrap_or_default();
             let answer = aws.iam.get_policy().policy_arn(arn).send().await.or_absent()?;
             answer.and_then(|answer| answer.policy).map(|policy| live(detail, &policy)).transpose()
-        });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -17,8 +17,8 @@ use serde_json::json;
 use super::{sdk_tags, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
-use crate::tagging;
+use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::tagging::{self, Tags};
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
 const WINDOW: &str = "holdfast:pending-window";
@@ -79,6 +79,10 @@ impl Kind for Key {
     const DATA: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let is = |service: &str, resource: &str| service == "kms" && resource.starts_with("key/");
+        if let Some(found) = tagging::known(aws, scope, is, |arn, tags| look(aws, scope, arn, tags)).await? {
+            return Ok(found);
+        }
         let pages = aws.kms.list_keys().limit(1000).into_paginator().items().send();
         let keys = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
         let arns: Vec<String> = keys.into_iter().filter_map(|key| key.key_arn).collect();
@@ -89,11 +93,7 @@ impl Kind for Key {
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let asked_for = |arn: &str| scope.ids.iter().any(|id| id == arn || arn.ends_with(&format!(":key/{id}")));
         let wanted = tagged.into_iter().filter(|(arn, tags)| scope.is_owned(tags) || by_fields || asked_for(arn));
-        let found = try_join_all(wanted.map(async |(arn, tags)| {
-            let key = detail(aws, &arn).await.or_absent()?.flatten();
-            Ok::<_, Error>(key.map(|(key, policy, rotation)| live(&key, arn, policy, rotation.as_ref(), tags)))
-        }));
-        Ok(found.await?.into_iter().flatten().collect())
+        each(wanted, |(arn, tags)| look(aws, scope, arn, tags)).await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -199,12 +199,22 @@ impl Kind for Key {
     }
 }
 
-type Detail = (sdk::KeyMetadata, Policy, Option<Rotation>);
+/// All about a key that the document asks for; none when it is AWS's own, on its way out or gone.
+async fn look(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Option<Live<Key>>> {
+    let detail = detail(aws, scope, &arn, &tags).await.or_absent()?.flatten();
+    Ok(detail.map(|(key, policy, rotation)| live(&key, arn, policy, rotation.as_ref(), tags)))
+}
 
-/// All about a key; none when it is AWS's own or on its way out.
-async fn detail(aws: &Aws, arn: &str) -> Result<Option<Detail>> {
+type Detail = (sdk::KeyMetadata, Option<Policy>, Option<Rotation>);
+
+async fn detail(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<Detail>> {
     let key = aws.kms.describe_key().key_id(arn).send().map_err(Error::from);
-    let policy = aws.kms.get_key_policy().key_id(arn).send().map_err(Error::from);
+    let policy = async {
+        match scope.asks_for(tags, "policy") {
+            true => Ok(aws.kms.get_key_policy().key_id(arn).send().await?.policy),
+            false => Ok(None),
+        }
+    };
     let (key, policy) = futures::try_join!(key, policy)?;
     let key = key.key_metadata.ok_or_else(|| Error::incomplete("kms.DescribeKey", "keyMetadata"))?;
     let leaving = matches!(key.key_state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion));
@@ -212,12 +222,14 @@ async fn detail(aws: &Aws, arn: &str) -> Result<Option<Detail>> {
         return Ok(None);
     }
     // Others have no rotation, and AWS refuses to speak of it.
-    let rotates = key.key_spec == Some(KeySpec::SymmetricDefault) && key.origin == Some(OriginType::AwsKms);
+    let asked_for = ["enableKeyRotation", "rotationPeriodInDays"].iter().any(|field| scope.asks_for(tags, field));
+    let rotates =
+        asked_for && key.key_spec == Some(KeySpec::SymmetricDefault) && key.origin == Some(OriginType::AwsKms);
     let rotation = match rotates {
         true => Some(aws.kms.get_key_rotation_status().key_id(arn).send().await?),
         false => None,
     };
-    Ok(Some((key, Policy::parse(policy.policy().unwrap_or_default()), rotation)))
+    Ok(Some((key, policy.map(|text| Policy::parse(&text)), rotation)))
 }
 
 /// The policy of a key that was made without one
@@ -251,13 +263,13 @@ fn is_default(policy: &Policy, arn: &str) -> bool {
 fn live(
     key: &sdk::KeyMetadata,
     arn: String,
-    policy: Policy,
+    policy: Option<Policy>,
     rotation: Option<&Rotation>,
     tags: BTreeMap<String, String>,
 ) -> Live<Key> {
     let spec = Key {
         description: key.description.clone().filter(|text| !text.is_empty()),
-        policy: Some(policy).filter(|policy| !is_default(policy, &arn)).map(Late),
+        policy: policy.filter(|policy| !is_default(policy, &arn)).map(Late),
         key_spec: key.key_spec.as_ref().map(|spec| Always(spec.as_str().to_owned())),
         key_usage: key.key_usage.as_ref().map(|usage| Always(usage.as_str().to_owned())),
         origin: key.origin.as_ref().map(|origin| Always(origin.as_str().to_owned())),
@@ -290,10 +302,10 @@ mod tests {
     fn the_default_policy_is_none() -> Result<()> {
         let arn = "arn:aws:kms:us-east-1:123456789012:key/1";
         let key = sdk::KeyMetadata::builder().key_id("1").description("").build()?;
-        let spec = live(&key, arn.into(), default_policy(arn), None, BTreeMap::new()).spec;
+        let spec = live(&key, arn.into(), Some(default_policy(arn)), None, BTreeMap::new()).spec;
         assert!(spec.policy.is_none() && spec.description.is_none());
         let other = Policy(json!({ "Statement": [] }));
-        assert!(live(&key, arn.into(), other, None, BTreeMap::new()).spec.policy.is_some());
+        assert!(live(&key, arn.into(), Some(other), None, BTreeMap::new()).spec.policy.is_some());
         Ok(())
     }
 }

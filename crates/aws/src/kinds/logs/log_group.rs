@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
@@ -42,18 +42,16 @@ impl Kind for LogGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = aws.logs.describe_log_groups().into_paginator().items().send();
-        let mut found = vec![];
-        for group in groups.collect::<std::result::Result<Vec<_>, _>>().await? {
+        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
             let name = group.log_group_name.clone().unwrap_or_default();
             if !scope.is_candidate(&name) && !scope.ids.contains(&name) && scope.lookups.is_empty() {
-                continue;
+                return Ok(None);
             }
             let arn = arn(&group).ok_or_else(|| Error::incomplete("logs.DescribeLogGroups", "arn"))?;
-            if let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? {
-                found.push(live(&group, name, arn).tags(tags));
-            }
-        }
-        Ok(found)
+            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
+            Ok(tags.map(|tags| live(&group, name, arn).tags(tags)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

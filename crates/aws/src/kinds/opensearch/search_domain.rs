@@ -17,7 +17,7 @@ use super::options::{
 use super::{told, wire};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::elasticache::remembered;
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::kinds::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
@@ -143,19 +143,15 @@ impl Kind for SearchDomain {
     const DATA: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let is = |service: &str, resource: &str| service == "es" && resource.starts_with("domain/");
+        let look_at =
+            |arn: String, _| async move { look(aws, scope, arn.rsplit('/').next().unwrap_or_default()).await };
+        if let Some(found) = tagging::known(aws, scope, is, look_at).await? {
+            return Ok(found);
+        }
         let listed = aws.opensearch.list_domain_names().send().await?.domain_names.unwrap_or_default();
         let names = listed.into_iter().filter_map(|domain| domain.domain_name);
-        let wanted = |name: &String| scope.is_candidate(name) || scope.ids.contains(name) || !scope.lookups.is_empty();
-        let names: Vec<String> = names.filter(wanted).collect();
-        let mut found = vec![];
-        let describe = |name: &String| aws.opensearch.describe_domain().domain_name(name).send();
-        for told in futures::future::join_all(names.iter().map(describe)).await {
-            let Some(domain) = told.or_absent()?.and_then(|told| told.domain_status) else { continue };
-            if let Some(tags) = tags_of(aws, scope, &domain.arn).await? {
-                found.push(live(&domain, tags));
-            }
-        }
-        Ok(found)
+        each(names, |name| async move { look(aws, scope, &name).await }).await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -295,6 +291,17 @@ async fn configure(aws: &Aws, live: &Live<SearchDomain>, desired: &Desired<Searc
         }
     }
     tag(aws, &live.status.arn, &tags).await
+}
+
+/// A domain as it is; none when it is gone, or not asked for.
+async fn look(aws: &Aws, scope: &Scope, name: &str) -> Result<Option<Live<SearchDomain>>> {
+    if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
+        return Ok(None);
+    }
+    let answer = aws.opensearch.describe_domain().domain_name(name).send().await.or_absent()?;
+    let Some(domain) = answer.and_then(|answer| answer.domain_status) else { return Ok(None) };
+    let tags = tags_of(aws, scope, &domain.arn).await?;
+    Ok(tags.map(|tags| live(&domain, tags)))
 }
 
 async fn tags_of(aws: &Aws, scope: &Scope, arn: &str) -> Result<Option<Tags>> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging;
 
 /// A group of engine parameters. Its name begins with a letter, has at most 255 letters, digits and single hyphens,
@@ -54,24 +54,23 @@ impl Kind for DbParameterGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = aws.rds.describe_db_parameter_groups().into_paginator().items().send();
-        let mut found = vec![];
-        for group in groups.collect::<std::result::Result<Vec<_>, _>>().await? {
+        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
             let mut live = live(&group)?;
             let asked_for = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
             if !scope.is_candidate(&live.name) && !asked_for && scope.lookups.is_empty() {
-                continue;
+                return Ok(None);
             }
             let arn = live.status.arn.clone();
-            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { continue };
+            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
             // Somebody else's, with a name of ours: that it is there is all that matters.
             if asked_for || scope.is_owned(&tags) {
-                let Some(parameters) = parameters(aws, &live.id).await? else { continue };
+                let Some(parameters) = parameters(aws, &live.id).await? else { return Ok(None) };
                 let stated = |p: &Parameter| Some((p.parameter_name.clone()?, p.parameter_value.clone()?));
                 live.spec.parameters = Some(parameters.iter().filter_map(stated).collect());
             }
-            found.push(live.tags(tags));
-        }
-        Ok(found)
+            Ok(Some(live.tags(tags)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

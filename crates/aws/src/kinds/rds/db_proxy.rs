@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_rds::types::{self as sdk, DbProxyStatus as State};
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -16,7 +15,7 @@ use super::db_proxy_targets::{connection_pool, set_pool, set_targets, targets};
 use super::{sdk_tags, tag, tags_of, texts};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::ec2::{security_group::SecurityGroup, subnet::Subnet};
 use crate::kinds::iam::role::Role;
 use crate::kinds::secretsmanager::secret::Secret;
@@ -123,29 +122,25 @@ impl Kind for DbProxy {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = aws.rds.describe_db_proxies().into_paginator().items().send();
-        let mut found = vec![];
-        for proxy in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-            let live = live(&proxy)?;
+        each(pages.collect::<std::result::Result<Vec<_>, _>>().await?, |proxy| async move {
+            let mut live = live(&proxy)?;
             let asked_for = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
             if !scope.is_candidate(&live.name) && !asked_for && scope.lookups.is_empty() {
-                continue;
+                return Ok(None);
             }
             let arn = live.status.arn.clone();
-            if let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? {
-                found.push((live.tags(tags), asked_for));
-            }
-        }
-        // Targets and pool of those that are wanted; one that is going has none to be told.
-        let detailed = try_join_all(found.into_iter().map(|(mut live, asked_for)| async move {
+            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
+            live.tags = tags;
+            // Targets and pool of those that are wanted; one that is going has none to be told.
             if (asked_for || scope.is_owned(&live.tags)) && live.phase != Phase::Deleting {
                 let (pool, instances) = futures::try_join!(connection_pool(aws, &live.id), targets(aws, &live.id))?;
                 let (Some(pool), Some(instances)) = (pool, instances) else { return Ok(None) };
                 live.spec.connection_pool_config = Some(Always(pool));
                 live.spec.db_instances = Some(instances);
             }
-            Ok::<_, Error>(Some(live))
-        }));
-        Ok(detailed.await?.into_iter().flatten().collect())
+            Ok(Some(live))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{sdk_tags, tag, tags_of, texts};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::ec2::subnet::Subnet;
 use crate::tagging;
 
@@ -47,19 +47,17 @@ impl Kind for DbSubnetGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = aws.rds.describe_db_subnet_groups().into_paginator().items().send();
-        let mut found = vec![];
-        for group in groups.collect::<std::result::Result<Vec<_>, _>>().await? {
+        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
             let live = live(&group)?;
             let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
             if !named && !scope.ids.contains(&live.status.arn) && scope.lookups.is_empty() {
-                continue;
+                return Ok(None);
             }
             let arn = live.status.arn.clone();
-            if let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? {
-                found.push(live.tags(tags));
-            }
-        }
-        Ok(found)
+            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
+            Ok(tags.map(|tags| live.tags(tags)))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

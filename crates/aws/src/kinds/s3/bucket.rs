@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types as sdk;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Policy};
@@ -17,8 +16,8 @@ use super::settings::{AccessLogging, BucketEncryption, CorsRule, PublicAccessBlo
 use super::{contents, look, partition, sdk_tags, tags, write};
 use crate::client::Aws;
 use crate::error::Result;
-use crate::kind::{Desired, Kind, Live, Retag};
-use crate::tagging;
+use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::tagging::{self, Tags};
 
 /// A bucket. Its name is the only one in all accounts of the world, and its default name (`<stack>-<env>-<name>`) may
 /// be somebody else's: `name: ${env.stack}-${env.name}-assets-${env.account}` hardly is. It has 3 to 63 small letters,
@@ -89,28 +88,30 @@ impl Kind for Bucket {
     const DATA: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let known = tagging::known(
+            aws,
+            scope,
+            |service, _| service == "s3",
+            |arn, tags| async move {
+                let name = arn.rsplit(':').next().unwrap_or_default();
+                if scope.is_candidate(name) { one(aws, scope, name, tags).await } else { Ok(None) }
+            },
+        );
+        if let Some(found) = known.await? {
+            return Ok(found);
+        }
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-        let pages = aws.s3.list_buckets().bucket_region(&scope.region).max_buckets(1000);
-        let listed = pages.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await?;
+        let pages =
+            aws.s3.list_buckets().bucket_region(&scope.region).max_buckets(1000).into_paginator().items().send();
+        let listed = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
         let names = listed.into_iter().filter_map(|bucket| bucket.name);
         let wanted = names.filter(|name| by_fields || scope.is_candidate(name) || scope.ids.contains(name));
-        let found = try_join_all(wanted.map(|name| async move {
+        each(wanted, |name| async move {
             let arn = arn(&scope.region, &name);
-            let told = tagging::tags(aws, scope, &arn, || async { tags::read(aws, &name).await.map(Some) }).await?;
-            let tags = told.unwrap_or_default();
-            let asked_for = by_fields || scope.ids.contains(&name) || scope.is_owned(&tags);
-            // Of somebody else's, with a name of ours, only that it is there matters.
-            let live = match asked_for {
-                true => look::bucket(aws, scope, &name, &arn).await?,
-                false => Some((Bucket::default(), look::Raw::default())),
-            };
-            Ok::<_, crate::error::Error>(live.map(|(spec, raw)| {
-                let spec = Bucket { empty_on_delete: tags::empty_on_delete(&tags), ..spec };
-                let status = BucketStatus { arn, regional_domain_name: domain_name(&scope.region, &name) };
-                Live::new(name.clone(), name, spec, status).tags(tags).keep(raw)
-            }))
-        }));
-        Ok(found.await?.into_iter().flatten().collect())
+            let tags = tagging::tags(aws, scope, &arn, || async { tags::read(aws, &name).await.map(Some) }).await?;
+            one(aws, scope, &name, tags.unwrap_or_default()).await
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -217,6 +218,22 @@ impl Kind for Bucket {
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
         tags::change(aws, &live.id, tags).await
     }
+}
+
+/// A bucket as it is; none when it is gone.
+async fn one(aws: &Aws, scope: &Scope, name: &str, tags: Tags) -> Result<Option<Live<Bucket>>> {
+    let arn = arn(&scope.region, name);
+    let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
+    // Of somebody else's, with a name of ours, only that it is there matters.
+    let told = match by_fields || scope.ids.contains(name) || scope.is_owned(&tags) {
+        true => look::bucket(aws, scope, &tags, name, &arn).await?,
+        false => Some((Bucket::default(), look::Raw::default())),
+    };
+    Ok(told.map(|(spec, raw)| {
+        let spec = Bucket { empty_on_delete: tags::empty_on_delete(&tags), ..spec };
+        let status = BucketStatus { arn, regional_domain_name: domain_name(&scope.region, name) };
+        Live::new(name, name, spec, status).tags(tags).keep(raw)
+    }))
 }
 
 fn arn(region: &str, name: &str) -> String {

@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types as sdk;
+use holdfast_core::schema::Spec as _;
 use holdfast_core::types::{Always, Policy};
 use holdfast_engine::cloud::Scope;
 
@@ -11,7 +12,8 @@ use super::lifecycle::LifecycleRule;
 use super::replication::Replication;
 use super::settings::{AccessLogging, BucketEncryption, CorsRule, PublicAccessBlock};
 use crate::client::Aws;
-use crate::error::{OrAbsent, Result};
+use crate::error::{Error, OrAbsent, Result};
+use crate::tagging::Tags;
 
 /// What calls that replace the whole have to send again.
 #[derive(Default)]
@@ -24,41 +26,39 @@ pub(super) struct Raw {
     pub(super) minimum_size: Option<sdk::TransitionDefaultMinimumObjectSize>,
 }
 
-/// A bucket as it is; none when it is gone. What no document states is not asked for, since each setting is a call;
-/// replication and object locks only where there is versioning, which both need.
-pub(super) async fn bucket(aws: &Aws, scope: &Scope, name: &str, arn: &str) -> Result<Option<(Bucket, Raw)>> {
+/// A bucket as it is; none when it is gone. What the document does not state is not asked for, since each setting is a
+/// call.
+pub(super) async fn bucket(
+    aws: &Aws,
+    scope: &Scope,
+    tags: &Tags,
+    name: &str,
+    arn: &str,
+) -> Result<Option<(Bucket, Raw)>> {
+    settings(aws, &|field| scope.asks_for(tags, field), name, arn).await.or_absent()
+}
+
+/// The settings that are asked for, and one of them whatever is: it shows whether the bucket is there.
+async fn settings(aws: &Aws, asks_for: &(dyn Fn(&str) -> bool + Sync), name: &str, arn: &str) -> Result<(Bucket, Raw)> {
     let s3 = &aws.s3;
-    let Some(versioning) = s3.get_bucket_versioning().bucket(name).send().await.or_absent()? else {
-        return Ok(None);
-    };
-    let versioning = versioning.status().map(|status| status.as_str().to_owned());
-    let versioned = versioning.is_some();
-    let (encryption, block, ownership, policy, lifecycle, cors, logging, notification, replication, lock) = futures::try_join!(
-        when(scope.asks_for("encryption"), async { s3.get_bucket_encryption().bucket(name).send().await.or_absent() }),
-        when(scope.asks_for("publicAccessBlock"), async {
-            s3.get_public_access_block().bucket(name).send().await.or_absent()
-        }),
-        when(scope.asks_for("objectOwnership"), async {
-            s3.get_bucket_ownership_controls().bucket(name).send().await.or_absent()
-        }),
-        when(scope.asks_for("policy") || scope.asks_for("distributions"), async {
-            s3.get_bucket_policy().bucket(name).send().await.or_absent()
-        }),
-        when(scope.asks_for("lifecycleRules"), async {
-            s3.get_bucket_lifecycle_configuration().bucket(name).send().await.or_absent()
-        }),
-        when(scope.asks_for("corsRules"), async { s3.get_bucket_cors().bucket(name).send().await.or_absent() }),
-        when(scope.asks_for("accessLogging"), async { s3.get_bucket_logging().bucket(name).send().await.or_absent() }),
-        when(scope.asks_for("eventBridgeEnabled"), async {
-            s3.get_bucket_notification_configuration().bucket(name).send().await.or_absent()
-        }),
-        when(versioned && scope.asks_for("replication"), async {
-            s3.get_bucket_replication().bucket(name).send().await.or_absent()
-        }),
-        when(versioned && scope.asks_for("objectLockEnabled"), async {
-            s3.get_object_lock_configuration().bucket(name).send().await.or_absent()
-        }),
-    )?;
+    // What it remembers of its deletion stands in a tag.
+    let settings = Bucket::RECORD.fields.iter().map(|field| field.name).filter(|field| *field != "emptyOnDelete");
+    let versioning = asks_for("versioning") || !settings.into_iter().any(asks_for);
+    let (versioning, encryption, block, ownership, policy, lifecycle, cors, logging, notification, replication, lock) =
+        futures::try_join!(
+            when(versioning, s3.get_bucket_versioning().bucket(name).send()),
+            when(asks_for("encryption"), s3.get_bucket_encryption().bucket(name).send()),
+            when(asks_for("publicAccessBlock"), s3.get_public_access_block().bucket(name).send()),
+            when(asks_for("objectOwnership"), s3.get_bucket_ownership_controls().bucket(name).send()),
+            when(asks_for("policy") || asks_for("distributions"), s3.get_bucket_policy().bucket(name).send()),
+            when(asks_for("lifecycleRules"), s3.get_bucket_lifecycle_configuration().bucket(name).send()),
+            when(asks_for("corsRules"), s3.get_bucket_cors().bucket(name).send()),
+            when(asks_for("accessLogging"), s3.get_bucket_logging().bucket(name).send()),
+            when(asks_for("eventBridgeEnabled"), s3.get_bucket_notification_configuration().bucket(name).send()),
+            when(asks_for("replication"), s3.get_bucket_replication().bucket(name).send()),
+            when(asks_for("objectLockEnabled"), s3.get_object_lock_configuration().bucket(name).send()),
+        )?;
+    let versioning = versioning.and_then(|answer| answer.status).map(|status| status.as_str().to_owned());
     let encryption = encryption.as_ref().and_then(|answer| answer.server_side_encryption_configuration());
     let ownership = ownership.as_ref().and_then(|answer| answer.ownership_controls()?.rules().first());
     let policy = policy.and_then(|answer| answer.policy).map(|text| Policy::parse(&text));
@@ -68,12 +68,12 @@ pub(super) async fn bucket(aws: &Aws, scope: &Scope, name: &str, arn: &str) -> R
     let spec = Bucket {
         versioning: versioning.map(Always),
         encryption: encryption.and_then(BucketEncryption::read).map(Always),
-        public_access_block: scope.asks_for("publicAccessBlock").then(|| {
+        public_access_block: asks_for("publicAccessBlock").then(|| {
             let block = block.as_ref().and_then(|answer| answer.public_access_block_configuration());
             Always(PublicAccessBlock::read(block))
         }),
         // A bucket from before there was a choice leaves objects to who wrote them.
-        object_ownership: scope.asks_for("objectOwnership").then(|| {
+        object_ownership: asks_for("objectOwnership").then(|| {
             Always(ownership.map_or_else(|| "ObjectWriter".into(), |rule| rule.object_ownership().as_str().to_owned()))
         }),
         policy,
@@ -83,14 +83,24 @@ pub(super) async fn bucket(aws: &Aws, scope: &Scope, name: &str, arn: &str) -> R
         access_logging: logging.as_ref().map(AccessLogging::read),
         replication: replication.as_ref().and_then(|answer| answer.replication_configuration()).map(Replication::read),
         event_bridge_enabled: notification.as_ref().map(|told| Always(told.event_bridge_configuration.is_some())),
-        object_lock_enabled: Some(Always(locked.is_some())),
+        object_lock_enabled: asks_for("objectLockEnabled").then(|| Always(locked.is_some())),
         empty_on_delete: false,
     };
     let minimum_size = lifecycle.and_then(|answer| answer.transition_default_minimum_object_size);
-    Ok(Some((spec, Raw { notification, logging, minimum_size })))
+    Ok((spec, Raw { notification, logging, minimum_size }))
 }
 
-/// The answer, where it is wanted; a call that is not made costs nothing.
-async fn when<T>(wanted: bool, call: impl Future<Output = Result<Option<T>>>) -> Result<Option<T>> {
-    if wanted { call.await } else { Ok(None) }
+/// The answer, where it is wanted; a call that is not made costs nothing. That the bucket has no such setting is none,
+/// and that there is no such bucket an error.
+async fn when<T, E>(wanted: bool, call: impl Future<Output = std::result::Result<T, E>>) -> Result<Option<T>>
+where
+    Error: From<E>,
+{
+    if !wanted {
+        return Ok(None);
+    }
+    match call.await.map_err(Error::from) {
+        Err(error) if error.0.code.as_deref() == Some("NoSuchBucket") => Err(error),
+        answer => answer.or_absent(),
+    }
 }

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
-use futures::TryFutureExt;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -19,8 +17,9 @@ use super::rotation::{self, Rotation};
 use super::version;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::kms::key::Key;
+use crate::tagging;
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
 const WINDOW: &str = "holdfast:recovery-window";
@@ -84,6 +83,10 @@ impl Kind for Secret {
         &[("forceOverwriteReplicaSecret", "it is a word of the call that makes a copy, and nothing keeps it")];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let is = |service: &str, _: &str| service == "secretsmanager";
+        if let Some(found) = tagging::known(aws, scope, is, |arn, _| detail(aws, scope, arn)).await? {
+            return Ok(found);
+        }
         let pages = aws.secrets.list_secrets().max_results(100).into_paginator().send();
         let pages = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
         let listed: Vec<_> = pages.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).collect();
@@ -106,8 +109,7 @@ impl Kind for Secret {
             let known = |name: &String| listed.iter().any(|entry| entry.name() == Some(name.as_str()));
             wanted.extend(scope.names.iter().filter(|name| !known(name)).cloned());
         }
-        let found = try_join_all(wanted.iter().map(|id| detail(aws, id))).await?;
-        Ok(found.into_iter().flatten().collect())
+        each(wanted, |id| detail(aws, scope, id)).await
     }
 
     /// One mutating call: a secret of ours that waits for its deletion has the name, and is restored instead.
@@ -234,17 +236,22 @@ impl Kind for Secret {
 }
 
 /// All about a secret; none when it is not there or waits for its deletion.
-async fn detail(aws: &Aws, id: &str) -> Result<Option<Live<Secret>>> {
-    let secret = aws.secrets.describe_secret().secret_id(id).send().map_err(Error::from);
-    let policy = aws.secrets.get_resource_policy().secret_id(id).send().map_err(Error::from);
-    let Some((secret, policy)) = (async { futures::try_join!(secret, policy) }).await.or_absent()? else {
+async fn detail(aws: &Aws, scope: &Scope, id: String) -> Result<Option<Live<Secret>>> {
+    let Some(secret) = aws.secrets.describe_secret().secret_id(&id).send().await.or_absent()? else {
         return Ok(None);
     };
     // A copy of a secret of another region is that one's business.
     let region = secret.arn().and_then(|arn| arn.split(':').nth(3));
     let copied = secret.primary_region().is_some() && secret.primary_region() != region;
     let there = secret.deleted_date().is_none() && !copied;
-    Ok(there.then(|| live(&secret, policy.resource_policy())).flatten())
+    if !there {
+        return Ok(None);
+    }
+    let policy = match scope.asks_for(&tags_of(secret.tags()), "policy") {
+        true => aws.secrets.get_resource_policy().secret_id(&id).send().await.or_absent()?,
+        false => None,
+    };
+    Ok(live(&secret, policy.as_ref().and_then(|answer| answer.resource_policy())))
 }
 
 /// Restores a secret that waits for its deletion, if it is the one that is wanted.

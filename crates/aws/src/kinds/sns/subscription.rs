@@ -11,7 +11,7 @@ use super::topic::Topic;
 use super::{Attribute, Told, changes, stated};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, each};
 
 /// A subscription to a topic. By e-mail and over HTTP somebody has to confirm it: until then it counts as
 /// done, with a remark. AWS drops an unconfirmed one after 48 hours, and cannot delete it sooner
@@ -60,8 +60,8 @@ impl Kind for Subscription {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = aws.sns.list_subscriptions().into_paginator().items().send();
-        let mut found = vec![];
-        for one in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+        let all = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        each(all, |one| async move {
             let topic = one.topic_arn().unwrap_or_default();
             let name = topic.rsplit(':').next().unwrap_or_default();
             let arn = one.subscription_arn().unwrap_or_default();
@@ -69,16 +69,15 @@ impl Kind for Subscription {
             let asked_for = scope.ids.contains(arn) || !scope.lookups.is_empty();
             // A deleted one is listed for days, with this word in place of its ARN.
             if arn == "Deleted" || !(parent || asked_for) {
-                continue;
+                return Ok(None);
             }
             if !is_confirmed(arn) {
-                found.push(pending(&one));
-                continue;
+                return Ok(Some(pending(&one)));
             }
             let detail = aws.sns.get_subscription_attributes().subscription_arn(arn).send().await.or_absent()?;
-            found.extend(detail.map(|detail| live(&one, arn, &Told(detail.attributes.unwrap_or_default()))));
-        }
-        Ok(found)
+            Ok(detail.map(|detail| live(&one, arn, &Told(detail.attributes.unwrap_or_default()))))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

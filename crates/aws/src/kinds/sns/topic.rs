@@ -14,7 +14,7 @@ use super::policy::{default_policy, is_default};
 use super::{Attribute, Told, changes, stated};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A topic. Its name has at most 256 letters, digits, hyphens and underscores; the name of a FIFO topic has to
@@ -74,22 +74,13 @@ impl Kind for Topic {
     }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let pages = aws.sns.list_topics().into_paginator().items().send();
-        let mut found = vec![];
-        for topic in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-            let arn = topic.topic_arn.ok_or_else(|| Error::incomplete("sns.ListTopics", "topicArn"))?;
-            let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
-            let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-            if !scope.is_candidate(&name) && !scope.ids.contains(&arn) && !scope.ids.contains(&name) && !by_fields {
-                continue;
-            }
-            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { continue };
-            let detail = aws.sns.get_topic_attributes().topic_arn(&arn).send().await.or_absent()?;
-            if let Some(detail) = detail {
-                found.push(live(&Told(detail.attributes.unwrap_or_default()), arn, name).tags(tags));
-            }
+        let known = tagging::known(aws, scope, |service, _| service == "sns", |arn, _| look(aws, scope, arn));
+        if let Some(found) = known.await? {
+            return Ok(found);
         }
-        Ok(found)
+        let pages = aws.sns.list_topics().into_paginator().items().send();
+        let topics = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        each(topics.into_iter().filter_map(|topic| topic.topic_arn), |arn| look(aws, scope, arn)).await
     }
 
     /// AWS answers a second create with the same attributes and tags with the first topic, and refuses others.
@@ -155,6 +146,19 @@ fn attributes(spec: &Topic, arn: &str) -> [Attribute; 8] {
         Attribute("FifoTopic", fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string()), none()),
         Attribute("ContentBasedDeduplication", content_based_deduplication.map(|on| on.to_string()), "false".into()),
     ]
+}
+
+/// A topic as it is; none when it is gone, or not asked for.
+async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<Topic>>> {
+    let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
+    let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
+    if !scope.is_candidate(&name) && !scope.ids.contains(&arn) && !scope.ids.contains(&name) && !by_fields {
+        return Ok(None);
+    }
+    let detail = async { aws.sns.get_topic_attributes().topic_arn(&arn).send().await.or_absent() };
+    let (tags, detail) = futures::try_join!(tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)), detail)?;
+    let (Some(tags), Some(detail)) = (tags, detail) else { return Ok(None) };
+    Ok(Some(live(&Told(detail.attributes.unwrap_or_default()), arn, name).tags(tags)))
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Identity, is_asked_for, scopes, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::tagging;
 
 /// A set of addresses for the rules of web ACLs.
@@ -49,31 +49,24 @@ impl Kind for IpSet {
     const CLASS: CreateClass = CreateClass::Name;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let is = |service: &str, resource: &str| service == "wafv2" && resource.split('/').nth(1) == Some("ipset");
+        if let Some(found) = tagging::known(aws, scope, is, |arn, _| look(aws, scope, arn)).await? {
+            return Ok(found);
+        }
         let mut listed = vec![];
         for of in scopes(&scope.region) {
             let mut marker = None;
             loop {
                 let ask = aws.wafv2.list_ip_sets().scope((*of).into()).limit(100).set_next_marker(marker);
                 let page = ask.send().await?;
-                let sets = page.ip_sets.unwrap_or_default().into_iter().filter_map(|set| Some((set.name?, set.arn?)));
-                listed.extend(sets.filter(|(name, arn)| is_asked_for(scope, name, arn)));
+                listed.extend(page.ip_sets.unwrap_or_default().into_iter().filter_map(|set| set.arn));
                 marker = page.next_marker;
                 if marker.is_none() {
                     break;
                 }
             }
         }
-        let looks = listed.iter().map(|(name, arn)| async move {
-            let Identity { scope: of, name: _, id } = Identity::of(arn)?;
-            let ask = aws.wafv2.get_ip_set().name(name).scope(of.into()).id(id).send();
-            let (tags, answer) = futures::try_join!(tagging::tags(aws, scope, arn, || tags_of(aws, arn)), async {
-                ask.await.or_absent()
-            })?;
-            let (Some(tags), Some(answer)) = (tags, answer) else { return Ok(None) };
-            let set = answer.ip_set.ok_or_else(|| Error::incomplete("wafv2.GetIPSet", "ipSet"))?;
-            Ok::<_, Error>(Some(live(&set, of).tags(tags).keep(Lock(answer.lock_token))))
-        });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        each(listed, |arn| look(aws, scope, arn)).await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -116,6 +109,20 @@ impl Kind for IpSet {
 
 fn blocks(addresses: &BTreeSet<Cidr>) -> Vec<String> {
     addresses.iter().map(|block| block.0.clone()).collect()
+}
+
+/// All of one IP set; none when it went away or is not asked for.
+async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<IpSet>>> {
+    let Identity { scope: of, name, id } = Identity::of(&arn)?;
+    if !is_asked_for(scope, name, &arn) {
+        return Ok(None);
+    }
+    let ask = aws.wafv2.get_ip_set().name(name).scope(of.into()).id(id).send();
+    let (tags, answer) =
+        futures::try_join!(tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)), async { ask.await.or_absent() })?;
+    let (Some(tags), Some(answer)) = (tags, answer) else { return Ok(None) };
+    let set = answer.ip_set.ok_or_else(|| Error::incomplete("wafv2.GetIPSet", "ipSet"))?;
+    Ok(Some(live(&set, of).tags(tags).keep(Lock(answer.lock_token))))
 }
 
 fn live(set: &sdk::IpSet, scope: &str) -> Live<IpSet> {

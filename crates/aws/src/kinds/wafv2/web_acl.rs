@@ -16,7 +16,7 @@ use super::wire::call;
 use super::{Identity, is_asked_for, scopes, tag, tags_of, web_acl_wire};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::elbv2::load_balancer::LoadBalancer;
 use crate::tagging;
 
@@ -137,6 +137,10 @@ impl Kind for WebAcl {
     const CLASS: CreateClass = CreateClass::Name;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let is = |service: &str, resource: &str| service == "wafv2" && resource.split('/').nth(1) == Some("webacl");
+        if let Some(found) = tagging::known(aws, scope, is, |arn, _| look(aws, scope, arn)).await? {
+            return Ok(found);
+        }
         let mut listed = vec![];
         for of in scopes(&scope.region) {
             let mut marker = None;
@@ -144,15 +148,14 @@ impl Kind for WebAcl {
                 let ask = aws.wafv2.list_web_acls().scope((*of).into()).limit(100).set_next_marker(marker);
                 let page = ask.send().await?;
                 let acls = page.web_acls.unwrap_or_default().into_iter().filter_map(|acl| Some((acl.name?, acl.arn?)));
-                listed.extend(acls.filter(|(name, arn)| is_asked_for(scope, name, arn)).map(|(_, arn)| arn));
+                listed.extend(acls.map(|(_, arn)| arn));
                 marker = page.next_marker;
                 if marker.is_none() {
                     break;
                 }
             }
         }
-        let looks = listed.iter().map(|arn| look(aws, scope, arn));
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        each(listed, |arn| look(aws, scope, arn)).await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -216,10 +219,14 @@ impl Kind for WebAcl {
     }
 }
 
-/// All of one web ACL, and none when it went away. Somebody else's, which only has a name of ours, is told without its
+/// All of one web ACL, and none when it went away or is not asked for. Somebody else's, which only has a name of ours, is told without its
 /// associations and its logging.
-async fn look(aws: &Aws, scope: &Scope, arn: &str) -> Result<Option<Live<WebAcl>>> {
+async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<WebAcl>>> {
+    let arn = arn.as_str();
     let identity = Identity::of(arn)?;
+    if !is_asked_for(scope, identity.name, arn) {
+        return Ok(None);
+    }
     let ask = async { call!(aws.wafv2.get_web_acl(), identity.json()).or_absent() };
     let tags = tagging::tags(aws, scope, arn, || tags_of(aws, arn));
     let (Some(tags), Some(answer)) = futures::try_join!(tags, ask)? else { return Ok(None) };
@@ -229,7 +236,12 @@ async fn look(aws: &Aws, scope: &Scope, arn: &str) -> Result<Option<Live<WebAcl>
     if scope.is_owned(&tags) || scope.ids.contains(arn) || !scope.lookups.is_empty() {
         let ask = json!({ "ResourceArn": arn });
         let (answer, protects) = futures::try_join!(
-            async { call!(aws.wafv2.get_logging_configuration(), ask).or_absent() },
+            async {
+                match scope.asks_for(&tags, "loggingConfiguration") {
+                    true => call!(aws.wafv2.get_logging_configuration(), ask).or_absent(),
+                    false => Ok(None),
+                }
+            },
             associations(aws, arn, identity.scope)
         )?;
         logging = answer.map(|answer| answer["LoggingConfiguration"].clone()).unwrap_or_default();
