@@ -335,6 +335,11 @@ fn is_gone(stage: &Stage, region: &str, arn: &str) -> bool {
             "/NatGateways/0/State",
             &["deleted", "deleting"],
         ),
+        "ec2" if last.starts_with("pcx-") => is(
+            ask("ec2", "describe_vpc_peering_connections", json!({ "VpcPeeringConnectionIds": [last] })),
+            "/VpcPeeringConnections/0/Status/Code",
+            &["deleted", "deleting"],
+        ),
         "ec2" if last.starts_with("i-") => is(
             ask("ec2", "describe_instances", json!({ "InstanceIds": [last] })),
             "/Reservations/0/Instances/0/State/Name",
