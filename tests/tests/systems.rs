@@ -142,6 +142,65 @@ fn size(system: &System, other: &System, size: &Size) {
     note(&SIZES, &format!("{about}{:?}", size.replaces), row);
 }
 
+/// A database whose name inside changes, which AWS cannot: grant by grant, from the writer to its replica in another
+/// region to the data of both.
+fn replaced_database(system: &System) {
+    const WRITER: &str = "DbInstance/database.main";
+    const REPLICA: &str = "DbInstance/standby-database.replica";
+    let stage = system.stage().expect("a stage");
+    let path = system.copy(&stage).expect("a copy");
+    converge(system, &stage, &path, &[]);
+    let databases = || ["us-east-1", "us-west-2"].map(|region| databases(&stage, region));
+    let before = databases();
+    system.patch(&path, WRITER, json!({ "dbName": "shop" })).expect("a patch");
+
+    let run = system.run(&stage, &path, "reconcile", &["--once", "-o", "json"]).expect("reconcile").expect(2);
+    assert_eq!(run.json().expect("JSON")["results"], json!([]), "nothing is done without a grant");
+    let held = |replaces: &str, reasons: &[(&str, usize)]| {
+        let waits = waits(system, &stage, &path, "a replaced database");
+        assert_eq!(waits.replaces.into_iter().collect::<String>(), replaces);
+        assert_eq!(waits.reasons.iter().map(|(r, n)| (r.as_str(), *n)).collect::<Vec<_>>(), reasons);
+    };
+    held(&format!("{WRITER} dbName"), &[("ReplaceNotGranted", 1)]);
+    assert_eq!(databases(), before);
+
+    // What a grant would lead to is told before it is given: what refers to it follows, and its replica may have to.
+    let plan = system.run(&stage, &path, "plan", &["--allow-replace", WRITER, "-o", "json"]).expect("plan").expect(2);
+    let plan = plan.json().expect("JSON");
+    let steps = plan["steps"].as_array().into_iter().flatten();
+    let steps: Vec<_> = steps.map(|s| format!("{} {}", s["action"], s["address"]).replace('"', "")).collect();
+    let follow = ["update TaskDefinition/web.app", "update Service/web.app", "update Alarm/database.cpu"];
+    assert!([&[&*format!("replace {WRITER}")], &follow[..]].concat().iter().all(|s| steps.contains(&(*s).to_owned())));
+    assert_eq!((&plan["holds"][0]["address"], &plan["holds"][0]["reason"]), (&json!(REPLICA), &json!("WaitsFor")));
+
+    let grant = |to: &str, code| {
+        let once = ["--once", "-o", "json", "--allow-replace", to];
+        let run = system.run(&stage, &path, "reconcile", &once).expect("reconcile").expect(code);
+        assert_eq!(did(&run.json().expect("JSON"), "replace"), BTreeSet::from([to.to_owned()]));
+    };
+    grant(WRITER, 2);
+    let source = format!("{REPLICA} replication.sourceDbInstance");
+    held(&source, &[("ReplaceNotGranted", 1), ("Retained", 1)]);
+    grant(REPLICA, 0);
+    held("", &[("Retained", 2)]);
+    assert_eq!(databases().map(|there| there.len()), [2, 2], "what has the data stays");
+
+    let gone = converge(system, &stage, &path, &["--delete-data"]);
+    assert_eq!(did(&gone, "delete"), BTreeSet::from([WRITER.to_owned(), REPLICA.to_owned()]));
+    assert_empty_plan(system, &stage, &path);
+    let [writer, replica] = databases();
+    assert_eq!((writer.len(), replica.len(), &*writer[0][1]), (1, 1, "shop"));
+    assert!(replica[0][2].ends_with(&writer[0][0]), "{replica:?} is of {writer:?}");
+}
+
+/// The databases of a region: name, name inside, source, and what tells one of that name from the next.
+fn databases(stage: &Stage, region: &str) -> Vec<[String; 4]> {
+    let answer = stage.outside.call_in(region, "rds", "describe_db_instances", json!({})).expect("databases");
+    let text = |of: &Value, field: &str| of[field].as_str().unwrap_or_default().to_owned();
+    let fields = ["DBInstanceIdentifier", "DBName", "ReadReplicaSourceDBInstanceIdentifier", "DbiResourceId"];
+    answer["DBInstances"].as_array().into_iter().flatten().map(|of| fields.map(|field| text(of, field))).collect()
+}
+
 /// What a plan holds: by reason, how much of it; and what waits to be replaced, with the fields that force it.
 struct Waits {
     reasons: BTreeMap<String, usize>,
@@ -203,6 +262,8 @@ fn main() {
         };
         trials.push(trial(&name, move || size(&from, &to, &change)));
     }
+    let next = all.iter().find(|system| system.name() == "mashroom/next").cloned();
+    trials.push(trial("a_replaced_database", move || replaced_database(&next.expect("mashroom/next"))));
     trials.push(trial("the_table_names_what_there_is", move || {
         let there: BTreeSet<String> = all.iter().map(System::name).collect();
         let told: BTreeSet<String> = table.environments.into_keys().collect();
