@@ -233,6 +233,18 @@ impl System {
         fs::write(file(&self.env), serde_json::to_string_pretty(&environment)?)?;
         Ok(())
     }
+
+    /// In a copy at `path`, patches a resource in this environment.
+    ///
+    /// # Errors
+    /// When its file cannot be read or written.
+    pub fn patch(&self, path: &str, address: &str, fields: Value) -> anyhow::Result<()> {
+        let file = Path::new(path).join(format!("environments/{}.yaml", self.env));
+        let mut environment: Value = serde_saphyr::from_str(&fs::read_to_string(&file)?)?;
+        environment["spec"]["patches"][address] = fields;
+        fs::write(&file, serde_json::to_string_pretty(&environment)?)?;
+        Ok(())
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -333,6 +345,11 @@ fn is_gone(stage: &Stage, region: &str, arn: &str) -> bool {
         "ec2" if last.starts_with("nat-") => is(
             ask("ec2", "describe_nat_gateways", json!({ "NatGatewayIds": [last] })),
             "/NatGateways/0/State",
+            &["deleted", "deleting"],
+        ),
+        "ec2" if last.starts_with("pcx-") => is(
+            ask("ec2", "describe_vpc_peering_connections", json!({ "VpcPeeringConnectionIds": [last] })),
+            "/VpcPeeringConnections/0/Status/Code",
             &["deleted", "deleting"],
         ),
         "ec2" if last.starts_with("i-") => is(

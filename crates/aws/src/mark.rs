@@ -20,10 +20,13 @@ pub(crate) fn write<K: Kind>(tags: &Tags, limit: usize) -> Result<String> {
     fit::<K>(owner::<K>(tags) + &rest, limit)
 }
 
-/// The caller reference of a create: the owner, and what makes it differ from earlier ones of the same address.
+/// The caller reference of a create: the owner, and what makes it differ from earlier ones of the same address, with
+/// `@<generation>` at the end of what takes the place of another.
 pub(crate) fn reference<K: Kind>(tags: &Tags, token: &str, limit: usize) -> Result<String> {
-    let nonce: String = token.chars().take(8).collect();
-    fit::<K>(format!("{}#{nonce}", owner::<K>(tags)), limit)
+    let generation = tags.get(tag::GENERATION).filter(|generation| *generation != "1");
+    let generation = generation.map(|generation| format!("@{generation}")).unwrap_or_default();
+    let nonce: String = token.chars().take(8usize.saturating_sub(generation.len())).collect();
+    fit::<K>(format!("{}#{nonce}{generation}", owner::<K>(tags)), limit)
 }
 
 /// The owner tags that a mark or a caller reference stands for; none when it is not one of ours.
@@ -39,6 +42,9 @@ pub(crate) fn read<K: Kind>(text: &str) -> Option<Tags> {
     if let Some((generation, digest)) = rest.trim_end_matches('!').split_once('.') {
         tags.insert(tag::GENERATION.to_owned(), generation.to_owned());
         tags.insert(tag::DIGEST.to_owned(), digest.to_owned());
+    }
+    if let Some((_, generation)) = rest.split_once('@') {
+        tags.insert(tag::GENERATION.to_owned(), generation.to_owned());
     }
     if rest.ends_with('!') {
         tags.insert(tag::RETAINED.to_owned(), "true".to_owned());

@@ -231,4 +231,14 @@ mod tests {
         assert!(is_wanted(&scope, &zone(&reference)));
         assert_eq!(owned::<HostedZone>(BTreeMap::new(), &reference), tags);
     }
+
+    #[test]
+    fn the_caller_reference_of_what_takes_its_place_tells_the_generation() {
+        let owner =
+            [(tag::STACK, "shop"), (tag::ENV, "prod"), (tag::ADDRESS, "HostedZone/main"), (tag::GENERATION, "2")];
+        let tags: BTreeMap<_, _> = owner.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let reference = mark::reference::<HostedZone>(&tags, "0123456789abcdef", 128).expect("it fits");
+        assert_eq!(reference, "holdfast:shop/prod/main#012345@2");
+        assert_eq!(owned::<HostedZone>(BTreeMap::new(), &reference), tags);
+    }
 }
