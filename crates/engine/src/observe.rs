@@ -1,6 +1,6 @@
 //! The look: which places to see, what to ask of each, all of them at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
 use holdfast_core::diff::normal;
