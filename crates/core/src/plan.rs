@@ -19,6 +19,7 @@ use crate::document::{Document, Drift};
 use crate::graph::Graph;
 use crate::observed::{Observation, Phase, Remark};
 use crate::op::Op;
+use crate::resolve::Made;
 use crate::schema::{Schema, Tier};
 use crate::situation::situation;
 use hold::Hold;
@@ -182,6 +183,8 @@ pub struct Policy {
     pub fresh: bool,
     /// What this process made, adopted or is replacing and has not seen converged: what differs there is no drift.
     pub at_work: BTreeSet<Address>,
+    /// What this process made and has not seen yet.
+    pub made: BTreeMap<Address, Made>,
     /// What the engine holds, because of what happened earlier in this process.
     pub holds: BTreeMap<Address, Hold>,
 }

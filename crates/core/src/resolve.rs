@@ -22,20 +22,54 @@ pub enum ResolveError {
     },
 }
 
-/// The spec with every reference and template replaced; by [`Value::Unknown`] where `live` has nothing yet.
+/// What references and templates can be replaced by.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'k, 'o> {
+    /// What is live.
+    pub live: &'k BTreeMap<Address, &'o Observed>,
+    /// What was made and not seen yet.
+    pub made: &'k BTreeMap<Address, Made>,
+}
+
+/// What is known of a resource from the answer to its create alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its id.
+    pub id: String,
+    /// Its physical name, where that is known.
+    pub name: Option<String>,
+}
+
+static NOTHING_MADE: BTreeMap<Address, Made> = BTreeMap::new();
+
+impl<'k, 'o> Known<'k, 'o> {
+    /// What is live, and nothing else.
+    pub fn of(live: &'k BTreeMap<Address, &'o Observed>) -> Self {
+        Known { live, made: &NOTHING_MADE }
+    }
+}
+
+impl Made {
+    fn attribute(&self, name: &str) -> Option<Value> {
+        match name {
+            "id" => Some(self.id.clone().into()),
+            "name" => Some(self.name.clone()?.into()),
+            "arn" if self.id.starts_with("arn:") => Some(self.id.clone().into()),
+            _ => None,
+        }
+    }
+}
+
+/// The spec with every reference and template replaced; by [`Value::Unknown`] where nothing is known yet. A reference
+/// can be to what was made and not seen yet; an expression reads only what was seen.
 ///
 /// What a resource reads of itself is late: it can only be known once it is there.
 ///
 /// # Errors
 /// When an expression fails although all that it reads is there.
-pub fn resolve(
-    own: &Address,
-    record: &Record,
-    spec: &Value,
-    live: &BTreeMap<Address, &Observed>,
-) -> Result<Value, ResolveError> {
+pub fn resolve(own: &Address, record: &Record, spec: &Value, known: Known<'_, '_>) -> Result<Value, ResolveError> {
     match spec {
-        Value::Map(map) => of_record(own, record, map, live),
+        Value::Map(map) => of_record(own, record, map, known),
         other => Ok(other.clone()),
     }
 }
@@ -44,13 +78,13 @@ fn of_record(
     own: &Address,
     record: &Record,
     map: &BTreeMap<String, Value>,
-    live: &BTreeMap<Address, &Observed>,
+    known: Known<'_, '_>,
 ) -> Result<Value, ResolveError> {
     let pairs = map.iter().map(|(name, value)| {
         let field = record.field(name);
         // Tags are no field of the record, and all text.
         let ty = field.map_or(Type::Map(&Type::Text), |field| field.ty);
-        let value = match (of_type(own, &ty, value, live)?, field.map(|field| field.presence)) {
+        let value = match (of_type(own, &ty, value, known)?, field.map(|field| field.presence)) {
             (Value::Null, Some(Presence::Default(default))) => default(),
             (value, _) => value,
         };
@@ -59,15 +93,11 @@ fn of_record(
     Ok(Value::Map(pairs.collect::<Result<_, _>>()?))
 }
 
-fn of_type(
-    own: &Address,
-    ty: &Type,
-    value: &Value,
-    live: &BTreeMap<Address, &Observed>,
-) -> Result<Value, ResolveError> {
-    let of_type = |ty: &Type, value: &Value| of_type(own, ty, value, live);
+fn of_type(own: &Address, ty: &Type, value: &Value, known: Known<'_, '_>) -> Result<Value, ResolveError> {
+    let live = known.live;
+    let of_type = |ty: &Type, value: &Value| of_type(own, ty, value, known);
     Ok(match (value, ty) {
-        (Value::Reference(reference), _) => referred(reference, live),
+        (Value::Reference(reference), _) => referred(reference, known),
         (Value::Deferred(deferred), _) => {
             match deferred.reads.iter().filter(|a| !live.contains_key(*a)).min_by_key(|a| *a == own) {
                 Some(missing) => Value::Unknown(Unknown { waits_for: missing.clone(), late: missing == own }),
@@ -87,7 +117,7 @@ fn of_type(
             let list: Vec<Value> = list.iter().map(|value| of_type(of, value)).collect::<Result<_, _>>()?;
             Value::List(if late { flat(of, list) } else { list })
         }
-        (Value::Map(map), Type::Record(record)) => of_record(own, record, map, live)?,
+        (Value::Map(map), Type::Record(record)) => of_record(own, record, map, known)?,
         (Value::Map(map), Type::Map(of)) => {
             let pairs = map.iter().map(|(key, value)| Ok((key.clone(), of_type(of, value)?)));
             let stated = pairs.filter(|pair| !matches!(pair, Ok((_, Value::Null))));
@@ -103,9 +133,10 @@ fn of_type(
     })
 }
 
-fn referred(reference: &Reference, live: &BTreeMap<Address, &Observed>) -> Value {
-    live.get(&reference.address)
-        .and_then(|observed| observed.attribute(reference.attribute))
+fn referred(reference: &Reference, known: Known<'_, '_>) -> Value {
+    let Reference { address, attribute, .. } = reference;
+    let seen = known.live.get(address).map(|observed| observed.attribute(attribute));
+    seen.unwrap_or_else(|| known.made.get(address).and_then(|made| made.attribute(attribute)))
         .unwrap_or_else(|| Value::Unknown(Unknown { waits_for: reference.address.clone(), late: reference.late }))
 }
 
@@ -205,7 +236,7 @@ mod tests {
             opaque: Opaque::default(),
         };
         let live = BTreeMap::from([(main, &observed)]);
-        let resolved = resolve(&own, &Thing::RECORD, &spec, &live).expect("it resolves");
+        let resolved = resolve(&own, &Thing::RECORD, &spec, Known::of(&live)).expect("it resolves");
         expect.assert_eq(&resolved.json().to_string());
     }
 

@@ -13,7 +13,7 @@ use crate::document::{Document, Lookup, Resource};
 use crate::graph::Graph;
 use crate::observed::{Observation, Observed, Owner, Phase, Place, child_tag};
 use crate::plan::hold::{Hold, Reason};
-use crate::resolve::resolve;
+use crate::resolve::{Known, resolve};
 use crate::schema::{Claim, Replace, Schema};
 use crate::value::Value;
 use ours::find_orphans;
@@ -285,7 +285,8 @@ fn match_by_parent<'a>(
     found: &'a [Observed],
     situation: &mut Situation<'a>,
 ) {
-    let Ok(spec) = resolve(&resource.address, resource.schema.record, &resource.spec, &situation.current) else {
+    let Ok(spec) = resolve(&resource.address, resource.schema.record, &resource.spec, Known::of(&situation.current))
+    else {
         return;
     };
     let (Some(parent), key_of_ours) = (spec.get(field).and_then(Value::text), child_key(key, &resource.name, &spec))

@@ -61,7 +61,7 @@ impl Run<'_> {
                 continue;
             };
             match &intent.made {
-                Some(id) => ledger.made(&address, place, id.clone(), left),
+                Some(id) => ledger.made(&address, place, id.clone(), None, left),
                 None if resource.schema.class == CreateClass::Token => {}
                 None => ledger.doubt(&address, place, intent.known.clone(), left),
             }

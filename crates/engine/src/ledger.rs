@@ -8,6 +8,7 @@ use holdfast_core::observed::{Observation, Observed, Phase, Place};
 use holdfast_core::op::Op;
 use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Action, Plan, Step};
+use holdfast_core::resolve;
 use holdfast_core::value::Value;
 use tokio::time::Instant;
 
@@ -34,6 +35,7 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct Made {
     id: String,
+    name: Option<String>,
     place: Place,
     until: Instant,
 }
@@ -77,12 +79,13 @@ pub(crate) enum Verdict {
 
 impl Ledger {
     /// Records a create that succeeded.
-    pub(crate) fn made(&mut self, address: &Address, place: Place, id: String, lag: Duration) {
+    pub(crate) fn made(&mut self, address: &Address, place: Place, id: String, name: Option<&str>, lag: Duration) {
         self.doubtful.remove(address);
         self.at_work.insert(address.clone());
         // What has a name for its id comes back with the same one.
         self.deleted.remove(&(place.clone(), id.clone()));
-        self.made.insert(address.clone(), Made { id, place, until: Instant::now() + lag });
+        let made = Made { id, name: name.map(str::to_owned), place, until: Instant::now() + lag };
+        self.made.insert(address.clone(), made);
     }
 
     /// Records a create that may have happened: nobody makes it again before it is seen or the window is past.
@@ -183,11 +186,7 @@ impl Ledger {
         self.doubtful.retain(|_, doubt| is_open(looks, &doubt.place, doubt.until));
         let there = self.doubtful.iter().filter_map(|(a, doubt)| Some((a.clone(), found(observation, a, doubt)?)));
         there.collect::<Vec<_>>().into_iter().for_each(|(address, id)| self.confirm(&address, id));
-        let seen = |made: &Made| {
-            let found = observation.found.get(&made.place);
-            found.is_some_and(|found| found.iter().any(|o| o.id == made.id))
-        };
-        let invisible = self.made.iter().filter(|(_, made)| !seen(made)).map(|(address, made)| {
+        let invisible = self.invisible(observation).map(|(address, made)| {
             let message = format!("{} was made a moment ago and is not visible yet", made.id);
             (address, Reason::Settling, message)
         });
@@ -196,6 +195,21 @@ impl Ledger {
             (address, Reason::AmbiguousCreate, message.to_owned())
         });
         invisible.chain(doubtful).map(|(a, reason, message)| (a.clone(), hold(a, reason, message))).collect()
+    }
+
+    /// What was made and cannot be seen yet.
+    fn invisible(&self, observation: &Observation) -> impl Iterator<Item = (&Address, &Made)> {
+        let seen = |made: &Made| {
+            let found = observation.found.get(&made.place);
+            found.is_some_and(|found| found.iter().any(|o| o.id == made.id))
+        };
+        self.made.iter().filter(move |(_, made)| !seen(made))
+    }
+
+    /// The same, as a plan takes it.
+    pub(crate) fn unseen(&self, observation: &Observation) -> BTreeMap<Address, resolve::Made> {
+        let made = |made: &Made| resolve::Made { id: made.id.clone(), name: made.name.clone() };
+        self.invisible(observation).map(|(address, it)| (address.clone(), made(it))).collect()
     }
 
     /// Ends the doubts about what a plan found without owner tags. Returns true when there were any.
@@ -213,7 +227,8 @@ impl Ledger {
     /// A doubtful create did happen. What is seen now may be gone at the next look, as with any that was made.
     fn confirm(&mut self, address: &Address, id: String) {
         if let Some(doubt) = self.doubtful.remove(address) {
-            self.made.insert(address.clone(), Made { id, place: doubt.place, until: doubt.until });
+            let made = Made { id, name: None, place: doubt.place, until: doubt.until };
+            self.made.insert(address.clone(), made);
         }
     }
 

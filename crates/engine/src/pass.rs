@@ -311,6 +311,7 @@ impl Engine {
         policy.fresh = fresh;
         policy.at_work = ledger.working();
         policy.holds.extend(ledger.holds(observation));
+        policy.made = ledger.unseen(observation);
         let mut first = plan(document, observation, &policy, kinds);
         if ledger.found(&first) {
             policy.holds = options.policy.holds.clone();

@@ -147,11 +147,15 @@ impl<'a> Run<'a> {
                 () = stopped(self.options.stop.clone()), if !stopping => stopping = true,
                 () = &mut too_late => return (turn.plan, plans),
                 Some(ended) = steps.next() => {
-                    self.ended(ended).await;
+                    let mut made = self.ended(ended).await;
                     while let Some(Some(ended)) = steps.next().now_or_never() {
-                        self.ended(ended).await;
+                        made |= self.ended(ended).await;
                     }
                     self.save();
+                    if made {
+                        turn = self.plan(false).await;
+                        plans += 1;
+                    }
                 }
                 Some(seen) = looks.next(), if !stopping => {
                     self.seen(seen).await;
@@ -338,11 +342,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes in what came of a step.
-    async fn ended(&mut self, ended: Ended) {
+    /// Takes in what came of a step. Returns true when others can go on because of that alone, without a look.
+    async fn ended(&mut self, ended: Ended) -> bool {
         let Ended { step, deed, took, result } = ended;
+        let early = self.engine.cloud.schema(deed.kind).is_some_and(|schema| schema.early);
+        let made = early && result.is_ok() && matches!(deed.op, Op::Create(_));
         self.agenda.step_ended(&step.address);
         self.record(&step, &deed, took, result).await;
+        made
     }
 
     async fn record(&mut self, step: &Step, deed: &Deed, took: Duration, result: Result<Done, Failure>) {
@@ -355,12 +362,12 @@ impl<'a> Run<'a> {
             Ok(done) => {
                 ledger.done(step, place_of(deed), lag);
                 match (&deed.op, done.id) {
-                    (Op::Create(_), Some(id)) => {
+                    (Op::Create(wanted), Some(id)) => {
                         // The intent stays until reads surely show it: this process may not live to see that.
                         if let Some(intent) = self.memory.intents.get_mut(&name) {
                             intent.made = Some(id.clone());
                         }
-                        ledger.made(&step.address, place_of(deed), id, lag);
+                        ledger.made(&step.address, place_of(deed), id, Some(&wanted.name), lag);
                     }
                     (Op::Delete { live }, _) => {
                         ledger.deleted(place_of(deed), live.id.clone(), lag);

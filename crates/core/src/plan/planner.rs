@@ -10,7 +10,7 @@ use crate::digest;
 use crate::document::{Document, Drift, Resource};
 use crate::observed::{Observed, Phase};
 use crate::op::Op;
-use crate::resolve::{resolve, without_late};
+use crate::resolve::{Known, resolve, without_late};
 use crate::rollback::{Pin, pin};
 use crate::schema::Replace;
 use crate::situation::Situation;
@@ -32,7 +32,7 @@ pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) situation: &'a Situation<'a>,
     pub(super) standing: BTreeMap<Address, Standing>,
-    /// Live ones that are no more than there, which is all that what refers to them needs.
+    /// Those that are no more than there, which is all that what refers to them needs.
     there: BTreeSet<Address>,
     pub(super) plan: Plan,
     /// What references resolve to: what is live, apart from what a step will give another identity.
@@ -120,7 +120,8 @@ impl<'a> Planner<'a> {
             return self.look_up(address);
         }
         let (coming, held) = self.needs(resource);
-        let mut resolved = match resolve(&resource.address, resource.schema.record, &resource.spec, &self.identities) {
+        let known = Known { live: &self.identities, made: &self.policy.made };
+        let mut resolved = match resolve(&resource.address, resource.schema.record, &resource.spec, known) {
             Ok(resolved) => resolved,
             // What is still being made may lack the attribute that the expression reads.
             Err(error) => match coming.into_iter().next().or_else(|| self.unready(resource)) {
@@ -185,6 +186,9 @@ impl<'a> Planner<'a> {
     fn hold_back(&mut self, resource: &Resource, resolved: &Value, live: Option<&Observed>, hold: &Hold) -> Standing {
         self.plan.holds.push(hold.clone());
         if hold.reason.passes() {
+            if live.is_none() && resource.schema.early && self.policy.made.contains_key(&resource.address) {
+                self.there.insert(resource.address.clone());
+            }
             return Standing::Coming;
         }
         let Some(live) = live else {
@@ -276,8 +280,10 @@ impl<'a> Planner<'a> {
             self.await_replacement(resource, &replaced, changes);
             return Standing::Held;
         }
-        let op = spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
-        self.step(resource, Action::Create, cause, changes, coming, op)
+        let unknown = spec.unknown().map(|unknown| unknown.waits_for.clone());
+        let op = unknown.is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
+        let after = coming.into_iter().chain(unknown).collect();
+        self.step(resource, Action::Create, cause, changes, after, op)
     }
 
     fn compare(

@@ -6,7 +6,7 @@ use super::{ChildTag, Orphan, Situation, child_key, other_origin};
 use crate::address::Address;
 use crate::document::{Document, Resource};
 use crate::observed::{Observation, Observed, Owner, Phase};
-use crate::resolve::resolve;
+use crate::resolve::{Known, resolve};
 use crate::schema::{Claim, Schema, Type};
 use crate::value::Value;
 
@@ -88,7 +88,8 @@ fn has_another_key(
     observed: &Observed,
     situation: &Situation<'_>,
 ) -> bool {
-    let Ok(spec) = resolve(&resource.address, resource.schema.record, &resource.spec, &situation.current) else {
+    let Ok(spec) = resolve(&resource.address, resource.schema.record, &resource.spec, Known::of(&situation.current))
+    else {
         return false;
     };
     let known = key.iter().all(|part| spec.get(part).is_none_or(|value| value.unknown().is_none()));

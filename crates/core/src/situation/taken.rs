@@ -6,7 +6,7 @@ use crate::diff;
 use crate::document::{Document, Resource};
 use crate::observed::{Observed, Owner, Phase};
 use crate::plan::hold::Reason;
-use crate::resolve::resolve;
+use crate::resolve::{Known, resolve};
 use crate::value::Value;
 
 /// What stands where a resource is to be and is not it: another live thing with its identity, which AWS has room for
@@ -32,7 +32,8 @@ pub(super) fn twin<'a>(
         let mut others = others.filter(|o| !o.owner().is_some_and(has_another_address));
         return others.find(|o| !resource.schema.naming.tag && o.name == resource.name);
     }
-    let spec = resolve(&resource.address, resource.schema.record, &resource.spec, &situation.current).ok()?;
+    let spec =
+        resolve(&resource.address, resource.schema.record, &resource.spec, Known::of(&situation.current)).ok()?;
     let of = |spec: &Value| -> Vec<Value> {
         let field = |name: &&str| (resource.schema.record.field(name), spec.get(name).cloned().unwrap_or_default());
         key.iter().map(field).map(|(field, value)| field.map_or(Value::Null, |f| diff::normal(&f.ty, &value))).collect()

@@ -86,7 +86,7 @@ fn failure(class: Class) -> Failure {
 #[tokio::test(start_paused = true)]
 async fn what_was_made_is_not_made_again_while_reads_may_lag() {
     let mut ledger = Ledger::default();
-    ledger.made(&main(), place(), "vpc-1".into(), LAG);
+    ledger.made(&main(), place(), "vpc-1".into(), None, LAG);
     assert_eq!(held(&mut ledger, &[]), [Reason::Settling]);
     assert_eq!(held(&mut ledger, &["vpc-1"]), []);
     assert_eq!(held(&mut ledger, &[]), [Reason::Settling], "seen once, and not at the next look");
@@ -188,7 +188,7 @@ async fn failures_are_tried_again_with_pauses_and_not_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn what_is_at_work_is_so_until_it_is_seen_converged() {
     let mut ledger = Ledger::default();
-    ledger.made(&main(), place(), "vpc-1".into(), LAG);
+    ledger.made(&main(), place(), "vpc-1".into(), None, LAG);
     ledger.learn(&plan_with(step(Action::Update, "big")));
     assert_eq!(ledger.working(), BTreeSet::from([main()]));
     ledger.learn(&converged("vpc-1"));

@@ -54,6 +54,8 @@ pub(crate) struct ScalableTargetStatus {
 impl Kind for ScalableTarget {
     type Status = ScalableTargetStatus;
     const TIER: Tier = Tier::Compute;
+    /// Policies go with its name.
+    const EARLY: bool = true;
     const REPLACE: Replace = Replace::DeleteFirst;
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Name;

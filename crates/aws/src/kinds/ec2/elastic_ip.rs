@@ -42,6 +42,8 @@ pub(crate) struct ElasticIpStatus {
 impl Kind for ElasticIp {
     type Status = ElasticIpStatus;
     const TIER: Tier = Tier::Network;
+    /// It is complete when it is made.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Lookup;
 

@@ -94,6 +94,8 @@ pub(crate) struct ServiceStatus {
 impl Kind for Service {
     type Status = ServiceStatus;
     const TIER: Tier = Tier::Compute;
+    /// Scaling needs its name, and not that its tasks run.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::limit(255);
     const CLASS: CreateClass = CreateClass::Token;
 

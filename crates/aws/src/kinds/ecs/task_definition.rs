@@ -100,6 +100,8 @@ pub(crate) struct RevisionStatus {
 impl Kind for TaskDefinition {
     type Status = RevisionStatus;
     const TIER: Tier = Tier::Compute;
+    /// A service can be told of it as soon as it has its ARN.
+    const EARLY: bool = true;
     const REPLACE: Replace = Replace::Revision { keep: KEEP };
     const NAMING: Naming = Naming::limit(255);
     /// A second registration is one revision more, and refused by nobody.

@@ -40,6 +40,8 @@ pub(crate) struct CacheSubnetGroupStatus {
 impl Kind for CacheSubnetGroup {
     type Status = CacheSubnetGroupStatus;
     const TIER: Tier = Tier::Data;
+    /// It is complete when it is made.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
     const CLASS: CreateClass = CreateClass::Name;
 

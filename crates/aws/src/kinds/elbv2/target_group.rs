@@ -141,6 +141,8 @@ const KEYS: [&str; 13] = [
 impl Kind for TargetGroup {
     type Status = TargetGroupStatus;
     const TIER: Tier = Tier::Compute;
+    /// Listeners need its ARN; its attributes can come later.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::limit(32);
     const CLASS: CreateClass = CreateClass::Name;
 

@@ -74,6 +74,8 @@ pub(crate) struct KeyStatus {
 impl Kind for Key {
     type Status = KeyStatus;
     const TIER: Tier = Tier::Data;
+    /// It encrypts from the start; how it is rotated comes later.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::TAG;
     const CLASS: CreateClass = CreateClass::Lookup;
     const DATA: bool = true;

@@ -37,6 +37,8 @@ pub(crate) struct LogGroupStatus {
 impl Kind for LogGroup {
     type Status = LogGroupStatus;
     const TIER: Tier = Tier::Operations;
+    /// It takes logs from the start; how long they are kept comes later.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming { prefix: "/", ..Naming::limit(512) };
     const CLASS: CreateClass = CreateClass::Name;
 

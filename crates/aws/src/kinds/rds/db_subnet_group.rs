@@ -42,6 +42,8 @@ pub(crate) struct DbSubnetGroupStatus {
 impl Kind for DbSubnetGroup {
     type Status = DbSubnetGroupStatus;
     const TIER: Tier = Tier::Data;
+    /// It is complete when it is made.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
     const CLASS: CreateClass = CreateClass::Name;
 

@@ -76,6 +76,8 @@ pub(crate) struct SecretStatus {
 impl Kind for Secret {
     type Status = SecretStatus;
     const TIER: Tier = Tier::Data;
+    /// Its first value comes with the create.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::limit(512);
     const CLASS: CreateClass = CreateClass::Name;
     const DATA: bool = true;

@@ -54,6 +54,8 @@ pub(crate) struct TopicStatus {
 impl Kind for Topic {
     type Status = TopicStatus;
     const TIER: Tier = Tier::Operations;
+    /// It takes subscriptions and messages from the start.
+    const EARLY: bool = true;
     const NAMING: Naming = Naming::limit(256);
     const CLASS: CreateClass = CreateClass::Name;
 
