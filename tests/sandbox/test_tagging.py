@@ -1,4 +1,6 @@
 """GetResources finds every kind in use by its tags (roles excepted, as the Tagging API documents)."""
+import json
+
 from conftest import tags
 from test_elbv2 import balancer, forward, listener, target_group
 
@@ -33,3 +35,47 @@ def test_a_page_is_counted_in_resources(aws):
     page = tagging.get_resources(ResourcesPerPage=10)
     assert len(page["ResourceTagMappingList"]) == 10 and page["PaginationToken"]
     assert len(tagging.get_resources(ResourcesPerPage=100)["ResourceTagMappingList"]) == 12
+
+
+def test_everything_is_told_where_it_is(aws):
+    """GetResources: "resources that are located in the specified AWS Region". Its list of supported services: "The
+    GetResources [...] operations support all resource types", but "IAM users and roles". What belongs to no region is told
+    in us-east-1."""
+    spec = tags(**STACK)
+    for region in ("us-east-1", "eu-west-1"):
+        place = {} if region == "us-east-1" else {"LocationConstraint": region}
+        aws("s3", region).create_bucket(Bucket=f"b-{region}", **({"CreateBucketConfiguration": place} if place else {}))
+        aws("s3", region).put_bucket_tagging(Bucket=f"b-{region}", Tagging={"TagSet": spec})
+    here = "eu-west-1"
+    aws("events", here).put_rule(Name="r", ScheduleExpression="rate(1 day)", Tags=spec)
+    statement = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:*", "Resource": f"arn:aws:s3:::b-{here}/*"}
+    aws("s3", here).put_bucket_policy(Bucket=f"b-{here}", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    aws("cloudtrail", here).create_trail(Name="trail", S3BucketName=f"b-{here}", TagsList=spec)
+    aws("opensearch", here).create_domain(DomainName="logs", TagList=spec)
+    rules = {"DefaultAction": {"Allow": {}}, "VisibilityConfig": {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "m"}}
+    for region, scope in ((here, "REGIONAL"), ("us-east-1", "CLOUDFRONT")):
+        aws("wafv2", region).create_web_acl(Name="acl", Scope=scope, Tags=spec, **rules)
+        aws("wafv2", region).create_ip_set(Name="ips", Scope=scope, IPAddressVersion="IPV4", Addresses=[], Tags=spec)
+    zone = aws("route53").create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"].rsplit("/", 1)[1]
+    aws("route53").change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone, AddTags=spec)
+    check = aws("route53").create_health_check(CallerReference="1", HealthCheckConfig={"Type": "TCP", "IPAddress": "192.0.2.1", "Port": 80})
+    aws("route53").change_tags_for_resource(ResourceType="healthcheck", ResourceId=check["HealthCheck"]["Id"], AddTags=spec)
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Action": "sts:AssumeRole", "Resource": "*"}]})
+    own = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]})
+    aws("iam").create_policy(PolicyName="p", PolicyDocument=own, Tags=spec)
+    aws("iam").create_role(RoleName="role", AssumeRolePolicyDocument=trust.replace(', "Resource": "*"', ""), Tags=spec)
+    aws("iam").create_instance_profile(InstanceProfileName="p", Tags=spec)
+    aws("iam").create_open_id_connect_provider(Url="https://id.example.com", Tags=spec)
+    aws("budgets").create_budget(AccountId="123456789012", ResourceTags=spec, Budget={
+        "BudgetName": "b", "BudgetType": "COST", "TimeUnit": "MONTHLY", "BudgetLimit": {"Amount": "1", "Unit": "USD"}})
+    aws("cloudwatch", here).put_dashboard(DashboardName="d", DashboardBody='{"widgets": []}', Tags=spec)
+
+    def found(region):
+        page = aws("resourcegroupstaggingapi", region).get_resources(TagFilters=[{"Key": "holdfast:stack", "Values": ["shop"]}])
+        parts = [entry["ResourceARN"].split(":", 5) for entry in page["ResourceTagMappingList"]]
+        return sorted(f"{p[2]}:{'/'.join(p[5].split('/')[:2])}" if p[2] == "wafv2" else f"{p[2]}:{p[5].split('/')[0]}" for p in parts)
+
+    assert found(here) == ["cloudtrail:trail", "es:domain", "events:rule", "s3:b-eu-west-1", "wafv2:regional/ipset", "wafv2:regional/webacl"]
+    assert found("us-east-1") == ["budgets:budget", "cloudwatch:dashboard", "iam:instance-profile", "iam:oidc-provider", "iam:policy",
+                                  "route53:healthcheck", "route53:hostedzone", "s3:b-us-east-1", "wafv2:global/ipset", "wafv2:global/webacl"]
+    assert found("eu-central-1") == []

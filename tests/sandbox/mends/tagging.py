@@ -1,11 +1,20 @@
 """Resource Groups Tagging API: kinds that moto leaves out of GetResources."""
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+from moto.budgets.models import budgets_backends
+from moto.cloudtrail.models import cloudtrail_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core import resource_tagging
 from moto.core.resource_tagging import TaggedResource
 from moto.ec2.models import EC2Backend
 from moto.ecr.models import ECRBackend
 from moto.elbv2.models import ELBv2Backend
+from moto.events.models import events_backends
+from moto.iam.models import iam_backends
+from moto.opensearch.models import opensearch_backends
 from moto.resourcegroupstaggingapi import models as api
+from moto.route53.models import route53_backends
+from moto.s3.models import s3_backends
+from moto.wafv2.models import GLOBAL_REGION, wafv2_backends
 
 from mends import mend
 
@@ -61,6 +70,78 @@ def iter_taggable_backends(account, region):
 
 
 api.iter_taggable_backends = iter_taggable_backends
+
+
+# Where what belongs to no region is told: https://github.com/cloud-custodian/cloud-custodian/pull/2729
+GLOBAL = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
+
+
+def is_here(self, resource):
+    """GetResources: "resources that are located in the specified AWS Region": a bucket in its own, a distribution in one."""
+    if resource.resource_type == "s3:bucket":
+        buckets = s3_backends[self.account_id][self.partition].buckets
+        return buckets[resource.arn.rsplit(":", 1)[1]].region_name == self.region_name
+    return not resource.resource_type.startswith("cloudfront:") or self.region_name == GLOBAL[self.partition]
+
+
+def backend(self, backends, region):
+    """A service's backend, where it is in use."""
+    account = backends.get(self.account_id, {})
+    return [account[region]] if region in account else []
+
+
+def pairs(tags):
+    tags = tags.values() if isinstance(tags, dict) else tags or []
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def of_region(self):
+    """What moto leaves out of a region's resources."""
+    for events in backend(self, events_backends, self.region_name):
+        for rule in (rule for bus in events.event_buses.values() for rule in bus.rules.values()):
+            yield TaggedResource(rule.arn, events.tagger.get_tag_dict_for_resource(rule.arn), "events:rule")
+    for trails in backend(self, cloudtrail_backends, self.region_name):
+        for trail in trails.trails.values():
+            yield TaggedResource(trail.arn, trails.tagging_service.get_tag_dict_for_resource(trail.arn), "cloudtrail:trail")
+    for search in backend(self, opensearch_backends, self.region_name):
+        for domain in search.domains.values():
+            yield TaggedResource(domain.arn, search.tagger.get_tag_dict_for_resource(domain.arn), "es:domain")
+    scopes = [self.region_name] + [GLOBAL_REGION] * (self.region_name == "us-east-1")
+    for waf in (waf for scope in scopes for waf in backend(self, wafv2_backends, scope)):
+        for kind, all_of_it in (("webacl", waf.wacls), ("ipset", waf.ip_sets)):
+            for one in all_of_it.values():
+                yield TaggedResource(one.arn, waf.tagging_service.get_tag_dict_for_resource(one.arn), f"wafv2:{kind}")
+
+
+def of_no_region(self):
+    """The same of what belongs to no region."""
+    own = f"arn:{self.partition}:"
+    for route53 in backend(self, route53_backends, self.partition):
+        for kind, ids in (("hostedzone", route53.zones), ("healthcheck", route53.health_checks)):
+            for id_ in ids:
+                yield TaggedResource(f"{own}route53:::{kind}/{id_}", dict(route53.resource_tags.get(id_, {})), f"route53:{kind}")
+    for iam in backend(self, iam_backends, self.partition):
+        of_kind = (("policy", iam.managed_policies), ("oidc-provider", iam.open_id_providers), ("instance-profile", iam.instance_profiles))
+        for kind, one in ((kind, one) for kind, all_of_it in of_kind for one in all_of_it.values()):
+            yield TaggedResource(one.arn, pairs(one.tags), f"iam:{kind}")
+    for budgets in backend(self, budgets_backends, self.partition):
+        for name, budget in budgets.budgets[self.account_id].items():
+            yield TaggedResource(f"{own}budgets::{self.account_id}:budget/{name}", dict(getattr(budget, "tags", {})), "budgets:budget")
+    for cloudwatch in cloudwatch_backends.get(self.account_id, {}).values():
+        for one in cloudwatch.dashboards.values():
+            yield TaggedResource(one.arn, cloudwatch.tagger.get_tag_dict_for_resource(one.arn), "cloudwatch:dashboard")
+
+
+@mend(api.ResourceGroupsTaggingAPIBackend)
+def _get_resources_generator(moto, self, tag_filters=None, resource_type_filters=None, resource_arn_list=None):
+    """"The GetResources [...] operations support all resource types", but "IAM users and roles"
+    (https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html)."""
+    yield from (one for one in moto(tag_filters, resource_type_filters, resource_arn_list) if is_here(self, one))
+    matches = resource_tagging.make_tag_matcher(tag_filters)
+    for one in [*of_region(self), *(of_no_region(self) if self.region_name == GLOBAL[self.partition] else [])]:
+        asked = not resource_arn_list or one.arn in resource_arn_list
+        if one.tags and asked and matches(one.tags) and resource_tagging.match_resource_type(one.resource_type, resource_type_filters):
+            yield one
 
 
 @mend(api.ResourceGroupsTaggingAPIBackend)
