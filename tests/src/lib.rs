@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 pub mod canary;
+pub mod coverage;
 pub mod holdfast;
 pub mod http;
 pub mod manual;

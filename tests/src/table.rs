@@ -17,6 +17,9 @@ pub struct Table {
     /// What is there before: calls from outside. Their answers can be named.
     #[serde(default)]
     pub before: Vec<Calls>,
+    /// Environment variables of the runs: secret values come from there.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// The resources of the example; the one named `example` is broken.
     pub resources: Map<String, Value>,
     /// For each mutable field, the calls that somebody makes.
@@ -36,7 +39,8 @@ pub struct Table {
     pub not_in_sandbox: BTreeMap<String, String>,
 }
 
-/// `service operation` (elsewhere than in the main region: `service@region operation`) with its parameters; with `as: name`, its answer can be used as `{name.path.to.a.part}`.
+/// `service operation` (elsewhere than in the main region: `service@region operation`) with its parameters; with
+/// `as: name`, its answer can be used as `{name.path.to.a.part}`.
 pub type Calls = BTreeMap<String, Value>;
 
 /// The names of all tables: kinds, and kinds with their variants.
@@ -51,6 +55,11 @@ pub fn names() -> anyhow::Result<BTreeSet<String>> {
 /// The kind of a table.
 pub fn kind(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
+}
+
+/// The kind of an address.
+pub fn kind_of(address: &str) -> &str {
+    address.split('/').next().unwrap_or(address)
 }
 
 /// All tables of a kind, the main one first.
@@ -114,13 +123,16 @@ impl Known {
         Ok(())
     }
 
-    /// Fills the placeholders in.
+    /// Fills the placeholders in. A list or an object that stands alone stays one, and all else becomes text.
     ///
     /// # Errors
     /// When one stands for nothing.
     pub fn fill(&self, value: &Value) -> anyhow::Result<Value> {
         Ok(match value {
-            Value::String(text) => Value::String(self.fill_text(text)?),
+            Value::String(text) => match self.whole(text)? {
+                Some(whole) => whole.clone(),
+                None => Value::String(self.fill_text(text)?),
+            },
             Value::Array(list) => list.iter().map(|v| self.fill(v)).collect::<anyhow::Result<_>>()?,
             Value::Object(map) => {
                 let filled = map.iter().map(|(k, v)| Ok((k.clone(), self.fill(v)?)));
@@ -128,6 +140,12 @@ impl Known {
             }
             other => other.clone(),
         })
+    }
+
+    fn whole(&self, text: &str) -> anyhow::Result<Option<&Value>> {
+        let inside = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        let found = inside.map(|inside| self.value(inside)).transpose()?.flatten();
+        Ok(found.filter(|found| found.is_array() || found.is_object()))
     }
 
     fn fill_text(&self, text: &str) -> anyhow::Result<String> {
@@ -139,13 +157,14 @@ impl Known {
             let inside = rest[1..].split('}').next().unwrap_or_default();
             // JSON in a string has braces of its own, and so have expressions.
             let found = if out.ends_with('$') { None } else { self.value(inside)? };
+            let found = found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned));
             out.push_str(found.as_deref().unwrap_or("{"));
             rest = &rest[found.map_or(1, |_| inside.len() + 2)..];
         }
         Ok(out + rest)
     }
 
-    fn value(&self, name: &str) -> anyhow::Result<Option<String>> {
+    fn value(&self, name: &str) -> anyhow::Result<Option<&Value>> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
         if name.is_empty() || !name.chars().all(is_word) {
             return Ok(None);
@@ -162,7 +181,7 @@ impl Known {
             (None, None) => self.attribute(&self.example, name),
         };
         match found {
-            Some(found) => Ok(Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))),
+            Some(found) => Ok(Some(found)),
             None => bail!("nothing is known of {{{name}}}"),
         }
     }
@@ -190,6 +209,7 @@ mod tests {
         };
         let text = r#"{id} {Topic/example.arn} {key.Keys.0.Arn} ${Topic.ops.arn} {"a":{}}"#;
         assert_eq!(known.fill(&json!([text]))?, json!([r#"t-1 arn:t arn:k ${Topic.ops.arn} {"a":{}}"#]));
+        assert_eq!(known.fill(&json!(["{key.Keys}", "{key.Keys.0.Arn}"]))?, json!([[{ "Arn": "arn:k" }], "arn:k"]));
         assert!(known.fill(&json!("{name}")).is_err());
         Ok(())
     }

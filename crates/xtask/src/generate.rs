@@ -20,15 +20,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
         fs::write(kinds.join(format!("{name}.md")), manual(&holdfast, name)?)?;
         names.push(format!("{name}.md"));
     }
-    fs::write(kinds.join("README.md"), holdfast_tests::manual::index(&list)?)?;
+    let schema = holdfast.run(["schema"])?.expect(0);
+    fs::write(kinds.join("README.md"), holdfast_tests::manual::index(&list, &schema.json()?)?)?;
     for old in fs::read_dir(&kinds)?.flatten() {
         let name = old.file_name().to_string_lossy().into_owned();
         if name != "README.md" && !names.contains(&name) {
             fs::remove_file(old.path())?;
         }
     }
-    let schema = holdfast.run(["schema"])?.expect(0).stdout;
-    fs::write(docs.join("holdfast.schema.json"), schema)?;
+    fs::write(docs.join("holdfast.schema.json"), schema.stdout)?;
     say(&format!("wrote docs/kinds ({} kinds) and docs/holdfast.schema.json", names.len()));
     Ok(())
 }
