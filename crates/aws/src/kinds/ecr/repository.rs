@@ -113,7 +113,7 @@ impl Kind for Repository {
                     }
                 },
                 async {
-                    match scope.asks_for(&tags, "policy") {
+                    match scope.asks_for(&tags, "repositoryPolicy") {
                         true => aws.ecr.get_repository_policy().repository_name(name).send().await.or_absent(),
                         false => Ok(None),
                     }
