@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::document::Resource;
+use crate::value::Value;
 
 /// Length of a digest in hex digits: 64 bits, far past an accidental collision between two versions of one spec.
 const DIGITS: usize = 16;
@@ -13,17 +14,22 @@ const DIGITS: usize = 16;
 /// no edit of what refers to it.
 pub fn of(resource: &Resource) -> String {
     let mut bindings = serde_json::Map::new();
-    resource.spec.walk(&mut |value| {
-        if let crate::value::Value::Deferred(deferred) = value {
-            for (name, bound) in &deferred.bindings {
-                bindings.insert(format!("{} {name}", deferred.source), bound.json());
-            }
-        }
-    });
+    bind(&resource.spec, &mut bindings);
     // Which value a secret has is not what the document says: a run without its source is of the same document.
     let mut spec = resource.spec.clone();
     spec.fill_secrets("", &mut |_, _| None);
     text(&format!("{}\n{}\n{}\n{}", resource.name, resource.region, spec.json(), serde_json::Value::Object(bindings)))
+}
+
+/// What the templates in a value see, and what those see that they were given.
+fn bind(value: &Value, bindings: &mut serde_json::Map<String, serde_json::Value>) {
+    value.walk(&mut |value| {
+        let Value::Deferred(deferred) = value else { return };
+        for (name, bound) in &deferred.bindings {
+            bindings.insert(format!("{} {name}", deferred.source), bound.json());
+            bind(bound, bindings);
+        }
+    });
 }
 
 /// A client token for what has this identity: 32 hex digits, the shortest limit that AWS sets (ACM's).

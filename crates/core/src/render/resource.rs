@@ -197,6 +197,7 @@ impl Renderer<'_> {
             // A list inside the list is laid out flat: `[Role/task, "${params.more}"]`.
             let items = match &item.tree {
                 Tree::List(inner) if item.plain => inner.as_slice(),
+                Tree::Null if item.plain => &[],
                 _ => std::slice::from_ref(&item),
             };
             for item in items {

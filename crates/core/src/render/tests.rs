@@ -95,3 +95,29 @@ resources:
     cidrBlock: ${cidrSubnet(params.cidr, 8, params.zones.indexOf(each.key))}
     availabilityZone: ${env.region}${each.key}",
 );
+
+#[test]
+fn what_a_parameter_decides_behind_an_expression_is_in_the_digest() {
+    let digest = |large: bool| {
+        let given = "${Vpc.net.id == '' ? 'none' : params.large ? 'large' : 'small'}";
+        let stack = format!(
+            "
+parameters: {{ large: {{ type: boolean, default: {large} }} }}
+components:
+  web: {{ from: ../lib/web.yaml, with: {{ size: \"{given}\" }} }}
+resources:
+  Vpc/net: {{ cidrBlock: 10.0.0.0/16 }}
+"
+        );
+        let web = "
+parameters:
+  size: { type: string }
+resources:
+  Service/app: { subnets: [], environment: { SIZE: \"a ${params.size} one\" } }
+";
+        let document = render_files(&files(&stack, "", &[("lib/web.yaml", web)])).unwrap();
+        crate::digest::of(&document.resources[&Address::new("Service", "web.app")])
+    };
+    assert_ne!(digest(true), digest(false));
+    assert_eq!(digest(true), digest(true));
+}

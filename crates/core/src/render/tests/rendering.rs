@@ -292,7 +292,7 @@ resources:
   Service/web:
     subnets: []
     region: us-east-1
-    dependsOn: [Role/main, \"${['Vpc/*']}\"]
+    dependsOn: [Role/main, \"${['Vpc/*']}\", \"${null}\"]
     lifecycle:
       onDelete: retain
       replace: allow
