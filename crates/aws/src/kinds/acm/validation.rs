@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_acm::types as sdk;
 use aws_sdk_route53::types::{ChangeAction, ResourceRecord, ResourceRecordSet, RrType};
 use holdfast_core::Spec;
+use holdfast_core::schema::Spec as _;
 use holdfast_engine::cloud::Scope;
 use serde::Serialize;
 
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kinds::route53;
+use crate::kinds::route53::hosted_zone::HostedZone;
 use crate::kinds::route53::name::{DnsName, plain};
-use crate::kinds::route53::record_set::{is_parent, parents};
+use crate::kinds::route53::record_set::is_parent;
 
 /// The DNS record that proves a domain.
 #[derive(Clone, Debug, Serialize, Spec)]
@@ -62,11 +64,10 @@ pub(super) struct Zones {
 /// Looks for a certificate's records in the public zones that something of the document refers to.
 pub(super) async fn zones(aws: &Aws, scope: &Scope, proofs: &[DomainValidation]) -> Result<Zones> {
     let mut found = Zones::default();
-    let parents = parents(scope);
-    if proofs.is_empty() || parents.is_empty() {
+    if proofs.is_empty() || !scope.parents.iter().any(|(kind, _)| *kind == HostedZone::KIND) {
         return Ok(found);
     }
-    for zone in route53::zones(aws, scope, &parents).await? {
+    for zone in route53::zones(aws, scope).await?.iter() {
         let public = zone.config.as_ref().is_none_or(|config| !config.private_zone);
         let wanted = within(proofs, &zone.name);
         if !public || wanted.is_empty() || !is_parent(scope, &zone.id, &zone.name) {

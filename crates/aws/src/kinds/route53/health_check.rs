@@ -106,7 +106,7 @@ impl Kind for HealthCheck {
             !elsewhere || scope.ids.contains(&check.id) || !scope.lookups.is_empty()
         });
         let ids: Vec<String> = listed.iter().map(|check| check.id.clone()).collect();
-        let tags = tags(aws, scope, &TagResourceType::Healthcheck, &ids).await?;
+        let tags = tags(aws, &TagResourceType::Healthcheck, &ids).await?;
         let mut found = vec![];
         for check in listed {
             let tags = owned::<Self>(tags.get(&check.id).cloned().unwrap_or_default(), &check.caller_reference);

@@ -10,7 +10,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::name::plain;
-use super::{bare, list_records, one, owned, partition, record_wire, retag, tags, zone, zones};
+use super::{bare, list_records, one, owned, partition, record_wire, retag, tags, zones};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
@@ -72,21 +72,23 @@ impl Kind for HostedZone {
     const DATA: bool = true;
     const GLOBAL: bool = true;
 
-    /// The list has the caller references and so the owners of what was made here; tags that the hint does not know
-    /// take a call for ten zones, name servers and VPCs a call for each that is wanted.
+    /// The list has the caller references and so the owners of what was made here; tags take a call for ten
+    /// zones, name servers and VPCs a call for each that is wanted.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let names: Vec<&str> = scope.names.iter().map(String::as_str).collect();
-        let listed = zones(aws, scope, &names).await?;
+        let listed = zones(aws, scope).await?;
         let wanted: Vec<String> = listed.iter().filter(|zone| is_wanted(scope, zone)).map(|z| bare(&z.id)).collect();
-        let details = futures::future::try_join_all(wanted.iter().map(|id| zone(aws, scope, id)));
-        let (tags, details) = futures::try_join!(tags(aws, scope, &TagResourceType::Hostedzone, &wanted), details)?;
+        let kind = TagResourceType::Hostedzone;
+        let details =
+            wanted.iter().map(|id| async move { aws.route53.get_hosted_zone().id(id).send().await.or_absent() });
+        let (tags, details) = futures::try_join!(tags(aws, &kind, &wanted), futures::future::try_join_all(details))?;
         let mut found = vec![];
         for (id, detail) in wanted.iter().zip(details) {
-            let Some(detail) = detail.as_ref() else { continue };
-            let Some(zone) = detail.hosted_zone.as_ref() else { continue };
+            let Some((detail, zone)) = detail.and_then(|d| d.hosted_zone.clone().map(|zone| (d, zone))) else {
+                continue;
+            };
             let tags = owned::<Self>(tags.get(id).cloned().unwrap_or_default(), &zone.caller_reference);
             let servers = detail.delegation_set.as_ref();
-            found.push(live(partition(aws), zone, servers, detail.vpcs()).tags(tags));
+            found.push(live(partition(aws), &zone, servers, detail.vpcs()).tags(tags));
         }
         Ok(found)
     }

@@ -10,49 +10,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError as ChangeError;
-use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ResourceRecordSet, Tag, TagResourceType};
 use holdfast_core::observed::tag;
 use holdfast_engine::cloud::Scope;
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Kind, Retag, each};
+use crate::kind::{Kind, Retag};
 use crate::mark;
-use crate::tagging::{self, Tags};
+use crate::tagging::Tags;
 
-/// The hosted zones that may be wanted: ours, when all that are wanted by name or id are among those that the hint
-/// knows, else all of the account, listed once in a sweep.
-pub(crate) async fn zones(aws: &Aws, scope: &Scope, wanted: &[&str]) -> Result<Vec<sdk::HostedZone>> {
-    let is = |service: &str, resource: &str| service == "route53" && resource.starts_with("hostedzone/");
-    let known = match wanted {
-        [] => None,
-        _ => tagging::owned(&*tagging::of_no_region(aws)?, scope, is).await?,
-    };
-    if let Some(known) = known.filter(|known| !known.is_empty()) {
-        let look = |arn: String| async move {
-            let told = zone(aws, scope, &bare(&arn)).await?;
-            Ok(told.as_ref().as_ref().and_then(|told| told.hosted_zone.clone()))
-        };
-        let found = each(known.into_keys(), look).await?;
-        let is = |zone: &sdk::HostedZone, name: &str| name::plain(&zone.name) == name || bare(&zone.id) == name;
-        if wanted.iter().all(|name| found.iter().any(|zone| is(zone, name))) {
-            return Ok(found);
-        }
-    }
+/// All hosted zones of the account, listed once in a sweep, whatever region is looked at.
+pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::HostedZone>>> {
     let home = aws.at_home()?;
     let list = || async {
         let pages = home.route53.list_hosted_zones().into_paginator().items().send();
         Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
     };
-    Ok(home.once::<Vec<_>, _>(scope, "route53.zones", list).await?.to_vec())
-}
-
-/// A hosted zone with its name servers and VPCs, asked for once in a sweep; none when it is gone.
-pub(crate) async fn zone(aws: &Aws, scope: &Scope, id: &str) -> Result<Arc<Option<GetHostedZoneOutput>>> {
-    let home = aws.at_home()?;
-    let ask = || async { home.route53.get_hosted_zone().id(id).send().await.or_absent() };
-    home.once(scope, &format!("route53.zone.{id}"), ask).await
+    home.once(scope, "route53.zones", list).await
 }
 
 /// All record sets of a zone, listed once in a sweep; none when the zone is gone.
@@ -118,25 +93,16 @@ pub(crate) fn partition(aws: &Aws) -> &'static str {
     }
 }
 
-/// The tags of zones or health checks, by their ids: from the hint, and of those that it does not know ten with one
-/// call (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResources.html>).
-pub(crate) async fn tags(
-    aws: &Aws,
-    scope: &Scope,
-    kind: &TagResourceType,
-    ids: &[String],
-) -> Result<BTreeMap<String, Tags>> {
-    let arns: Vec<String> = ids.iter().map(|id| format!("arn:{}:route53:::{kind}/{id}", partition(aws))).collect();
-    let (known, unknown) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
-    let unknown: Vec<String> = unknown.iter().map(|arn| bare(arn)).collect();
-    let sets = futures::future::try_join_all(unknown.chunks(10).map(|ids| tag_sets(aws, kind, ids))).await?;
+/// The tags of zones or health checks: ten with one call
+/// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResources.html>).
+pub(crate) async fn tags(aws: &Aws, kind: &TagResourceType, ids: &[String]) -> Result<BTreeMap<String, Tags>> {
+    let sets = futures::future::try_join_all(ids.chunks(10).map(|ids| tag_sets(aws, kind, ids))).await?;
     let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
     let row = |set: sdk::ResourceTagSet| {
         let tags = set.tags.unwrap_or_default().into_iter().filter_map(pair).collect();
         Some((set.resource_id?, tags))
     };
-    let known = known.into_iter().map(|(arn, tags)| (bare(&arn), tags));
-    Ok(known.chain(sets.into_iter().flatten().filter_map(row)).collect())
+    Ok(sets.into_iter().flatten().filter_map(row).collect())
 }
 
 async fn tag_sets(aws: &Aws, kind: &TagResourceType, ids: &[String]) -> Result<Vec<sdk::ResourceTagSet>> {

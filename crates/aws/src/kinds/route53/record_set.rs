@@ -132,7 +132,7 @@ impl Kind for RecordSet {
 
     /// One list of each zone that a record of the document refers to, or that is ours.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let listed = zones(aws, scope, &parents(scope)).await?;
+        let listed = zones(aws, scope).await?;
         let wanted = listed.iter().filter(|zone| {
             let owner = mark::read::<HostedZone>(&zone.caller_reference).unwrap_or_default();
             is_parent(scope, &zone.id, &zone.name) || scope.is_owned(&owner)
@@ -195,11 +195,6 @@ impl Kind for RecordSet {
 /// True when a zone is one that something of the document refers to.
 pub(crate) fn is_parent(scope: &Scope, id: &str, name: &str) -> bool {
     scope.is_parent(HostedZone::KIND, &plain(name)) || scope.is_parent(HostedZone::KIND, &bare(id))
-}
-
-/// The zones that the document refers to, by name or id.
-pub(crate) fn parents(scope: &Scope) -> Vec<&str> {
-    scope.parents.iter().filter(|(kind, _)| *kind == HostedZone::KIND).map(|(_, zone)| zone.as_str()).collect()
 }
 
 fn id(zone: &str, identity: &Identity) -> String {
