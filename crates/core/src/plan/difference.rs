@@ -117,7 +117,7 @@ impl Planner<'_> {
     }
 
     /// Whether the document changed since it was last converged; none when nobody recorded that.
-    fn edited(&self, resource: &Resource) -> Option<bool> {
+    pub(super) fn edited(&self, resource: &Resource) -> Option<bool> {
         let remembered = self.policy.memory.as_ref().and_then(|memory| memory.get(&resource.address).cloned());
         let converged = Some(self.situation.digest(resource)).filter(|d| !d.is_empty()).or(remembered)?;
         Some(converged != digest::of(resource))

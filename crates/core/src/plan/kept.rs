@@ -17,6 +17,15 @@ impl Planner<'_> {
         Standing::Settled
     }
 
+    /// Holds what is not there and would fit only what takes the place of something kept. What was there as the document
+    /// has it fits what is there now.
+    pub(super) fn is_for_later(&mut self, resource: &Resource, changes: &[Change]) -> bool {
+        let was_there = self.edited(resource) == Some(false);
+        let Some(replaced) = self.replaced_first(resource, changes, true).filter(|_| !was_there) else { return false };
+        self.await_replacement(resource, &replaced, changes.to_vec());
+        true
+    }
+
     /// Holds what the replacement of `replaced` would make right.
     pub(super) fn await_replacement(
         &mut self,

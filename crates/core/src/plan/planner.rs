@@ -276,8 +276,7 @@ impl<'a> Planner<'a> {
         let spec = without_late(resource.schema.record, resolved);
         let changes: Vec<Change> =
             spec.map().into_iter().flatten().map(|(k, v)| change(k, Value::Null, v.clone())).collect();
-        if let Some(replaced) = self.replaced_first(resource, &changes, true) {
-            self.await_replacement(resource, &replaced, changes);
+        if self.is_for_later(resource, &changes) {
             return Standing::Held;
         }
         let unknown = spec.unknown().map(|unknown| unknown.waits_for.clone());
