@@ -35,7 +35,7 @@ pub struct Entry {
     /// Environment variables that secret values come from, where any value will not do.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
-    /// What was measured last; a twentieth more is a regression.
+    /// What was measured last; a twentieth more is a regression, of reads a quarter.
     pub measured: Option<Figures>,
     /// What is promised, when it is.
     pub promised: Option<Figures>,

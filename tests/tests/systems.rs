@@ -84,7 +84,8 @@ fn environment(system: &System) {
 
     let measured = system.entry.measured.expect("tests/systems.yaml has no `measured` of this environment");
     for (what, now, then, promised) in compare(figures, measured, system.entry.promised.unwrap_or_default()) {
-        let most = then + then / 20;
+        // Steps and looks go on side by side: how many looks a create takes depends a little on how quick calls are.
+        let most = then + then / if what == "reads" { 4 } else { 20 };
         assert!(now <= most, "{name}: {now} {what}, {then} when last measured\n{sweep_table}\n{}", log(&calls));
         assert!(promised == 0 || now <= promised, "{name}: {now} {what}, {promised} promised\n{sweep_table}");
     }

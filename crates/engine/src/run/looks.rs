@@ -1,0 +1,123 @@
+//! Where a pass looks next: for what is pending, for what steps did, for a second sighting.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_core::address::Address;
+use holdfast_core::observed::Place;
+use holdfast_core::plan::Plan;
+use holdfast_core::plan::hold::{Hold, Reason};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::{Looks, Run, Turn};
+use crate::cloud::{Class, Failure};
+use crate::observe::{Seen, ids, look_at};
+use crate::timing::Timing;
+
+impl<'a> Run<'a> {
+    /// When the places are to be looked at that something is waited for at; those beyond the patience are left out.
+    pub(super) fn due(&self, turn: &Turn, began: Instant) -> BTreeMap<Place, Instant> {
+        let mut places: BTreeSet<Place> = BTreeSet::new();
+        let outdated = self.agenda.outdated();
+        let awaited = self.awaited(&turn.plan).filter(|hold| !outdated.contains(&hold.address));
+        places.extend(
+            awaited
+                .flat_map(|hold| [Some(&hold.address), hold.waits_for.as_ref()])
+                .flatten()
+                .flat_map(|a| self.places(a)),
+        );
+        if self.is_unseen_for_now(&turn.plan) {
+            places.extend(self.in_vain(&turn.plan).map(|(place, _)| place.clone()));
+        }
+        let mut due: BTreeMap<Place, Instant> =
+            places.into_iter().map(|place| (place.clone(), self.agenda.due(&place))).collect();
+        for (place, at) in &turn.later {
+            let at = self.agenda.due(place).max(*at);
+            let earliest = due.entry(place.clone()).or_insert(at);
+            *earliest = at.min(*earliest);
+        }
+        due.retain(|place, at| self.agenda.is_free(place) && at.duration_since(began) <= self.options.patience);
+        due
+    }
+
+    /// The holds that a look may end.
+    pub(super) fn awaited<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Hold> {
+        let unseen = self.is_unseen_for_now(plan);
+        plan.holds.iter().filter(move |hold| hold.reason.passes() || hold.reason == Reason::Unobserved && unseen)
+    }
+
+    /// A place that could not be seen because of a fault of the moment is looked at again, though not for ever.
+    pub(super) fn is_unseen_for_now(&self, plan: &Plan) -> bool {
+        plan.holds.iter().any(|hold| hold.reason == Reason::Unobserved)
+            && self.in_vain(plan).any(|(_, looks)| *looks < Timing::ATTEMPTS)
+    }
+
+    /// Where to look now: where something is due, where the effect of a step is needed by another, where a deletion
+    /// needs its second sighting; and when nothing else is left to do, wherever a step had an effect.
+    pub(super) fn to_look_at(&self, turn: &Turn, due: &BTreeMap<Place, Instant>, idle: bool) -> BTreeSet<Place> {
+        let now = Instant::now();
+        let is_needed = |addresses: &BTreeSet<Address>| addresses.iter().any(|address| turn.needed.contains(address));
+        let needed = self.agenda.touched().filter(|(_, addresses)| idle || is_needed(addresses));
+        let due = due.iter().filter(|(_, at)| **at <= now).map(|(place, _)| place);
+        let places = needed.map(|(place, _)| place).chain(due).chain(&turn.unconfirmed);
+        places.filter(|place| self.agenda.is_free(place)).cloned().collect()
+    }
+
+    /// Begins to look at these places. What they share is asked once.
+    pub(super) fn look(&mut self, places: &BTreeSet<Place>, at_once: &Arc<Semaphore>, looks: &mut Looks<'a>) {
+        self.agenda.look_begins(places);
+        let (engine, document, sweep) = (self.engine, self.document, self.engine.next_sweep());
+        for place in places.iter().cloned() {
+            let (account, at_once) = (self.account.clone(), at_once.clone());
+            looks.push(Box::pin(async move {
+                let _turn = at_once.acquire().await;
+                look_at(&*engine.cloud, document, &account, place, sweep).await
+            }));
+        }
+    }
+
+    /// Takes in what was seen at a place.
+    pub(super) async fn seen(&mut self, seen: Seen) {
+        let place = seen.place.clone();
+        let failure = self.engine.take_in(seen, &mut self.observation).await;
+        self.agenda.look_ended(&place);
+        self.sight(&BTreeSet::from([place.clone()]), &failure.map(|failure| (place, failure)).into_iter().collect());
+    }
+
+    /// Counts what was seen at these places, and what could not be.
+    pub(super) fn sight(&mut self, places: &BTreeSet<Place>, failures: &BTreeMap<Place, Failure>) {
+        for place in places {
+            match failures.get(place).map(|failure| failure.class) {
+                Some(Class::Throttled | Class::Transient) => *self.in_vain.entry(place.clone()).or_default() += 1,
+                _ => drop(self.in_vain.remove(place)),
+            }
+        }
+        for (place, found) in self.observation.found.iter().filter(|(place, _)| places.contains(place)) {
+            for id in ids(found) {
+                *self.sightings.entry((place.clone(), id.to_owned())).or_default() += 1;
+            }
+        }
+    }
+
+    /// The places that were looked at in vain and are worth another look: what only a search for what left the
+    /// document needs is, when a deletion waits for it.
+    pub(super) fn in_vain(&self, plan: &Plan) -> impl Iterator<Item = (&Place, &u32)> {
+        let is_seen = |address: &Address| self.places(address).iter().any(|p| self.observation.found.contains_key(p));
+        let mut unobserved = plan.holds.iter().filter(|hold| hold.reason == Reason::Unobserved);
+        let all = self.options.policy.destroy || unobserved.any(|hold| is_seen(&hold.address));
+        let declared = |place: &Place| {
+            let mut resources = self.document.resources.values();
+            resources.any(|r| r.schema.kind == place.kind && r.region == place.region)
+        };
+        self.in_vain.iter().filter(move |(place, _)| all || declared(place))
+    }
+
+    /// Where an address is: where the document says, or wherever its kind is looked at when it left the document.
+    pub(super) fn places(&self, address: &Address) -> Vec<Place> {
+        match self.place(address) {
+            Some(place) => vec![place],
+            None => self.observation.found.keys().filter(|place| *place.kind == *address.kind).cloned().collect(),
+        }
+    }
+}
