@@ -39,7 +39,8 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     const DATA: bool = false;
     /// True when there is one for all regions.
     const GLOBAL: bool = false;
-    /// True when what refers to it can be made as soon as it is there, before it is ready. `dependsOn` waits all the same.
+    /// True when what refers to it can be made as soon as it has been made itself, before it is ready and complete.
+    /// `dependsOn` waits all the same, and so does what refers to one that was there before and is to be changed.
     const EARLY: bool = false;
     /// How long a read may lag behind a write. EC2 asks for up to five minutes of patience; seconds are usual.
     const LAG_SECONDS: u32 = 30;

@@ -203,7 +203,8 @@ pub struct Schema {
     pub data: bool,
     /// True when there is one for all regions.
     pub global: bool,
-    /// True when what refers to it can be made as soon as it is there, before it is ready: a listener of a load balancer.
+    /// True when what refers to it can be made as soon as it has been made itself, before it is ready and complete: a
+    /// listener of a load balancer.
     pub early: bool,
     /// How long a read may lag behind a write, in seconds, for this kind's API.
     pub lag_seconds: u32,

@@ -294,7 +294,9 @@ impl<'a> Planner<'a> {
         held: Option<Address>,
     ) -> Standing {
         let address = &resource.address;
-        if resource.schema.early && !matches!(live.phase, Phase::Failed | Phase::Deleting) {
+        // What is to be changed is waited for: others may be meant to come after that.
+        let new = live.phase == Phase::Pending || self.policy.at_work.contains(address);
+        if resource.schema.early && new && !matches!(live.phase, Phase::Failed | Phase::Deleting) {
             self.there.insert(address.clone());
         }
         match live.phase {
@@ -343,6 +345,7 @@ impl<'a> Planner<'a> {
         let in_tags = changes.iter().all(|c| c.field() == "tags");
         if matches!(resource.schema.replace, Replace::Revision { .. }) && !in_tags {
             self.identities.remove(address);
+            self.there.remove(address);
             let spec = without_late(resource.schema.record, resolved);
             let op =
                 spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));

@@ -1,7 +1,7 @@
 //! The log lines, as they are off a terminal.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use expect_test::{Expect, expect};
 use holdfast_core::plan::hold::Reason;
@@ -26,8 +26,15 @@ impl io::Write for Sink {
     }
 }
 
+/// Somebody who listens to everything, for as long as the process lives: an event that nobody listens to at its first
+/// time is switched off for all, and another thread's test may be the first.
+static LISTENER: LazyLock<()> = LazyLock::new(|| {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry()).expect("it is the first");
+});
+
 /// The lines that a story leaves.
 fn check(story: impl FnOnce(&Log), expected: Expect) {
+    LazyLock::force(&LISTENER);
     let sink = Sink::default();
     let writer = sink.clone();
     let subscriber = tracing_subscriber::fmt()
