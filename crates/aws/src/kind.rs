@@ -73,6 +73,12 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     }
 }
 
+/// True when this field of a live one with these tags may be compared: [`Scope::asks_for`], which knows no kind.
+pub(crate) fn asks_for<K: Kind>(scope: &Scope, tags: &BTreeMap<String, String>, field: &str) -> bool {
+    debug_assert!(K::RECORD.field(field).is_some(), "{} has no `{field}`", K::KIND);
+    scope.asks_for(tags, field)
+}
+
 /// Looks at all of these at once; those that are gone are left out.
 pub(crate) async fn each<T, L, F>(of: impl IntoIterator<Item = T>, look: impl FnMut(T) -> F) -> Result<Vec<L>>
 where

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{request_id, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
 use crate::kinds::elasticache::remembered;
 use crate::kinds::kms::key::Key;
 use crate::tagging::Tags;
@@ -72,7 +72,7 @@ impl Kind for BackupVault {
                 return Ok(None);
             };
             let mut live = live(&vault, tags)?;
-            if asked_for || scope.is_owned(&live.tags) && scope.asks_for(&live.tags, "accessPolicy") {
+            if asked_for || scope.is_owned(&live.tags) && asks_for::<BackupVault>(scope, &live.tags, "accessPolicy") {
                 // A vault without a policy has none that could be found.
                 let told =
                     aws.backup.get_backup_vault_access_policy().backup_vault_name(name).send().await.or_absent()?;

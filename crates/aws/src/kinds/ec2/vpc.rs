@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{asks, boolean, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Retag, asks_for};
 
 /// An isolated network. AWS makes a main route table, a default group and a default network ACL with
 /// it; Holdfast leaves those alone.
@@ -53,7 +53,7 @@ impl Kind for Vpc {
                 // One attribute a call; a Vpc that went away between the calls is not there.
                 let tags = tags_of(vpc.tags.as_deref());
                 let ask = |field: &'static str, name| {
-                    let asked_for = scope.asks_for(&tags, field);
+                    let asked_for = asks_for::<Vpc>(scope, &tags, field);
                     let id = &id;
                     async move { if asked_for { attribute(aws, id, name).await } else { Ok(None) } }
                 };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
 use crate::tagging::{self, Tags};
 
 /// The tag that remembers `emptyOnDelete` on the repository itself, so that a delete needs no document.
@@ -107,13 +107,13 @@ impl Kind for Repository {
             let Some(tags) = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await? else { return Ok(None) };
             let (lifecycle, policy) = futures::try_join!(
                 async {
-                    match scope.asks_for(&tags, "lifecyclePolicy") {
+                    match asks_for::<Repository>(scope, &tags, "lifecyclePolicy") {
                         true => aws.ecr.get_lifecycle_policy().repository_name(name).send().await.or_absent(),
                         false => Ok(None),
                     }
                 },
                 async {
-                    match scope.asks_for(&tags, "repositoryPolicy") {
+                    match asks_for::<Repository>(scope, &tags, "repositoryPolicy") {
                         true => aws.ecr.get_repository_policy().repository_name(name).send().await.or_absent(),
                         false => Ok(None),
                     }

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{sdk_tags, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
 use crate::tagging::{self, Tags};
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
@@ -212,7 +212,7 @@ type Detail = (sdk::KeyMetadata, Option<Policy>, Option<Rotation>);
 async fn detail(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<Detail>> {
     let key = aws.kms.describe_key().key_id(arn).send().map_err(Error::from);
     let policy = async {
-        match scope.asks_for(tags, "policy") {
+        match asks_for::<Key>(scope, tags, "policy") {
             true => Ok(aws.kms.get_key_policy().key_id(arn).send().await?.policy),
             false => Ok(None),
         }
@@ -224,7 +224,8 @@ async fn detail(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Opti
         return Ok(None);
     }
     // Others have no rotation, and AWS refuses to speak of it.
-    let asked_for = ["enableKeyRotation", "rotationPeriodInDays"].iter().any(|field| scope.asks_for(tags, field));
+    let asked_for =
+        ["enableKeyRotation", "rotationPeriodInDays"].iter().any(|field| asks_for::<Key>(scope, tags, field));
     let rotates =
         asked_for && key.key_spec == Some(KeySpec::SymmetricDefault) && key.origin == Some(OriginType::AwsKms);
     let rotation = match rotates {

@@ -13,6 +13,7 @@ use super::replication::Replication;
 use super::settings::{AccessLogging, BucketEncryption, CorsRule, PublicAccessBlock};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
+use crate::kind::asks_for;
 use crate::tagging::Tags;
 
 /// What calls that replace the whole have to send again.
@@ -35,7 +36,7 @@ pub(super) async fn bucket(
     name: &str,
     arn: &str,
 ) -> Result<Option<(Bucket, Raw)>> {
-    settings(aws, &|field| scope.asks_for(tags, field), name, arn).await.or_absent()
+    settings(aws, &|field| asks_for::<Bucket>(scope, tags, field), name, arn).await.or_absent()
 }
 
 /// The settings that are asked for, and one of them whatever is: it shows whether the bucket is there.

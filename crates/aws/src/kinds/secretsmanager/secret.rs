@@ -17,7 +17,7 @@ use super::rotation::{self, Rotation};
 use super::version;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
 use crate::kinds::kms::key::Key;
 use crate::tagging;
 
@@ -249,7 +249,7 @@ async fn detail(aws: &Aws, scope: &Scope, id: String) -> Result<Option<Live<Secr
     if !there {
         return Ok(None);
     }
-    let policy = match scope.asks_for(&tags_of(secret.tags()), "policy") {
+    let policy = match asks_for::<Secret>(scope, &tags_of(secret.tags()), "policy") {
         true => aws.secrets.get_resource_policy().secret_id(&id).send().await.or_absent()?,
         false => None,
     };

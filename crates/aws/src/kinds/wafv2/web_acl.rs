@@ -16,7 +16,7 @@ use super::wire::call;
 use super::{Identity, is_asked_for, scopes, tag, tags_of, web_acl_wire};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
 use crate::kinds::elbv2::load_balancer::LoadBalancer;
 use crate::tagging;
 
@@ -237,7 +237,7 @@ async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<WebAc
         let ask = json!({ "ResourceArn": arn });
         let (answer, protects) = futures::try_join!(
             async {
-                match scope.asks_for(&tags, "loggingConfiguration") {
+                match asks_for::<WebAcl>(scope, &tags, "loggingConfiguration") {
                     true => call!(aws.wafv2.get_logging_configuration(), ask).or_absent(),
                     false => Ok(None),
                 }
