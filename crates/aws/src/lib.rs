@@ -5,6 +5,7 @@ mod error;
 mod kind;
 mod kinds;
 mod mark;
+mod remembered;
 mod tagging;
 mod transport;
 mod vault;

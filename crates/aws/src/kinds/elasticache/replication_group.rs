@@ -16,7 +16,7 @@ use super::cache_subnet_group::CacheSubnetGroup;
 use super::log_delivery::{LogDelivery, log, requests};
 use super::replication_change::change;
 use super::version::EngineVersion;
-use super::{auth_token, is_wanted, remembered, sdk_tags, tag, tags_of};
+use super::{auth_token, is_wanted, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
@@ -25,6 +25,7 @@ use crate::kinds::kms::key::Key;
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::kinds::secretsmanager::{CurrentVersion, consumed_tag, read};
 use crate::kinds::sns::topic::Topic;
+use crate::remembered;
 use crate::tagging::Tags;
 
 /// A Valkey or Redis OSS cache: one primary node with replicas, or several such shards. Its name begins with a letter
