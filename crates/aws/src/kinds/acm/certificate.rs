@@ -17,6 +17,7 @@ use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::route53::hosted_zone::HostedZone;
 use crate::kinds::route53::name::plain;
 use crate::tagging::{self, Tags};
+use crate::together::try_join_all;
 
 /// A certificate. It can be used once its domains are validated. With `validationZone` Holdfast writes the records that
 /// prove them; without it the status names the records to make. AWS renews it by itself while its records stay, so
@@ -98,7 +99,7 @@ impl Kind for Certificate {
                 None => Ok(None),
             }
         });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

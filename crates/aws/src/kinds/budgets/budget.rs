@@ -14,6 +14,7 @@ use crate::client::{self, Aws};
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// A budget. It is global; its amounts are what AWS counts up to three times a day
 /// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html>). Limits that differ by
@@ -169,7 +170,7 @@ impl Kind for Budget {
             scope.is_candidate(name) || scope.ids.contains(name) || !scope.lookups.is_empty()
         });
         let looks = all.into_iter().map(|budget| look(aws, scope, budget));
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
@@ -261,7 +262,7 @@ async fn look(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result<Option<Li
             let all = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
             Ok::<_, Error>(wire::told(&notification, &all.unwrap_or_default()))
         });
-        futures::future::try_join_all(subscribers).await
+        try_join_all(subscribers).await
     };
     let (tags, told) = futures::try_join!(tags, told)?;
     Ok(tags.map(|tags| live(budget.clone(), arn.clone(), told.into_iter().collect()).tags(tags)))

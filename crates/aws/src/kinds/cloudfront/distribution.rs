@@ -21,6 +21,7 @@ use crate::kinds::elbv2::is_asked_for;
 use crate::kinds::wafv2::web_acl::WebAcl;
 use crate::mark;
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// A distribution: the web servers at the edge, in front of buckets and load balancers. Making and changing one
 /// takes some minutes. It is named by its `Name` tag, which it gets once it is deployed for the first time: until
@@ -198,7 +199,7 @@ impl Kind for Distribution {
             let config = answer.distribution_config.ok_or_else(missing)?;
             Ok::<_, Error>(Some(live(summary, config, answer.e_tag, tags)?))
         });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     /// The caller reference is a token: AWS refuses a second distribution with the same. There is no `Name` tag yet:

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudtrail::types as sdk;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Name, Ref};
@@ -20,6 +19,7 @@ use crate::kinds::logs::log_group::LogGroup;
 use crate::kinds::s3::bucket::Bucket;
 use crate::kinds::sns::topic::Topic;
 use crate::tagging::{self, Tags};
+use crate::together::try_join_all;
 
 /// A trail of CloudTrail. Its name has 3 to 128 letters, digits, dots, hyphens and underscores. The bucket's policy has to
 /// let CloudTrail in, and names the trail's ARN; write that as a text there, since the trail waits for the bucket:

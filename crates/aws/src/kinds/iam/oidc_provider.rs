@@ -14,6 +14,7 @@ use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging;
+use crate::together::try_join_all;
 
 /// An OpenID Connect provider, as of GitHub Actions or of an EKS cluster. Its `name` is its URL without `https://`: state
 /// it, as in `name: token.actions.githubusercontent.com`. An account has one provider of a URL; one that somebody
@@ -60,7 +61,7 @@ impl Kind for OidcProvider {
             let answer = aws.iam.get_open_id_connect_provider().open_id_connect_provider_arn(&arn).send().await;
             Ok::<_, Error>(answer.or_absent()?.map(|answer| live(&answer, arn)))
         });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -11,6 +11,7 @@ use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::{self, Tags};
+use crate::together::try_join_all;
 
 /// A managed policy. Roles take it by its ARN: `managedPolicies: ["${Policy.read.arn}"]`. Each change of the document is a
 /// new version; the oldest of five goes for it
@@ -72,7 +73,7 @@ impl Kind for Policy {
             let answer = aws.iam.get_policy().policy_arn(arn).send().await.or_absent()?;
             answer.and_then(|answer| answer.policy).map(|policy| live(detail, &policy)).transpose()
         });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

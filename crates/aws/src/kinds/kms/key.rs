@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput as Rotation;
 use aws_sdk_kms::types::{self as sdk, KeyManagerType, KeySpec, KeyState, OriginType};
 use futures::TryFutureExt;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -19,6 +18,7 @@ use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging;
+use crate::together::try_join_all;
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
 const WINDOW: &str = "holdfast:pending-window";

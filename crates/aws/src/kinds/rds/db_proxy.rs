@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_rds::types::{self as sdk, DbProxyStatus as State};
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -21,6 +20,7 @@ use crate::kinds::ec2::{security_group::SecurityGroup, subnet::Subnet};
 use crate::kinds::iam::role::Role;
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::tagging;
+use crate::together::try_join_all;
 
 /// A proxy before a database. Its name begins with a letter, has at most 63 letters, digits and single hyphens, and
 /// is kept in lower case. Making one takes minutes

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::mark;
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// A record set. It has no tags, and its zone takes too few to remember it by
 /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>: ten). So its owner stands
@@ -140,7 +141,7 @@ impl Kind for RecordSet {
             let id = bare(&zone.id);
             records(aws, scope, &id).await.map(|records| (id, records))
         });
-        let lists = futures::future::try_join_all(lists).await?;
+        let lists = try_join_all(lists).await?;
         Ok(lists.iter().flat_map(|(zone, records)| in_zone(scope, zone, records)).collect())
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types as sdk;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Policy};
@@ -19,6 +18,7 @@ use crate::client::Aws;
 use crate::error::Result;
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging;
+use crate::together::try_join_all;
 
 /// A bucket. Its name is the only one in all accounts of the world, and its default name (`<stack>-<env>-<name>`) may
 /// be somebody else's: `name: ${env.stack}-${env.name}-assets-${env.account}` hardly is. It has 3 to 63 small letters,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
 use futures::TryFutureExt;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -21,6 +20,7 @@ use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::kms::key::Key;
+use crate::together::try_join_all;
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
 const WINDOW: &str = "holdfast:recovery-window";

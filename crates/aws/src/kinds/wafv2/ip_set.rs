@@ -14,6 +14,7 @@ use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging;
+use crate::together::try_join_all;
 
 /// A set of addresses for the rules of web ACLs.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
@@ -73,7 +74,7 @@ impl Kind for IpSet {
             let set = answer.ip_set.ok_or_else(|| Error::incomplete("wafv2.GetIPSet", "ipSet"))?;
             Ok::<_, Error>(Some(live(&set, of).tags(tags).keep(Lock(answer.lock_token))))
         });
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {

@@ -19,6 +19,7 @@ use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::elbv2::load_balancer::LoadBalancer;
 use crate::tagging;
+use crate::together::try_join_all;
 
 /// A firewall for HTTP: rules that let requests through to load balancers and distributions, or not.
 ///
@@ -152,7 +153,7 @@ impl Kind for WebAcl {
             }
         }
         let looks = listed.iter().map(|arn| look(aws, scope, arn));
-        Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
