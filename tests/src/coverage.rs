@@ -26,7 +26,7 @@ pub struct Coverage {
     pub needless: Vec<String>,
     /// How many of their fields hold a value, in the records below the uppermost ones too: one for a list or a map.
     pub values: usize,
-    /// Those of them that no example or edit of their kind states, so that they were never sent nor read back: by kind.
+    /// Those of them that no table states, so that they were never sent nor read back: by kind.
     pub unstated: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -36,11 +36,14 @@ impl Coverage {
     /// # Errors
     /// When a table cannot be read.
     pub fn of(kinds: &Value, schema: &Value) -> anyhow::Result<Coverage> {
+        let mut tables: BTreeMap<String, Vec<Table>> = BTreeMap::new();
+        for name in table::names()? {
+            tables.entry(table::kind(&name).to_owned()).or_default().push(table::read(&name)?);
+        }
         let mut all = Coverage::default();
         for kind in kinds.as_array().into_iter().flatten() {
             let name = kind["kind"].as_str().unwrap_or_default();
-            let tables = table::of(name)?;
-            all.add_fields(name, kind, &tables);
+            all.add_fields(name, kind, tables.get(name).map_or(&[], Vec::as_slice));
             all.add_values(name, kind, &schema["$defs"][format!("fields.{name}")]["properties"], &tables);
         }
         Ok(all)
@@ -72,7 +75,7 @@ impl Coverage {
         self.needless.extend(needless.map(|(field, _)| full(field)));
     }
 
-    fn add_values(&mut self, name: &str, kind: &Value, fields: &Value, tables: &[Table]) {
+    fn add_values(&mut self, name: &str, kind: &Value, fields: &Value, tables: &BTreeMap<String, Vec<Table>>) {
         let immutable: Vec<&str> =
             kind["immutable"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let (mut values, mut stated) = (BTreeSet::new(), BTreeSet::new());
@@ -82,13 +85,11 @@ impl Coverage {
                 continue;
             }
             all_values(schema, field, &mut values);
-            let resources = tables.iter().flat_map(|table| &table.resources);
+            let resources = tables.values().flatten().flat_map(|table| &table.resources);
             let specs = resources.filter(|(address, _)| table::kind_of(address) == name).map(|(_, spec)| &spec[field]);
-            for value in specs.chain(tables.iter().map(|table| &table.edits).filter_map(|edits| edits.get(field))) {
+            let edits = tables.get(name).into_iter().flatten().filter_map(|table| table.edits.get(field));
+            for value in specs.chain(edits).chain(default(schema)) {
                 stated_values(schema, value, field, &mut stated);
-            }
-            if schema.get("default").is_some() {
-                stated.insert(field.clone());
             }
         }
         self.values += values.len();
@@ -119,6 +120,12 @@ fn elements(schema: &Value) -> Option<&Value> {
     (record(found).is_some() || elements(found).is_some()).then_some(found)
 }
 
+/// What a field holds that nobody states. An empty list or map says nothing of what could be in it.
+fn default(schema: &Value) -> Option<&Value> {
+    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value == &serde_json::json!({});
+    schema.get("default").filter(|value| !is_empty(value))
+}
+
 fn all_values(schema: &Value, path: &str, out: &mut BTreeSet<String>) {
     match (record(schema), elements(schema)) {
         (Some(fields), _) => fields.iter().for_each(|(name, of)| all_values(of, &format!("{path}.{name}"), out)),
@@ -134,7 +141,7 @@ fn stated_values(schema: &Value, value: &Value, path: &str, out: &mut BTreeSet<S
         (Some(fields), _, Value::Object(stated)) => {
             for (name, of) in fields {
                 let path = format!("{path}.{name}");
-                match stated.get(name).or_else(|| of.get("default")) {
+                match stated.get(name).or_else(|| default(of)) {
                     Some(value) if record(of).is_some() || elements(of).is_some() => {
                         stated_values(of, value, &path, out);
                     }

@@ -70,8 +70,8 @@ fn not_covered(coverage: &Coverage) -> String {
     let missing: usize = unstated.values().map(BTreeSet::len).sum();
     out.push_str(&format!(
         "\n## Never stated\n\nWith those of the records below them, these fields hold {values} values, one for a list or \
-         a map of plain ones. {} of them ({:.1} %) are stated in an example or an edit of their kind: sent, read back and \
-         compared. No test ever states the rest:\n\n| kind | values |\n|---|---|\n",
+         a map of plain ones. {} of them ({:.1} %) are stated in a table: sent, read back and compared. No table ever \
+         states the rest:\n\n| kind | values |\n|---|---|\n",
         values - missing,
         percent(values - missing, *values),
     ));

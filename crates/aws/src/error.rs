@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_engine::cloud::{Class, Failure};
 
@@ -62,13 +62,19 @@ impl<T, E: Into<Error>> OrAbsent<T> for std::result::Result<T, E> {
     }
 }
 
-impl<E> From<SdkError<E, Response>> for Error
-where
-    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-{
+/// Hundreds of operations have errors of their own: what is said of all of them is compiled once.
+impl<E: ProvideErrorMetadata> From<SdkError<E, Response>> for Error {
     fn from(error: SdkError<E, Response>) -> Error {
-        let operation = operation_of(std::any::type_name::<E>());
-        let failure = match &error {
+        let told = error.map_service_error(|error| error.meta().clone());
+        Error::told(std::any::type_name::<E>(), &told)
+    }
+}
+
+impl Error {
+    /// What came of the operation whose errors have this type's name.
+    fn told(type_name: &str, error: &SdkError<ErrorMetadata, Response>) -> Error {
+        let operation = operation_of(type_name);
+        let failure = match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let code = service.err().code().map(str::to_owned);
@@ -98,15 +104,15 @@ where
                     message,
                 }
             }
-            SdkError::ConstructionFailure(_) => Failure::terminal(&operation, chain(&error)),
+            SdkError::ConstructionFailure(_) => Failure::terminal(&operation, chain(error)),
             // The connection may have broken before or after the request arrived.
             SdkError::DispatchFailure(dispatch) => {
-                let text = chain(&error);
+                let text = chain(error);
                 let credentials = text.to_lowercase().contains("credential");
                 let class = if credentials || dispatch.is_user() { Class::Terminal } else { Class::Transient };
                 Failure { class, ambiguous: !credentials, operation, code: None, message: text }
             }
-            _ => Failure { class: Class::Transient, ambiguous: true, operation, code: None, message: chain(&error) },
+            _ => Failure { class: Class::Transient, ambiguous: true, operation, code: None, message: chain(error) },
         };
         Error(Failure { message: without_secrets(failure.message), ..failure })
     }

@@ -199,12 +199,66 @@ pub(crate) struct Retag {
     pub(crate) remove: BTreeSet<String>,
 }
 
-/// A kind without its type: what the registry holds.
+/// A kind without its type: what the registry holds. It has no more than what needs the type, since each line of it is
+/// compiled once for every kind; [`observe`] and [`apply`] are compiled once.
 #[async_trait]
 pub(crate) trait Driver: Send + Sync {
     fn schema(&self) -> &'static Schema;
-    async fn observe(&self, aws: &Aws, scope: &Scope) -> std::result::Result<Vec<Observed>, Failure>;
-    async fn apply(&self, aws: &Aws, op: &Op) -> std::result::Result<Done, Failure>;
+    async fn observe(&self, aws: &Aws, scope: &Scope) -> Result<Vec<Observed>>;
+    async fn create(&self, aws: &Aws, wanted: &Wanted) -> Result<String>;
+    async fn update(&self, aws: &Aws, live: &Observed, wanted: &Wanted) -> Result<()>;
+    async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()>;
+    async fn tag(&self, aws: &Aws, live: &Observed, tags: &Retag) -> Result<()>;
+}
+
+/// Finds what the scope asks for, each once.
+pub(crate) async fn observe(
+    driver: &dyn Driver,
+    aws: &Aws,
+    scope: &Scope,
+) -> std::result::Result<Vec<Observed>, Failure> {
+    let found = driver.observe(aws, scope).await.map_err(|error| error.0)?;
+    // A kind may ask twice, by owner and by id, and find the same one both times.
+    let found: BTreeMap<String, Observed> = found.into_iter().map(|live| (live.id.clone(), live)).collect();
+    Ok(found.into_values().collect())
+}
+
+/// Does one thing to one resource.
+pub(crate) async fn apply(driver: &dyn Driver, aws: &Aws, op: &Op) -> std::result::Result<Done, Failure> {
+    run(driver, aws, op).await.map_err(|error| error.0)
+}
+
+async fn run(driver: &dyn Driver, aws: &Aws, op: &Op) -> Result<Done> {
+    match op {
+        Op::Create(wanted) => return Ok(Done { id: Some(driver.create(aws, wanted).await?) }),
+        Op::Update { live, wanted } => {
+            if wanted.changed.iter().any(|field| field != "tags") {
+                driver.update(aws, live, wanted).await?;
+                if matches!(driver.schema().claim, Claim::Mark { .. }) {
+                    // The update has written the mark with the rest.
+                    return Ok(Done::default());
+                }
+            }
+            let mut set = wanted.tags.clone();
+            set.retain(|key, value| live.tags.get(key) != Some(value));
+            retag(driver, aws, live, Retag { set, remove: wanted.remove_tags.clone() }).await?;
+        }
+        Op::Delete { live } => match driver.delete(aws, live).await {
+            Err(error) if error.is_absent() => {}
+            result => result?,
+        },
+        Op::Tag { live, set, remove } => {
+            retag(driver, aws, live, Retag { set: set.clone(), remove: remove.clone() }).await?;
+        }
+    }
+    Ok(Done::default())
+}
+
+async fn retag(driver: &dyn Driver, aws: &Aws, live: &Observed, tags: Retag) -> Result<()> {
+    match tags.set.is_empty() && tags.remove.is_empty() {
+        true => Ok(()),
+        false => driver.tag(aws, live, &tags).await,
+    }
 }
 
 /// The adapter from a [`Kind`] to a [`Driver`].
@@ -253,9 +307,7 @@ impl<K: Kind> Of<K> {
     }
 
     fn desired(wanted: &Wanted) -> Result<Desired<K>> {
-        let spec = serde_json::from_value(spec_json(&wanted.spec)).map_err(|error| {
-            Error::terminal(K::KIND, format!("{}: the spec does not fit the kind: {error}", wanted.address))
-        })?;
+        let spec = serde_json::from_value(spec_json(&wanted.spec)).map_err(|error| misfit(K::KIND, wanted, &error))?;
         Ok(Desired {
             name: wanted.name.clone(),
             spec,
@@ -264,47 +316,10 @@ impl<K: Kind> Of<K> {
             token: wanted.token.clone(),
         })
     }
+}
 
-    async fn run(aws: &Aws, op: &Op) -> Result<Done> {
-        match op {
-            Op::Create(wanted) => {
-                let id = K::create(aws, &Self::desired(wanted)?).await?;
-                Ok(Done { id: Some(id) })
-            }
-            Op::Update { live, wanted } => {
-                let live = Self::typed(live)?;
-                if wanted.changed.iter().any(|field| field != "tags") {
-                    K::update(aws, live, &Self::desired(wanted)?).await?;
-                    if matches!(K::CLAIM, Claim::Mark { .. }) {
-                        // The update has written the mark with the rest.
-                        return Ok(Done::default());
-                    }
-                }
-                let mut set = wanted.tags.clone();
-                set.retain(|key, value| live.tags.get(key) != Some(value));
-                Self::tag(aws, live, Retag { set, remove: wanted.remove_tags.clone() }).await
-            }
-            Op::Delete { live } => {
-                // An older revision comes as the newest one's view with its own id.
-                let typed = Live { id: live.id.clone(), ..Self::typed(live)?.clone() };
-                match K::delete(aws, &typed).await {
-                    Err(error) if error.is_absent() => Ok(Done::default()),
-                    result => result.map(|()| Done::default()),
-                }
-            }
-            Op::Tag { live, set, remove } => {
-                let tags = Retag { set: set.clone(), remove: remove.clone() };
-                Self::tag(aws, Self::typed(live)?, tags).await
-            }
-        }
-    }
-
-    async fn tag(aws: &Aws, live: &Live<K>, tags: Retag) -> Result<Done> {
-        if !tags.set.is_empty() || !tags.remove.is_empty() {
-            K::tag(aws, live, &tags).await?;
-        }
-        Ok(Done::default())
-    }
+fn misfit(kind: &str, wanted: &Wanted, error: &serde_json::Error) -> Error {
+    Error::terminal(kind, format!("{}: the spec does not fit the kind: {error}", wanted.address))
 }
 
 /// The spec as the kind's struct reads it: `tags` is the adapter's business.
@@ -322,15 +337,26 @@ impl<K: Kind> Driver for Of<K> {
         Self::SCHEMA
     }
 
-    async fn observe(&self, aws: &Aws, scope: &Scope) -> std::result::Result<Vec<Observed>, Failure> {
-        let live = K::observe(aws, scope).await.map_err(|error| error.0)?;
-        // A kind may ask twice, by owner and by id, and find the same one both times.
-        let found: BTreeMap<String, Observed> =
-            live.into_iter().map(|live| (live.id.clone(), Self::untyped(live, &scope.region))).collect();
-        Ok(found.into_values().collect())
+    async fn observe(&self, aws: &Aws, scope: &Scope) -> Result<Vec<Observed>> {
+        let found = K::observe(aws, scope).await?;
+        Ok(found.into_iter().map(|live| Self::untyped(live, &scope.region)).collect())
     }
 
-    async fn apply(&self, aws: &Aws, op: &Op) -> std::result::Result<Done, Failure> {
-        Self::run(aws, op).await.map_err(|error| error.0)
+    async fn create(&self, aws: &Aws, wanted: &Wanted) -> Result<String> {
+        K::create(aws, &Self::desired(wanted)?).await
+    }
+
+    async fn update(&self, aws: &Aws, live: &Observed, wanted: &Wanted) -> Result<()> {
+        K::update(aws, Self::typed(live)?, &Self::desired(wanted)?).await
+    }
+
+    async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()> {
+        // An older revision comes as the newest one's view with its own id.
+        let live = Live { id: live.id.clone(), ..Self::typed(live)?.clone() };
+        K::delete(aws, &live).await
+    }
+
+    async fn tag(&self, aws: &Aws, live: &Observed, tags: &Retag) -> Result<()> {
+        K::tag(aws, Self::typed(live)?, tags).await
     }
 }

@@ -5,7 +5,9 @@ mod error;
 mod kind;
 mod kinds;
 mod mark;
+mod remembered;
 mod tagging;
+mod together;
 mod transport;
 mod vault;
 
@@ -61,11 +63,11 @@ impl Cloud for AwsCloud {
     }
 
     async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure> {
-        kinds::driver(kind)?.observe(&self.aws(&scope.region), scope).await
+        kind::observe(kinds::driver(kind)?, &self.aws(&scope.region), scope).await
     }
 
     async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure> {
-        kinds::driver(kind)?.apply(&self.aws(region), op).await
+        kind::apply(kinds::driver(kind)?, &self.aws(region), op).await
     }
 
     fn calls(&self) -> Counts {

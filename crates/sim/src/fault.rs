@@ -54,6 +54,8 @@ impl When {
 pub enum Fault {
     /// "Too many calls", without effect.
     Throttle,
+    /// "That does not exist", without effect: it went away between two calls of the same look.
+    Gone,
     /// HTTP 500 before the effect. The caller cannot tell it from one after.
     FailBefore,
     /// HTTP 500 after the effect.

@@ -211,6 +211,7 @@ fn told(fault: &Fault, operation: &str) -> Option<(Outcome, Failure)> {
         Fault::Throttle => {
             (Outcome::Throttled, failure(operation, Class::Throttled, false, "Throttling", "rate exceeded"))
         }
+        Fault::Gone => (Outcome::Error, failure(operation, Class::NotYet, false, "NotFound", "it does not exist")),
         Fault::FailBefore | Fault::FailAfter => (
             Outcome::Error,
             failure(operation, Class::Transient, true, "InternalFailure", "an internal error has occurred"),

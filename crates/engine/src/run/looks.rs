@@ -89,7 +89,8 @@ impl<'a> Run<'a> {
     pub(super) fn sight(&mut self, places: &BTreeSet<Place>, failures: &BTreeMap<Place, Failure>) {
         for place in places {
             match failures.get(place).map(|failure| failure.class) {
-                Some(Class::Throttled | Class::Transient) => *self.in_vain.entry(place.clone()).or_default() += 1,
+                // One that is refused for now may have lost a race: what it listed was gone when it asked for more.
+                Some(class) if class != Class::Terminal => *self.in_vain.entry(place.clone()).or_default() += 1,
                 _ => drop(self.in_vain.remove(place)),
             }
         }

@@ -218,6 +218,7 @@ fn rule(words: &[&str]) -> Rule {
     };
     let fault = match fault.split_once('=').unwrap_or((fault, "0")) {
         ("throttle", _) => Fault::Throttle,
+        ("gone", _) => Fault::Gone,
         ("fail-before", _) => Fault::FailBefore,
         ("fail-after", _) => Fault::FailAfter,
         ("no-reply", s) => Fault::NoReply { patience: Duration::from_secs(number(s)), effect: true },

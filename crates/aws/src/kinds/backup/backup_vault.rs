@@ -11,8 +11,8 @@ use super::{request_id, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
-use crate::kinds::elasticache::remembered;
 use crate::kinds::kms::key::Key;
+use crate::remembered;
 use crate::tagging::Tags;
 
 /// Where recovery points are kept. Its name has at most 50 letters, digits, hyphens and underscores. AWS deletes only

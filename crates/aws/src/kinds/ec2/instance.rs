@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{self as sdk, AttributeValue, InstanceStateName as State, ResourceType};
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Ref};
@@ -19,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::iam::instance_profile::InstanceProfile;
 use crate::kinds::kms::key::Key;
+use crate::together::try_join_all;
 
 /// A virtual machine. One that people reach by Session Manager needs no key and no open port: an `InstanceProfile` whose
 /// role has `AmazonSSMManagedInstanceCore`, and a way to the endpoints of SSM. What AWS changes only in a stopped one is

@@ -11,9 +11,9 @@ use super::{sdk_tags, tag};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Live, Retag};
-use crate::kinds::elasticache::remembered;
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::kinds::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
+use crate::remembered;
 use crate::tagging::Tags;
 
 pub(super) const FIELD: &str = "authToken";

@@ -4,7 +4,6 @@ pub(crate) mod auth_token;
 pub(crate) mod cache_parameter_group;
 pub(crate) mod cache_subnet_group;
 pub(crate) mod log_delivery;
-pub(crate) mod remembered;
 pub(crate) mod replication_change;
 pub(crate) mod replication_group;
 pub(crate) mod version;

@@ -16,7 +16,7 @@ use super::cache_subnet_group::CacheSubnetGroup;
 use super::log_delivery::{LogDelivery, log, requests};
 use super::replication_change::change;
 use super::version::EngineVersion;
-use super::{auth_token, is_wanted, remembered, sdk_tags, tag, tags_of};
+use super::{auth_token, is_wanted, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
@@ -25,7 +25,9 @@ use crate::kinds::kms::key::Key;
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::kinds::secretsmanager::{CurrentVersion, consumed_tag, read};
 use crate::kinds::sns::topic::Topic;
+use crate::remembered;
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// A Valkey or Redis OSS cache: one primary node with replicas, or several such shards. Its name begins with a letter
 /// and has at most 40 lower case letters, digits and single hyphens. Making one takes 5 to 15 minutes, and so does
@@ -164,7 +166,7 @@ impl Kind for ReplicationGroup {
         let nodes = aws.elasticache.describe_cache_clusters().into_paginator().items().send();
         let nodes = nodes.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from);
         let tags = groups.iter().map(|group| tags_of(aws, scope, group.arn().unwrap_or_default()));
-        let (nodes, tags) = futures::try_join!(nodes, futures::future::try_join_all(tags))?;
+        let (nodes, tags) = futures::try_join!(nodes, try_join_all(tags))?;
         let mut found = vec![];
         for (group, tags) in groups.into_iter().zip(tags) {
             let of = |node: &&sdk::CacheCluster| node.replication_group_id == group.replication_group_id;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types as sdk;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag as owner;
 use holdfast_core::schema::{CreateClass, Naming, Spec as _, Tier};
@@ -20,6 +19,7 @@ use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// A rule of a listener: requests that meet all its conditions get its actions. Rules are tried in the order of
 /// their priorities, the lowest first, and then the listener's default actions. A blue/green deployment of a

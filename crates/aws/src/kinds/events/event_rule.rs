@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_eventbridge::types as sdk;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, JsonText, Ref};
@@ -16,6 +15,7 @@ use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag, each};
 use crate::kinds::iam::role::Role;
 use crate::tagging::{self, Tags};
+use crate::together::try_join_all;
 
 /// A rule of EventBridge and its targets. Its name has at most 64 letters, digits, hyphens, underscores and dots. What
 /// it calls has to let `events.amazonaws.com` in: a queue, a topic or a function by its own policy, anything else by the

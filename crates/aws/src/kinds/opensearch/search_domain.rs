@@ -18,9 +18,9 @@ use super::{told, wire};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag, each};
-use crate::kinds::elasticache::remembered;
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::kinds::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
+use crate::remembered;
 use crate::tagging::{self, Tags};
 
 /// An OpenSearch domain. Its name begins with a letter and has 3 to 28 lower case letters, digits and hyphens. Making one

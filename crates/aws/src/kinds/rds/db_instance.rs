@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Ref};
@@ -23,6 +22,7 @@ use crate::kinds::iam::role::Role;
 use crate::kinds::kms::key::Key;
 use crate::kinds::secretsmanager::CurrentVersion;
 use crate::kinds::secretsmanager::secret::Secret;
+use crate::together::try_join_all;
 
 /// A database of RDS: PostgreSQL, MySQL, MariaDB, Oracle, SQL Server or Db2; databases of Aurora are none. Making one
 /// takes 5 to 20 minutes. Its name begins with a letter, has at most 63 letters, digits and single hyphens, does not

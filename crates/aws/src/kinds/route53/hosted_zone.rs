@@ -16,6 +16,7 @@ use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::ec2::vpc::Vpc;
 use crate::mark;
+use crate::together::try_join_all;
 
 /// A hosted zone. Its `name` is the domain, in lower case and without the dot at the end: state it, as in
 /// `name: example.com`. Deleting a public zone loses the delegation: a new one of that name gets other name servers.
@@ -80,7 +81,7 @@ impl Kind for HostedZone {
         let kind = TagResourceType::Hostedzone;
         let details =
             wanted.iter().map(|id| async move { aws.route53.get_hosted_zone().id(id).send().await.or_absent() });
-        let (tags, details) = futures::try_join!(tags(aws, &kind, &wanted), futures::future::try_join_all(details))?;
+        let (tags, details) = futures::try_join!(tags(aws, &kind, &wanted), try_join_all(details))?;
         let mut found = vec![];
         for (id, detail) in wanted.iter().zip(details) {
             let Some((detail, zone)) = detail.and_then(|d| d.hosted_zone.clone().map(|zone| (d, zone))) else {

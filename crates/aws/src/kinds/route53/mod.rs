@@ -19,6 +19,7 @@ use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Kind, Retag};
 use crate::mark;
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// All hosted zones of the account, listed once in a sweep, whatever region is looked at.
 pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::HostedZone>>> {
@@ -96,7 +97,7 @@ pub(crate) fn partition(aws: &Aws) -> &'static str {
 /// The tags of zones or health checks: ten with one call
 /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResources.html>).
 pub(crate) async fn tags(aws: &Aws, kind: &TagResourceType, ids: &[String]) -> Result<BTreeMap<String, Tags>> {
-    let sets = futures::future::try_join_all(ids.chunks(10).map(|ids| tag_sets(aws, kind, ids))).await?;
+    let sets = try_join_all(ids.chunks(10).map(|ids| tag_sets(aws, kind, ids))).await?;
     let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
     let row = |set: sdk::ResourceTagSet| {
         let tags = set.tags.unwrap_or_default().into_iter().filter_map(pair).collect();

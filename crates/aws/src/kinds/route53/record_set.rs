@@ -20,17 +20,17 @@ use crate::error::Result;
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::mark;
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// A record set. It has no tags, and its zone takes too few to remember it by
 /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>: ten). So its owner stands
 /// in a TXT record below it, written and deleted in the same change as the record itself:
-/// `_holdfast-a.www.example.com` for the A record of `www.example.com`. It makes the zone no less safe to share:
-/// a record that is there and has no such TXT record is somebody else's and is never overwritten, also in a zone that is
-/// only looked up. Making one is then refused with "it already exists"; it is taken over with
-/// `lifecycle: { adopt: <zone id>_www.example.com_A }`.
+/// `_holdfast-a.www.example.com` for the A record of `www.example.com`. A zone is no less safe to share for it: a record
+/// that is there without such a TXT record is somebody else's, is held in the plan and never overwritten. It is taken
+/// over with `lifecycle: { adopt: <zone id>_www.example.com_A }`.
 ///
-/// Refer to a zone that is not of this document by a `HostedZone` with `lifecycle: { manage: observe }`: records are
-/// looked for in the zones of the document.
+/// A zone that is not of this document is named by its id, `zone: { id: Z0123456789ABCDEFGHIJ }`, or is a `HostedZone`
+/// with `lifecycle: { manage: observe }`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RecordSet {
@@ -141,7 +141,7 @@ impl Kind for RecordSet {
             let id = bare(&zone.id);
             records(aws, scope, &id).await.map(|records| (id, records))
         });
-        let lists = futures::future::try_join_all(lists).await?;
+        let lists = try_join_all(lists).await?;
         Ok(lists.iter().flat_map(|(zone, records)| in_zone(scope, zone, records)).collect())
     }
 

@@ -4,7 +4,6 @@ use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{self as sdk};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Ref};
@@ -18,6 +17,7 @@ use crate::kind::{Desired, Kind, Live, Retag};
 use crate::kinds::kms::key::Key;
 use crate::mark;
 use crate::tagging::Tags;
+use crate::together::try_join_all;
 
 /// The longest description (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
 const DESCRIPTION: usize = 512;

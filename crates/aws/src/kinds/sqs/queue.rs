@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_sqs::types::QueueAttributeName as Key;
-use futures::future::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Late, Policy, Ref};
@@ -16,6 +15,7 @@ use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Retag};
 use crate::tagging::{self, Tags};
+use crate::together::try_join_all;
 
 /// A queue. Its name has at most 80 letters, digits, hyphens and underscores; the name of a FIFO queue has to be stated
 /// and to end in `.fifo`. A name is free again 60 seconds after its queue was deleted

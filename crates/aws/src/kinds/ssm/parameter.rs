@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterType, ResourceTypeForTagging, Tag};
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Once, Ref, ValueFrom};
@@ -19,6 +19,7 @@ use crate::kinds::secretsmanager::CurrentVersion;
 use crate::kinds::secretsmanager::generate::Generate;
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::tagging::{self, Tags};
+use crate::together::try_join_all;
 
 /// The key under which AWS encrypts what says nothing of a key.
 const OWN_KEY: &str = "alias/aws/ssm";
