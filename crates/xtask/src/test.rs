@@ -29,7 +29,7 @@ pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
     mends()?;
     say("the binary and the other crates (cold: 5 to 10 minutes on two cores, the AWS SDKs; warm: seconds)");
     cargo(&["build", "--workspace", "--all-targets"])?;
-    say("all other tests: units, documents, and the binary against the sandbox (5 to 10 minutes)");
+    say("all other tests: units, documents, and the binary against the sandbox (20 minutes)");
     // Two at once: each has an emulator and a binary of its own, and CI has two cores.
     cargo(&[
         "test",
