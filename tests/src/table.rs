@@ -155,8 +155,8 @@ impl Known {
             out.push_str(&rest[..open]);
             rest = &rest[open..];
             let inside = rest[1..].split('}').next().unwrap_or_default();
-            // JSON in a string has braces of its own, and so have expressions.
-            let found = if out.ends_with('$') { None } else { self.value(inside)? };
+            // JSON in a string has braces of its own, and so have expressions, and the `#{host}` of load balancers.
+            let found = if out.ends_with(['$', '#']) { None } else { self.value(inside)? };
             let found = found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned));
             out.push_str(found.as_deref().unwrap_or("{"));
             rest = &rest[found.map_or(1, |_| inside.len() + 2)..];
