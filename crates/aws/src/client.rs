@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -57,6 +57,16 @@ pub(crate) struct Base {
     budget: Budget,
     regions: Mutex<BTreeMap<String, Arc<Aws>>>,
     vault: Vault,
+    /// Whose the credentials are, once it was asked.
+    caller: OnceLock<Caller>,
+}
+
+/// Whose credentials are.
+#[derive(Clone, Debug)]
+struct Caller {
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    partition: String,
+    account: String,
 }
 
 impl Base {
@@ -93,7 +103,15 @@ impl Base {
                 .credentials_provider(SharedCredentialsProvider::new(AnyRegion(providers)))
                 .build();
         }
-        Ok(Base { config, home, others: settings.others, budget, regions: Mutex::default(), vault: settings.vault })
+        Ok(Base {
+            config,
+            home,
+            others: settings.others,
+            budget,
+            regions: Mutex::default(),
+            vault: settings.vault,
+            caller: OnceLock::new(),
+        })
     }
 
     pub(crate) fn home(&self) -> &str {
@@ -102,14 +120,14 @@ impl Base {
 
     /// The account that the credentials belong to. A region that does not answer keeps nobody from the others.
     pub(crate) async fn account(self: &Arc<Self>) -> std::result::Result<String, Failure> {
-        let mut answer = account(&self.region(&self.home)).await;
+        let mut answer = caller(&self.region(&self.home)).await;
         for region in &self.others {
             if !answer.as_ref().is_err_and(|failure| matches!(failure.class, Class::Transient | Class::Throttled)) {
                 break;
             }
-            answer = account(&self.region(region)).await.or(answer);
+            answer = caller(&self.region(region)).await.or(answer);
         }
-        answer
+        answer.map(|caller| self.caller.get_or_init(|| caller).account.clone())
     }
 
     /// The clients of a region, made at its first use.
@@ -162,13 +180,15 @@ fn session_name(run: &str) -> String {
     format!("holdfast-{clean}")
 }
 
-/// The account that the credentials belong to.
-pub(crate) async fn account(aws: &Aws) -> std::result::Result<String, Failure> {
+/// Whose the credentials are.
+async fn caller(aws: &Aws) -> std::result::Result<Caller, Failure> {
     let answer = aws.sts.get_caller_identity().send().await.map_err(|error| crate::error::Error::from(error).0)?;
-    answer.account.ok_or_else(|| Failure {
+    let partition = answer.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws").to_owned();
+    let account = answer.account.ok_or_else(|| Failure {
         class: Class::Transient,
         ..Failure::terminal("sts.GetCallerIdentity", "the answer has no account")
-    })
+    })?;
+    Ok(Caller { partition, account })
 }
 
 macro_rules! clients {
@@ -252,6 +272,19 @@ impl Aws {
     pub(crate) fn at_home(&self) -> Result<Arc<Aws>> {
         let base = self.base()?;
         Ok(base.region(base.home()))
+    }
+
+    /// The caller's account; none before it was asked who the caller is, as every pass does first.
+    pub(crate) fn account(&self) -> Option<String> {
+        Some(self.base.upgrade()?.caller.get()?.account.clone())
+    }
+
+    /// The ARN of something of the caller's in this region; none before it is known who the caller is.
+    pub(crate) fn arn(&self, service: &str, resource: &str) -> Option<String> {
+        let base = self.base.upgrade()?;
+        let Caller { partition, account } = base.caller.get()?;
+        let region = self.sts.config().region().map(AsRef::as_ref).unwrap_or_default();
+        Some(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
     }
 
     fn base(&self) -> Result<Arc<Base>> {

@@ -1,16 +1,14 @@
-//! The contract of a kind, and the adapter that makes a typed kind one of the engine's untyped ones.
+//! The contract of a kind: what it tells, what it is asked, and in which words.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use holdfast_core::observed::{Observed, Opaque, Phase, Remark};
-use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Schema, Spec, Tier};
-use holdfast_core::value::{self, Value};
-use holdfast_engine::cloud::{Done, Failure, Op, Scope, Wanted};
+use holdfast_core::observed::{Phase, Remark};
+use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Spec, Tier};
+use holdfast_core::value::Value;
+use holdfast_engine::cloud::{Failure, Scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -57,9 +55,10 @@ pub(crate) trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync
     /// Finds what the scope asks for: owned ones, named candidates, ids, lookups. Changes nothing.
     fn observe(aws: &Aws, scope: &Scope) -> impl Future<Output = Result<Vec<Live<Self>>>> + Send;
 
-    /// Makes it, with exactly one mutating call, and returns its id. What that call does not take,
-    /// the next look finds missing and `update` adds.
-    fn create(aws: &Aws, desired: &Desired<Self>) -> impl Future<Output = Result<String>> + Send;
+    /// Makes it, with exactly one mutating call, and tells what is there then: as the answer says, or as AWS documents
+    /// it for that request. What the call does not take stays out of that, so that `update` adds it. Where neither says
+    /// enough, [`Made::unseen`] leaves it to a look.
+    fn create(aws: &Aws, desired: &Desired<Self>) -> impl Future<Output = Result<Made<Self>>> + Send;
 
     /// Changes what differs, tags apart. `desired.spec` holds the live values of what is unmanaged.
     fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> impl Future<Output = Result<()>> + Send;
@@ -152,7 +151,7 @@ impl<K: Kind> Live<K> {
     /// AWS's own view of it, as [`Live::keep`] got it.
     pub(crate) fn raw<T: Any>(&self) -> Result<&T> {
         let raw = self.raw.as_ref().and_then(|raw| raw.downcast_ref());
-        raw.ok_or_else(|| Error::terminal(K::KIND, "its answer was not kept; this is a fault of Holdfast"))
+        raw.ok_or_else(|| Error(Failure::not_yet(K::KIND, "AWS's own view of it is not known; it is looked at first")))
     }
 
     /// The same, with a change at this path that AWS accepted for later.
@@ -165,6 +164,25 @@ impl<K: Kind> Live<K> {
     pub(crate) fn remark(mut self, reason: &str, message: impl Into<String>) -> Self {
         self.remarks.push(Remark { reason: reason.into(), message: message.into() });
         self
+    }
+}
+
+/// What a create made.
+pub(crate) struct Made<K: Kind> {
+    pub(crate) id: String,
+    pub(crate) live: Option<Live<K>>,
+}
+
+impl<K: Kind> Made<K> {
+    /// Nothing is known of it but its id: it is looked at before anything else is done with it.
+    pub(crate) fn unseen(id: impl Into<String>) -> Self {
+        Made { id: id.into(), live: None }
+    }
+}
+
+impl<K: Kind> From<Live<K>> for Made<K> {
+    fn from(live: Live<K>) -> Self {
+        Made { id: live.id.clone(), live: Some(live) }
     }
 }
 
@@ -183,6 +201,13 @@ pub(crate) struct Desired<K> {
     pub(crate) token: String,
 }
 
+impl<K: Kind> Desired<K> {
+    /// What is there after a create that took all of it, tags included.
+    pub(crate) fn made(&self, id: impl Into<String>, status: K::Status) -> Live<K> {
+        Live::new(id, &self.name, self.spec.clone(), status).tags(self.tags.clone())
+    }
+}
+
 impl<K> Desired<K> {
     /// True when this field differs, or one below it.
     pub(crate) fn changed(&self, field: &str) -> bool {
@@ -197,166 +222,4 @@ pub(crate) struct Retag {
     pub(crate) set: BTreeMap<String, String>,
     /// The keys of those to remove.
     pub(crate) remove: BTreeSet<String>,
-}
-
-/// A kind without its type: what the registry holds. It has no more than what needs the type, since each line of it is
-/// compiled once for every kind; [`observe`] and [`apply`] are compiled once.
-#[async_trait]
-pub(crate) trait Driver: Send + Sync {
-    fn schema(&self) -> &'static Schema;
-    async fn observe(&self, aws: &Aws, scope: &Scope) -> Result<Vec<Observed>>;
-    async fn create(&self, aws: &Aws, wanted: &Wanted) -> Result<String>;
-    async fn update(&self, aws: &Aws, live: &Observed, wanted: &Wanted) -> Result<()>;
-    async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()>;
-    async fn tag(&self, aws: &Aws, live: &Observed, tags: &Retag) -> Result<()>;
-}
-
-/// Finds what the scope asks for, each once.
-pub(crate) async fn observe(
-    driver: &dyn Driver,
-    aws: &Aws,
-    scope: &Scope,
-) -> std::result::Result<Vec<Observed>, Failure> {
-    let found = driver.observe(aws, scope).await.map_err(|error| error.0)?;
-    // A kind may ask twice, by owner and by id, and find the same one both times.
-    let found: BTreeMap<String, Observed> = found.into_iter().map(|live| (live.id.clone(), live)).collect();
-    Ok(found.into_values().collect())
-}
-
-/// Does one thing to one resource.
-pub(crate) async fn apply(driver: &dyn Driver, aws: &Aws, op: &Op) -> std::result::Result<Done, Failure> {
-    run(driver, aws, op).await.map_err(|error| error.0)
-}
-
-async fn run(driver: &dyn Driver, aws: &Aws, op: &Op) -> Result<Done> {
-    match op {
-        Op::Create(wanted) => return Ok(Done { id: Some(driver.create(aws, wanted).await?) }),
-        Op::Update { live, wanted } => {
-            if wanted.changed.iter().any(|field| field != "tags") {
-                driver.update(aws, live, wanted).await?;
-                if matches!(driver.schema().claim, Claim::Mark { .. }) {
-                    // The update has written the mark with the rest.
-                    return Ok(Done::default());
-                }
-            }
-            let mut set = wanted.tags.clone();
-            set.retain(|key, value| live.tags.get(key) != Some(value));
-            retag(driver, aws, live, Retag { set, remove: wanted.remove_tags.clone() }).await?;
-        }
-        Op::Delete { live } => match driver.delete(aws, live).await {
-            Err(error) if error.is_absent() => {}
-            result => result?,
-        },
-        Op::Tag { live, set, remove } => {
-            retag(driver, aws, live, Retag { set: set.clone(), remove: remove.clone() }).await?;
-        }
-    }
-    Ok(Done::default())
-}
-
-async fn retag(driver: &dyn Driver, aws: &Aws, live: &Observed, tags: Retag) -> Result<()> {
-    match tags.set.is_empty() && tags.remove.is_empty() {
-        true => Ok(()),
-        false => driver.tag(aws, live, &tags).await,
-    }
-}
-
-/// The adapter from a [`Kind`] to a [`Driver`].
-pub(crate) struct Of<K>(PhantomData<fn() -> K>);
-
-impl<K: Kind> Of<K> {
-    pub(crate) const DRIVER: Self = Of(PhantomData);
-
-    /// The kind's schema.
-    pub(crate) const SCHEMA: &'static Schema = &Schema {
-        kind: K::KIND,
-        record: &K::RECORD,
-        tier: K::TIER,
-        claim: K::CLAIM,
-        replace: K::REPLACE,
-        naming: K::NAMING,
-        class: K::CLASS,
-        data: K::DATA,
-        global: K::GLOBAL,
-        early: K::EARLY,
-        lag_seconds: K::LAG_SECONDS,
-        unobserved: K::UNOBSERVED,
-        status: &<K::Status as Spec>::RECORD,
-        check: K::check,
-    };
-
-    fn untyped(live: Live<K>, region: &str) -> Observed {
-        Observed {
-            region: region.to_owned(),
-            id: live.id.clone(),
-            name: live.name.clone(),
-            spec: value::of(&live.spec).without_nulls(),
-            status: value::of(&live.status).without_nulls(),
-            phase: live.phase,
-            remarks: live.remarks.clone(),
-            tags: live.tags.clone(),
-            scheduled: live.scheduled.clone(),
-            bound: live.bound,
-            opaque: Opaque(Some(Arc::new(live))),
-        }
-    }
-
-    fn typed(observed: &Observed) -> Result<&Live<K>> {
-        let live = observed.opaque.0.as_ref().and_then(|live| live.downcast_ref::<Live<K>>());
-        live.ok_or_else(|| Error::terminal(K::KIND, "changed before it was observed; this is a fault of Holdfast"))
-    }
-
-    fn desired(wanted: &Wanted) -> Result<Desired<K>> {
-        let spec = serde_json::from_value(spec_json(&wanted.spec)).map_err(|error| misfit(K::KIND, wanted, &error))?;
-        Ok(Desired {
-            name: wanted.name.clone(),
-            spec,
-            changed: wanted.changed.clone(),
-            tags: wanted.tags.clone(),
-            token: wanted.token.clone(),
-        })
-    }
-}
-
-fn misfit(kind: &str, wanted: &Wanted, error: &serde_json::Error) -> Error {
-    Error::terminal(kind, format!("{}: the spec does not fit the kind: {error}", wanted.address))
-}
-
-/// The spec as the kind's struct reads it: `tags` is the adapter's business.
-fn spec_json(spec: &Value) -> serde_json::Value {
-    let mut json = spec.json();
-    if let Some(map) = json.as_object_mut() {
-        map.remove("tags");
-    }
-    json
-}
-
-#[async_trait]
-impl<K: Kind> Driver for Of<K> {
-    fn schema(&self) -> &'static Schema {
-        Self::SCHEMA
-    }
-
-    async fn observe(&self, aws: &Aws, scope: &Scope) -> Result<Vec<Observed>> {
-        let found = K::observe(aws, scope).await?;
-        Ok(found.into_iter().map(|live| Self::untyped(live, &scope.region)).collect())
-    }
-
-    async fn create(&self, aws: &Aws, wanted: &Wanted) -> Result<String> {
-        K::create(aws, &Self::desired(wanted)?).await
-    }
-
-    async fn update(&self, aws: &Aws, live: &Observed, wanted: &Wanted) -> Result<()> {
-        K::update(aws, Self::typed(live)?, &Self::desired(wanted)?).await
-    }
-
-    async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()> {
-        // An older revision comes as the newest one's view with its own id.
-        let live = Live { id: live.id.clone(), ..Self::typed(live)?.clone() };
-        K::delete(aws, &live).await
-    }
-
-    async fn tag(&self, aws: &Aws, live: &Observed, tags: &Retag) -> Result<()> {
-        K::tag(aws, Self::typed(live)?, tags).await
-    }
 }

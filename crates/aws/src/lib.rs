@@ -1,6 +1,7 @@
 //! The cloud of AWS: clients, error codes, and the kinds, each in a file of its own.
 
 mod client;
+mod driver;
 mod error;
 mod kind;
 mod kinds;
@@ -63,11 +64,15 @@ impl Cloud for AwsCloud {
     }
 
     async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure> {
-        kind::observe(kinds::driver(kind)?, &self.aws(&scope.region), scope).await
+        driver::observe(kinds::driver(kind)?, &self.aws(&scope.region), scope).await
     }
 
     async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure> {
-        kind::apply(kinds::driver(kind)?, &self.aws(region), op).await
+        let mut done = driver::apply(kinds::driver(kind)?, &self.aws(region), op).await?;
+        if let Some(live) = &mut done.live {
+            region.clone_into(&mut live.region);
+        }
+        Ok(done)
     }
 
     fn calls(&self) -> Counts {

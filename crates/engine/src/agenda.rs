@@ -35,12 +35,16 @@ impl Agenda {
         self.under_way.push((address.clone(), places.into_iter().collect()));
     }
 
-    /// A step of this address ended.
-    pub(crate) fn step_ended(&mut self, address: &Address) {
+    /// A step of this address ended. `told`: what it did is known without a look.
+    pub(crate) fn step_ended(&mut self, address: &Address, told: bool) {
         let Some(at) = self.under_way.iter().position(|(of, _)| of == address) else { return };
         for place in self.under_way.swap_remove(at).1 {
-            self.looks.remove(&place);
-            self.touched.entry(place).or_default().insert(address.clone());
+            if told {
+                self.looks.insert(place, (Instant::now(), 1));
+            } else {
+                self.looks.remove(&place);
+                self.touched.entry(place).or_default().insert(address.clone());
+            }
         }
     }
 

@@ -97,10 +97,12 @@ impl Scope {
 }
 
 /// What came of an [`Op`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Done {
     /// The id of what was made, for a create.
     pub id: Option<String>,
+    /// What is there now, as far as the answer and what was asked for tell; none when only a look can tell.
+    pub live: Option<Observed>,
 }
 
 /// What an error means to the engine.

@@ -44,6 +44,8 @@ pub(crate) struct Run<'a> {
     /// How often each place that cannot be seen for the moment was looked at in vain.
     in_vain: BTreeMap<Place, u32>,
     agenda: Agenda,
+    /// What is known from the answers to our own steps and was not looked at since, with when it was told.
+    told: BTreeMap<(Place, String), Instant>,
     pub(crate) results: Vec<StepResult>,
     mutations: usize,
     /// True when the stack owned nothing when the pass began.
@@ -94,6 +96,7 @@ impl<'a> Run<'a> {
             sightings: BTreeMap::new(),
             in_vain: BTreeMap::new(),
             agenda: Agenda::new(engine.timing),
+            told: BTreeMap::new(),
             results: vec![],
             mutations: 0,
             fresh: false,

@@ -30,7 +30,7 @@ impl Sim {
         let (id, done) = match op {
             Op::Create(wanted) => {
                 let id = self.create(&mut state, schema, region, wanted, operation, now)?;
-                (id.clone(), Done { id: Some(id) })
+                (id.clone(), Done { id: Some(id), live: None })
             }
             Op::Update { live, wanted } => {
                 (live.id.clone(), self.update(&mut state, schema, live, wanted, operation, now)?)

@@ -30,7 +30,7 @@ mod wafv2;
 use holdfast_core::schema::{Registry, Schema};
 use holdfast_engine::cloud::Failure;
 
-use crate::kind::{Driver, Of};
+use crate::driver::{Driver, Of};
 
 macro_rules! kinds {
     ($($kind:ty),* $(,)?) => {

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_core::address::Address;
-use holdfast_core::observed::Place;
-use holdfast_core::plan::Plan;
+use holdfast_core::observed::{Observed, Place};
+use holdfast_core::op::Op;
 use holdfast_core::plan::hold::{Hold, Reason};
+use holdfast_core::plan::{Deed, Plan};
+use holdfast_core::schema::Replace;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Looks, Run, Turn};
+use super::{Looks, Run, Turn, place_of};
 use crate::cloud::{Class, Failure};
 use crate::observe::{Seen, ids, look_at};
 use crate::timing::Timing;
@@ -77,12 +79,43 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes in what was seen at a place.
+    /// Takes in what was seen at a place. What was told since the look began is younger, and stands.
     pub(super) async fn seen(&mut self, seen: Seen) {
         let place = seen.place.clone();
+        self.told.retain(|(of, _), at| *of != place || *at >= seen.at);
+        let known = self.observation.found.get(&place).into_iter().flatten();
+        let younger: Vec<Observed> =
+            known.filter(|o| self.told.contains_key(&(place.clone(), o.id.clone()))).cloned().collect();
         let failure = self.engine.take_in(seen, &mut self.observation).await;
+        if let Some(found) = self.observation.found.get_mut(&place) {
+            younger.into_iter().for_each(|observed| put(found, observed));
+        }
         self.agenda.look_ended(&place);
         self.sight(&BTreeSet::from([place.clone()]), &failure.map(|failure| (place, failure)).into_iter().collect());
+    }
+
+    /// Takes in what a step told of what it touched. Returns false when that has to be looked at.
+    ///
+    /// An answer to a create says what was made, and what completes it is known by what was asked for. What was there
+    /// before is looked at after a change: somebody may undo it.
+    pub(super) fn is_told(&mut self, deed: &Deed, live: Option<Observed>) -> bool {
+        let Some(live) = live else { return false };
+        let place = place_of(deed);
+        let key = (place.clone(), live.id.clone());
+        let known = match deed.op {
+            // A revision stands for the older ones as well.
+            Op::Create(_) => {
+                let schema = self.engine.cloud.schema(deed.kind);
+                schema.is_some_and(|schema| !matches!(schema.replace, Replace::Revision { .. }))
+            }
+            _ => self.told.contains_key(&key),
+        };
+        match self.observation.found.get_mut(&place) {
+            Some(found) if known => put(found, live),
+            _ => return false,
+        }
+        self.told.insert(key, Instant::now());
+        true
     }
 
     /// Counts what was seen at these places, and what could not be.
@@ -121,4 +154,10 @@ impl<'a> Run<'a> {
             None => self.observation.found.keys().filter(|place| *place.kind == *address.kind).cloned().collect(),
         }
     }
+}
+
+/// Puts one in the place of what was known of it.
+fn put(found: &mut Vec<Observed>, observed: Observed) {
+    found.retain(|o| o.id != observed.id);
+    found.push(observed);
 }

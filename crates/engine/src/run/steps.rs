@@ -37,12 +37,14 @@ impl<'a> Run<'a> {
 
     /// Takes in what came of a step. Returns true when others can go on because of that alone, without a look.
     pub(super) async fn ended(&mut self, ended: Ended) -> bool {
-        let Ended { step, deed, took, result } = ended;
+        let Ended { step, deed, took, mut result } = ended;
         let early = self.engine.cloud.schema(deed.kind).is_some_and(|schema| schema.early);
         let made = early && result.is_ok() && matches!(deed.op, Op::Create(_));
-        self.agenda.step_ended(&step.address);
+        let live = result.as_mut().ok().and_then(|done| done.live.take());
+        let told = self.is_told(&deed, live);
+        self.agenda.step_ended(&step.address, told);
         self.record(&step, &deed, took, result).await;
-        made
+        made || told
     }
 
     async fn record(&mut self, step: &Step, deed: &Deed, took: Duration, result: Result<Done, Failure>) {

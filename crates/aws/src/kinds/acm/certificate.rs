@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::validation::{self, DomainValidation, Zones};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::route53::hosted_zone::HostedZone;
 use crate::kinds::route53::name::plain;
 use crate::tagging::{self, Tags};
@@ -105,7 +105,7 @@ impl Kind for Certificate {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Certificate {
             domain_name,
             subject_alternative_names,
@@ -129,7 +129,9 @@ impl Kind for Certificate {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        made.certificate_arn.ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))
+        made.certificate_arn
+            .ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

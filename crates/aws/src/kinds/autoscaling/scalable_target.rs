@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::ecs::{cluster::Cluster, service::Service};
 use crate::tagging::{self, Tags};
 
@@ -83,7 +83,7 @@ impl Kind for ScalableTarget {
     }
 
     /// RegisterScalableTarget changes a target that is there, whoever made it: so it is asked for first.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let ScalableTarget { service, min_capacity, max_capacity, suspended_state } = &desired.spec;
         let id = resource_id(service)?;
         let there = aws
@@ -98,7 +98,7 @@ impl Kind for ScalableTarget {
             let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
             let same = |key: &str| tags.get(key) == desired.tags.get(key);
             if [tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same) {
-                return Ok(id);
+                return Ok(Made::unseen(id));
             }
             let message = format!("`{id}` is registered already; take it over with `lifecycle: {{ adopt: {id} }}`");
             return Err(Error::terminal("applicationautoscaling.RegisterScalableTarget", message));
@@ -116,7 +116,7 @@ impl Kind for ScalableTarget {
             .set_tags(Some(all.into_iter().collect()))
             .send()
             .await?;
-        Ok(id)
+        Ok(Made::unseen(id))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::scalable_target::ScalableTarget;
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Made};
 
 /// A scaling policy of a scalable target. AWS makes the alarms of a target tracking policy and looks after
 /// them; a step policy acts when an Alarm names its `arn` among the actions.
@@ -153,8 +153,8 @@ impl Kind for ScalingPolicy {
         Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?.iter().map(live).collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
-        put(aws, &desired.name, &desired.spec).await
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        put(aws, &desired.name, &desired.spec).await.map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

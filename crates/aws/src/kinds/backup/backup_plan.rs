@@ -13,7 +13,7 @@ use super::backup_vault::BackupVault;
 use super::{plans, request_id, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 
 /// When what is selected is backed up, and how long that is kept. Its name has at most 50 letters, digits, dots,
 /// hyphens and underscores. What is backed up say its `BackupSelection`s.
@@ -106,7 +106,7 @@ impl Kind for BackupPlan {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let made = aws
             .backup
             .create_backup_plan()
@@ -115,7 +115,9 @@ impl Kind for BackupPlan {
             .set_backup_plan_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await?;
-        made.backup_plan_id.ok_or_else(|| Error::incomplete("backup.CreateBackupPlan", "backupPlanId"))
+        made.backup_plan_id
+            .ok_or_else(|| Error::incomplete("backup.CreateBackupPlan", "backupPlanId"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -13,7 +13,7 @@ use super::backup_plan::BackupPlan;
 use super::{plans, request_id};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, each};
+use crate::kind::{Desired, Kind, Live, Made, each};
 use crate::kinds::iam::role::Role;
 
 /// What a plan backs up: `resources`, less `notResources`, and only what meets the conditions. Its name has at most 50
@@ -104,7 +104,7 @@ impl Kind for BackupSelection {
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let BackupSelection { plan, iam_role, resources, not_resources, list_of_tags, conditions } = &desired.spec;
         let selection = sdk::BackupSelection::builder()
             .selection_name(&desired.name)
@@ -117,7 +117,7 @@ impl Kind for BackupSelection {
         let create = aws.backup.create_backup_selection().backup_plan_id(plan.as_str());
         let made = create.backup_selection(selection).creator_request_id(request_id(&desired.token)).send().await?;
         let id = made.selection_id.ok_or_else(|| Error::incomplete("backup.CreateBackupSelection", "selectionId"))?;
-        Ok(id_of(plan.as_str(), &id))
+        Ok(Made::unseen(id_of(plan.as_str(), &id)))
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{request_id, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
 use crate::kinds::kms::key::Key;
 use crate::remembered;
 use crate::tagging::Tags;
@@ -83,7 +83,7 @@ impl Kind for BackupVault {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let BackupVault { kms_key, access_policy: _, lock: _, lock_changeable_for_days: _ } = &desired.spec;
         aws.backup
             .create_backup_vault()
@@ -93,7 +93,7 @@ impl Kind for BackupVault {
             .set_backup_vault_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

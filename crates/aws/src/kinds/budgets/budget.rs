@@ -10,9 +10,9 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{self, Threshold};
-use crate::client::{self, Aws};
+use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A budget. It is global; its amounts are what AWS counts up to three times a day
@@ -171,18 +171,18 @@ impl Kind for Budget {
         each(all, |budget| look(aws, scope, budget)).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let notifications =
             desired.spec.notifications.iter().map(wire::with_subscribers).collect::<Result<Vec<_>>>()?;
         aws.budgets
             .create_budget()
-            .account_id(client::account(aws).await.map_err(Error)?)
+            .account_id(aws.account().ok_or_else(|| Error::incomplete("sts.GetCallerIdentity", "account"))?)
             .budget(wire::budget(None, &desired.name, &desired.spec)?)
             .set_notifications_with_subscribers(Some(notifications))
             .set_resource_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

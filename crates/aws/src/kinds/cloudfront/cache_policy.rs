@@ -11,7 +11,7 @@ use super::selection::{CookiesConfig, HeadersConfig, QueryStringsConfig};
 use super::{COMMENT, comment, is_lookup, is_wanted, retagged, uncomment};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::tagging::Tags;
 
 /// What makes two requests the same to the cache, and how long answers stay in it. AWS has policies of its own,
@@ -83,12 +83,12 @@ impl Kind for CachePolicy {
         }
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let mut config = CachePolicyConfig::builder().name(&desired.name).min_ttl(0).build()?;
         put(&mut config, &desired.spec, &desired.tags)?;
         let made = aws.cloudfront.create_cache_policy().cache_policy_config(config).send().await?;
         let made = made.cache_policy.map(|policy| policy.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateCachePolicy", "id"))
+        made.ok_or_else(|| Error::incomplete("cloudfront.CreateCachePolicy", "id")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -15,7 +15,7 @@ use super::origin::{Origin, OriginGroup};
 use super::{distribution_wire, list};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::acm::certificate::Certificate;
 use crate::kinds::elbv2::is_asked_for;
 use crate::kinds::wafv2::web_acl::WebAcl;
@@ -207,7 +207,7 @@ impl Kind for Distribution {
 
     /// The caller reference is a token: AWS refuses a second distribution with the same. There is no `Name` tag yet:
     /// that it has none tells the first deployment from later ones.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let mut tags = desired.tags.clone();
         tags.remove("Name");
         let reference = mark::reference::<Self>(&desired.tags, &desired.token, 128)?;
@@ -217,7 +217,7 @@ impl Kind for Distribution {
         let config = sdk::DistributionConfigWithTags::builder().distribution_config(config).tags(sdk_tags(&tags)?);
         let made = aws.cloudfront.create_distribution_with_tags().distribution_config_with_tags(config.build());
         let made = made.send().await?.distribution.map(|distribution| distribution.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateDistributionWithTags", "id"))
+        made.ok_or_else(|| Error::incomplete("cloudfront.CreateDistributionWithTags", "id")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

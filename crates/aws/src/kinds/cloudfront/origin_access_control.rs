@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{comment, is_wanted, retagged, uncomment};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::tagging::Tags;
 
 /// How CloudFront signs its requests to a private origin: a bucket, for one, whose policy then lets in that one
@@ -61,12 +61,12 @@ impl Kind for OriginAccessControl {
         Ok(list.iter().map(live).filter(|live| is_wanted(scope, live)).collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let mut config = fresh(&desired.name)?;
         put(&mut config, &desired.spec, &desired.tags)?;
         let made = aws.cloudfront.create_origin_access_control().origin_access_control_config(config).send().await?;
         let made = made.origin_access_control.map(|control| control.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateOriginAccessControl", "id"))
+        made.ok_or_else(|| Error::incomplete("cloudfront.CreateOriginAccessControl", "id")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -10,7 +10,7 @@ use super::selection::{CookiesConfig, HeadersConfig, QueryStringsConfig};
 use super::{COMMENT, comment, is_lookup, is_wanted, retagged, uncomment};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::tagging::Tags;
 
 /// What is sent to the origin beyond the cache key. AWS has policies of its own, which a document looks up by
@@ -58,12 +58,12 @@ impl Kind for OriginRequestPolicy {
         }
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let mut config = OriginRequestPolicyConfig::builder().name(&desired.name).build()?;
         put(&mut config, &desired.spec, &desired.tags)?;
         let made = aws.cloudfront.create_origin_request_policy().origin_request_policy_config(config).send().await?;
         let made = made.origin_request_policy.map(|policy| policy.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateOriginRequestPolicy", "id"))
+        made.ok_or_else(|| Error::incomplete("cloudfront.CreateOriginRequestPolicy", "id")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

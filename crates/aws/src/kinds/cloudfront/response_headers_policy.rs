@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{COMMENT, comment, is_lookup, is_wanted, response_headers, retagged, uncomment};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::tagging::Tags;
 
 /// The headers that CloudFront adds to answers and takes from them. AWS has policies of its own, which a document
@@ -201,13 +201,13 @@ impl Kind for ResponseHeadersPolicy {
         }
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let mut config = ResponseHeadersPolicyConfig::builder().name(&desired.name).build()?;
         put(&mut config, &desired.spec, &desired.tags)?;
         let made =
             aws.cloudfront.create_response_headers_policy().response_headers_policy_config(config).send().await?;
         let made = made.response_headers_policy.map(|policy| policy.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateResponseHeadersPolicy", "id"))
+        made.ok_or_else(|| Error::incomplete("cloudfront.CreateResponseHeadersPolicy", "id")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::selectors::{AdvancedEventSelector, EventSelector};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::iam::role::Role;
 use crate::kinds::kms::key::Key;
 use crate::kinds::logs::log_group::LogGroup;
@@ -114,7 +114,7 @@ impl Kind for Trail {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Trail {
             s3_bucket,
             s3_key_prefix,
@@ -147,7 +147,7 @@ impl Kind for Trail {
             .set_tags_list(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A metric alarm. It watches either one metric (`namespace`, `metricName` and what goes with them) or
@@ -149,9 +149,12 @@ impl Kind for Alarm {
     }
 
     /// PutMetricAlarm would replace an alarm that is there; `observe` shows whoever has the name.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         put(aws, &desired.name, &desired.spec, Some(sdk_tags(&desired.tags))).await?;
-        Ok(desired.name.clone())
+        let Some(arn) = aws.arn("cloudwatch", &format!("alarm:{}", desired.name)) else {
+            return Ok(Made::unseen(&desired.name));
+        };
+        Ok(desired.made(&desired.name, AlarmStatus { arn }).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A dashboard. There is one for all regions, so each widget of metrics names its `region`; the name has at most 255
@@ -71,7 +71,7 @@ impl Kind for Dashboard {
     }
 
     /// The look was a while ago, and PutDashboard refuses nothing: whatever took the name since is not overwritten.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Dashboard { body } = &desired.spec;
         if body_of(aws, &desired.name).await?.is_some() {
             let message = format!("a dashboard named {} is there already", desired.name);
@@ -79,7 +79,7 @@ impl Kind for Dashboard {
         }
         let put = aws.cloudwatch.put_dashboard().dashboard_name(&desired.name).dashboard_body(body.json());
         put.set_tags(Some(sdk_tags(&desired.tags))).send().await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{asks, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// A public IPv4 address; its id is the allocation's. Who uses it says so: a `NatGateway` by its `allocation`.
 /// Once released it is hardly ever to be had again, so an address that others have in their rules deserves
@@ -58,7 +58,7 @@ impl Kind for ElasticIp {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let ElasticIp { public_ipv4_pool, network_border_group } = &desired.spec;
         let made = aws
             .ec2
@@ -69,7 +69,7 @@ impl Kind for ElasticIp {
             .tag_specifications(tag_specification(ResourceType::ElasticIp, &desired.name, &desired.tags))
             .send()
             .await?;
-        made.allocation_id.ok_or_else(|| Error::incomplete("ec2.AllocateAddress", "allocationId"))
+        made.allocation_id.ok_or_else(|| Error::incomplete("ec2.AllocateAddress", "allocationId")).map(Made::unseen)
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -13,7 +13,7 @@ use super::vpc::Vpc;
 use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// Who talked to whom in a Vpc, how much, and whether it was let through; not what was said
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html>). Nothing but its tags can be changed:
@@ -91,7 +91,7 @@ impl Kind for FlowLog {
         logs.iter().filter(|log| log.resource_id().is_some_and(|id| id.starts_with("vpc-"))).map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         const CALL: &str = "ec2.CreateFlowLogs";
         let FlowLog {
             vpc,
@@ -120,7 +120,7 @@ impl Kind for FlowLog {
             .send()
             .await?;
         done(CALL, made.unsuccessful())?;
-        made.flow_log_ids().first().cloned().ok_or_else(|| Error::incomplete(CALL, "flowLogId"))
+        made.flow_log_ids().first().cloned().ok_or_else(|| Error::incomplete(CALL, "flowLogId")).map(Made::unseen)
     }
 
     /// AWS has no call for it. A field more does not get past `create`, which names them all.

@@ -15,7 +15,7 @@ use super::subnet::Subnet;
 use super::{all, boolean, tag, tag_specification};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::iam::instance_profile::InstanceProfile;
 use crate::kinds::kms::key::Key;
 use crate::together::try_join_all;
@@ -173,7 +173,7 @@ impl Kind for Instance {
         instances.iter().zip(told).map(|(instance, told)| live(instance, told.unwrap_or_default(), &volumes)).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let mut tags = desired.tags.clone();
         tags.extend(asked_tags(&desired.spec));
         let tags = tag_specification(ResourceType::Instance, &desired.name, &tags);
@@ -181,7 +181,7 @@ impl Kind for Instance {
         let made = run.client_token(&desired.token).tag_specifications(tags).min_count(1).max_count(1).send().await?;
         let instance = made.instances.unwrap_or_default().pop();
         let id = instance.and_then(|instance| instance.instance_id);
-        id.ok_or_else(|| Error::incomplete("ec2.RunInstances", "instanceId"))
+        id.ok_or_else(|| Error::incomplete("ec2.RunInstances", "instanceId")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

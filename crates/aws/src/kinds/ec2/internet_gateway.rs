@@ -11,7 +11,7 @@ use super::vpc::Vpc;
 use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// The way to the internet. A Vpc has one at most; a `RouteTable` sends traffic through it, and what is
 /// reached through it needs a public address. It cannot be detached while an address of the Vpc is mapped:
@@ -45,7 +45,7 @@ impl Kind for InternetGateway {
         all(scope, "internet-gateway-id", ask).await?.iter().map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let made = aws
             .ec2
             .create_internet_gateway()
@@ -53,7 +53,7 @@ impl Kind for InternetGateway {
             .send()
             .await?;
         let id = made.internet_gateway.and_then(|gateway| gateway.internet_gateway_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateInternetGateway", "internetGatewayId"))
+        id.ok_or_else(|| Error::incomplete("ec2.CreateInternetGateway", "internetGatewayId")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

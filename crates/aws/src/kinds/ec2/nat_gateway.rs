@@ -13,7 +13,7 @@ use super::subnet::Subnet;
 use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// Lets private subnets reach out and nobody in. It takes a minute or two to be made, and as long to go. A
 /// public one fails, late, in a Vpc whose internet gateway is not attached yet, and nothing in its fields
@@ -65,7 +65,7 @@ impl Kind for NatGateway {
         gateways.iter().filter(|gateway| gateway.state != Some(NatGatewayState::Deleted)).map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let NatGateway { subnet, allocation, connectivity_type, private_ip_address } = &desired.spec;
         let made = aws
             .ec2
@@ -79,7 +79,7 @@ impl Kind for NatGateway {
             .send()
             .await?;
         let id = made.nat_gateway.and_then(|gateway| gateway.nat_gateway_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateNatGateway", "natGatewayId"))
+        id.ok_or_else(|| Error::incomplete("ec2.CreateNatGateway", "natGatewayId")).map(Made::unseen)
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -15,7 +15,7 @@ use super::vpc::Vpc;
 use super::{all, filter, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// The routes of some subnets. The most specific route that matches decides
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/route-tables-priority.html>). A subnet that no table
@@ -56,7 +56,7 @@ impl Kind for RouteTable {
         all(scope, "route-table-id", ask).await?.iter().map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let made = aws
             .ec2
             .create_route_table()
@@ -66,7 +66,7 @@ impl Kind for RouteTable {
             .send()
             .await?;
         let id = made.route_table.and_then(|table| table.route_table_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateRouteTable", "routeTableId"))
+        id.ok_or_else(|| Error::incomplete("ec2.CreateRouteTable", "routeTableId")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -14,7 +14,7 @@ use super::vpc::Vpc;
 use super::{all, filter, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// A firewall around what has it. It lets through what a rule says, and the answers to that. At most 60 rules
 /// each way, unless the quota was raised (<https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>);
@@ -61,7 +61,7 @@ impl Kind for SecurityGroup {
         all(scope, "group-id", ask).await?.iter().map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let SecurityGroup { vpc, description, ingress: _, egress: _ } = &desired.spec;
         let tags = TagSpecification::builder().resource_type(ResourceType::SecurityGroup);
         let made = aws
@@ -73,7 +73,8 @@ impl Kind for SecurityGroup {
             .tag_specifications(tags.set_tags(Some(sdk_tags(&desired.tags))).build())
             .send()
             .await?;
-        made.group_id.ok_or_else(|| Error::incomplete("ec2.CreateSecurityGroup", "groupId"))
+        // Which rules out of it AWS has made depends on the network's address families.
+        made.group_id.ok_or_else(|| Error::incomplete("ec2.CreateSecurityGroup", "groupId")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use super::vpc::Vpc;
 use super::{all, boolean, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// A range of addresses in one availability zone. What makes it public or private is the `RouteTable` that
 /// lists it: one with a route to an internet gateway, or one without.
@@ -79,7 +79,7 @@ impl Kind for Subnet {
         all(scope, "subnet-id", ask).await?.iter().map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         // The other fields are attributes, which only ModifySubnetAttribute sets.
         let Subnet { vpc, cidr_block, availability_zone, ipv6_cidr_block, .. } = &desired.spec;
         let made = aws
@@ -92,7 +92,10 @@ impl Kind for Subnet {
             .tag_specifications(tag_specification(ResourceType::Subnet, &desired.name, &desired.tags))
             .send()
             .await?;
-        made.subnet.and_then(|subnet| subnet.subnet_id).ok_or_else(|| Error::incomplete("ec2.CreateSubnet", "subnetId"))
+        made.subnet
+            .and_then(|subnet| subnet.subnet_id)
+            .ok_or_else(|| Error::incomplete("ec2.CreateSubnet", "subnetId"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{asks, boolean, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, asks_for};
+use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for};
 
 /// An isolated network. AWS makes a main route table, a default group and a default network ACL with
 /// it; Holdfast leaves those alone.
@@ -71,7 +71,7 @@ impl Kind for Vpc {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Vpc { cidr_block, instance_tenancy, enable_dns_support: _, enable_dns_hostnames: _ } = &desired.spec;
         let made = aws
             .ec2
@@ -81,7 +81,12 @@ impl Kind for Vpc {
             .tag_specifications(tag_specification(ResourceType::Vpc, &desired.name, &desired.tags))
             .send()
             .await?;
-        made.vpc.and_then(|vpc| vpc.vpc_id).ok_or_else(|| Error::incomplete("ec2.CreateVpc", "vpcId"))
+        let unknown = || Error::incomplete("ec2.CreateVpc", "vpcId");
+        let vpc = made.vpc.ok_or_else(unknown)?;
+        let id = vpc.vpc_id.clone().ok_or_else(unknown)?;
+        // A new one has the one attribute and not the other
+        // (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcAttribute.html>).
+        Ok(live(&vpc, id, Some(true), Some(false)).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -17,7 +17,7 @@ use super::vpc::Vpc;
 use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// A private way to a service of AWS, or to one of somebody else. A gateway endpoint (S3 and DynamoDB, free of charge)
 /// is a route in tables; an interface endpoint (most others, with a price an hour and a zone) has an address in subnets
@@ -90,7 +90,7 @@ impl Kind for VpcEndpoint {
         endpoints.iter().filter(|endpoint| state(endpoint) != "deleted").map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let VpcEndpoint {
             vpc,
             service_name,
@@ -121,7 +121,7 @@ impl Kind for VpcEndpoint {
             .send()
             .await?;
         let id = made.vpc_endpoint.and_then(|endpoint| endpoint.vpc_endpoint_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpointId"))
+        id.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpointId")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

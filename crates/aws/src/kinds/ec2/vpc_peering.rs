@@ -12,7 +12,7 @@ use super::vpc::Vpc;
 use super::{all, name_of, tag, tag_specification, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// A way between two networks whose addresses do not overlap, of one region or two. Each side also needs routes
 /// (`RouteTable`, `vpcPeering`) and groups that let the other in. A resource of the requester's region; Holdfast accepts
@@ -96,7 +96,7 @@ impl Kind for VpcPeering {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let VpcPeering {
             vpc,
             peer_vpc,
@@ -118,6 +118,7 @@ impl Kind for VpcPeering {
             .await?;
         let id = made.vpc_peering_connection.and_then(|peering| peering.vpc_peering_connection_id);
         id.ok_or_else(|| Error::incomplete("ec2.CreateVpcPeeringConnection", "vpcPeeringConnectionId"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

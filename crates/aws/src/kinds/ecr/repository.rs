@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
 use crate::tagging::{self, Tags};
 
 /// The tag that remembers `emptyOnDelete` on the repository itself, so that a delete needs no document.
@@ -125,7 +125,7 @@ impl Kind for Repository {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Repository {
             image_tag_mutability,
             image_tag_mutability_exclusion_filters: filters,
@@ -153,7 +153,7 @@ impl Kind for Repository {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{CapacityProviderStrategyItem, clusters, sdk_strategy, sdk_tags, strategy, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::logs::log_group::LogGroup;
 
 /// A cluster of ECS. CreateCluster answers with a cluster that is there already instead of refusing, which is
@@ -115,7 +115,7 @@ impl Kind for Cluster {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = &desired.spec;
         let strategy = default_capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
         aws.ecs
@@ -128,7 +128,7 @@ impl Kind for Cluster {
             .set_tags(Some(sdk_tags(&desired.tags)))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -19,7 +19,7 @@ use super::{CapacityProviderStrategyItem, clusters, last_part, only_missing, sdk
 use super::{tag, tags_of, trouble};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging;
 
 /// Tasks of one definition that ECS keeps running, replaces when it changes, and registers with load balancers.
@@ -126,7 +126,7 @@ impl Kind for Service {
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Service {
             cluster,
             task_definition,
@@ -182,7 +182,7 @@ impl Kind for Service {
             .send()
             .await?;
         let arn = made.service.and_then(|service| service.service_arn);
-        arn.ok_or_else(|| Error::incomplete("ecs.CreateService", "serviceArn"))
+        arn.ok_or_else(|| Error::incomplete("ecs.CreateService", "serviceArn")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -15,7 +15,7 @@ use super::volume::Volume;
 use super::{last_part, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::iam::role::Role;
 use crate::tagging;
 
@@ -138,7 +138,7 @@ impl Kind for TaskDefinition {
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let TaskDefinition {
             container_definitions,
             cpu,
@@ -183,7 +183,7 @@ impl Kind for TaskDefinition {
             .send()
             .await?;
         let arn = made.task_definition.and_then(|definition| definition.task_definition_arn);
-        arn.ok_or_else(|| Error::incomplete("ecs.RegisterTaskDefinition", "taskDefinitionArn"))
+        arn.ok_or_else(|| Error::incomplete("ecs.RegisterTaskDefinition", "taskDefinitionArn")).map(Made::unseen)
     }
 
     async fn update(_: &Aws, live: &Live<Self>, _: &Desired<Self>) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{is_wanted, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 
 /// Settings of an engine. AWS keeps its name in lower case: at most 255 letters, digits and hyphens
 /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheParameterGroup.html>).
@@ -69,7 +69,7 @@ impl Kind for CacheParameterGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let CacheParameterGroup { cache_parameter_group_family, description, parameters: _ } = &desired.spec;
         aws.elasticache
             .create_cache_parameter_group()
@@ -79,7 +79,7 @@ impl Kind for CacheParameterGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{is_wanted, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::ec2::subnet::Subnet;
 
 /// The subnets in which the nodes of replication groups are placed. AWS keeps its name in lower case: at most 255
@@ -57,7 +57,7 @@ impl Kind for CacheSubnetGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let CacheSubnetGroup { description, subnets } = &desired.spec;
         aws.elasticache
             .create_cache_subnet_group()
@@ -67,7 +67,7 @@ impl Kind for CacheSubnetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

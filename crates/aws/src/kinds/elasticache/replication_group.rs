@@ -19,7 +19,7 @@ use super::version::EngineVersion;
 use super::{auth_token, is_wanted, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::ec2::security_group::SecurityGroup;
 use crate::kinds::kms::key::Key;
 use crate::kinds::secretsmanager::secret::Secret;
@@ -177,7 +177,7 @@ impl Kind for ReplicationGroup {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let ReplicationGroup {
             description,
             engine,
@@ -257,7 +257,7 @@ impl Kind for ReplicationGroup {
             .set_tags(sdk_tags(&tags))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -15,7 +15,7 @@ use super::load_balancer::{LoadBalancer, all};
 use super::{sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::acm::certificate::Certificate;
 
 /// A port of a load balancer. Two listeners on one port are refused by AWS. Further certificates of it
@@ -85,7 +85,7 @@ impl Kind for Listener {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Listener { load_balancer, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
         let mut tags = desired.tags.clone();
         tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
@@ -105,6 +105,7 @@ impl Kind for Listener {
         listener
             .and_then(|listener| listener.listener_arn)
             .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateListener", "listenerArn"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

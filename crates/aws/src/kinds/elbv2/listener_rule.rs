@@ -17,7 +17,7 @@ use super::rule_condition::Condition;
 use super::{sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::tagging::Tags;
 use crate::together::try_join_all;
 
@@ -72,7 +72,7 @@ impl Kind for ListenerRule {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let ListenerRule { listener, priority, conditions, actions } = &desired.spec;
         let mut tags = desired.tags.clone();
         tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
@@ -87,7 +87,7 @@ impl Kind for ListenerRule {
             .send()
             .await?;
         let rule = made.rules.unwrap_or_default().pop().and_then(|rule| rule.rule_arn);
-        rule.ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateRule", "ruleArn"))
+        rule.ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateRule", "ruleArn")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{attribute_changes, attributes, full_name, is_asked_for, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::ec2::{security_group::SecurityGroup, subnet::Subnet};
 
 /// A load balancer. Its name has at most 32 letters, digits and hyphens, and must not begin with
@@ -161,7 +161,7 @@ impl Kind for LoadBalancer {
 
     /// AWS answers a second create with the same name and settings with the first load balancer; a foreign
     /// one is never reached so, because `observe` shows whoever has the name.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let LoadBalancer { r#type, scheme, ip_address_type, subnets, security_groups, attributes: _ } = &desired.spec;
         let made = aws
             .elbv2
@@ -179,6 +179,7 @@ impl Kind for LoadBalancer {
         balancer
             .and_then(|balancer| balancer.load_balancer_arn)
             .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateLoadBalancer", "loadBalancerArn"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

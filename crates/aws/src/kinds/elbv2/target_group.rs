@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{attribute_changes, attributes, full_name, is_asked_for, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::ec2::vpc::Vpc;
 
 /// A group of targets of a load balancer. An ECS service registers its tasks in it; Holdfast does not
@@ -177,7 +177,7 @@ impl Kind for TargetGroup {
 
     /// AWS answers a second create with the same name and settings with the first group; a foreign one is
     /// never reached so, because `observe` shows whoever has the name.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let TargetGroup { attributes: _, target_type, protocol, protocol_version, port, vpc, ip_address_type, .. } =
             &desired.spec;
         let spec = &desired.spec;
@@ -207,6 +207,7 @@ impl Kind for TargetGroup {
         group
             .and_then(|group| group.target_group_arn)
             .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateTargetGroup", "targetGroupArn"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::target::EventTarget;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::iam::role::Role;
 use crate::tagging::{self, Tags};
 use crate::together::try_join_all;
@@ -89,12 +89,13 @@ impl Kind for EventRule {
     }
 
     /// Targets follow in the update.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         put(aws, desired).set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
-        Ok(match desired.spec.event_bus.as_str() {
+        let id = match desired.spec.event_bus.as_str() {
             DEFAULT => desired.name.clone(),
             bus => format!("{bus}/{}", desired.name),
-        })
+        };
+        Ok(Made::unseen(id))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::role::Role;
 use crate::client::Aws;
 use crate::error::{OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// Hands a role to the programs of an `Instance`: EC2 takes profiles, and each holds one role
@@ -65,11 +65,11 @@ impl Kind for InstanceProfile {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let InstanceProfile { role: _, path } = &desired.spec;
         let create = aws.iam.create_instance_profile().instance_profile_name(&desired.name).path(path);
         create.set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::sdk_tags;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging;
 
 /// An OpenID Connect provider, as of GitHub Actions or of an EKS cluster. Its `name` is its URL without `https://`: state
@@ -63,7 +63,7 @@ impl Kind for OidcProvider {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let OidcProvider { client_id_list, thumbprint_list } = &desired.spec;
         let made = aws
             .iam
@@ -76,6 +76,7 @@ impl Kind for OidcProvider {
             .await?;
         let arn = made.open_id_connect_provider_arn;
         arn.ok_or_else(|| Error::incomplete("iam.CreateOpenIDConnectProvider", "openIDConnectProviderArn"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A managed policy. Roles take it by its ARN: `managedPolicies: ["${Policy.read.arn}"]`. Each change of the document is a
@@ -75,7 +75,7 @@ impl Kind for Policy {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Policy { policy_document, description, path } = &desired.spec;
         let made = aws
             .iam
@@ -88,7 +88,7 @@ impl Kind for Policy {
             .send()
             .await?;
         let arn = made.policy.and_then(|policy| policy.arn);
-        arn.ok_or_else(|| Error::incomplete("iam.CreatePolicy", "arn"))
+        arn.ok_or_else(|| Error::incomplete("iam.CreatePolicy", "arn")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// An IAM role. It has exactly the policies that are stated here: one that somebody attached by hand is
 /// drift and is taken away.
@@ -95,7 +95,7 @@ impl Kind for Role {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Role {
             assume_role_policy_document,
             description,
@@ -116,7 +116,7 @@ impl Kind for Role {
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -13,7 +13,7 @@ use super::key::Key;
 use super::tags_of;
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Made};
 
 /// A name by which calls can mean a key. Its own name begins with `alias/`, not with `alias/aws/`; the default is
 /// `alias/<stack>-<env>-<name>`. It has no tags: it is ours when its key is. An alias of a key of the same stack and
@@ -53,7 +53,7 @@ impl Kind for Alias {
     }
 
     /// One mutating call: where an alias of the stack's own keys has the name, it is moved.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Alias { target_key } = &desired.spec;
         let name = &desired.name;
         let listed = list(aws).await?;
@@ -70,7 +70,7 @@ impl Kind for Alias {
                 aws.kms.create_alias().alias_name(name).target_key_id(target_key.as_str()).send().await?;
             }
         }
-        Ok(name.clone())
+        Ok(Made::unseen(name.clone()))
     }
 
     async fn update(_aws: &Aws, _live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{sdk_tags, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
 use crate::tagging::{self, Tags};
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
@@ -98,7 +98,7 @@ impl Kind for Key {
         each(wanted, |(arn, tags)| look(aws, scope, arn, tags)).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Key {
             description,
             policy,
@@ -126,7 +126,10 @@ impl Kind for Key {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        made.key_metadata.map(|key| key.key_id).ok_or_else(|| Error::incomplete("kms.CreateKey", "keyMetadata"))
+        made.key_metadata
+            .map(|key| key.key_id)
+            .ok_or_else(|| Error::incomplete("kms.CreateKey", "keyMetadata"))
+            .map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

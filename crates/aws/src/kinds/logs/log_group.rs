@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
@@ -56,7 +56,7 @@ impl Kind for LogGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let LogGroup { retention_in_days: _, kms_key_id, log_group_class } = &desired.spec;
         aws.logs
             .create_log_group()
@@ -66,7 +66,11 @@ impl Kind for LogGroup {
             .set_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        let Some(arn) = aws.arn("logs", &format!("log-group:{}", desired.name)) else {
+            return Ok(Made::unseen(&desired.name));
+        };
+        let spec = LogGroup { retention_in_days: None, ..desired.spec.clone() };
+        Ok(Live { spec, ..desired.made(&desired.name, LogGroupStatus { arn }) }.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

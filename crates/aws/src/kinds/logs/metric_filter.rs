@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::log_group::LogGroup;
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live};
+use crate::kind::{Desired, Kind, Live, Made};
 
 /// A metric filter of a log group: a metric from the events that match a pattern, from the moment on that it is
 /// made. A log group takes a hundred of them
@@ -87,9 +87,9 @@ impl Kind for MetricFilter {
         Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?.iter().map(live).collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         put(aws, &desired.name, &desired.spec).await?;
-        Ok(id(desired.spec.log_group.as_str(), &desired.name))
+        Ok(Made::unseen(id(desired.spec.log_group.as_str(), &desired.name)))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

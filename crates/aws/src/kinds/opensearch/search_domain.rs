@@ -17,7 +17,7 @@ use super::options::{
 use super::{told, wire};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::secretsmanager::secret::Secret;
 use crate::kinds::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
 use crate::remembered;
@@ -154,7 +154,7 @@ impl Kind for SearchDomain {
         each(names, |name| async move { look(aws, scope, &name).await }).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let spec = &desired.spec;
         let SearchDomain {
             engine_version,
@@ -202,7 +202,7 @@ impl Kind for SearchDomain {
             .set_tag_list(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

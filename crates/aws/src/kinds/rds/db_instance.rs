@@ -16,7 +16,7 @@ use super::db_subnet_group::DbSubnetGroup;
 use super::{Lower, tag};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::ec2::security_group::SecurityGroup;
 use crate::kinds::iam::role::Role;
 use crate::kinds::kms::key::Key;
@@ -263,9 +263,9 @@ impl Kind for DbInstance {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         create(aws, desired).await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging;
 
 /// A group of engine parameters. Its name begins with a letter, has at most 255 letters, digits and single hyphens,
@@ -73,7 +73,7 @@ impl Kind for DbParameterGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let DbParameterGroup { db_parameter_group_family, description, parameters: _ } = &desired.spec;
         aws.rds
             .create_db_parameter_group()
@@ -83,7 +83,7 @@ impl Kind for DbParameterGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

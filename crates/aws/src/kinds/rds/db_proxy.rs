@@ -15,7 +15,7 @@ use super::db_proxy_targets::{connection_pool, set_pool, set_targets, targets};
 use super::{sdk_tags, tag, tags_of, texts};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::ec2::{security_group::SecurityGroup, subnet::Subnet};
 use crate::kinds::iam::role::Role;
 use crate::kinds::secretsmanager::secret::Secret;
@@ -143,7 +143,7 @@ impl Kind for DbProxy {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let DbProxy {
             engine_family,
             auth,
@@ -173,7 +173,7 @@ impl Kind for DbProxy {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

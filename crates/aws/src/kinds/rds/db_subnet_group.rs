@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{sdk_tags, tag, tags_of, texts};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::ec2::subnet::Subnet;
 use crate::tagging;
 
@@ -62,7 +62,7 @@ impl Kind for DbSubnetGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
         aws.rds
             .create_db_subnet_group()
@@ -72,7 +72,7 @@ impl Kind for DbSubnetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{owned, partition, retag, tags};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::cloudwatch::alarm::Alarm;
 use crate::mark;
 
@@ -119,7 +119,7 @@ impl Kind for HealthCheck {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let HealthCheck {
             r#type,
             fully_qualified_domain_name,
@@ -171,7 +171,7 @@ impl Kind for HealthCheck {
             .send()
             .await?;
         let check = made.health_check.ok_or_else(|| Error::incomplete("route53.CreateHealthCheck", "healthCheck"))?;
-        Ok(check.id)
+        Ok(Made::unseen(check.id))
     }
 
     /// What is not in the call stays as it is; four fields can be emptied.

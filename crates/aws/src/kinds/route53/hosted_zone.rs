@@ -13,7 +13,7 @@ use super::name::plain;
 use super::{bare, list_records, one, owned, partition, record_wire, retag, tags, zones};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::ec2::vpc::Vpc;
 use crate::mark;
 use crate::together::try_join_all;
@@ -94,7 +94,7 @@ impl Kind for HostedZone {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let HostedZone { comment, vpcs, private_zone, delegation_set } = &desired.spec;
         let first = vpcs.iter().flatten().next();
         let config = sdk::HostedZoneConfig::builder()
@@ -113,7 +113,7 @@ impl Kind for HostedZone {
             .send()
             .await?;
         let zone = made.hosted_zone.ok_or_else(|| Error::incomplete("route53.CreateHostedZone", "hostedZone"))?;
-        Ok(bare(&zone.id))
+        Ok(Made::unseen(bare(&zone.id)))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

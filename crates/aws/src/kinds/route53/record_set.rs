@@ -17,7 +17,7 @@ use super::record_wire::{Identity, mark_record, read_mark, spec, wanted};
 use super::{bare, change, one, records, zones};
 use crate::client::Aws;
 use crate::error::Result;
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::mark;
 use crate::tagging::Tags;
 use crate::together::try_join_all;
@@ -145,14 +145,14 @@ impl Kind for RecordSet {
         Ok(lists.iter().flat_map(|(zone, records)| in_zone(scope, zone, records)).collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let zone = desired.spec.zone.as_str();
         let record = wanted(desired, None)?;
         let identity = Identity::of(&record);
         // A text record may be left of one that somebody deleted; the record itself must not be there.
         let mark = mark_record(&identity, &desired.tags)?;
         change(aws, zone, vec![one(ChangeAction::Create, record)?, one(ChangeAction::Upsert, mark)?]).await?;
-        Ok(id(zone, &identity))
+        Ok(Made::unseen(id(zone, &identity)))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

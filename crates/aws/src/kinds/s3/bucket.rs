@@ -16,7 +16,7 @@ use super::settings::{AccessLogging, BucketEncryption, CorsRule, PublicAccessBlo
 use super::{contents, look, partition, sdk_tags, tags, write};
 use crate::client::Aws;
 use crate::error::Result;
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A bucket. Its name is the only one in all accounts of the world, and its default name (`<stack>-<env>-<name>`) may
@@ -114,7 +114,7 @@ impl Kind for Bucket {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Bucket {
             versioning: _,
             encryption: _,
@@ -148,7 +148,7 @@ impl Kind for Bucket {
             .set_object_lock_enabled_for_bucket(object_lock_enabled.as_deref().copied())
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

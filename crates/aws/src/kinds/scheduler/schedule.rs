@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::target::ScheduleTarget;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::kms::key::Key;
 use crate::mark;
 use crate::tagging::Tags;
@@ -116,7 +116,7 @@ impl Kind for Schedule {
         Ok(try_join_all(ask).await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Schedule {
             schedule_expression,
             schedule_expression_timezone,
@@ -147,7 +147,7 @@ impl Kind for Schedule {
             .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()))
             .send()
             .await?;
-        Ok(id(group_name, &desired.name))
+        Ok(Made::unseen(id(group_name, &desired.name)))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -17,7 +17,7 @@ use super::rotation::{self, Rotation};
 use super::version;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
 use crate::kinds::kms::key::Key;
 use crate::tagging;
 
@@ -115,7 +115,7 @@ impl Kind for Secret {
     }
 
     /// One mutating call: a secret of ours that waits for its deletion has the name, and is restored instead.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         const OPERATION: &str = "secretsmanager.CreateSecret";
         let Secret {
             description,
@@ -131,7 +131,7 @@ impl Kind for Secret {
         } = &desired.spec;
         let there = aws.secrets.describe_secret().secret_id(&desired.name).send().await.or_absent()?;
         if let Some(deleted) = there.as_ref().filter(|secret| secret.deleted_date().is_some()) {
-            return restore(aws, deleted, desired).await;
+            return restore(aws, deleted, desired).await.map(Made::unseen);
         }
         let made = content::first(aws, fields.as_ref(), generate.as_ref(), value_from.as_ref())?;
         let mut tags = desired.tags.clone();
@@ -152,7 +152,7 @@ impl Kind for Secret {
             .set_tags(Some(sdk_tags(&tags)))
             .send()
             .await?;
-        made.arn.ok_or_else(|| Error::incomplete(OPERATION, "ARN"))
+        made.arn.ok_or_else(|| Error::incomplete(OPERATION, "ARN")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

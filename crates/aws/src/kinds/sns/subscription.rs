@@ -11,7 +11,7 @@ use super::topic::Topic;
 use super::{Attribute, Told, changes, stated};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, each};
+use crate::kind::{Desired, Kind, Live, Made, each};
 
 /// A subscription to a topic. By e-mail and over HTTP somebody has to confirm it: until then it counts as
 /// done, with a remark. AWS drops an unconfirmed one after 48 hours, and cannot delete it sooner
@@ -80,7 +80,7 @@ impl Kind for Subscription {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Subscription { topic, protocol, endpoint, .. } = &desired.spec;
         let made = aws
             .sns
@@ -92,7 +92,7 @@ impl Kind for Subscription {
             .send()
             .await?;
         let arn = made.subscription_arn.unwrap_or_default();
-        Ok(if is_confirmed(&arn) { arn } else { pending_id(topic.as_str(), protocol, endpoint) })
+        Ok(Made::unseen(if is_confirmed(&arn) { arn } else { pending_id(topic.as_str(), protocol, endpoint) }))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -14,7 +14,7 @@ use super::policy::{default_policy, is_default};
 use super::{Attribute, Told, changes, stated};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging::{self, Tags};
 
 /// A topic. Its name has at most 256 letters, digits, hyphens and underscores; the name of a FIFO topic has to
@@ -86,7 +86,7 @@ impl Kind for Topic {
     }
 
     /// AWS answers a second create with the same attributes and tags with the first topic, and refuses others.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let made = aws
             .sns
             .create_topic()
@@ -95,7 +95,7 @@ impl Kind for Topic {
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        made.topic_arn.ok_or_else(|| Error::incomplete("sns.CreateTopic", "topicArn"))
+        made.topic_arn.ok_or_else(|| Error::incomplete("sns.CreateTopic", "topicArn")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

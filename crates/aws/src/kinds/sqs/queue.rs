@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Attribute, Told};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::tagging::{self, Tags};
 use crate::together::try_join_all;
 
@@ -124,7 +124,7 @@ impl Kind for Queue {
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         // Who may send here follows: those queues may name this one, and then do not exist yet.
         let stated = attributes(&desired.spec).into_iter().filter(|attribute| attribute.1 != Key::RedriveAllowPolicy);
         let mut stated: HashMap<_, _> = stated.filter_map(|Attribute(_, key, text, _)| Some((key, text?))).collect();
@@ -133,7 +133,7 @@ impl Kind for Queue {
         }
         let create = aws.sqs.create_queue().queue_name(&desired.name).set_attributes(Some(stated));
         let made = create.set_tags(Some(desired.tags.clone().into_iter().collect())).send().await?;
-        made.queue_url.ok_or_else(|| Error::incomplete("sqs.CreateQueue", "QueueUrl"))
+        made.queue_url.ok_or_else(|| Error::incomplete("sqs.CreateQueue", "QueueUrl")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

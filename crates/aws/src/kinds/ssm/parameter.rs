@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::content::{self, Content};
 use crate::client::Aws;
 use crate::error::{OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::kms::key::Key;
 use crate::kinds::secretsmanager::CurrentVersion;
 use crate::kinds::secretsmanager::generate::Generate;
@@ -94,7 +94,7 @@ impl Kind for Parameter {
         Ok(found.collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Content { text, remembered } = content::of(aws, &desired.spec).await?;
         let mut tags = desired.tags.clone();
         tags.extend(content::tags(remembered, 1));
@@ -106,7 +106,7 @@ impl Kind for Parameter {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        Ok(desired.name.clone())
+        Ok(Made::unseen(desired.name.clone()))
     }
 
     /// One call that replaces the whole, with the value in it: an encrypted one that stays is read for that.

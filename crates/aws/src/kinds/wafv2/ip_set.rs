@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Identity, is_asked_for, scopes, sdk_tags, tag, tags_of};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::tagging;
 
 /// A set of addresses for the rules of web ACLs.
@@ -69,7 +69,7 @@ impl Kind for IpSet {
         each(listed, |arn| look(aws, scope, arn)).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let IpSet { scope, ip_address_version, addresses, description } = &desired.spec;
         let made = aws
             .wafv2
@@ -83,7 +83,7 @@ impl Kind for IpSet {
             .send()
             .await?;
         let arn = made.summary.and_then(|summary| summary.arn);
-        arn.ok_or_else(|| Error::incomplete("wafv2.CreateIPSet", "arn"))
+        arn.ok_or_else(|| Error::incomplete("wafv2.CreateIPSet", "arn")).map(Made::unseen)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -16,7 +16,7 @@ use super::wire::call;
 use super::{Identity, is_asked_for, scopes, tag, tags_of, web_acl_wire};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Desired, Kind, Live, Retag, asks_for, each};
+use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
 use crate::kinds::elbv2::load_balancer::LoadBalancer;
 use crate::tagging;
 
@@ -158,13 +158,13 @@ impl Kind for WebAcl {
         each(listed, |arn| look(aws, scope, arn)).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<String> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let tags: Vec<Json> = desired.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         let mut body = json!({ "Name": desired.name, "Scope": desired.spec.scope, "Tags": tags });
         web_acl_wire::put(&mut body, &desired.spec);
         let made = call!(aws.wafv2.create_web_acl(), body)?;
         let arn = made["Summary"]["ARN"].as_str().map(str::to_owned);
-        arn.ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn"))
+        arn.ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn")).map(Made::unseen)
     }
 
     /// What the create does not take follows it: associations and logging.
