@@ -21,11 +21,14 @@ pub(crate) type Tags = BTreeMap<String, String>;
 /// What the index knows, by ARN.
 type Index = BTreeMap<String, Tags>;
 
-/// The tags of an ARN: from the hint where it has them, else as the service itself answers `ask`.
+/// The tags of an ARN: those that this pass gave it, or from the hint where it has them, else as the service itself answers `ask`.
 pub(crate) async fn tags<F>(aws: &Aws, scope: &Scope, arn: &str, ask: impl FnOnce() -> F) -> Result<Option<Tags>>
 where
     F: Future<Output = Result<Option<Tags>>>,
 {
+    if let Some(tags) = scope.known.get(arn) {
+        return Ok(Some(tags.clone()));
+    }
     if scope.hints
         && let Some(tags) = index(aws, scope).await?.get(arn)
     {
@@ -34,14 +37,15 @@ where
     ask().await
 }
 
-/// What the hint knows of these ARNs, and the ARNs that it does not know.
+/// What is known of these ARNs without asking, and the ARNs of which nothing is.
 pub(crate) async fn split(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<(BTreeMap<String, Tags>, Vec<String>)> {
-    if !scope.hints || arns.is_empty() {
-        return Ok((BTreeMap::new(), arns.to_vec()));
-    }
-    let hinted = index(aws, scope).await?;
-    let known = arns.iter().filter_map(|arn| Some((arn.clone(), hinted.get(arn)?.clone()))).collect();
-    Ok((known, arns.iter().filter(|arn| !hinted.contains_key(*arn)).cloned().collect()))
+    let hinted = match scope.hints && !arns.is_empty() {
+        true => index(aws, scope).await?,
+        false => Arc::default(),
+    };
+    let tags = |arn: &String| scope.known.get(arn).or_else(|| hinted.get(arn));
+    let known = arns.iter().filter_map(|arn| Some((arn.clone(), tags(arn)?.clone()))).collect();
+    Ok((known, arns.iter().filter(|arn| tags(arn).is_none()).cloned().collect()))
 }
 
 /// What is ours of a kind, found through the hint and looked at one by one: nothing has to be listed then. None when

@@ -58,6 +58,8 @@ pub struct Scope {
     /// The top-level fields that the document states of each resource, by its address: what nobody states need not be
     /// asked for where it costs a call of its own. None when all of them may matter: see [`Scope::asks_for`].
     pub fields: Option<BTreeMap<String, BTreeSet<String>>>,
+    /// Tags that need not be read, by id and by ARN: this pass gave them to what it made.
+    pub known: BTreeMap<String, BTreeMap<String, String>>,
     /// True when tags may be read from an index that lags behind: the first look of a pass.
     pub hints: bool,
     /// The sweep that this is part of: calls whose answers several kinds need are made once in a sweep.

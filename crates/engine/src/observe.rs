@@ -59,10 +59,17 @@ pub(crate) struct Seen {
     pub(crate) found: Result<Vec<Observed>, Failure>,
 }
 
-/// Looks at one place.
-pub(crate) async fn look_at(cloud: &dyn Cloud, document: &Document, account: &str, place: Place, sweep: Sweep) -> Seen {
+/// Looks at one place. `known`: tags that are known there, by id and ARN.
+pub(crate) async fn look_at(
+    cloud: &dyn Cloud,
+    document: &Document,
+    account: &str,
+    place: Place,
+    known: BTreeMap<String, BTreeMap<String, String>>,
+    sweep: Sweep,
+) -> Seen {
     let at = Instant::now();
-    let scope = scope(document, account, &place, cloud.schema(place.kind), sweep);
+    let scope = Scope { known, ..scope(document, account, &place, cloud.schema(place.kind), sweep) };
     let found = cloud.observe(place.kind, &scope).await;
     Seen { place, at, found }
 }
@@ -75,7 +82,7 @@ pub(crate) async fn look(
     places: &BTreeSet<Place>,
     sweep: Sweep,
 ) -> Vec<Seen> {
-    let looks = places.iter().map(|place| look_at(cloud, document, account, place.clone(), sweep));
+    let looks = places.iter().map(|place| look_at(cloud, document, account, place.clone(), BTreeMap::new(), sweep));
     stream::iter(looks).buffer_unordered(AT_ONCE).collect().await
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Run<'a> {
     /// How often each place that cannot be seen for the moment was looked at in vain.
     in_vain: BTreeMap<Place, u32>,
     agenda: Agenda,
-    /// What is known from the answers to our own steps and was not looked at since, with when it was told.
+    /// What this pass made and was told of, with when it was told last.
     told: BTreeMap<(Place, String), Instant>,
     pub(crate) results: Vec<StepResult>,
     mutations: usize,

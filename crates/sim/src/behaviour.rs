@@ -30,6 +30,8 @@ pub struct Behaviour {
     pub defaults: &'static [Default],
     /// True when it can be deleted while others refer to it.
     pub loose: bool,
+    /// True when the answer to a create tells what was made, and not its id alone.
+    pub tells: bool,
     /// A status attribute that is there once the resource is Ready, and not before.
     pub when_ready: Option<&'static str>,
 }
@@ -48,6 +50,7 @@ impl Behaviour {
             later: &[],
             defaults: &[],
             loose: false,
+            tells: true,
             when_ready: None,
         }
     }

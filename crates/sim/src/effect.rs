@@ -27,21 +27,25 @@ impl Sim {
     ) -> Result<Done, Failure> {
         let now = Instant::now();
         let mut state = self.lock();
-        let (id, done) = match op {
-            Op::Create(wanted) => {
-                let id = self.create(&mut state, schema, region, wanted, operation, now)?;
-                (id.clone(), Done { id: Some(id), live: None })
-            }
+        let id = match op {
+            Op::Create(wanted) => self.create(&mut state, schema, region, wanted, operation, now)?,
             Op::Update { live, wanted } => {
-                (live.id.clone(), self.update(&mut state, schema, live, wanted, operation, now)?)
+                self.update(&mut state, schema, live, wanted, operation, now)?;
+                live.id.clone()
             }
-            Op::Delete { live } => (live.id.clone(), self.delete(&mut state, schema, live, operation, now)?),
+            Op::Delete { live } => {
+                self.delete(&mut state, schema, live, operation, now)?;
+                live.id.clone()
+            }
             Op::Tag { live, set, remove } => {
-                (live.id.clone(), tag(&mut state, schema, live, set, remove, operation, now)?)
+                tag(&mut state, schema, live, set, remove, operation, now)?;
+                live.id.clone()
             }
         };
         state.log.push(format!("{operation} {id}"));
-        Ok(done)
+        let tells = self.behaviour(schema.kind).tells;
+        let live = tells.then(|| self.there(&state, schema, region, &id, now)).flatten();
+        Ok(Done { id: matches!(op, Op::Create(_)).then_some(id), live })
     }
 
     fn create(
@@ -122,7 +126,7 @@ impl Sim {
         wanted: &Wanted,
         operation: &str,
         now: Instant,
-    ) -> Result<Done, Failure> {
+    ) -> Result<(), Failure> {
         complete(wanted, operation)?;
         present(state, schema, &wanted.spec, operation, now)?;
         let behaviour = self.behaviour(schema.kind);
@@ -167,7 +171,7 @@ impl Sim {
                 version.scheduled.clear();
             });
         }
-        Ok(Done::default())
+        Ok(())
     }
 
     fn delete(
@@ -177,10 +181,10 @@ impl Sim {
         live: &Observed,
         operation: &str,
         now: Instant,
-    ) -> Result<Done, Failure> {
+    ) -> Result<(), Failure> {
         let behaviour = self.behaviour(schema.kind);
         // That it is gone already is a success, as in the AWS drivers.
-        let Ok(thing) = state.find(schema, &live.id, operation, now) else { return Ok(Done::default()) };
+        let Ok(thing) = state.find(schema, &live.id, operation, now) else { return Ok(()) };
         if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
             takes_changes(thing, operation, now)?;
         }
@@ -214,7 +218,7 @@ impl Sim {
         state
             .find(schema, &live.id, operation, now)?
             .change(now, |version| version.gone = Some(now + behaviour.deleting));
-        Ok(Done::default())
+        Ok(())
     }
 
     /// Puts back what an update changed, later.
@@ -267,7 +271,7 @@ fn tag(
     remove: &BTreeSet<String>,
     operation: &str,
     now: Instant,
-) -> Result<Done, Failure> {
+) -> Result<(), Failure> {
     if !schema.claim.is_own() {
         return Err(Failure::terminal(operation, "this kind has no tags"));
     }
@@ -280,7 +284,7 @@ fn tag(
         version.tags.retain(|key, _| !remove.contains(key));
         rename(schema, version);
     });
-    Ok(Done::default())
+    Ok(())
 }
 
 /// What AWS is at work on refuses changes.

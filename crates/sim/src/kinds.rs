@@ -288,10 +288,11 @@ const fn behaviours(lag: Duration) -> [Behaviour; 12] {
             lag,
             not_at_create: &["ingress"],
             defaults: &[("ingress", || Value::List(vec![]))],
+            tells: false,
             ..Behaviour::prompt("SecurityGroup", "sg")
         },
         Behaviour { lag, pending: seconds(90), deleting: seconds(60), ..Behaviour::prompt("Gateway", "gw") },
-        Behaviour { lag, ..Behaviour::prompt("Role", "") },
+        Behaviour { lag, tells: false, ..Behaviour::prompt("Role", "") },
         // An inactive task definition goes on running.
         Behaviour { lag, loose: true, ..Behaviour::prompt("TaskDefinition", "") },
         Behaviour {

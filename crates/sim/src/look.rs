@@ -9,6 +9,7 @@ use holdfast_engine::cloud::Scope;
 use tokio::time::Instant;
 
 use crate::account::{Thing, Version};
+use crate::behaviour::Behaviour;
 use crate::sim::{Sim, State};
 
 impl Sim {
@@ -25,35 +26,61 @@ impl Sim {
             let Some(version) = thing.at(seen).filter(|version| asked(&state, thing, version, scope, now)) else {
                 continue;
             };
-            let mut status = BTreeMap::from([("arn".to_owned(), Value::Text(thing.arn()))]);
-            let phase = version.phase(seen);
-            if let (Some(attribute), true) = (behaviour.when_ready, matches!(phase, Phase::Ready | Phase::Updating)) {
-                status.insert(attribute.into(), Value::Text(format!("{}.example.com", thing.id)));
-            }
             if let Replace::Revision { .. } = schema.replace {
-                status.insert("revision".into(), Value::Integer(thing.revision));
-                let family = state.things.iter().filter(here).filter(|t| t.revision < thing.revision);
-                let mut older: Vec<&Thing> =
-                    family.filter(|t| t.at(seen).is_some_and(|v| v.name == version.name)).collect();
-                older.sort_by_key(|t| std::cmp::Reverse(t.revision));
-                status.insert("revisions".into(), Value::List(older.iter().map(|t| t.id.clone().into()).collect()));
                 found.retain(|o| o.name != version.name);
             }
-            found.push(Observed {
-                region: if schema.global { String::new() } else { thing.region.clone() },
-                id: thing.id.clone(),
-                name: version.name.clone(),
-                spec: version.spec.clone().without_nulls(),
-                status: Value::Map(status),
-                phase,
-                remarks: vec![],
-                tags: version.tags.clone(),
-                scheduled: version.scheduled.clone(),
-                bound: false,
-                opaque: Opaque::default(),
-            });
+            found.push(observed(&state, behaviour, thing, version, seen));
         }
         found
+    }
+
+    /// What there is by that id now, as an answer tells it.
+    pub(crate) fn there(
+        &self,
+        state: &State,
+        schema: &'static Schema,
+        region: &str,
+        id: &str,
+        now: Instant,
+    ) -> Option<Observed> {
+        let thing = state.things.iter().find(|t| {
+            let here = t.schema.kind == schema.kind && (schema.global || t.region == region);
+            here && t.id == id
+        })?;
+        Some(observed(state, self.behaviour(schema.kind), thing, thing.at(now)?, now))
+    }
+}
+
+/// A thing as it was at a moment.
+fn observed(state: &State, behaviour: Behaviour, thing: &Thing, version: &Version, seen: Instant) -> Observed {
+    let schema = thing.schema;
+    let mut status = BTreeMap::from([("arn".to_owned(), Value::Text(thing.arn()))]);
+    let phase = version.phase(seen);
+    if let (Some(attribute), true) = (behaviour.when_ready, matches!(phase, Phase::Ready | Phase::Updating)) {
+        status.insert(attribute.into(), Value::Text(format!("{}.example.com", thing.id)));
+    }
+    if let Replace::Revision { .. } = schema.replace {
+        status.insert("revision".into(), Value::Integer(thing.revision));
+        let is_older = |t: &&Thing| {
+            let here = t.schema.kind == schema.kind && (schema.global || t.region == thing.region);
+            here && t.revision < thing.revision && t.at(seen).is_some_and(|v| v.name == version.name)
+        };
+        let mut older: Vec<&Thing> = state.things.iter().filter(is_older).collect();
+        older.sort_by_key(|t| std::cmp::Reverse(t.revision));
+        status.insert("revisions".into(), Value::List(older.iter().map(|t| t.id.clone().into()).collect()));
+    }
+    Observed {
+        region: if schema.global { String::new() } else { thing.region.clone() },
+        id: thing.id.clone(),
+        name: version.name.clone(),
+        spec: version.spec.clone().without_nulls(),
+        status: Value::Map(status),
+        phase,
+        remarks: vec![],
+        tags: version.tags.clone(),
+        scheduled: version.scheduled.clone(),
+        bound: false,
+        opaque: Opaque::default(),
     }
 }
 

@@ -31,6 +31,13 @@ impl Planner<'_> {
         }
     }
 
+    /// The create of one that was not there before.
+    pub(super) fn first(&self, resource: &Resource, spec: &Value) -> Op {
+        let mut wanted = self.wanted(resource, resource.name.clone(), spec, 1);
+        wanted.tags.extend(self.child_tags(resource));
+        Op::Create(wanted)
+    }
+
     pub(super) fn update(&self, resource: &Resource, resolved: &Value, live: &Observed, changes: &[Change]) -> Op {
         let generation = live.owner().map_or(1, |o| o.generation);
         let merged = merge(resource.schema.record, resolved, &live.spec, &resource.lifecycle.ignore);

@@ -280,7 +280,7 @@ impl<'a> Planner<'a> {
             return Standing::Held;
         }
         let unknown = spec.unknown().map(|unknown| unknown.waits_for.clone());
-        let op = unknown.is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
+        let op = unknown.is_none().then(|| self.first(resource, &spec));
         let after = coming.into_iter().chain(unknown).collect();
         self.step(resource, Action::Create, cause, changes, after, op)
     }

@@ -7,14 +7,19 @@ use crate::address::Address;
 use crate::diff::Change;
 use crate::digest;
 use crate::document::{OnDelete, Resource};
-use crate::observed::{Observed, Owner, tag};
+use crate::observed::{Observed, Owner, child_tag, tag};
 use crate::rollback::pin;
 use crate::schema::Claim;
+use crate::situation::{ChildTag, child_key};
 use crate::value::Value;
 
 /// The digest of what is ours since a moment and was not made by us: it equals no spec's, so what differs is
 /// not drift, and the true one is written once nothing differs.
 const ADOPTED: &str = "adopted";
+
+/// How many children a create's tags remember: AWS gives most resources fifty tags
+/// (<https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html>), and refuses a create with more.
+const CHILDREN: usize = 20;
 
 impl Planner<'_> {
     pub(super) fn owner_tags(&self, resource: &Resource, generation: u32) -> BTreeMap<String, String> {
@@ -30,6 +35,25 @@ impl Planner<'_> {
         // AWS takes no empty values everywhere; an unknown origin is no tag. A mark has no room for it.
         let has_room = |key: &str| !matches!(resource.schema.claim, Claim::Mark { .. }) || key != tag::ORIGIN;
         owner.tags().into_iter().filter(|(key, value)| !value.is_empty() && has_room(key)).collect()
+    }
+
+    /// What remembers the children of something that is about to be made. What tells them from their siblings has to be
+    /// known already; the others are remembered once they are there.
+    pub(super) fn child_tags(&self, parent: &Resource) -> BTreeMap<String, String> {
+        if !parent.schema.claim.takes_tags() {
+            return BTreeMap::new();
+        }
+        let tag = |child: &Resource| {
+            let Claim::Parent { field, key } = child.schema.claim else { return None };
+            let is_of = |value: &Value| matches!(value, Value::Reference(of) if of.address == parent.address);
+            let known = key.iter().all(|field| child.spec.get(field).is_some_and(is_plain));
+            if !known || child.region != parent.region || !child.spec.get(field).is_some_and(is_of) {
+                return None;
+            }
+            let remembered = ChildTag { digest: digest::of(child), key: child_key(key, &child.name, &child.spec) };
+            Some((child_tag(&child.address), remembered.value()))
+        };
+        self.document.resources.values().filter_map(tag).take(CHILDREN).collect()
     }
 
     /// The owner tags of something that is taken over as it is.
@@ -68,6 +92,13 @@ impl Planner<'_> {
         }
         stale
     }
+}
+
+/// True when nothing in it has yet to become known.
+fn is_plain(value: &Value) -> bool {
+    let mut plain = *value != Value::Null;
+    value.walk(&mut |part| plain &= !matches!(part, Value::Reference(_) | Value::Deferred(_) | Value::Unknown(_)));
+    plain
 }
 
 /// Turns tags to set and remove into changes.

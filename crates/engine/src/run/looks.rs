@@ -9,6 +9,7 @@ use holdfast_core::op::Op;
 use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Deed, Plan};
 use holdfast_core::schema::Replace;
+use holdfast_core::value::Value;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -71,21 +72,28 @@ impl<'a> Run<'a> {
         self.agenda.look_begins(places);
         let (engine, document, sweep) = (self.engine, self.document, self.engine.next_sweep());
         for place in places.iter().cloned() {
-            let (account, at_once) = (self.account.clone(), at_once.clone());
+            let (account, at_once, known) = (self.account.clone(), at_once.clone(), self.known_tags(&place));
             looks.push(Box::pin(async move {
                 let _turn = at_once.acquire().await;
-                look_at(&*engine.cloud, document, &account, place, sweep).await
+                look_at(&*engine.cloud, document, &account, place, known, sweep).await
             }));
         }
     }
 
+    /// The tags of what this pass made at a place, by id and by ARN.
+    fn known_tags(&self, place: &Place) -> BTreeMap<String, BTreeMap<String, String>> {
+        let found = self.observation.found.get(place).into_iter().flatten();
+        let told = found.filter(|o| self.told.contains_key(&(place.clone(), o.id.clone())));
+        let names = |o: &Observed| [Some(o.id.clone()), o.status.get("arn").and_then(Value::text).map(str::to_owned)];
+        told.flat_map(|o| names(o).into_iter().flatten().map(|name| (name, o.tags.clone()))).collect()
+    }
+
     /// Takes in what was seen at a place. What was told since the look began is younger, and stands.
     pub(super) async fn seen(&mut self, seen: Seen) {
-        let place = seen.place.clone();
-        self.told.retain(|(of, _), at| *of != place || *at >= seen.at);
+        let (place, began) = (seen.place.clone(), seen.at);
+        let is_younger = |o: &&Observed| self.told.get(&(place.clone(), o.id.clone())).is_some_and(|at| *at >= began);
         let known = self.observation.found.get(&place).into_iter().flatten();
-        let younger: Vec<Observed> =
-            known.filter(|o| self.told.contains_key(&(place.clone(), o.id.clone()))).cloned().collect();
+        let younger: Vec<Observed> = known.filter(is_younger).cloned().collect();
         let failure = self.engine.take_in(seen, &mut self.observation).await;
         if let Some(found) = self.observation.found.get_mut(&place) {
             younger.into_iter().for_each(|observed| put(found, observed));
@@ -102,20 +110,19 @@ impl<'a> Run<'a> {
         let Some(live) = live else { return false };
         let place = place_of(deed);
         let key = (place.clone(), live.id.clone());
+        let Some(found) = self.observation.found.get_mut(&place) else { return false };
+        let schema = self.engine.cloud.schema(deed.kind);
+        let has_revisions = schema.is_some_and(|schema| matches!(schema.replace, Replace::Revision { .. }));
         let known = match deed.op {
             // A revision stands for the older ones as well.
-            Op::Create(_) => {
-                let schema = self.engine.cloud.schema(deed.kind);
-                schema.is_some_and(|schema| !matches!(schema.replace, Replace::Revision { .. }))
-            }
+            Op::Create(_) => !has_revisions || found.iter().all(|older| older.name != live.name),
             _ => self.told.contains_key(&key),
         };
-        match self.observation.found.get_mut(&place) {
-            Some(found) if known => put(found, live),
-            _ => return false,
+        if known {
+            put(found, live);
+            self.told.insert(key, Instant::now());
         }
-        self.told.insert(key, Instant::now());
-        true
+        known
     }
 
     /// Counts what was seen at these places, and what could not be.

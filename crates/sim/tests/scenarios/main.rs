@@ -73,6 +73,7 @@ scenarios!(
     sightings,
     split_horizon,
     stop,
+    told,
     two_groups,
     two_regions,
     unknown,
