@@ -4,6 +4,7 @@
     GET, POST /holdfast/settings   the knobs (knobs.py)
     GET /holdfast/calls       every AWS call since the last reset: [{"service", "operation"}], to count them
 """
+import functools
 import json
 import sys
 import threading
@@ -102,6 +103,11 @@ class Sandbox:
 
 class Dispatcher(DomainDispatcherApplication):
     """moto's choice of the service; one it does not have is lacking, rather than taken for S3."""
+
+    @functools.cache
+    def get_backend_for_host(self, host):
+        """Kept: moto lists the folders of all its services to answer, at each request and again, which is most of one's time."""
+        return super().get_backend_for_host(host)
 
     def infer_service_region_host(self, environ, path):
         host = super().infer_service_region_host(environ, path)

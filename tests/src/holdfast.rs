@@ -212,7 +212,12 @@ impl Daemon {
             let status = lock(&self.child).try_wait()?;
             match status {
                 Some(status) => break status,
-                None if start.elapsed() < limit => std::thread::sleep(LOOK),
+                // Its outputs end with it, but for a moment.
+                None if start.elapsed() < limit => {
+                    if self.output.wait(LOOK, |text| text.ends == 2) {
+                        std::thread::sleep(LOOK / 20);
+                    }
+                }
                 None => {
                     let (stdout, stderr) = (self.stdout(), self.stderr());
                     bail!("it still runs after {limit:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");

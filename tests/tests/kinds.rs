@@ -1,12 +1,13 @@
 //! Every kind against the sandbox, by the table in tests/kinds: converge, break each field from outside, see
-//! exactly that, mend it, edit it, delete it, destroy it. Each table is a test, found by its file.
+//! exactly that, mend it, delete it, destroy it; edit each field. Each table is two tests, found by its file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_tests::coverage::{Coverage, MOST_UNCOVERED};
+use holdfast_tests::table::{Calls, Known, Table};
 use holdfast_tests::{Holdfast, Run, Stage, table};
 use libtest_mimic::{Arguments, Trial};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A stage, and the environment variables that the table's secret values come from.
 struct Bench {
@@ -54,66 +55,111 @@ fn named(differences: &Value) -> BTreeSet<String> {
     named
 }
 
-fn converge(bench: &Bench, path: &str, after: &str) {
+/// Converges, which ends with a look that finds nothing to do. True when something was made anew.
+fn converge(bench: &Bench, path: &str, after: &str) -> bool {
     let run = bench.run("reconcile", path, &["--once", "-o", "json"]);
     assert_eq!(run.code, 0, "reconcile after {after}: {run}");
+    let json = run.json().expect("JSON");
+    json["results"].as_array().into_iter().flatten().any(|result| result["action"] != "update")
+}
+
+/// The plan of a process that knows nothing of what was done.
+fn plan_is_empty(bench: &Bench, path: &str, after: &str) {
     let plan = bench.run("plan", path, &["-o", "json"]);
     assert_eq!(plan.code, 0, "the plan after {after} is not empty: {plan}");
 }
 
-fn check(name: &str) {
-    let mut table = table::read(name).unwrap_or_else(|error| panic!("{error:#}"));
-    let bench = Bench { stage: Stage::take().expect("a stage"), variables: table.variables.clone() };
-    let stage = &bench.stage;
-    let example = format!("{}/example", table::kind(name));
-    let mut known = table::Known { example: example.clone(), ..table::Known::default() };
-    let mut call = |calls: &[table::Calls], live: BTreeMap<String, Value>| {
-        known.live = live;
-        known.call(&stage.outside, calls).unwrap_or_else(|error| panic!("{error:#}"));
-        known.answers.clone()
-    };
-    let answers = call(&table.before, BTreeMap::new());
-    let before = table::Known { answers, ..table::Known::default() };
-    for value in table.resources.values_mut().chain(table.edits.values_mut()) {
-        *value = before.fill(value).unwrap_or_else(|error| panic!("{error:#}"));
-    }
-    let path = stage.stack("kinds", &Value::Object(table.resources.clone())).expect("a stack");
-    converge(&bench, &path, "nothing");
+/// A table on its stage, as it is declared.
+struct Play {
+    bench: Bench,
+    table: Table,
+    /// The address of what is changed.
+    example: String,
+    known: Known,
+}
 
-    stage.proxy.clear();
-    bench.run("reconcile", &path, &["--once"]).expect(0);
-    let mutating: Vec<String> = stage.proxy.mutating().iter().map(holdfast_tests::Call::name).collect();
-    assert_eq!(mutating, Vec::<String>::new(), "a converged document is not touched");
-
-    for (field, calls) in &table.outside {
-        call(calls, live(&bench, &path));
-        let wanted = BTreeSet::from([format!("{example} {field}")]);
-        assert_eq!(differences(&bench, &path).0, wanted, "drift after `{field}` was changed from outside");
-        converge(&bench, &path, &format!("`{field}` was changed from outside"));
+impl Play {
+    /// What is there before is there, and the placeholders of the document are filled.
+    fn set_up(name: &str) -> anyhow::Result<Play> {
+        let mut table = table::read(name)?;
+        let bench = Bench { stage: Stage::take()?, variables: table.variables.clone() };
+        let example = format!("{}/example", table::kind(name));
+        let mut known = Known { example: example.clone(), ..Known::default() };
+        known.call(&bench.stage.outside, &table.before)?;
+        let before = Known { answers: known.answers.clone(), ..Known::default() };
+        for value in table.resources.values_mut().chain(table.edits.values_mut()) {
+            *value = before.fill(value)?;
+        }
+        Ok(Play { bench, table, example, known })
     }
 
-    for (field, value) in &table.edits {
-        let mut resources = table.resources.clone();
-        resources[&example][field] = value.clone();
-        let path = stage.stack("kinds", &Value::Object(resources)).expect("a stack");
-        let wanted = (BTreeSet::new(), BTreeSet::from([format!("{example} {field}")]));
-        assert_eq!(differences(&bench, &path), wanted, "an edit of `{field}` is told, and is no drift");
-        converge(&bench, &path, &format!("an edit of `{field}`"));
-        let path = stage.stack("kinds", &Value::Object(table.resources.clone())).expect("a stack");
-        converge(&bench, &path, &format!("`{field}` was edited back"));
+    fn document(&self, resources: Map<String, Value>) -> String {
+        self.bench.stage.stack("kinds", &Value::Object(resources)).expect("a stack")
     }
 
-    if !table.delete.is_empty() {
-        call(&table.delete, live(&bench, &path));
-        let mut wanted = BTreeSet::from([format!("{example} -")]);
-        wanted.extend(table.also_deleted.iter().cloned());
-        assert_eq!(differences(&bench, &path).0, wanted, "drift after it was deleted from outside");
-        converge(&bench, &path, "it was deleted from outside");
+    /// Each field is changed from outside, and the whole is deleted. That the document was converged before is what
+    /// the exact differences prove.
+    fn drift(self) {
+        let path = self.document(self.table.resources.clone());
+        let Play { bench, table, example, mut known } = self;
+        let again = converge(&bench, &path, "nothing");
+        let mutating: Vec<String> = bench.stage.proxy.mutating().iter().map(holdfast_tests::Call::name).collect();
+        assert!(!again && mutating.is_empty(), "a converged document is not touched: {mutating:?}");
+
+        known.live = live(&bench, &path);
+        let outside = |known: &mut Known, calls: &[Calls]| {
+            known.call(&bench.stage.outside, calls).unwrap_or_else(|error| panic!("{error:#}"));
+        };
+        for (field, calls) in &table.outside {
+            outside(&mut known, calls);
+            let wanted = (BTreeSet::from([format!("{example} {field}")]), BTreeSet::new());
+            assert_eq!(differences(&bench, &path), wanted, "drift after `{field}` was changed from outside");
+            if converge(&bench, &path, &format!("`{field}` was changed from outside")) {
+                known.live = live(&bench, &path);
+            }
+        }
+        plan_is_empty(&bench, &path, "all of that");
+
+        if !table.delete.is_empty() {
+            outside(&mut known, &table.delete);
+            let mut wanted = BTreeSet::from([format!("{example} -")]);
+            wanted.extend(table.also_deleted);
+            assert_eq!(differences(&bench, &path).0, wanted, "drift after it was deleted from outside");
+            converge(&bench, &path, "it was deleted from outside");
+            plan_is_empty(&bench, &path, "it was deleted from outside");
+        }
+        let run = bench.run("destroy", &path, &["--confirm", "kinds/test", "--delete-data"]);
+        assert_eq!(run.code, 0, "destroy: {run}");
+        assert_eq!(live(&bench, &path), BTreeMap::new(), "nothing is left");
     }
 
-    let run = bench.run("destroy", &path, &["--confirm", "kinds/test", "--delete-data"]);
-    assert_eq!(run.code, 0, "destroy: {run}");
-    assert_eq!(live(&bench, &path), BTreeMap::new(), "nothing is left");
+    /// Each field is edited, and edited back.
+    fn edits(self) {
+        let resources = &self.table.resources;
+        for (field, value) in &self.table.edits {
+            let mut edited = resources.clone();
+            edited[&self.example][field] = value.clone();
+            let path = self.document(edited);
+            let wanted = (BTreeSet::new(), BTreeSet::from([format!("{} {field}", self.example)]));
+            let seen = differences(&self.bench, &path);
+            assert_eq!(seen, wanted, "an edit of `{field}` is told, and is no drift, and is all there is");
+            converge(&self.bench, &path, &format!("an edit of `{field}`"));
+            plan_is_empty(&self.bench, &path, &format!("an edit of `{field}`"));
+            let path = self.document(resources.clone());
+            converge(&self.bench, &path, &format!("`{field}` was edited back"));
+        }
+        plan_is_empty(&self.bench, &self.document(resources.clone()), "all was edited back");
+    }
+}
+
+/// The tests of one table run side by side, each on a stage of its own.
+const LANES: [(&str, fn(Play)); 2] = [("drift", Play::drift), ("edits", Play::edits)];
+
+fn check(name: &str, lane: fn(Play)) {
+    let play = Play::set_up(name).unwrap_or_else(|error| panic!("{error:#}"));
+    converge(&play.bench, &play.document(play.table.resources.clone()), "nothing");
+    play.bench.stage.proxy.clear();
+    lane(play);
 }
 
 /// `LogGroup.key` as a test is called: `log_group_key`.
@@ -131,7 +177,11 @@ fn snake(name: &str) -> String {
 fn main() {
     let arguments = Arguments::from_args();
     let tables = table::names().expect("tables").into_iter();
-    let mut trials: Vec<Trial> = tables.map(|name| trial(&snake(&name), move || check(&name))).collect();
+    let lanes = |name: String| LANES.map(|(lane, play)| (name.clone(), lane, play));
+    let mut trials: Vec<Trial> = tables
+        .flat_map(lanes)
+        .map(|(name, lane, play)| trial(&format!("{}::{lane}", snake(&name)), move || check(&name, play)))
+        .collect();
     trials.push(trial("every_kind_and_every_mutable_field_is_covered", coverage));
     libtest_mimic::run(&arguments, trials).exit();
 }

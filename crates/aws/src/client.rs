@@ -3,14 +3,13 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_engine::budget::Budget;
 use holdfast_engine::cloud::{Class, Failure, Scope};
@@ -135,10 +134,14 @@ impl Base {
         let make = || {
             let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
             let http = transport::client(self.budget.clone(), region.to_owned());
-            let mut aws = Aws::new(&config.http_client(http).build(), Arc::downgrade(self), self.vault.clone());
+            let config = Arc::new(config.http_client(http).build());
+            let mut aws = Aws::new(&config, Arc::downgrade(self), self.vault.clone());
             if self.config.endpoint_url().is_some() {
                 // An endpoint of one's own, an emulator's say, seldom has a host name for each bucket.
-                aws.s3 = aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().force_path_style(true).build());
+                aws.s3 = Lazy::new(Box::new(move || {
+                    let s3 = aws_sdk_s3::config::Builder::from(&*config).force_path_style(true);
+                    aws_sdk_s3::Client::from_conf(s3.interceptor(transport::naming()).build())
+                }));
             }
             Arc::new(aws)
         };
@@ -191,11 +194,14 @@ async fn caller(aws: &Aws) -> std::result::Result<Caller, Failure> {
     Ok(Caller { partition, account })
 }
 
+/// A client, made at its first use: making one reads the rules for the endpoints of all partitions.
+type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+
 macro_rules! clients {
     ($($field:ident: $sdk:ident),* $(,)?) => {
         /// The clients of one region.
         pub(crate) struct Aws {
-            $(pub(crate) $field: $sdk::Client,)*
+            $(pub(crate) $field: Lazy<$sdk::Client>,)*
             /// The secret values that the document names.
             pub(crate) vault: Vault,
             base: Weak<Base>,
@@ -203,13 +209,15 @@ macro_rules! clients {
         }
 
         impl Aws {
-            fn new(config: &SdkConfig, base: Weak<Base>, vault: Vault) -> Aws {
+            fn new(config: &Arc<SdkConfig>, base: Weak<Base>, vault: Vault) -> Aws {
                 Aws {
-                    $($field: $sdk::Client::from_conf(
-                        $sdk::config::Builder::from(config)
-                            .interceptor(SharedInterceptor::new(transport::Naming))
-                            .build(),
-                    ),)*
+                    $($field: {
+                        let config = config.clone();
+                        Lazy::new(Box::new(move || {
+                            let builder = $sdk::config::Builder::from(&*config);
+                            $sdk::Client::from_conf(builder.interceptor(transport::naming()).build())
+                        }))
+                    },)*
                     vault,
                     base,
                     memo: Memo::default(),

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
 };
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -23,7 +23,7 @@ const CALL_HEADER: &str = "x-holdfast-call";
 /// The SDK's standard retry repeats a create without a client token when its reply is lost. A second
 /// VPC would be the result, so the engine decides about those, after a look (DESIGN, safety rule 3).
 #[derive(Debug)]
-pub(crate) struct Naming;
+struct Naming;
 
 #[dyn_dispatch_hint]
 impl Intercept for Naming {
@@ -54,6 +54,11 @@ impl Intercept for Naming {
         }
         Ok(())
     }
+}
+
+/// The interceptor that every client of an AWS service has.
+pub(crate) fn naming() -> SharedInterceptor {
+    SharedInterceptor::new(Naming)
 }
 
 /// The SDK's service ids as the short names people know.

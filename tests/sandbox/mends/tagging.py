@@ -122,7 +122,8 @@ def of_no_region(self):
                 yield TaggedResource(f"{own}route53:::{kind}/{id_}", dict(route53.resource_tags.get(id_, {})), f"route53:{kind}")
     for iam in backend(self, iam_backends, self.partition):
         of_kind = (("policy", iam.managed_policies), ("oidc-provider", iam.open_id_providers), ("instance-profile", iam.instance_profiles))
-        for kind, one in ((kind, one) for kind, all_of_it in of_kind for one in all_of_it.values()):
+        # AWS's own policies, 1,500 of them, have no tags.
+        for kind, one in ((kind, one) for kind, all_of_it in of_kind for one in all_of_it.values() if one.tags):
             yield TaggedResource(one.arn, pairs(one.tags), f"iam:{kind}")
     for budgets in backend(self, budgets_backends, self.partition):
         for name, budget in budgets.budgets[self.account_id].items():
