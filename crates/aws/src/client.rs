@@ -289,9 +289,17 @@ impl Aws {
 
     /// The ARN of something of the caller's in this region; none before it is known who the caller is.
     pub(crate) fn arn(&self, service: &str, resource: &str) -> Option<String> {
+        self.arn_in(self.sts.config().region().map(AsRef::as_ref).unwrap_or_default(), service, resource)
+    }
+
+    /// The ARN of something of the caller's that is in no region; none before it is known who the caller is.
+    pub(crate) fn global_arn(&self, service: &str, resource: &str) -> Option<String> {
+        self.arn_in("", service, resource)
+    }
+
+    fn arn_in(&self, region: &str, service: &str, resource: &str) -> Option<String> {
         let base = self.base.upgrade()?;
         let Caller { partition, account } = base.caller.get()?;
-        let region = self.sts.config().region().map(AsRef::as_ref).unwrap_or_default();
         Some(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
     }
 

@@ -129,9 +129,12 @@ impl Kind for Certificate {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        made.certificate_arn
-            .ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))
-            .map(Made::unseen)
+        let arn = made.certificate_arn.ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))?;
+        // It takes AWS some seconds to say how its domains are to be validated.
+        let pending = sdk::CertificateDetail::builder().status(CertificateStatus::PendingValidation).build();
+        let spec = Certificate { validation_zone: None, ..desired.spec.clone() };
+        let told = Live { name: desired.name.clone(), spec, ..live(&pending, arn, Zones::default()) };
+        Ok(told.tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

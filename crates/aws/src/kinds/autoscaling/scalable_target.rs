@@ -82,30 +82,15 @@ impl Kind for ScalableTarget {
         .await
     }
 
-    /// RegisterScalableTarget changes a target that is there, whoever made it: so it is asked for first.
+    /// RegisterScalableTarget changes a target that is there, whoever made it, but not when it is given tags: then it
+    /// refuses.
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let ScalableTarget { service, min_capacity, max_capacity, suspended_state } = &desired.spec;
         let id = resource_id(service)?;
-        let there = aws
-            .autoscaling
-            .describe_scalable_targets()
-            .service_namespace(ServiceNamespace::Ecs)
-            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
-            .resource_ids(&id)
-            .send()
-            .await?;
-        if let Some(target) = there.scalable_targets().first() {
-            let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
-            let same = |key: &str| tags.get(key) == desired.tags.get(key);
-            if [tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same) {
-                return Ok(Made::unseen(id));
-            }
-            let message = format!("`{id}` is registered already; take it over with `lifecycle: {{ adopt: {id} }}`");
-            return Err(Error::terminal("applicationautoscaling.RegisterScalableTarget", message));
-        }
         let mut all = desired.tags.clone();
         all.entry("Name".into()).or_insert_with(|| desired.name.clone());
-        aws.autoscaling
+        let made = aws
+            .autoscaling
             .register_scalable_target()
             .service_namespace(ServiceNamespace::Ecs)
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
@@ -115,8 +100,22 @@ impl Kind for ScalableTarget {
             .set_suspended_state(suspended_state.as_ref().map(suspended))
             .set_tags(Some(all.into_iter().collect()))
             .send()
-            .await?;
-        Ok(Made::unseen(id))
+            .await;
+        match made.map_err(Error::from) {
+            Ok(made) => Ok(match made.scalable_target_arn {
+                Some(arn) => desired.made(id, ScalableTargetStatus { arn }).into(),
+                None => Made::unseen(id),
+            }),
+            // "The scalable target that you tried to tag already exists." It may be of an attempt of our own.
+            Err(error) if error.0.message.contains("already exists") && is_ours(aws, &id, desired).await? => {
+                Ok(Made::unseen(id))
+            }
+            Err(error) if error.0.message.contains("already exists") => {
+                let message = format!("`{id}` is registered already; take it over with `lifecycle: {{ adopt: {id} }}`");
+                Err(Error::terminal("applicationautoscaling.RegisterScalableTarget", message))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -164,6 +163,22 @@ impl Kind for ScalableTarget {
         }
         Ok(())
     }
+}
+
+/// True when the target that is there has the owner that is wanted.
+async fn is_ours(aws: &Aws, id: &str, desired: &Desired<ScalableTarget>) -> Result<bool> {
+    let there = aws
+        .autoscaling
+        .describe_scalable_targets()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .resource_ids(id)
+        .send()
+        .await?;
+    let Some(target) = there.scalable_targets().first() else { return Ok(false) };
+    let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
+    let same = |key: &str| tags.get(key) == desired.tags.get(key);
+    Ok([tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same))
 }
 
 async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>> {

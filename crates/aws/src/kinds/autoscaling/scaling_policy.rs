@@ -154,7 +154,8 @@ impl Kind for ScalingPolicy {
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        put(aws, &desired.name, &desired.spec).await.map(Made::unseen)
+        let status = put(aws, &desired.name, &desired.spec).await?;
+        Ok(desired.made(status.arn.clone(), status).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -175,7 +176,7 @@ impl Kind for ScalingPolicy {
 }
 
 /// Makes the policy, or replaces its configuration as a whole.
-async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<String> {
+async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<ScalingPolicyStatus> {
     const OPERATION: &str = "applicationautoscaling.PutScalingPolicy";
     let ScalingPolicy {
         scalable_target,
@@ -199,7 +200,8 @@ async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<String> {
         .set_step_scaling_policy_configuration(steps)
         .send()
         .await?;
-    Ok(made.policy_arn)
+    let alarms = made.alarms().iter().map(|alarm| alarm.alarm_name.clone()).collect();
+    Ok(ScalingPolicyStatus { arn: made.policy_arn, alarms })
 }
 
 fn tracking(t: &TargetTracking) -> std::result::Result<sdk::TargetTrackingScalingPolicyConfiguration, BuildError> {

@@ -115,9 +115,11 @@ impl Kind for BackupPlan {
             .set_backup_plan_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await?;
-        made.backup_plan_id
-            .ok_or_else(|| Error::incomplete("backup.CreateBackupPlan", "backupPlanId"))
-            .map(Made::unseen)
+        let id = made.backup_plan_id.ok_or_else(|| Error::incomplete("backup.CreateBackupPlan", "backupPlanId"))?;
+        Ok(match made.backup_plan_arn {
+            Some(arn) => desired.made(id, BackupPlanStatus { arn, version_id: made.version_id }).into(),
+            None => Made::unseen(id),
+        })
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

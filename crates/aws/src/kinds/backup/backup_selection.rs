@@ -117,7 +117,7 @@ impl Kind for BackupSelection {
         let create = aws.backup.create_backup_selection().backup_plan_id(plan.as_str());
         let made = create.backup_selection(selection).creator_request_id(request_id(&desired.token)).send().await?;
         let id = made.selection_id.ok_or_else(|| Error::incomplete("backup.CreateBackupSelection", "selectionId"))?;
-        Ok(Made::unseen(id_of(plan.as_str(), &id)))
+        Ok(desired.made(id_of(plan.as_str(), &id), BackupSelectionStatus { selection_id: id }).into())
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

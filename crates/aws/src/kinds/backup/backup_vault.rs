@@ -85,7 +85,8 @@ impl Kind for BackupVault {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let BackupVault { kms_key, access_policy: _, lock: _, lock_changeable_for_days: _ } = &desired.spec;
-        aws.backup
+        let made = aws
+            .backup
             .create_backup_vault()
             .backup_vault_name(&desired.name)
             .set_encryption_key_arn(kms_key.as_deref().cloned().map(String::from))
@@ -93,7 +94,10 @@ impl Kind for BackupVault {
             .set_backup_vault_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let Some(arn) = made.backup_vault_arn else { return Ok(Made::unseen(&desired.name)) };
+        let spec =
+            BackupVault { kms_key: kms_key.clone(), access_policy: None, lock: None, lock_changeable_for_days: None };
+        Ok(Live { spec, ..desired.made(&desired.name, BackupVaultStatus { arn, recovery_points: 0 }) }.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

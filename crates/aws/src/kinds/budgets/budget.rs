@@ -174,15 +174,17 @@ impl Kind for Budget {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let notifications =
             desired.spec.notifications.iter().map(wire::with_subscribers).collect::<Result<Vec<_>>>()?;
+        let account = aws.account().ok_or_else(|| Error::incomplete("sts.GetCallerIdentity", "account"))?;
         aws.budgets
             .create_budget()
-            .account_id(aws.account().ok_or_else(|| Error::incomplete("sts.GetCallerIdentity", "account"))?)
+            .account_id(&account)
             .budget(wire::budget(None, &desired.name, &desired.spec)?)
             .set_notifications_with_subscribers(Some(notifications))
             .set_resource_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let status = BudgetStatus { arn: arn(aws, &account, &desired.name), actual_spend: None };
+        Ok(desired.made(&desired.name, status).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -238,13 +240,17 @@ impl Kind for Budget {
     }
 }
 
-async fn look(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result<Option<Live<Budget>>> {
-    let (account, name) = (&scope.account, &budget.budget_name);
+fn arn(aws: &Aws, account: &str, name: &str) -> String {
     let partition = match aws.budgets.config().region().map(AsRef::as_ref).unwrap_or_default() {
         region if region.starts_with("cn-") => "aws-cn",
         _ => "aws",
     };
-    let arn = format!("arn:{partition}:budgets::{account}:budget/{name}");
+    format!("arn:{partition}:budgets::{account}:budget/{name}")
+}
+
+async fn look(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result<Option<Live<Budget>>> {
+    let (account, name) = (&scope.account, &budget.budget_name);
+    let arn = arn(aws, account, name);
     let there = tagging::of_no_region(aws)?;
     let tags = tagging::tags(&there, scope, &arn, || async {
         let answer = aws.budgets.list_tags_for_resource().resource_arn(&arn).send().await.or_absent()?;

@@ -87,8 +87,11 @@ impl Kind for CachePolicy {
         let mut config = CachePolicyConfig::builder().name(&desired.name).min_ttl(0).build()?;
         put(&mut config, &desired.spec, &desired.tags)?;
         let made = aws.cloudfront.create_cache_policy().cache_policy_config(config).send().await?;
-        let made = made.cache_policy.map(|policy| policy.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateCachePolicy", "id")).map(Made::unseen)
+        let made = made.cache_policy.ok_or_else(|| Error::incomplete("cloudfront.CreateCachePolicy", "cachePolicy"))?;
+        Ok(match &made.cache_policy_config {
+            Some(config) => live(made.id, config).into(),
+            None => Made::unseen(made.id),
+        })
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -216,8 +216,9 @@ impl Kind for Distribution {
         distribution_wire::put(&mut config, &desired.spec, true)?;
         let config = sdk::DistributionConfigWithTags::builder().distribution_config(config).tags(sdk_tags(&tags)?);
         let made = aws.cloudfront.create_distribution_with_tags().distribution_config_with_tags(config.build());
-        let made = made.send().await?.distribution.map(|distribution| distribution.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateDistributionWithTags", "id")).map(Made::unseen)
+        let made = made.send().await?;
+        let missing = || Error::incomplete("cloudfront.CreateDistributionWithTags", "distribution");
+        live(made.distribution.ok_or_else(missing)?, made.e_tag, tags).map(Made::from)
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -65,8 +65,17 @@ impl Kind for OriginAccessControl {
         let mut config = fresh(&desired.name)?;
         put(&mut config, &desired.spec, &desired.tags)?;
         let made = aws.cloudfront.create_origin_access_control().origin_access_control_config(config).send().await?;
-        let made = made.origin_access_control.map(|control| control.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateOriginAccessControl", "id")).map(Made::unseen)
+        let missing = || Error::incomplete("cloudfront.CreateOriginAccessControl", "originAccessControl");
+        let made = made.origin_access_control.ok_or_else(missing)?;
+        let Some(config) = made.origin_access_control_config else { return Ok(Made::unseen(made.id)) };
+        let told = sdk::OriginAccessControlSummary::builder()
+            .id(made.id)
+            .name(config.name)
+            .description(config.description.unwrap_or_default())
+            .signing_protocol(config.signing_protocol)
+            .signing_behavior(config.signing_behavior)
+            .origin_access_control_origin_type(config.origin_access_control_origin_type);
+        Ok(live(&told.build()?).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -62,8 +62,12 @@ impl Kind for OriginRequestPolicy {
         let mut config = OriginRequestPolicyConfig::builder().name(&desired.name).build()?;
         put(&mut config, &desired.spec, &desired.tags)?;
         let made = aws.cloudfront.create_origin_request_policy().origin_request_policy_config(config).send().await?;
-        let made = made.origin_request_policy.map(|policy| policy.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateOriginRequestPolicy", "id")).map(Made::unseen)
+        let missing = || Error::incomplete("cloudfront.CreateOriginRequestPolicy", "originRequestPolicy");
+        let made = made.origin_request_policy.ok_or_else(missing)?;
+        Ok(match &made.origin_request_policy_config {
+            Some(config) => live(made.id, config).into(),
+            None => Made::unseen(made.id),
+        })
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

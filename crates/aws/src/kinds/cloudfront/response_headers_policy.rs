@@ -206,8 +206,12 @@ impl Kind for ResponseHeadersPolicy {
         put(&mut config, &desired.spec, &desired.tags)?;
         let made =
             aws.cloudfront.create_response_headers_policy().response_headers_policy_config(config).send().await?;
-        let made = made.response_headers_policy.map(|policy| policy.id);
-        made.ok_or_else(|| Error::incomplete("cloudfront.CreateResponseHeadersPolicy", "id")).map(Made::unseen)
+        let missing = || Error::incomplete("cloudfront.CreateResponseHeadersPolicy", "responseHeadersPolicy");
+        let made = made.response_headers_policy.ok_or_else(missing)?;
+        Ok(match &made.response_headers_policy_config {
+            Some(config) => live(made.id, config).into(),
+            None => Made::unseen(made.id),
+        })
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -131,7 +131,8 @@ impl Kind for Trail {
             advanced_event_selectors: _,
             insight_selectors: _,
         } = &desired.spec;
-        aws.cloudtrail
+        let made = aws
+            .cloudtrail
             .create_trail()
             .name(&desired.name)
             .s3_bucket_name(s3_bucket.as_str())
@@ -147,7 +148,21 @@ impl Kind for Trail {
             .set_tags_list(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let Some(arn) = made.trail_arn.clone() else { return Ok(Made::unseen(&desired.name)) };
+        // It records nothing yet, and has no selectors but the default one.
+        let trail = sdk::Trail::builder()
+            .name(&desired.name)
+            .set_s3_bucket_name(made.s3_bucket_name)
+            .set_s3_key_prefix(made.s3_key_prefix)
+            .set_sns_topic_arn(made.sns_topic_arn)
+            .set_include_global_service_events(made.include_global_service_events)
+            .set_is_multi_region_trail(made.is_multi_region_trail)
+            .set_is_organization_trail(made.is_organization_trail)
+            .set_log_file_validation_enabled(made.log_file_validation_enabled)
+            .set_kms_key_id(made.kms_key_id)
+            .set_cloud_watch_logs_log_group_arn(made.cloud_watch_logs_log_group_arn)
+            .set_cloud_watch_logs_role_arn(made.cloud_watch_logs_role_arn);
+        Ok(live(&trail.build(), arn, &Detail::default()).tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -79,7 +79,10 @@ impl Kind for Dashboard {
         }
         let put = aws.cloudwatch.put_dashboard().dashboard_name(&desired.name).dashboard_body(body.json());
         put.set_tags(Some(sdk_tags(&desired.tags))).send().await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let Some(arn) = aws.global_arn("cloudwatch", &format!("dashboard/{}", desired.name)) else {
+            return Ok(Made::unseen(&desired.name));
+        };
+        Ok(desired.made(&desired.name, DashboardStatus { arn }).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

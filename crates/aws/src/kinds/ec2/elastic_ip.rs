@@ -6,7 +6,7 @@ use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{asks, name_of, tag, tag_specification, tags_of};
+use super::{asks, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -69,7 +69,13 @@ impl Kind for ElasticIp {
             .tag_specifications(tag_specification(ResourceType::ElasticIp, &desired.name, &desired.tags))
             .send()
             .await?;
-        made.allocation_id.ok_or_else(|| Error::incomplete("ec2.AllocateAddress", "allocationId")).map(Made::unseen)
+        let address = sdk::Address::builder()
+            .set_allocation_id(made.allocation_id)
+            .set_public_ip(made.public_ip)
+            .set_public_ipv4_pool(made.public_ipv4_pool)
+            .set_network_border_group(made.network_border_group);
+        let missing = || Error::incomplete("ec2.AllocateAddress", "allocationId");
+        Ok(told(live(&address.build()).ok_or_else(missing)?, desired))
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -120,7 +120,8 @@ impl Kind for FlowLog {
             .send()
             .await?;
         done(CALL, made.unsuccessful())?;
-        made.flow_log_ids().first().cloned().ok_or_else(|| Error::incomplete(CALL, "flowLogId")).map(Made::unseen)
+        let id = made.flow_log_ids().first().ok_or_else(|| Error::incomplete(CALL, "flowLogId"))?;
+        Ok(desired.made(id, FlowLogStatus { deliver_logs_status: None }).into())
     }
 
     /// AWS has no call for it. A field more does not get past `create`, which names them all.

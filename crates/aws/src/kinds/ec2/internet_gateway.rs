@@ -8,7 +8,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{all, name_of, tag, tag_specification, tags_of};
+use super::{all, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -52,8 +52,8 @@ impl Kind for InternetGateway {
             .tag_specifications(tag_specification(ResourceType::InternetGateway, &desired.name, &desired.tags))
             .send()
             .await?;
-        let id = made.internet_gateway.and_then(|gateway| gateway.internet_gateway_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateInternetGateway", "internetGatewayId")).map(Made::unseen)
+        let missing = || Error::incomplete("ec2.CreateInternetGateway", "internetGateway");
+        Ok(told(live(&made.internet_gateway.ok_or_else(missing)?)?, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

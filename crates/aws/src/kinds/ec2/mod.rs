@@ -25,7 +25,7 @@ use holdfast_engine::cloud::Scope;
 
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::Retag;
+use crate::kind::{Desired, Kind, Live, Made, Retag};
 
 /// The filters of the calls that together see what a scope wants: one call for what is owned, one for
 /// ids, if any; a single one without filters when something is looked up by its fields. `id_filter` is
@@ -86,6 +86,11 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
 pub(crate) fn tags_of(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
     let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
     tags.unwrap_or_default().iter().filter_map(pair).collect()
+}
+
+/// What a create tells: what its answer shows, with the name and the tags that the call took, which not every answer has.
+pub(crate) fn told<K: Kind>(live: Live<K>, desired: &Desired<K>) -> Made<K> {
+    Live { name: desired.name.clone(), ..live }.tags(desired.tags.clone()).into()
 }
 
 /// The physical name of what has these tags.

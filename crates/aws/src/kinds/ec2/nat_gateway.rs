@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::elastic_ip::ElasticIp;
 use super::subnet::Subnet;
-use super::{all, name_of, tag, tag_specification, tags_of};
+use super::{all, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -78,8 +78,8 @@ impl Kind for NatGateway {
             .tag_specifications(tag_specification(ResourceType::Natgateway, &desired.name, &desired.tags))
             .send()
             .await?;
-        let id = made.nat_gateway.and_then(|gateway| gateway.nat_gateway_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateNatGateway", "natGatewayId")).map(Made::unseen)
+        let gateway = made.nat_gateway.ok_or_else(|| Error::incomplete("ec2.CreateNatGateway", "natGateway"))?;
+        Ok(told(live(&gateway)?, desired))
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::route::{Route, reroute, written};
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{all, filter, name_of, tag, tag_specification, tags_of};
+use super::{all, filter, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -65,8 +65,8 @@ impl Kind for RouteTable {
             .tag_specifications(tag_specification(ResourceType::RouteTable, &desired.name, &desired.tags))
             .send()
             .await?;
-        let id = made.route_table.and_then(|table| table.route_table_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateRouteTable", "routeTableId")).map(Made::unseen)
+        let table = made.route_table.ok_or_else(|| Error::incomplete("ec2.CreateRouteTable", "routeTable"))?;
+        Ok(told(live(&table)?, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -100,22 +100,24 @@ async fn associate(aws: &Aws, live: &Live<RouteTable>, wanted: Option<&BTreeSet<
     let wanted: BTreeSet<&str> = wanted.into_iter().flatten().map(Ref::as_str).collect();
     let there = &live.status.associations;
     let new: Vec<&str> = wanted.iter().copied().filter(|subnet| !there.contains_key(*subnet)).collect();
-    if !new.is_empty() {
-        // A subnet has one association. Replacing it moves the subnet; AssociateRouteTable would be refused.
-        let followers = filter("association.subnet-id", new.iter().map(|subnet| (*subnet).to_owned()));
+    let mut elsewhere = BTreeSet::new();
+    for subnet in new {
+        let associate = aws.ec2.associate_route_table().route_table_id(&live.id).subnet_id(subnet);
+        match associate.send().await.map_err(Error::from) {
+            Err(error) if error.0.code.as_deref() == Some("Resource.AlreadyAssociated") => {
+                elsewhere.insert(subnet.to_owned());
+            }
+            answer => drop(answer?),
+        }
+    }
+    if !elsewhere.is_empty() {
+        // A subnet has one association; replacing that moves the subnet.
+        let followers = filter("association.subnet-id", elsewhere.iter().cloned());
         let pages = aws.ec2.describe_route_tables().filters(followers).into_paginator().items().send();
         let tables = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-        let elsewhere: BTreeMap<_, _> = tables.iter().flat_map(associations).collect();
-        for subnet in new {
-            match elsewhere.get(subnet) {
-                Some(association) => {
-                    let replace = aws.ec2.replace_route_table_association().association_id(association);
-                    replace.route_table_id(&live.id).send().await?;
-                }
-                None => {
-                    aws.ec2.associate_route_table().route_table_id(&live.id).subnet_id(subnet).send().await?;
-                }
-            }
+        for (_, association) in tables.iter().flat_map(associations).filter(|(subnet, _)| elsewhere.contains(subnet)) {
+            let replace = aws.ec2.replace_route_table_association().association_id(association);
+            replace.route_table_id(&live.id).send().await?;
         }
     }
     for (_, association) in there.iter().filter(|(subnet, _)| !wanted.contains(subnet.as_str())) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::group_rule::{Changes, GroupRule, changes, groups, rules};
 use super::vpc::Vpc;
-use super::{all, filter, sdk_tags, tag, tags_of};
+use super::{all, filter, sdk_tags, tag, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -62,19 +62,30 @@ impl Kind for SecurityGroup {
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        let SecurityGroup { vpc, description, ingress: _, egress: _ } = &desired.spec;
+        let SecurityGroup { vpc, description, ingress: _, egress } = &desired.spec;
+        let text = description.as_deref().unwrap_or("Managed by Holdfast");
         let tags = TagSpecification::builder().resource_type(ResourceType::SecurityGroup);
         let made = aws
             .ec2
             .create_security_group()
             .group_name(&desired.name)
-            .description(description.as_deref().unwrap_or("Managed by Holdfast"))
+            .description(text)
             .vpc_id(vpc.as_str())
             .tag_specifications(tags.set_tags(Some(sdk_tags(&desired.tags))).build())
             .send()
             .await?;
+        let group = sdk::SecurityGroup::builder()
+            .set_group_id(made.group_id)
+            .set_security_group_arn(made.security_group_arn)
+            .vpc_id(vpc.as_str())
+            .description(text);
+        let mut live = live(&group.build())?;
         // Which rules out of it AWS has made depends on the network's address families.
-        made.group_id.ok_or_else(|| Error::incomplete("ec2.CreateSecurityGroup", "groupId")).map(Made::unseen)
+        if egress.is_some() {
+            return Ok(Made::unseen(live.id));
+        }
+        live.spec.egress = None;
+        Ok(told(live, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -9,7 +9,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{all, boolean, name_of, tag, tag_specification, tags_of};
+use super::{all, boolean, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -92,10 +92,8 @@ impl Kind for Subnet {
             .tag_specifications(tag_specification(ResourceType::Subnet, &desired.name, &desired.tags))
             .send()
             .await?;
-        made.subnet
-            .and_then(|subnet| subnet.subnet_id)
-            .ok_or_else(|| Error::incomplete("ec2.CreateSubnet", "subnetId"))
-            .map(Made::unseen)
+        let subnet = made.subnet.ok_or_else(|| Error::incomplete("ec2.CreateSubnet", "subnet"))?;
+        Ok(told(live(&subnet)?, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

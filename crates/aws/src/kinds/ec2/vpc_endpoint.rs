@@ -14,7 +14,7 @@ use super::route_table::RouteTable;
 use super::security_group::SecurityGroup;
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{all, name_of, tag, tag_specification, tags_of};
+use super::{all, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -120,8 +120,8 @@ impl Kind for VpcEndpoint {
             .tag_specifications(tag_specification(ResourceType::VpcEndpoint, &desired.name, &desired.tags))
             .send()
             .await?;
-        let id = made.vpc_endpoint.and_then(|endpoint| endpoint.vpc_endpoint_id);
-        id.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpointId")).map(Made::unseen)
+        let endpoint = made.vpc_endpoint.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpoint"))?;
+        Ok(told(live(&endpoint)?, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -143,7 +143,8 @@ impl Kind for Repository {
             let encryption = sdk::EncryptionConfiguration::builder().encryption_type(e.encryption_type.as_str().into());
             encryption.set_kms_key(e.kms_key.clone()).build()
         });
-        aws.ecr
+        let made = aws
+            .ecr
             .create_repository()
             .repository_name(&desired.name)
             .set_image_tag_mutability(image_tag_mutability.as_deref().map(Into::into))
@@ -153,7 +154,10 @@ impl Kind for Repository {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        Ok(match made.repository {
+            Some(repository) => live(&repository, tags, None, None).into(),
+            None => Made::unseen(&desired.name),
+        })
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

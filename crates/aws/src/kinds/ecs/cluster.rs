@@ -118,7 +118,8 @@ impl Kind for Cluster {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = &desired.spec;
         let strategy = default_capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
-        aws.ecs
+        let made = aws
+            .ecs
             .create_cluster()
             .cluster_name(&desired.name)
             .set_configuration(configuration.as_ref().map(sdk_configuration).transpose()?)
@@ -128,7 +129,13 @@ impl Kind for Cluster {
             .set_tags(Some(sdk_tags(&desired.tags)))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        Ok(match made.cluster.as_ref().map(live).transpose()? {
+            // It may be one that was there already.
+            Some(live) if desired.tags.iter().all(|(key, value)| live.tags.get(key) == Some(value)) => {
+                told(live, &desired.spec).into()
+            }
+            _ => Made::unseen(&desired.name),
+        })
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -229,6 +236,22 @@ fn configuration(configuration: &sdk::ClusterConfiguration) -> ClusterConfigurat
     ClusterConfiguration { execute_command_configuration: execute, managed_storage_configuration: storage }
 }
 
+/// What a create of this spec made: what it took, of which the answer need not have all, and what AWS chose.
+fn told(live: Live<Cluster>, taken: &Cluster) -> Live<Cluster> {
+    let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = taken.clone();
+    let insights = settings.and_then(|settings| settings.container_insights);
+    let spec = Cluster {
+        settings: insights
+            .map(|insights| ClusterSettings { container_insights: Some(insights) })
+            .or(live.spec.settings),
+        capacity_providers: capacity_providers.or(live.spec.capacity_providers),
+        default_capacity_provider_strategy: default_capacity_provider_strategy
+            .or(live.spec.default_capacity_provider_strategy),
+        configuration: configuration.or(live.spec.configuration),
+    };
+    Live { spec, ..live }
+}
+
 fn live(cluster: &sdk::Cluster) -> Result<Live<Cluster>> {
     let missing = |what| Error::incomplete("ecs.DescribeClusters", what);
     let name = cluster.cluster_name().ok_or_else(|| missing("clusterName"))?;
@@ -263,6 +286,22 @@ mod tests {
         assert_eq!(live.spec.settings.and_then(|s| s.container_insights).as_deref(), Some("enhanced"));
         assert_eq!((live.id.as_str(), live.phase), ("main", Phase::Ready));
         assert!(live.spec.configuration.is_none());
+    }
+
+    #[test]
+    fn a_new_cluster_has_what_was_taken_and_what_aws_chose() {
+        let answer =
+            sdk::Cluster::builder().cluster_name("main").cluster_arn("arn").capacity_providers("FARGATE").build();
+        let settings = ClusterSettings { container_insights: Some("enhanced".into()) };
+        let taken = Cluster {
+            settings: Some(settings),
+            capacity_providers: None,
+            default_capacity_provider_strategy: None,
+            configuration: None,
+        };
+        let spec = told(live(&answer).unwrap(), &taken).spec;
+        assert_eq!(spec.settings.and_then(|s| s.container_insights).as_deref(), Some("enhanced"));
+        assert_eq!(spec.capacity_providers, Some(["FARGATE".to_owned()].into()));
     }
 
     #[test]

@@ -181,8 +181,9 @@ impl Kind for Service {
             .set_tags(Some(sdk_tags(&desired.tags)))
             .send()
             .await?;
-        let arn = made.service.and_then(|service| service.service_arn);
-        arn.ok_or_else(|| Error::incomplete("ecs.CreateService", "serviceArn")).map(Made::unseen)
+        let service = made.service.ok_or_else(|| Error::incomplete("ecs.CreateService", "service"))?;
+        let remarks = trouble::remarks(aws, &service).await?;
+        Ok(Live { remarks, ..live(&service)? }.tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -148,7 +148,12 @@ impl Kind for Bucket {
             .set_object_lock_enabled_for_bucket(object_lock_enabled.as_deref().copied())
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let spec = fresh(&region, &desired.spec);
+        let status = BucketStatus {
+            arn: arn(&region, &desired.name),
+            regional_domain_name: domain_name(&region, &desired.name),
+        };
+        Ok(Live::new(&desired.name, &desired.name, spec, status).tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -167,7 +172,9 @@ impl Kind for Bucket {
             object_lock_enabled: _,
             empty_on_delete,
         } = &desired.spec;
-        let (name, raw) = (&live.id, live.raw::<look::Raw>()?);
+        // One that was made just now has nothing that would have to be sent again.
+        let none = look::Raw::default();
+        let (name, raw) = (&live.id, live.raw::<look::Raw>().unwrap_or(&none));
         let changed = |field: &str| desired.changed(field);
         // What protects goes first, and versioning before the replication that needs it.
         if let (true, Some(Always(encryption))) = (changed("encryption"), encryption) {
@@ -220,6 +227,22 @@ impl Kind for Bucket {
     }
 }
 
+/// What a create makes of this spec: what the call takes, and else what every new bucket has
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>).
+fn fresh(region: &str, wanted: &Bucket) -> Bucket {
+    let locked = wanted.object_lock_enabled.is_some_and(|on| on.0);
+    Bucket {
+        versioning: locked.then(|| Always("Enabled".into())),
+        encryption: Some(Always(BucketEncryption::fresh(region))),
+        public_access_block: Some(Always(PublicAccessBlock::fresh())),
+        object_ownership: wanted.object_ownership.clone().or_else(|| Some(Always("BucketOwnerEnforced".into()))),
+        event_bridge_enabled: Some(Always(false)),
+        object_lock_enabled: Some(Always(locked)),
+        empty_on_delete: wanted.empty_on_delete,
+        ..Bucket::default()
+    }
+}
+
 /// A bucket as it is; none when it is gone.
 async fn one(aws: &Aws, scope: &Scope, name: &str, tags: Tags) -> Result<Option<Live<Bucket>>> {
     let arn = arn(&scope.region, name);
@@ -259,6 +282,32 @@ fn is_of_account(name: &str, region: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_bucket_is_private_encrypted_and_lacks_the_rest() {
+        let wanted = serde_json::json!({
+            "versioning": "Enabled", "encryption": { "sseAlgorithm": "AES256", "blockedEncryptionTypes": ["SSE-C"] },
+            "publicAccessBlock": { "blockPublicPolicy": true }, "policy": {}, "emptyOnDelete": true,
+        });
+        let made = fresh("eu-west-1", &serde_json::from_value(wanted).unwrap());
+        let told = holdfast_core::value::of(&made).without_nulls().json();
+        assert_eq!(
+            told,
+            serde_json::json!({
+                "encryption": {
+                    "sseAlgorithm": "AES256", "bucketKeyEnabled": false, "blockedEncryptionTypes": ["SSE-C"],
+                },
+                "publicAccessBlock": {
+                    "blockPublicAcls": true, "ignorePublicAcls": true, "blockPublicPolicy": true,
+                    "restrictPublicBuckets": true,
+                },
+                "objectOwnership": "BucketOwnerEnforced", "eventBridgeEnabled": false, "objectLockEnabled": false,
+                "emptyOnDelete": true,
+            })
+        );
+        let locked = Bucket { object_lock_enabled: Some(Always(true)), ..Bucket::default() };
+        assert_eq!(fresh("eu-west-1", &locked).versioning, Some(Always("Enabled".into())));
+    }
 
     #[test]
     fn names_say_where_they_belong() {

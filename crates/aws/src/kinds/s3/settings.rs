@@ -45,6 +45,18 @@ impl BucketEncryption {
         Ok(sdk::ServerSideEncryptionConfiguration::builder().rules(rule.build()).build()?)
     }
 
+    /// What a new bucket has. Two regions know no ban
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html>).
+    pub(super) fn fresh(region: &str) -> BucketEncryption {
+        let bans = !["me-south-1", "me-central-1"].contains(&region);
+        BucketEncryption {
+            sse_algorithm: "AES256".into(),
+            kms_key: None,
+            bucket_key_enabled: Some(Always(false)),
+            blocked_encryption_types: bans.then(|| Always(["SSE-C".to_owned()].into())),
+        }
+    }
+
     /// From AWS's answer.
     pub(super) fn read(told: &sdk::ServerSideEncryptionConfiguration) -> Option<BucketEncryption> {
         let rule = told.rules().first()?;
@@ -87,6 +99,17 @@ impl PublicAccessBlock {
             .set_block_public_policy(flag(block_public_policy))
             .set_restrict_public_buckets(flag(restrict_public_buckets))
             .build()
+    }
+
+    /// What a new bucket has.
+    pub(super) fn fresh() -> PublicAccessBlock {
+        let on = Some(Always(true));
+        PublicAccessBlock {
+            block_public_acls: on,
+            ignore_public_acls: on,
+            block_public_policy: on,
+            restrict_public_buckets: on,
+        }
     }
 
     /// From AWS's answer. A bucket without one refuses nothing.
