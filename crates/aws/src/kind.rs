@@ -204,7 +204,11 @@ pub(crate) struct Desired<K> {
 impl<K: Kind> Desired<K> {
     /// What is there after a create that took all of it, tags included.
     pub(crate) fn made(&self, id: impl Into<String>, status: K::Status) -> Live<K> {
-        Live::new(id, &self.name, self.spec.clone(), status).tags(self.tags.clone())
+        let mut tags = self.tags.clone();
+        if K::NAMING.tag {
+            tags.entry("Name".into()).or_insert_with(|| self.name.clone());
+        }
+        Live::new(id, &self.name, self.spec.clone(), status).tags(tags)
     }
 }
 
