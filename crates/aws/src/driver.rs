@@ -170,7 +170,7 @@ impl<K: Kind> Driver for Of<K> {
         let live = live.map(|mut live| {
             if !K::CLAIM.is_own() {
                 live.tags.clear();
-            } else if K::NAMING.tag {
+            } else if K::NAMING.tag && matches!(K::CLAIM, Claim::AtCreate) {
                 live.tags.entry("Name".into()).or_insert_with(|| wanted.name.clone());
             }
             // The region is filled in where it is known.

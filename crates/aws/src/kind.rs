@@ -206,6 +206,11 @@ impl<K: Kind> Desired<K> {
     pub(crate) fn made(&self, id: impl Into<String>, status: K::Status) -> Live<K> {
         Live::new(id, &self.name, self.spec.clone(), status).tags(self.tags.clone())
     }
+
+    /// What is there as the answer to a create tells it, with the tags that were sent; none when it tells too little.
+    pub(crate) fn told(&self, id: impl Into<String>, live: Option<Live<K>>) -> Made<K> {
+        live.map_or_else(|| Made::unseen(id), |live| live.tags(self.tags.clone()).into())
+    }
 }
 
 impl<K> Desired<K> {
