@@ -205,10 +205,15 @@ impl<K: Kind> Desired<K> {
     /// What is there after a create that took all of it, tags included.
     pub(crate) fn made(&self, id: impl Into<String>, status: K::Status) -> Live<K> {
         let mut tags = self.tags.clone();
-        if K::NAMING.tag {
+        if K::NAMING.tag && matches!(K::CLAIM, Claim::AtCreate) {
             tags.entry("Name".into()).or_insert_with(|| self.name.clone());
         }
         Live::new(id, &self.name, self.spec.clone(), status).tags(tags)
+    }
+
+    /// What is there as the answer to a create tells it, with the tags that were sent; none when it tells too little.
+    pub(crate) fn told(&self, id: impl Into<String>, live: Option<Live<K>>) -> Made<K> {
+        live.map_or_else(|| Made::unseen(id), |live| live.tags(self.tags.clone()).into())
     }
 }
 

@@ -71,7 +71,8 @@ impl Kind for CacheParameterGroup {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let CacheParameterGroup { cache_parameter_group_family, description, parameters: _ } = &desired.spec;
-        aws.elasticache
+        let made = aws
+            .elasticache
             .create_cache_parameter_group()
             .cache_parameter_group_name(&desired.name)
             .cache_parameter_group_family(cache_parameter_group_family)
@@ -79,7 +80,8 @@ impl Kind for CacheParameterGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = made.cache_parameter_group.and_then(|group| live(&group).ok());
+        Ok(desired.told(&desired.name, told))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -59,7 +59,8 @@ impl Kind for CacheSubnetGroup {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let CacheSubnetGroup { description, subnets } = &desired.spec;
-        aws.elasticache
+        let made = aws
+            .elasticache
             .create_cache_subnet_group()
             .cache_subnet_group_name(&desired.name)
             .cache_subnet_group_description(description)
@@ -67,7 +68,8 @@ impl Kind for CacheSubnetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = made.cache_subnet_group.and_then(|group| live(&group).ok());
+        Ok(desired.told(&desired.name, told))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -222,7 +222,8 @@ impl Kind for ReplicationGroup {
         // `required` is what AWS makes of no mode, and what it takes at once only so.
         let mode = transit_encryption_mode.as_deref().filter(|mode| *mode != "required");
         let logs = log_delivery_configurations.as_ref();
-        aws.elasticache
+        let made = aws
+            .elasticache
             .create_replication_group()
             .replication_group_id(&desired.name)
             .replication_group_description(description)
@@ -257,7 +258,10 @@ impl Kind for ReplicationGroup {
             .set_tags(sdk_tags(&tags))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        // It is being made, and its nodes are not told yet.
+        let told = made.replication_group.and_then(|group| Some(live(&group, None, tags).ok()?.keep(group)));
+        let told = told.filter(|live| live.phase == Phase::Pending);
+        Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

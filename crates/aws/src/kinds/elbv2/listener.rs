@@ -101,11 +101,10 @@ impl Kind for Listener {
             .set_tags(sdk_tags(&tags))
             .send()
             .await?;
-        let listener = made.listeners.unwrap_or_default().pop();
-        listener
-            .and_then(|listener| listener.listener_arn)
-            .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateListener", "listenerArn"))
-            .map(Made::unseen)
+        let missing = || Error::incomplete("elasticloadbalancingv2.CreateListener", "listeners");
+        let listener = made.listeners.unwrap_or_default().pop().ok_or_else(missing)?;
+        let name = tags.get("Name").cloned().unwrap_or_default();
+        Ok(Live { name, ..live(&listener)? }.tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

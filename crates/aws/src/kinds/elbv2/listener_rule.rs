@@ -86,8 +86,10 @@ impl Kind for ListenerRule {
             .set_tags(sdk_tags(&tags))
             .send()
             .await?;
-        let rule = made.rules.unwrap_or_default().pop().and_then(|rule| rule.rule_arn);
-        rule.ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateRule", "ruleArn")).map(Made::unseen)
+        let missing = || Error::incomplete("elasticloadbalancingv2.CreateRule", "rules");
+        let rule = made.rules.unwrap_or_default().pop().ok_or_else(missing)?;
+        let told = live(&rule, listener.as_str())?;
+        Ok(Live { name: name_of(&tags), ..told }.tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

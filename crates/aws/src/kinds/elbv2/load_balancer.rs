@@ -175,11 +175,9 @@ impl Kind for LoadBalancer {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let balancer = made.load_balancers.unwrap_or_default().pop();
-        balancer
-            .and_then(|balancer| balancer.load_balancer_arn)
-            .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateLoadBalancer", "loadBalancerArn"))
-            .map(Made::unseen)
+        let missing = || Error::incomplete("elasticloadbalancingv2.CreateLoadBalancer", "loadBalancers");
+        let balancer = made.load_balancers.unwrap_or_default().pop().ok_or_else(missing)?;
+        Ok(live(&balancer)?.tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

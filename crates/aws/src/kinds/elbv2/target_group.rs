@@ -203,11 +203,9 @@ impl Kind for TargetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let group = made.target_groups.unwrap_or_default().pop();
-        group
-            .and_then(|group| group.target_group_arn)
-            .ok_or_else(|| Error::incomplete("elasticloadbalancingv2.CreateTargetGroup", "targetGroupArn"))
-            .map(Made::unseen)
+        let missing = || Error::incomplete("elasticloadbalancingv2.CreateTargetGroup", "targetGroups");
+        let group = made.target_groups.unwrap_or_default().pop().ok_or_else(missing)?;
+        Ok(live(&group)?.tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -90,12 +90,14 @@ impl Kind for EventRule {
 
     /// Targets follow in the update.
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        put(aws, desired).set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
-        let id = match desired.spec.event_bus.as_str() {
-            DEFAULT => desired.name.clone(),
-            bus => format!("{bus}/{}", desired.name),
-        };
-        Ok(Made::unseen(id))
+        let made = put(aws, desired).set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
+        let id = id(&desired.spec.event_bus, &desired.name);
+        let told = made.rule_arn.map(|arn| {
+            let state = desired.spec.state.clone().or_else(|| Some(Always("ENABLED".into())));
+            let spec = EventRule { state, targets: BTreeMap::new(), ..desired.spec.clone() };
+            Live { spec, ..desired.made(&id, EventRuleStatus { arn }) }
+        });
+        Ok(desired.told(&id, told))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -106,10 +108,12 @@ impl Kind for EventRule {
         if !desired.changed("targets") {
             return Ok(());
         }
-        let raw = live.raw::<Raw>()?;
-        remove(aws, live, raw.keys().filter(|id| !targets.contains_key(*id)).cloned().collect()).await?;
-        let all = targets.iter().map(|(id, target)| target.sdk(id, raw.get(id))).collect::<Result<Vec<_>>>()?;
-        let all: Vec<_> = all.into_iter().filter(|target| raw.get(&target.id) != Some(target)).collect();
+        let there = live.spec.targets.keys();
+        remove(aws, live, there.filter(|id| !targets.contains_key(*id)).cloned().collect()).await?;
+        // Of the targets of a rule that was made just now nothing is there that the spec does not know.
+        let raw = |id: &String| live.raw::<Raw>().ok()?.get(id);
+        let all = targets.iter().map(|(id, target)| target.sdk(id, raw(id))).collect::<Result<Vec<_>>>()?;
+        let all: Vec<_> = all.into_iter().filter(|target| raw(&target.id) != Some(target)).collect();
         for batch in all.chunks(BATCH) {
             let put = aws.events.put_targets().rule(&live.name).event_bus_name(event_bus);
             let answer = put.set_targets(Some(batch.to_vec())).send().await?;
@@ -124,7 +128,7 @@ impl Kind for EventRule {
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         // AWS deletes no rule that has targets.
-        remove(aws, live, live.raw::<Raw>()?.keys().cloned().collect()).await?;
+        remove(aws, live, live.spec.targets.keys().cloned().collect()).await?;
         aws.events.delete_rule().name(&live.name).event_bus_name(&live.spec.event_bus).send().await?;
         Ok(())
     }
@@ -149,7 +153,7 @@ async fn look(aws: &Aws, scope: &Scope, buses: BTreeSet<String>) -> Result<Vec<L
     let listed = try_join_all(buses.into_iter().map(|bus| rules(aws, bus))).await?;
     let wanted = listed.into_iter().flatten().filter(|rule| {
         let name = rule.name().unwrap_or_default();
-        by_fields || scope.is_candidate(name) || scope.ids.contains(name) || scope.ids.contains(&id(rule))
+        by_fields || scope.is_candidate(name) || scope.ids.contains(name) || scope.ids.contains(&id_of(rule))
     });
     each(wanted, |rule| async move {
         let arn = rule.arn.clone().ok_or_else(|| Error::incomplete("eventbridge.ListRules", "Arn"))?;
@@ -253,12 +257,15 @@ pub(super) fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<sdk::Tag>>
 }
 
 /// A name is a bus's own: on another bus than `default` it stands after the bus's.
-fn id(rule: &sdk::Rule) -> String {
-    let name = rule.name().unwrap_or_default();
-    match rule.event_bus_name().unwrap_or(DEFAULT) {
+fn id(bus: &str, name: &str) -> String {
+    match bus {
         DEFAULT => name.to_owned(),
         bus => format!("{bus}/{name}"),
     }
+}
+
+fn id_of(rule: &sdk::Rule) -> String {
+    id(rule.event_bus_name().unwrap_or(DEFAULT), rule.name().unwrap_or_default())
 }
 
 fn live(rule: &sdk::Rule, arn: String, targets: Vec<sdk::Target>) -> Live<EventRule> {
@@ -272,7 +279,7 @@ fn live(rule: &sdk::Rule, arn: String, targets: Vec<sdk::Target>) -> Live<EventR
         targets: targets.iter().map(|target| (target.id.clone(), EventTarget::read(target))).collect(),
     };
     let raw: Raw = targets.into_iter().map(|target| (target.id.clone(), target)).collect();
-    Live::new(id(rule), rule.name().unwrap_or_default(), spec, EventRuleStatus { arn }).keep(raw)
+    Live::new(id_of(rule), rule.name().unwrap_or_default(), spec, EventRuleStatus { arn }).keep(raw)
 }
 
 #[cfg(test)]
@@ -287,6 +294,6 @@ mod tests {
         assert!(live.spec.event_pattern.is_some() && live.spec.description.is_none());
         assert_eq!(bus_of("arn:aws:events:eu-west-1:1:rule/orders/a"), "orders");
         assert_eq!(bus_of("arn:aws:events:eu-west-1:1:rule/a"), "default");
-        assert_eq!(id(&sdk::Rule::builder().name("a").event_bus_name("default").build()), "a");
+        assert_eq!(id_of(&sdk::Rule::builder().name("a").event_bus_name("default").build()), "a");
     }
 }

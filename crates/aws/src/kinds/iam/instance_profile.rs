@@ -68,8 +68,8 @@ impl Kind for InstanceProfile {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let InstanceProfile { role: _, path } = &desired.spec;
         let create = aws.iam.create_instance_profile().instance_profile_name(&desired.name).path(path);
-        create.set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let made = create.set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
+        Ok(desired.told(&desired.name, made.instance_profile.as_ref().map(live)))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

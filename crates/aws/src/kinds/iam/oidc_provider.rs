@@ -75,8 +75,10 @@ impl Kind for OidcProvider {
             .send()
             .await?;
         let arn = made.open_id_connect_provider_arn;
-        arn.ok_or_else(|| Error::incomplete("iam.CreateOpenIDConnectProvider", "openIDConnectProviderArn"))
-            .map(Made::unseen)
+        let arn =
+            arn.ok_or_else(|| Error::incomplete("iam.CreateOpenIDConnectProvider", "openIDConnectProviderArn"))?;
+        let told = desired.made(arn.clone(), status(&arn));
+        Ok(Live { name: name(&arn).to_owned(), ..told }.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -130,9 +132,11 @@ fn live(answer: &Answer, arn: String) -> Live<OidcProvider> {
         thumbprint_list: Some(Always(thumbprints)),
     };
     let tags = answer.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-    let name = name(&arn).to_owned();
-    let url = format!("https://{name}");
-    Live::new(arn.clone(), name, spec, OidcProviderStatus { arn, url }).tags(tags)
+    Live::new(&arn, name(&arn), spec, status(&arn)).tags(tags)
+}
+
+fn status(arn: &str) -> OidcProviderStatus {
+    OidcProviderStatus { arn: arn.to_owned(), url: format!("https://{}", name(arn)) }
 }
 
 #[cfg(test)]

@@ -87,8 +87,11 @@ impl Kind for Policy {
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        let arn = made.policy.and_then(|policy| policy.arn);
-        arn.ok_or_else(|| Error::incomplete("iam.CreatePolicy", "arn")).map(Made::unseen)
+        let missing = || Error::incomplete("iam.CreatePolicy", "arn");
+        let policy = made.policy.ok_or_else(missing)?;
+        let arn = policy.arn.ok_or_else(missing)?;
+        let default_version_id = policy.default_version_id.unwrap_or_else(|| "v1".into());
+        Ok(desired.made(arn.clone(), PolicyStatus { arn, default_version_id }).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

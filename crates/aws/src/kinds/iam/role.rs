@@ -105,7 +105,8 @@ impl Kind for Role {
             policies: _,
             managed_policies: _,
         } = &desired.spec;
-        aws.iam
+        let made = aws
+            .iam
             .create_role()
             .role_name(&desired.name)
             .assume_role_policy_document(assume_role_policy_document.json())
@@ -116,7 +117,18 @@ impl Kind for Role {
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        // Its policies follow.
+        let told = made.role.map(|role| {
+            let spec = Role {
+                max_session_duration: max_session_duration.or(Some(3600)),
+                policies: BTreeMap::new(),
+                managed_policies: BTreeSet::new(),
+                ..desired.spec.clone()
+            };
+            let status = RoleStatus { arn: role.arn, role_id: role.role_id, instance_profiles: vec![] };
+            Live { spec, ..desired.made(&desired.name, status) }
+        });
+        Ok(desired.told(&desired.name, told))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

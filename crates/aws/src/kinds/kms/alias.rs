@@ -56,21 +56,14 @@ impl Kind for Alias {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Alias { target_key } = &desired.spec;
         let name = &desired.name;
-        let listed = list(aws).await?;
-        let there = listed.iter().find(|alias| alias.alias_name() == Some(name.as_str()));
-        match there.and_then(|alias| alias.target_key_id()) {
-            Some(key) if key == target_key.as_str() || is_of_one_owner(aws, key, target_key.as_str()).await? => {
-                aws.kms.update_alias().alias_name(name).target_key_id(target_key.as_str()).send().await?;
+        match aws.kms.create_alias().alias_name(name).target_key_id(target_key.as_str()).send().await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_already_exists_exception()) => {
+                take_over(aws, name, target_key.as_str(), error.into()).await?;
             }
-            Some(key) => {
-                let message = format!("`{name}` names key {key}, which is not of this stack; choose another `name`");
-                return Err(Error::terminal("kms.CreateAlias", message));
-            }
-            None => {
-                aws.kms.create_alias().alias_name(name).target_key_id(target_key.as_str()).send().await?;
-            }
+            answer => drop(answer?),
         }
-        Ok(Made::unseen(name.clone()))
+        let told = aws.arn("kms", name).map(|arn| desired.made(name, AliasStatus { arn }));
+        Ok(desired.told(name, told))
     }
 
     async fn update(_aws: &Aws, _live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -82,6 +75,19 @@ impl Kind for Alias {
         aws.kms.delete_alias().alias_name(&live.id).send().await?;
         Ok(())
     }
+}
+
+/// Moves an alias that is there to this key, if it is of the stack's own keys.
+async fn take_over(aws: &Aws, name: &str, target: &str, refused: Error) -> Result<()> {
+    let listed = list(aws).await?;
+    let there = listed.iter().find(|alias| alias.alias_name() == Some(name));
+    let Some(key) = there.and_then(|alias| alias.target_key_id()) else { return Err(refused) };
+    if key != target && !is_of_one_owner(aws, key, target).await? {
+        let message = format!("`{name}` names key {key}, which is not of this stack; choose another `name`");
+        return Err(Error::terminal("kms.CreateAlias", message));
+    }
+    aws.kms.update_alias().alias_name(name).target_key_id(target).send().await?;
+    Ok(())
 }
 
 /// All aliases of the region: a page has a hundred of them, and names their keys.

@@ -126,10 +126,13 @@ impl Kind for Key {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        made.key_metadata
-            .map(|key| key.key_id)
-            .ok_or_else(|| Error::incomplete("kms.CreateKey", "keyMetadata"))
-            .map(Made::unseen)
+        let key = made.key_metadata.ok_or_else(|| Error::incomplete("kms.CreateKey", "keyMetadata"))?;
+        let Some(arn) = key.arn.clone() else { return Ok(Made::unseen(key.key_id)) };
+        // "When you create a KMS key, automatic rotation is disabled"
+        // (https://docs.aws.amazon.com/kms/latest/developerguide/rotating-keys-enable.html).
+        let rotation = rotates(&key).then(|| Rotation::builder().key_rotation_enabled(false).build());
+        let policy = policy.clone().map(|policy| policy.0);
+        Ok(live(&key, arn, policy, rotation.as_ref(), tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -226,16 +229,18 @@ async fn detail(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Opti
     if leaving || key.key_manager == Some(KeyManagerType::Aws) {
         return Ok(None);
     }
-    // Others have no rotation, and AWS refuses to speak of it.
     let asked_for =
         ["enableKeyRotation", "rotationPeriodInDays"].iter().any(|field| asks_for::<Key>(scope, tags, field));
-    let rotates =
-        asked_for && key.key_spec == Some(KeySpec::SymmetricDefault) && key.origin == Some(OriginType::AwsKms);
-    let rotation = match rotates {
+    let rotation = match asked_for && rotates(&key) {
         true => Some(aws.kms.get_key_rotation_status().key_id(arn).send().await?),
         false => None,
     };
     Ok(Some((key, policy.map(|text| Policy::parse(&text)), rotation)))
+}
+
+/// Others have no rotation, and AWS refuses to speak of it.
+fn rotates(key: &sdk::KeyMetadata) -> bool {
+    key.key_spec == Some(KeySpec::SymmetricDefault) && key.origin == Some(OriginType::AwsKms)
 }
 
 /// The policy of a key that was made without one

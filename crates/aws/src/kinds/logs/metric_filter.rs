@@ -89,7 +89,7 @@ impl Kind for MetricFilter {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         put(aws, &desired.name, &desired.spec).await?;
-        Ok(Made::unseen(id(desired.spec.log_group.as_str(), &desired.name)))
+        Ok(desired.made(id(desired.spec.log_group.as_str(), &desired.name), ()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

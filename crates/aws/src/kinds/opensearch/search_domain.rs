@@ -180,7 +180,8 @@ impl Kind for SearchDomain {
         } = spec;
         let mut tags = remembered::with(&desired.tags, spec.remembered());
         tags.extend(master_user_password.as_ref().map(|of| consumed_tag(PASSWORD, of)));
-        aws.opensearch
+        let made = aws
+            .opensearch
             .create_domain()
             .domain_name(&desired.name)
             .set_access_policies(access_policies.as_ref().map(Policy::json))
@@ -202,7 +203,8 @@ impl Kind for SearchDomain {
             .set_tag_list(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = made.domain_status.map(|domain| live(&domain, tags)).filter(|live| live.phase == Phase::Pending);
+        Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

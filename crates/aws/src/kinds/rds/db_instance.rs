@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use holdfast_core::Spec;
+use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Ref};
 use holdfast_engine::cloud::Scope;
@@ -264,8 +265,9 @@ impl Kind for DbInstance {
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        create(aws, desired).await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = create(aws, desired).await?.and_then(|told| live(&told).ok());
+        let told = told.filter(|live| live.phase == Phase::Pending);
+        Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

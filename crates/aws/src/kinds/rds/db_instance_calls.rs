@@ -1,7 +1,7 @@
 //! The calls that make and change a database.
 
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder as Modify;
-use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
+use aws_sdk_rds::types::{self as sdk, CloudwatchLogsExportConfiguration};
 use holdfast_core::types::{Always, Ref};
 
 use super::asked::Asked;
@@ -36,19 +36,27 @@ fn remember(spec: &DbInstance, asked: &mut Asked, changed: impl Fn(&str) -> bool
     }
 }
 
-/// Makes a database, or a replica of one.
-pub(super) async fn create(aws: &Aws, desired: &Desired<DbInstance>) -> Result<()> {
+/// Makes a database, or a replica of one, and tells what AWS answers of it.
+pub(super) async fn create(aws: &Aws, desired: &Desired<DbInstance>) -> Result<Option<sdk::DbInstance>> {
     let mut asked = Asked::default();
     remember(&desired.spec, &mut asked, |_| true);
     let mut tags = desired.tags.clone();
     tags.extend([asked.tag()]);
-    match desired.spec.source() {
-        Some(source) => create_replica(aws, desired, source, &tags).await,
-        None => create_own(aws, desired, tags).await,
-    }
+    let (told, tags) = match desired.spec.source() {
+        Some(source) => (create_replica(aws, desired, source, &tags).await?, tags),
+        None => create_own(aws, desired, tags).await?,
+    };
+    Ok(told.map(|mut told| {
+        told.tag_list = sdk_tags(&tags);
+        told
+    }))
 }
 
-async fn create_own(aws: &Aws, desired: &Desired<DbInstance>, mut tags: Tags) -> Result<()> {
+async fn create_own(
+    aws: &Aws,
+    desired: &Desired<DbInstance>,
+    mut tags: Tags,
+) -> Result<(Option<sdk::DbInstance>, Tags)> {
     let spec = desired.spec.clone();
     let mut create = aws.rds.create_db_instance();
     if let Some(secret) = &spec.master_user_password {
@@ -56,7 +64,7 @@ async fn create_own(aws: &Aws, desired: &Desired<DbInstance>, mut tags: Tags) ->
         create = create.master_user_password(password.expose());
         tags.extend([secretsmanager::consumed_tag("masterUserPassword", secret)]);
     }
-    create
+    let made = create
         .db_instance_identifier(&desired.name)
         .engine(spec.engine)
         .set_engine_version(value(&spec.engine_version))
@@ -104,17 +112,23 @@ async fn create_own(aws: &Aws, desired: &Desired<DbInstance>, mut tags: Tags) ->
         .set_tags(sdk_tags(&tags))
         .send()
         .await?;
-    Ok(())
+    Ok((made.db_instance, tags))
 }
 
 /// What this call does not take, engine and users, is the source's; backups, windows and the like follow as an update.
-async fn create_replica(aws: &Aws, desired: &Desired<DbInstance>, source: &str, tags: &Tags) -> Result<()> {
+async fn create_replica(
+    aws: &Aws,
+    desired: &Desired<DbInstance>,
+    source: &str,
+    tags: &Tags,
+) -> Result<Option<sdk::DbInstance>> {
     let spec = desired.spec.clone();
     let replica_mode = spec.replication.as_ref().and_then(|r| r.replica_mode.as_ref());
     // AWS wants the name of a source of the same region, and the ARN of one elsewhere.
     let here = aws.rds.config().region().is_some_and(|region| source.split(':').nth(3) == Some(region.as_ref()));
     let source = if here { source.rsplit(':').next().unwrap_or(source) } else { source };
-    aws.rds
+    let made = aws
+        .rds
         .create_db_instance_read_replica()
         .db_instance_identifier(&desired.name)
         .source_db_instance_identifier(source)
@@ -151,7 +165,7 @@ async fn create_replica(aws: &Aws, desired: &Desired<DbInstance>, source: &str, 
         .set_tags(sdk_tags(tags))
         .send()
         .await?;
-    Ok(())
+    Ok(made.db_instance)
 }
 
 /// Promotes it, or changes what differs; and remembers what was asked for.

@@ -75,7 +75,8 @@ impl Kind for DbParameterGroup {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let DbParameterGroup { db_parameter_group_family, description, parameters: _ } = &desired.spec;
-        aws.rds
+        let made = aws
+            .rds
             .create_db_parameter_group()
             .db_parameter_group_name(&desired.name)
             .db_parameter_group_family(db_parameter_group_family)
@@ -83,7 +84,8 @@ impl Kind for DbParameterGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = made.db_parameter_group.and_then(|group| live(&group).ok());
+        Ok(desired.told(&desired.name, told))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -96,7 +98,10 @@ impl Kind for DbParameterGroup {
         let gone: Vec<&String> = there.keys().filter(|name| !wanted.contains_key(*name)).collect();
         let new: Vec<(&String, &String)> = wanted.iter().filter(|(name, v)| there.get(*name) != Some(v)).collect();
         // Which of them are dynamic only the whole list says, some 400 parameters: it is read when something changes.
-        let all = all_parameters(aws, &live.id).await?;
+        // No database has a group yet that was made just now: there all may wait for the reboot, SQL Server's apart
+        // (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBParameterGroup.html).
+        let is_new = live.spec.parameters.is_none() && !live.spec.db_parameter_group_family.starts_with("sqlserver");
+        let all = if is_new { BTreeMap::new() } else { all_parameters(aws, &live.id).await? };
         for names in gone.chunks(AT_ONCE) {
             let reset = names.iter().map(|name| parameter(name, None, &all)).collect();
             let call = aws.rds.reset_db_parameter_group().db_parameter_group_name(&live.id).reset_all_parameters(false);

@@ -158,7 +158,8 @@ impl Kind for DbProxy {
             db_instances: _,
             connection_pool_config: _,
         } = &desired.spec;
-        aws.rds
+        let made = aws
+            .rds
             .create_db_proxy()
             .db_proxy_name(&desired.name)
             .engine_family(engine_family.as_str().into())
@@ -173,7 +174,8 @@ impl Kind for DbProxy {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = made.db_proxy.and_then(|proxy| live(&proxy).ok()).filter(|live| live.phase == Phase::Pending);
+        Ok(desired.told(&desired.name, told))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

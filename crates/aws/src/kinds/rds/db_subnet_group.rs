@@ -64,7 +64,8 @@ impl Kind for DbSubnetGroup {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
-        aws.rds
+        let made = aws
+            .rds
             .create_db_subnet_group()
             .db_subnet_group_name(&desired.name)
             .db_subnet_group_description(description(db_subnet_group_description))
@@ -72,7 +73,8 @@ impl Kind for DbSubnetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = made.db_subnet_group.and_then(|group| live(&group).ok());
+        Ok(desired.told(&desired.name, told))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

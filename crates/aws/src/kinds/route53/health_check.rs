@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::cloudwatch::alarm::Alarm;
 use crate::mark;
+use crate::tagging::Tags;
 
 /// A health check, named by its `Name` tag. Its metrics are in us-east-1. It takes ten tags, Holdfast's own six and
 /// its `Name` among them. Its owner has to fit a caller reference of 64 characters: stack, environment and name
@@ -171,7 +172,12 @@ impl Kind for HealthCheck {
             .send()
             .await?;
         let check = made.health_check.ok_or_else(|| Error::incomplete("route53.CreateHealthCheck", "healthCheck"))?;
-        Ok(Made::unseen(check.id))
+        // Tags follow; until then the caller reference names the owner.
+        let tags = owned::<Self>(Tags::new(), &check.caller_reference);
+        Ok(match live(partition(aws), &check) {
+            Ok(live) => live.tags(tags).keep(check).into(),
+            Err(_) => Made::unseen(check.id),
+        })
     }
 
     /// What is not in the call stays as it is; four fields can be emptied.

@@ -16,6 +16,7 @@ use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::ec2::vpc::Vpc;
 use crate::mark;
+use crate::tagging::Tags;
 use crate::together::try_join_all;
 
 /// A hosted zone. Its `name` is the domain, in lower case and without the dot at the end: state it, as in
@@ -113,7 +114,10 @@ impl Kind for HostedZone {
             .send()
             .await?;
         let zone = made.hosted_zone.ok_or_else(|| Error::incomplete("route53.CreateHostedZone", "hostedZone"))?;
-        Ok(Made::unseen(bare(&zone.id)))
+        let vpcs: Vec<sdk::Vpc> = made.vpc.into_iter().collect();
+        // Tags follow; until then the caller reference names the owner.
+        let tags = owned::<Self>(Tags::new(), &zone.caller_reference);
+        Ok(live(partition(aws), &zone, made.delegation_set.as_ref(), &vpcs).tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

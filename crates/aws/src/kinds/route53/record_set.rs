@@ -151,8 +151,9 @@ impl Kind for RecordSet {
         let identity = Identity::of(&record);
         // A text record may be left of one that somebody deleted; the record itself must not be there.
         let mark = mark_record(&identity, &desired.tags)?;
-        change(aws, zone, vec![one(ChangeAction::Create, record)?, one(ChangeAction::Upsert, mark)?]).await?;
-        Ok(Made::unseen(id(zone, &identity)))
+        let changes = vec![one(ChangeAction::Create, record.clone())?, one(ChangeAction::Upsert, mark.clone())?];
+        change(aws, zone, changes).await?;
+        Ok(live(zone, &record, Some((read_mark(&mark).unwrap_or_default(), &mark))).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -207,18 +208,22 @@ fn in_zone(scope: &Scope, zone: &str, records: &[ResourceRecordSet]) -> Vec<Live
         records.iter().filter_map(|record| Some((plain(&record.name), (read_mark(record)?, record)))).collect();
     let one = |record: &ResourceRecordSet| {
         let identity = Identity::of(record);
-        let (tags, mark) = marks.get(&identity.mark_name()).map(|(tags, mark)| (tags.clone(), *mark)).unzip();
-        let tags = tags.unwrap_or_default();
-        let (id, name) = (id(zone, &identity), identity.text());
-        let asked_for = scope.ids.contains(&id) || scope.names.contains(&name) || !scope.lookups.is_empty();
-        if read_mark(record).is_some() || !(asked_for || scope.is_owned(&tags)) {
-            return None;
-        }
-        let status = RecordSetStatus { fqdn: identity.name };
-        let pair = Pair { record: record.clone(), mark: mark.cloned() };
-        Some(Live::new(id, name, spec(zone, record), status).tags(tags).keep(pair))
+        let live = live(zone, record, marks.get(&identity.mark_name()).cloned());
+        let asked_for = scope.ids.contains(&live.id) || scope.names.contains(&live.name) || !scope.lookups.is_empty();
+        let is_wanted = read_mark(record).is_none() && (asked_for || scope.is_owned(&live.tags));
+        is_wanted.then_some(live)
     };
     records.iter().filter_map(one).collect()
+}
+
+/// A record set, and what the text record beside it says of its owner.
+fn live(zone: &str, record: &ResourceRecordSet, mark: Option<(Tags, &ResourceRecordSet)>) -> Live<RecordSet> {
+    let identity = Identity::of(record);
+    let (tags, mark) = mark.unzip();
+    let pair = Pair { record: record.clone(), mark: mark.cloned() };
+    let (id, name) = (id(zone, &identity), identity.text());
+    let live = Live::new(id, name, spec(zone, record), RecordSetStatus { fqdn: identity.name });
+    live.tags(tags.unwrap_or_default()).keep(pair)
 }
 
 #[cfg(test)]

@@ -130,7 +130,8 @@ impl Kind for Schedule {
             kms_key,
             action_after_completion,
         } = &desired.spec;
-        aws.scheduler
+        let create = aws
+            .scheduler
             .create_schedule()
             .client_token(&desired.token)
             .name(&desired.name)
@@ -144,10 +145,24 @@ impl Kind for Schedule {
             .set_start_date(date("startDate", start_date.as_ref())?)
             .set_end_date(date("endDate", end_date.as_ref())?)
             .set_kms_key_arn(kms_key.clone().map(String::from))
-            .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()))
-            .send()
-            .await?;
-        Ok(Made::unseen(id(group_name, &desired.name)))
+            .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()));
+        let sent = create.as_input().clone();
+        let made = create.send().await?;
+        // GetSchedule tells what was sent.
+        let told = GetScheduleOutput::builder()
+            .arn(made.schedule_arn)
+            .set_schedule_expression(sent.get_schedule_expression().clone())
+            .set_schedule_expression_timezone(sent.get_schedule_expression_timezone().clone())
+            .set_flexible_time_window(sent.get_flexible_time_window().clone())
+            .set_state(sent.get_state().clone())
+            .set_target(sent.get_target().clone())
+            .set_description(sent.get_description().clone())
+            .set_start_date(*sent.get_start_date())
+            .set_end_date(*sent.get_end_date())
+            .set_kms_key_arn(sent.get_kms_key_arn().clone())
+            .set_action_after_completion(sent.get_action_after_completion().clone());
+        let told = live(told.build(), group_name, &desired.name);
+        Ok(told.map_or_else(|_| Made::unseen(id(group_name, &desired.name)), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

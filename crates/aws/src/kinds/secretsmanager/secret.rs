@@ -129,16 +129,17 @@ impl Kind for Secret {
             policy: _,
             recovery_window_in_days,
         } = &desired.spec;
-        let there = aws.secrets.describe_secret().secret_id(&desired.name).send().await.or_absent()?;
-        if let Some(deleted) = there.as_ref().filter(|secret| secret.deleted_date().is_some()) {
-            return restore(aws, deleted, desired).await.map(Made::unseen);
-        }
-        let made = content::first(aws, fields.as_ref(), generate.as_ref(), value_from.as_ref())?;
+        let made = match content::first(aws, fields.as_ref(), generate.as_ref(), value_from.as_ref()) {
+            Ok(made) => made,
+            // One that is restored has its value.
+            Err(error) => return restore(aws, desired, error).await.map(Made::unseen),
+        };
         let mut tags = desired.tags.clone();
         tags.extend(recovery_window_in_days.map(|days| (WINDOW.to_owned(), days.to_string())));
         let token = made.as_ref().map_or_else(|| version_id(OPERATION), |made| Ok(made.version.clone()))?;
         tags.extend(made.iter().flat_map(|made| made.tags.clone()));
         let replicas = replica_regions.as_ref().filter(|regions| !regions.is_empty());
+        let first = made.as_ref().map(|_| token.clone());
         let made = aws
             .secrets
             .create_secret()
@@ -151,8 +152,26 @@ impl Kind for Secret {
             .set_force_overwrite_replica_secret(force_overwrite_replica_secret.filter(|_| replicas.is_some()))
             .set_tags(Some(sdk_tags(&tags)))
             .send()
-            .await?;
-        made.arn.ok_or_else(|| Error::incomplete(OPERATION, "ARN")).map(Made::unseen)
+            .await;
+        let made = match made {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_invalid_request_exception()) => {
+                return restore(aws, desired, error.into()).await.map(Made::unseen);
+            }
+            answer => answer?,
+        };
+        let arn = made.arn.ok_or_else(|| Error::incomplete(OPERATION, "ARN"))?;
+        // The version that the value makes is called by the token
+        // (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html).
+        let secret = DescribeSecretOutput::builder()
+            .arn(&arn)
+            .name(&desired.name)
+            .set_description(description.clone())
+            .set_kms_key_id(kms_key.as_ref().map(|key| key.as_str().to_owned()))
+            .set_version_ids_to_stages(first.map(|version| [(version, vec!["AWSCURRENT".to_owned()])].into()))
+            .set_replication_status(made.replication_status)
+            .set_tags(Some(sdk_tags(&tags)))
+            .build();
+        Ok(live(&secret, None).map_or_else(|| Made::unseen(arn), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -256,8 +275,10 @@ async fn detail(aws: &Aws, scope: &Scope, id: String) -> Result<Option<Live<Secr
     Ok(live(&secret, policy.as_ref().and_then(|answer| answer.resource_policy())))
 }
 
-/// Restores a secret that waits for its deletion, if it is the one that is wanted.
-async fn restore(aws: &Aws, deleted: &DescribeSecretOutput, desired: &Desired<Secret>) -> Result<String> {
+/// Restores a secret that waits for its deletion, if it is the one that is wanted. `refused`: why it cannot be made.
+async fn restore(aws: &Aws, desired: &Desired<Secret>, refused: Error) -> Result<String> {
+    let there = aws.secrets.describe_secret().secret_id(&desired.name).send().await.or_absent()?;
+    let Some(deleted) = there.filter(|secret| secret.deleted_date().is_some()) else { return Err(refused) };
     let tags = tags_of(deleted.tags());
     let owner = [tag::STACK, tag::ENV, tag::ADDRESS];
     if owner.iter().any(|key| tags.get(*key) != desired.tags.get(*key)) {

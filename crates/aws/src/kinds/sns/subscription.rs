@@ -82,17 +82,23 @@ impl Kind for Subscription {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Subscription { topic, protocol, endpoint, .. } = &desired.spec;
+        let sent = stated(attributes(&desired.spec));
         let made = aws
             .sns
             .subscribe()
             .topic_arn(topic.as_str())
             .protocol(protocol)
             .endpoint(endpoint)
-            .set_attributes(stated(attributes(&desired.spec)))
+            .set_attributes(sent.clone())
             .send()
             .await?;
         let arn = made.subscription_arn.unwrap_or_default();
-        Ok(Made::unseen(if is_confirmed(&arn) { arn } else { pending_id(topic.as_str(), protocol, endpoint) }))
+        let one = sdk::Subscription::builder().topic_arn(topic.as_str()).protocol(protocol).endpoint(endpoint).build();
+        let told = match is_confirmed(&arn) {
+            true => live(&one, &arn, &Told(sent.unwrap_or_default())),
+            false => pending(&one),
+        };
+        Ok(told.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

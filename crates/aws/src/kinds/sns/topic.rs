@@ -87,15 +87,18 @@ impl Kind for Topic {
 
     /// AWS answers a second create with the same attributes and tags with the first topic, and refuses others.
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let sent = stated(attributes(&desired.spec, ""));
         let made = aws
             .sns
             .create_topic()
             .name(&desired.name)
-            .set_attributes(stated(attributes(&desired.spec, "")))
+            .set_attributes(sent.clone())
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        made.topic_arn.ok_or_else(|| Error::incomplete("sns.CreateTopic", "topicArn")).map(Made::unseen)
+        let arn = made.topic_arn.ok_or_else(|| Error::incomplete("sns.CreateTopic", "topicArn"))?;
+        let told = live(&Told(sent.unwrap_or_default()), arn, desired.name.clone());
+        Ok(told.tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -133,7 +133,14 @@ impl Kind for Queue {
         }
         let create = aws.sqs.create_queue().queue_name(&desired.name).set_attributes(Some(stated));
         let made = create.set_tags(Some(desired.tags.clone().into_iter().collect())).send().await?;
-        made.queue_url.ok_or_else(|| Error::incomplete("sqs.CreateQueue", "QueueUrl")).map(Made::unseen)
+        let url = made.queue_url.ok_or_else(|| Error::incomplete("sqs.CreateQueue", "QueueUrl"))?;
+        let spec = Queue {
+            fifo_queue: desired.spec.fifo_queue.or(Some(Always(false))),
+            redrive_allow_policy: None,
+            ..desired.spec.clone()
+        };
+        let told = aws.arn("sqs", &desired.name).map(|arn| QueueStatus { arn, url: url.clone() });
+        Ok(desired.told(&url, told.map(|status| Live { spec, ..desired.made(&url, status) })))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ssm::operation::put_parameter::PutParameterOutput;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterType, ResourceTypeForTagging, Tag};
 use futures::future::try_join;
 use holdfast_core::Spec;
@@ -99,14 +100,16 @@ impl Kind for Parameter {
         let mut tags = desired.tags.clone();
         tags.extend(content::tags(remembered, 1));
         // Tags are taken for what is new only, and only without Overwrite.
-        put(aws, &desired.name, &desired.spec)
+        let made = put(aws, &desired.name, &desired.spec)
             .set_description(desired.spec.description.clone())
             .set_allowed_pattern(desired.spec.allowed_pattern.clone())
             .value(text.expose())
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        Ok(Made::unseen(desired.name.clone()))
+        let told = aws.arn("ssm", &format!("parameter/{}", desired.name.trim_start_matches('/')));
+        let told = told.map(|arn| made_of(desired, arn, &made, tags));
+        Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
     }
 
     /// One call that replaces the whole, with the value in it: an encrypted one that stays is read for that.
@@ -173,6 +176,22 @@ fn put(
         .set_key_id((r#type == SECURE).then(|| key.to_owned()))
         .set_tier(tier.as_ref().map(|tier| tier.0.as_str().into()))
         .set_data_type(data_type.as_ref().map(|data_type| data_type.0.clone()))
+}
+
+/// A parameter as it was made, with its first version.
+fn made_of(desired: &Desired<Parameter>, arn: String, made: &PutParameterOutput, tags: Tags) -> Live<Parameter> {
+    let secure = desired.spec.r#type == SECURE;
+    let origin = if secure { content::live(&tags, made.version) } else { Default::default() };
+    let spec = Parameter {
+        generate: secure.then(|| Once(Generate::default())),
+        value_from: origin.value_from,
+        secret: origin.secret,
+        secret_field: origin.field,
+        kms_key: desired.spec.kms_key.clone().filter(|key| secure && !key.as_str().ends_with(OWN_KEY)),
+        tier: made.tier.as_ref().map(|tier| Always(tier.as_str().to_owned())).or_else(|| desired.spec.tier.clone()),
+        ..desired.spec.clone()
+    };
+    Live { spec, ..desired.made(&desired.name, ParameterStatus { arn, version: made.version }) }.tags(tags)
 }
 
 /// Its tags. Of an encrypted one they say which value it has: a hint that lags behind would make that differ.

@@ -82,8 +82,10 @@ impl Kind for IpSet {
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        let arn = made.summary.and_then(|summary| summary.arn);
-        arn.ok_or_else(|| Error::incomplete("wafv2.CreateIPSet", "arn")).map(Made::unseen)
+        let missing = || Error::incomplete("wafv2.CreateIPSet", "arn");
+        let summary = made.summary.ok_or_else(missing)?;
+        let arn = summary.arn.ok_or_else(missing)?;
+        Ok(desired.made(arn.clone(), IpSetStatus { arn }).keep(Lock(summary.lock_token)).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

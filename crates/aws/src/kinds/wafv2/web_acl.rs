@@ -163,15 +163,22 @@ impl Kind for WebAcl {
         let mut body = json!({ "Name": desired.name, "Scope": desired.spec.scope, "Tags": tags });
         web_acl_wire::put(&mut body, &desired.spec);
         let made = call!(aws.wafv2.create_web_acl(), body)?;
-        let arn = made["Summary"]["ARN"].as_str().map(str::to_owned);
-        arn.ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn")).map(Made::unseen)
+        let arn = made["Summary"]["ARN"].as_str().ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn"))?;
+        // What it takes of the capacity that answer does not tell. It has neither associations nor logging yet.
+        let Ok(answer) = call!(aws.wafv2.get_web_acl(), Identity::of(arn)?.json()) else {
+            return Ok(Made::unseen(arn));
+        };
+        let acl = &answer["WebACL"];
+        let Ok(spec) = web_acl_wire::live(acl, Identity::of(arn)?.scope) else { return Ok(Made::unseen(arn)) };
+        let spec = WebAcl { associations: Some(BTreeSet::new()), ..spec };
+        Ok(Live { spec, ..desired.made(arn, status(arn, acl)) }.into())
     }
 
     /// What the create does not take follows it: associations and logging.
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        let raw = live.raw::<Raw>()?;
         let own = |field: &String| !matches!(field.as_str(), "associations" | "loggingConfiguration" | "tags");
         if desired.changed.iter().any(own) {
+            let raw = live.raw::<Raw>()?;
             let mut body = web_acl_wire::updatable(&raw.acl);
             merge(&mut body, Identity::of(&live.id)?.json());
             merge(&mut body, json!({ "LockToken": raw.lock }));
@@ -192,7 +199,9 @@ impl Kind for WebAcl {
         if desired.changed("loggingConfiguration") {
             match logging_configuration {
                 Some(logging) => {
-                    let body = web_acl_wire::put_logging(logging, &raw.logging, &live.id);
+                    // One that was made just now has none.
+                    let there = live.raw::<Raw>().map_or(&Json::Null, |raw| &raw.logging);
+                    let body = web_acl_wire::put_logging(logging, there, &live.id);
                     call!(aws.wafv2.put_logging_configuration(), json!({ "LoggingConfiguration": body }))?;
                 }
                 None => {
@@ -248,8 +257,11 @@ async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<WebAc
         spec.logging_configuration = web_acl_wire::live_logging(&logging)?;
         spec.associations = Some(protects);
     }
-    let status = WebAclStatus { arn: arn.to_owned(), capacity: acl["Capacity"].as_i64().unwrap_or_default() };
-    Ok(Some(Live::new(arn, identity.name, spec, status).tags(tags).keep(Raw { acl, lock, logging })))
+    Ok(Some(Live::new(arn, identity.name, spec, status(arn, &acl)).tags(tags).keep(Raw { acl, lock, logging })))
+}
+
+fn status(arn: &str, acl: &Json) -> WebAclStatus {
+    WebAclStatus { arn: arn.to_owned(), capacity: acl["Capacity"].as_i64().unwrap_or_default() }
 }
 
 /// The load balancers that a web ACL protects. WAF lists only those of a region
