@@ -22,6 +22,9 @@ pub struct Table {
     pub variables: BTreeMap<String, String>,
     /// The resources of the example; the one named `example` is broken.
     pub resources: Map<String, Value>,
+    /// What happens once it is made, and before anything is changed: an endpoint confirms.
+    #[serde(default)]
+    pub made: Vec<Calls>,
     /// For each mutable field, the calls that somebody makes.
     #[serde(default)]
     pub outside: BTreeMap<String, Vec<Calls>>,

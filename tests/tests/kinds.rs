@@ -156,8 +156,15 @@ impl Play {
 const LANES: [(&str, fn(Play)); 2] = [("drift", Play::drift), ("edits", Play::edits)];
 
 fn check(name: &str, lane: fn(Play)) {
-    let play = Play::set_up(name).unwrap_or_else(|error| panic!("{error:#}"));
-    converge(&play.bench, &play.document(play.table.resources.clone()), "nothing");
+    let mut play = Play::set_up(name).unwrap_or_else(|error| panic!("{error:#}"));
+    let path = play.document(play.table.resources.clone());
+    converge(&play.bench, &path, "nothing");
+    if !play.table.made.is_empty() {
+        play.known.live = live(&play.bench, &path);
+        let made = play.known.call(&play.bench.stage.outside, &play.table.made);
+        made.unwrap_or_else(|error| panic!("{error:#}"));
+        converge(&play.bench, &path, "what happens once it is made");
+    }
     play.bench.stage.proxy.clear();
     lane(play);
 }
