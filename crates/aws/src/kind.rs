@@ -204,11 +204,16 @@ pub(crate) struct Desired<K> {
 impl<K: Kind> Desired<K> {
     /// What is there after a create that took all of it, tags included.
     pub(crate) fn made(&self, id: impl Into<String>, status: K::Status) -> Live<K> {
+        Live::new(id, &self.name, self.spec.clone(), status).tags(self.all_tags())
+    }
+
+    /// All tags of what is made, with the one that names it where one does.
+    pub(crate) fn all_tags(&self) -> BTreeMap<String, String> {
         let mut tags = self.tags.clone();
-        if K::NAMING.tag && matches!(K::CLAIM, Claim::AtCreate) {
+        if K::NAMING.tag {
             tags.entry("Name".into()).or_insert_with(|| self.name.clone());
         }
-        Live::new(id, &self.name, self.spec.clone(), status).tags(tags)
+        tags
     }
 
     /// What is there as the answer to a create tells it, with the tags that were sent; none when it tells too little.

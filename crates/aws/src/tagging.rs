@@ -26,7 +26,7 @@ pub(crate) async fn tags<F>(aws: &Aws, scope: &Scope, arn: &str, ask: impl FnOnc
 where
     F: Future<Output = Result<Option<Tags>>>,
 {
-    if let Some(tags) = scope.known.get(arn) {
+    if let Some(tags) = scope.known.tags.get(arn) {
         return Ok(Some(tags.clone()));
     }
     if scope.hints
@@ -43,12 +43,12 @@ pub(crate) async fn split(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<(
         true => index(aws, scope).await?,
         false => Arc::default(),
     };
-    let tags = |arn: &String| scope.known.get(arn).or_else(|| hinted.get(arn));
+    let tags = |arn: &String| scope.known.tags.get(arn).or_else(|| hinted.get(arn));
     let known = arns.iter().filter_map(|arn| Some((arn.clone(), tags(arn)?.clone()))).collect();
     Ok((known, arns.iter().filter(|arn| tags(arn).is_none()).cloned().collect()))
 }
 
-/// What is ours of a kind, found through the hint and looked at one by one: nothing has to be listed then. None when
+/// What is ours of a kind, found as [`owned`] knows it and looked at one by one: nothing has to be listed then. None when
 /// something that the document names is not among it, or not there any more, or when more is asked for than what is
 /// ours; then a list has to say what is there.
 ///
@@ -74,16 +74,20 @@ where
     Ok((!lacks(scope, &names)).then_some(found))
 }
 
-/// What the hint knows as ours, by ARN; none when more is asked for than what is ours.
+/// What the hint knows as ours, by ARN, or what the pass made itself; none when more is asked for than what is ours.
 pub(crate) async fn owned(aws: &Aws, scope: &Scope, is: impl Fn(&str, &str) -> bool) -> Result<Option<Index>> {
-    if !scope.hints || scope.owners.len() > 1 || !scope.lookups.is_empty() || !scope.ids.is_empty() {
+    if scope.owners.len() > 1 || !scope.lookups.is_empty() || !scope.ids.is_empty() {
         return Ok(None);
     }
+    let index = match (scope.hints, scope.known.all) {
+        (true, _) => index(aws, scope).await?,
+        (false, true) => Arc::new(scope.known.tags.clone()),
+        (false, false) => return Ok(None),
+    };
     let is = |arn: &str| {
         let mut parts = arn.splitn(6, ':').skip(2);
         parts.next().zip(parts.nth(2)).is_some_and(|(service, resource)| is(service, resource))
     };
-    let index = index(aws, scope).await?;
     let known = index.iter().filter(|(arn, tags)| is(arn) && scope.is_owned(tags));
     Ok(Some(known.map(|(arn, tags)| (arn.clone(), tags.clone())).collect()))
 }

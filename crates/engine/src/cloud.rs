@@ -58,12 +58,21 @@ pub struct Scope {
     /// The top-level fields that the document states of each resource, by its address: what nobody states need not be
     /// asked for where it costs a call of its own. None when all of them may matter: see [`Scope::asks_for`].
     pub fields: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// Tags that need not be read, by id and by ARN: this pass gave them to what it made.
-    pub known: BTreeMap<String, BTreeMap<String, String>>,
+    /// What this pass made there.
+    pub known: Known,
     /// True when tags may be read from an index that lags behind: the first look of a pass.
     pub hints: bool,
     /// The sweep that this is part of: calls whose answers several kinds need are made once in a sweep.
     pub sweep: u64,
+}
+
+/// What is known of a place before a look at it: what the pass made there itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// The tags that it was given, by id and by ARN: they need not be read.
+    pub tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// True when nothing else of ours was there: then nothing has to be listed.
+    pub all: bool,
 }
 
 impl Scope {

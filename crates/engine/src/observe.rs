@@ -11,7 +11,7 @@ use holdfast_core::schema::{Registry, Schema, Type};
 use holdfast_core::value::Value;
 use tokio::time::Instant;
 
-use crate::cloud::{Cloud, Failure, Scope};
+use crate::cloud::{Cloud, Failure, Known, Scope};
 
 /// How many places are looked at at once: all of most documents. The budget keeps each service's calls apart.
 pub(crate) const AT_ONCE: usize = 32;
@@ -59,13 +59,13 @@ pub(crate) struct Seen {
     pub(crate) found: Result<Vec<Observed>, Failure>,
 }
 
-/// Looks at one place. `known`: tags that are known there, by id and ARN.
+/// Looks at one place.
 pub(crate) async fn look_at(
     cloud: &dyn Cloud,
     document: &Document,
     account: &str,
     place: Place,
-    known: BTreeMap<String, BTreeMap<String, String>>,
+    known: Known,
     sweep: Sweep,
 ) -> Seen {
     let at = Instant::now();
@@ -82,7 +82,7 @@ pub(crate) async fn look(
     places: &BTreeSet<Place>,
     sweep: Sweep,
 ) -> Vec<Seen> {
-    let looks = places.iter().map(|place| look_at(cloud, document, account, place.clone(), BTreeMap::new(), sweep));
+    let looks = places.iter().map(|place| look_at(cloud, document, account, place.clone(), Known::default(), sweep));
     stream::iter(looks).buffer_unordered(AT_ONCE).collect().await
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::{Looks, Run, Turn, place_of};
-use crate::cloud::{Class, Failure};
+use crate::cloud::{Class, Failure, Known};
 use crate::observe::{Seen, ids, look_at};
 use crate::timing::Timing;
 
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         self.agenda.look_begins(places);
         let (engine, document, sweep) = (self.engine, self.document, self.engine.next_sweep());
         for place in places.iter().cloned() {
-            let (account, at_once, known) = (self.account.clone(), at_once.clone(), self.known_tags(&place));
+            let (account, at_once, known) = (self.account.clone(), at_once.clone(), self.known(&place));
             looks.push(Box::pin(async move {
                 let _turn = at_once.acquire().await;
                 look_at(&*engine.cloud, document, &account, place, known, sweep).await
@@ -80,12 +80,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The tags of what this pass made at a place, by id and by ARN.
-    fn known_tags(&self, place: &Place) -> BTreeMap<String, BTreeMap<String, String>> {
-        let found = self.observation.found.get(place).into_iter().flatten();
-        let told = found.filter(|o| self.told.contains_key(&(place.clone(), o.id.clone())));
+    /// What this pass made at a place.
+    fn known(&self, place: &Place) -> Known {
+        let found = self.observation.found.get(place).map(Vec::as_slice).unwrap_or_default();
+        let is_told = |o: &&Observed| self.told.contains_key(&(place.clone(), o.id.clone()));
         let names = |o: &Observed| [Some(o.id.clone()), o.status.get("arn").and_then(Value::text).map(str::to_owned)];
-        told.flat_map(|o| names(o).into_iter().flatten().map(|name| (name, o.tags.clone()))).collect()
+        let tags = |o| names(o).into_iter().flatten().map(|name| (name, o.tags.clone()));
+        Known { tags: found.iter().filter(is_told).flat_map(tags).collect(), all: found.iter().all(|o| is_told(&o)) }
     }
 
     /// Takes in what was seen at a place. What was told since the look began is younger, and stands.
