@@ -26,6 +26,16 @@ def test_get_resources(aws, vpc, elb):
     assert len(few) == 2
 
 
+def test_types_are_those_of_arns(aws, vpc):
+    """GetResources: "The string for each service name and resource type is the same as that embedded in a resource's ARN"."""
+    aws("elasticache").create_cache_subnet_group(CacheSubnetGroupName="g", CacheSubnetGroupDescription="d", SubnetIds=vpc.subnets, Tags=tags(**STACK))
+
+    def count(*types):
+        return len(aws("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "holdfast:stack"}], ResourceTypeFilters=types)["ResourceTagMappingList"])
+
+    assert [count("elasticache:subnetgroup"), count("elasticache"), count("elasticache:cluster"), count("s3")] == [1, 1, 0, 0]
+
+
 def test_a_page_is_counted_in_resources(aws):
     """GetResources: ResourcesPerPage is the limit, however many tags the resources have."""
     many = {f"holdfast:{i}": "x" for i in range(20)}

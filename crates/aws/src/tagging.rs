@@ -21,7 +21,53 @@ pub(crate) type Tags = BTreeMap<String, String>;
 /// What the index knows, by ARN.
 type Index = BTreeMap<String, Tags>;
 
-/// The tags of an ARN: those that this pass gave it, or from the hint where it has them, else as the service itself answers `ask`.
+/// The services and types, as ARNs have them, whose tags kinds take from the index. Left out is what tells its tags
+/// itself, as all of EC2 does, and what has copies of ours: tasks and snapshots, of which there may be hundreds.
+const TYPES: &[&str] = &[
+    "acm",
+    "application-autoscaling",
+    "backup",
+    "budgets",
+    "cloudfront",
+    "cloudtrail",
+    "cloudwatch",
+    "ecr",
+    "ecs:cluster",
+    "ecs:service",
+    "ecs:task-definition",
+    "elasticache:parametergroup",
+    "elasticache:replicationgroup",
+    "elasticache:subnetgroup",
+    "elasticloadbalancing",
+    "es",
+    "events",
+    "iam",
+    "kms",
+    "logs",
+    "rds:db",
+    "rds:db-proxy",
+    "rds:pg",
+    "rds:subgrp",
+    "route53",
+    "s3",
+    "scheduler",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "wafv2",
+];
+
+/// True when the index is asked for what this ARN is of.
+fn is_asked_for(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':').skip(2);
+    let (service, resource) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
+    let kind = resource.split(['/', ':']).next().unwrap_or_default();
+    TYPES.iter().any(|of| *of == service || of.strip_prefix(service) == Some(&format!(":{kind}")))
+}
+
+/// The tags of an ARN: those that this pass gave it, or from the hint where it has them, else as the service itself
+/// answers `ask`.
 pub(crate) async fn tags<F>(aws: &Aws, scope: &Scope, arn: &str, ask: impl FnOnce() -> F) -> Result<Option<Tags>>
 where
     F: Future<Output = Result<Option<Tags>>>,
@@ -29,6 +75,7 @@ where
     if let Some(tags) = scope.known.tags.get(arn) {
         return Ok(Some(tags.clone()));
     }
+    debug_assert!(is_asked_for(arn), "the index is not asked for {arn}");
     if scope.hints
         && let Some(tags) = index(aws, scope).await?.get(arn)
     {
@@ -39,6 +86,7 @@ where
 
 /// What is known of these ARNs without asking, and the ARNs of which nothing is.
 pub(crate) async fn split(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<(BTreeMap<String, Tags>, Vec<String>)> {
+    debug_assert!(arns.iter().all(|arn| is_asked_for(arn)), "the index is not asked for all of {arns:?}");
     let hinted = match scope.hints && !arns.is_empty() {
         true => index(aws, scope).await?,
         false => Arc::default(),
@@ -125,16 +173,19 @@ pub(crate) async fn index(aws: &Aws, scope: &Scope) -> Result<Arc<Index>> {
 async fn ask(aws: &Aws, scope: &Scope) -> Result<Index> {
     let values = |of: fn(&(String, String)) -> String| scope.all_owners.iter().map(of).collect::<Vec<_>>();
     let filter = |key: &str, values| TagFilter::builder().key(key).set_values(Some(values)).build();
-    let pages = aws
-        .tagging
-        .get_resources()
-        .resources_per_page(100)
-        .tag_filters(filter(tag::STACK, values(|(stack, _)| stack.clone())))
-        .tag_filters(filter(tag::ENV, values(|(_, env)| env.clone())))
-        .into_paginator()
-        .items()
-        .send();
-    let found: std::result::Result<Vec<_>, _> = pages.collect().await;
+    let pages = |types: &[&str]| {
+        let all = aws.tagging.get_resources().resources_per_page(100);
+        let ours = all
+            .tag_filters(filter(tag::STACK, values(|(stack, _)| stack.clone())))
+            .tag_filters(filter(tag::ENV, values(|(_, env)| env.clone())))
+            .set_resource_type_filters(Some(types.iter().map(ToString::to_string).collect()));
+        ours.into_paginator().items().send().collect()
+    };
+    let mut found: std::result::Result<Vec<_>, _> = pages(TYPES).await;
+    if found.is_err() {
+        // A partition that does not know one of these services may refuse them all.
+        found = pages(&[]).await;
+    }
     let pair = |t: Tag| (t.key, t.value);
     let row =
         |r: ResourceTagMapping| Some((r.resource_arn?, r.tags.unwrap_or_default().into_iter().map(pair).collect()));
@@ -144,6 +195,16 @@ async fn ask(aws: &Aws, scope: &Scope) -> Result<Index> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_copies_of_our_tags_is_left_out() {
+        assert!(is_asked_for("arn:aws:s3:::shop-prod-assets"));
+        assert!(is_asked_for("arn:aws:rds:eu-west-1:1:db:shop-prod-main"));
+        assert!(is_asked_for("arn:aws:ecs:eu-west-1:1:task-definition/shop-prod-web:7"));
+        assert!(!is_asked_for("arn:aws:ecs:eu-west-1:1:task/shop-prod-main/0123"));
+        assert!(!is_asked_for("arn:aws:rds:eu-west-1:1:snapshot:rds:shop-prod-main-2026-01-01"));
+        assert!(!is_asked_for("arn:aws:ec2:eu-west-1:1:vpc/vpc-1"));
+    }
 
     #[test]
     fn every_generation_has_the_name() {

@@ -1,4 +1,6 @@
 """Resource Groups Tagging API: kinds that moto leaves out of GetResources."""
+import re
+
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.budgets.models import budgets_backends
 from moto.cloudtrail.models import cloudtrail_backends
@@ -95,6 +97,12 @@ def pairs(tags):
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
+def is_of(arn, filters):
+    """GetResources: "The string for each service name and resource type is the same as that embedded in a resource's ARN"."""
+    service, resource = arn.split(":", 5)[2::3]
+    return not filters or service in filters or f"{service}:{re.split('[/:]', resource)[0]}" in filters
+
+
 def of_region(self):
     """What moto leaves out of a region's resources."""
     for events in backend(self, events_backends, self.region_name):
@@ -137,11 +145,13 @@ def of_no_region(self):
 def _get_resources_generator(moto, self, tag_filters=None, resource_type_filters=None, resource_arn_list=None):
     """"The GetResources [...] operations support all resource types", but "IAM users and roles"
     (https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html)."""
-    yield from (one for one in moto(tag_filters, resource_type_filters, resource_arn_list) if is_here(self, one))
+    for one in moto(tag_filters, None, resource_arn_list):
+        if is_here(self, one) and is_of(one.arn, resource_type_filters):
+            yield one
     matches = resource_tagging.make_tag_matcher(tag_filters)
     for one in [*of_region(self), *(of_no_region(self) if self.region_name == GLOBAL[self.partition] else [])]:
         asked = not resource_arn_list or one.arn in resource_arn_list
-        if one.tags and asked and matches(one.tags) and resource_tagging.match_resource_type(one.resource_type, resource_type_filters):
+        if one.tags and asked and matches(one.tags) and is_of(one.arn, resource_type_filters):
             yield one
 
 

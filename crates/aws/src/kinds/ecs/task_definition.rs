@@ -108,6 +108,9 @@ impl Kind for TaskDefinition {
     const CLASS: CreateClass = CreateClass::Lookup;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        if let Some(found) = known(aws, scope).await? {
+            return Ok(found);
+        }
         let asked: &BTreeSet<&str> = &scope.ids.iter().map(|id| last_part(id)).collect();
         let found = each(families(aws, scope).await?, |(family, revisions)| async move {
             let mut newest_first: Vec<&String> = revisions.values().rev().collect();
@@ -207,6 +210,34 @@ impl Kind for TaskDefinition {
     }
 }
 
+/// The newest revision of each family, where it is ours and the hint knows the families: it knows the older ones too, and
+/// nothing has to be listed. It may know a new one late, so that AWS is asked by the family, and it may know deregistered
+/// ones, so that more than stay have to be listed.
+async fn known(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<TaskDefinition>>>> {
+    let is = |service: &str, resource: &str| service == "ecs" && resource.starts_with("task-definition/");
+    let Some(known) = tagging::owned(aws, scope, is).await? else { return Ok(None) };
+    let families = by_family(known.into_keys());
+    let few = |name: &String| families.get(name).is_some_and(|revisions| revisions.len() <= KEEP);
+    if scope.names.is_empty() || !scope.names.iter().all(few) {
+        return Ok(None);
+    }
+    let newest = each(families, |(family, revisions)| async move {
+        let newest = match describe(aws, &family).await {
+            // None of them is active
+            // (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html).
+            Err(error) if error.0.code.as_deref() == Some("ClientException") => None,
+            newest => newest?,
+        };
+        let Some(mut live) = newest.filter(|live| scope.is_owned(&live.tags)) else { return Ok(None) };
+        let before = revisions.range(..live.status.revision).rev().map(|(_, arn)| arn);
+        live.status.revisions = older(aws, scope, before.collect()).await?;
+        Ok(Some(live))
+    });
+    let found = newest.await?;
+    let all = scope.names.iter().all(|name| found.iter().any(|live| live.name == *name));
+    Ok(all.then_some(found))
+}
+
 /// The ACTIVE revisions by family, of the families that a scope may mean. One page where it holds the whole
 /// region; where it does not, a call per family that may be ours.
 async fn families(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<i32, String>>> {
@@ -230,12 +261,16 @@ async fn families(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<
             arns.extend(revisions.collect::<std::result::Result<Vec<_>, _>>().await?);
         }
     }
+    Ok(by_family(arns))
+}
+
+fn by_family(arns: impl IntoIterator<Item = String>) -> BTreeMap<String, BTreeMap<i32, String>> {
     let mut families: BTreeMap<String, BTreeMap<i32, String>> = BTreeMap::new();
     for arn in arns {
         let (family, revision) = family_and_revision(&arn);
         families.entry(family.to_owned()).or_default().insert(revision, arn);
     }
-    Ok(families)
+    families
 }
 
 /// `arn:aws:ecs:eu-west-1:1:task-definition/web:7` is revision 7 of `web`.

@@ -72,8 +72,18 @@ impl Kind for Role {
         // Everything about all roles but two fields, which only the list has. Neither costs a call a role.
         let details = aws.iam.get_account_authorization_details().filter(EntityType::Role).into_paginator().send();
         let details = details.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from);
-        let listed = aws.iam.list_roles().into_paginator().items().send();
-        let listed = listed.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from);
+        let of_the_list =
+            |stated: &BTreeSet<String>| ["description", "maxSessionDuration"].iter().any(|of| stated.contains(*of));
+        let asked_for = scope.fields.as_ref().is_none_or(|fields| fields.values().any(of_the_list));
+        let listed = async {
+            match asked_for {
+                true => {
+                    let roles = aws.iam.list_roles().into_paginator().items().send();
+                    roles.collect::<std::result::Result<Vec<_>, _>>().await.map_err(Error::from)
+                }
+                false => Ok(vec![]),
+            }
+        };
         let (details, listed) = futures::try_join!(details, listed)?;
         let listed: BTreeMap<_, _> = listed.into_iter().map(|role| (role.role_id.clone(), role)).collect();
 
@@ -85,11 +95,11 @@ impl Kind for Role {
             }
             // The two answers are of two moments: a role that only one knows was made or deleted just now.
             let role = match listed.get(detail.role_id().unwrap_or_default()) {
-                Some(role) => Some(role.clone()),
-                None => aws.iam.get_role().role_name(name).send().await.or_absent()?.and_then(|answer| answer.role),
+                None if asked_for => aws.iam.get_role().role_name(name).send().await.or_absent()?.and_then(|a| a.role),
+                role => role.cloned(),
             };
-            if let Some(role) = role {
-                found.push(live(detail, &role)?);
+            if role.is_some() || !asked_for {
+                found.push(live(detail, role.as_ref())?);
             }
         }
         Ok(found)
@@ -236,15 +246,15 @@ fn policy(text: Option<&str>) -> Policy {
     Policy::parse(&urlencoding::decode(text).unwrap_or(text.into()))
 }
 
-fn live(detail: &sdk::RoleDetail, role: &sdk::Role) -> Result<Live<Role>> {
+fn live(detail: &sdk::RoleDetail, role: Option<&sdk::Role>) -> Result<Live<Role>> {
     let missing = |what| Error::incomplete("iam.GetAccountAuthorizationDetails", what);
     let name = detail.role_name().ok_or_else(|| missing("roleName"))?;
     let inline = |p: &sdk::PolicyDetail| Some((p.policy_name.clone()?, policy(p.policy_document())));
     let attached = |p: &sdk::AttachedPolicy| p.policy_arn.clone().map(Arn);
     let spec = Role {
         assume_role_policy_document: policy(detail.assume_role_policy_document()),
-        description: role.description.clone().filter(|text| !text.is_empty()),
-        max_session_duration: role.max_session_duration,
+        description: role.and_then(|role| role.description.clone()).filter(|text| !text.is_empty()),
+        max_session_duration: role.and_then(|role| role.max_session_duration),
         path: detail.path().unwrap_or("/").to_owned(),
         permissions_boundary: detail
             .permissions_boundary()
@@ -255,7 +265,7 @@ fn live(detail: &sdk::RoleDetail, role: &sdk::Role) -> Result<Live<Role>> {
     };
     let status = RoleStatus {
         arn: detail.arn.clone().ok_or_else(|| missing("arn"))?,
-        role_id: role.role_id.clone(),
+        role_id: detail.role_id.clone().ok_or_else(|| missing("roleId"))?,
         instance_profiles: detail.instance_profile_list().iter().map(|p| p.instance_profile_name.clone()).collect(),
     };
     Ok(Live::new(name, name, spec, status).tags(tags_of(detail.tags())))
@@ -270,6 +280,7 @@ mod tests {
         let encoded = "%7B%22Statement%22%3A%5B%7B%22Sid%22%3A%22a+b%22%7D%5D%7D";
         let detail = sdk::RoleDetail::builder()
             .role_name("shop-dev-app")
+            .role_id("AROA1")
             .arn("arn:aws:iam::1:role/shop-dev-app")
             .assume_role_policy_document(encoded)
             .role_policy_list(sdk::PolicyDetail::builder().policy_name("read").policy_document(encoded).build())
@@ -286,7 +297,7 @@ mod tests {
             .max_session_duration(7200)
             .build()
             .unwrap();
-        let live = live(&detail, &role).unwrap();
+        let live = live(&detail, Some(&role)).unwrap();
         assert_eq!(live.spec.assume_role_policy_document, Policy::parse(r#"{"Statement":[{"Sid":"a+b"}]}"#));
         assert_eq!((live.spec.description.as_deref(), live.spec.max_session_duration), (None, Some(7200)));
         assert_eq!(live.spec.policies.len() + live.spec.managed_policies.len(), 2);

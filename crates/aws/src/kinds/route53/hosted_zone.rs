@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ChangeAction, RrType, TagResourceType};
 use holdfast_core::Spec;
+use holdfast_core::observed::tag;
 use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::name::plain;
-use super::{bare, list_records, one, owned, partition, record_wire, retag, tags, zones};
+use super::{bare, list_records, one, owned, partition, record_wire, retag, tags, zone, zones};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::ec2::vpc::Vpc;
 use crate::mark;
-use crate::tagging::Tags;
+use crate::tagging::{self, Tags};
 use crate::together::try_join_all;
 
 /// A hosted zone. Its `name` is the domain, in lower case and without the dot at the end: state it, as in
@@ -74,25 +76,28 @@ impl Kind for HostedZone {
     const DATA: bool = true;
     const GLOBAL: bool = true;
 
-    /// The list has the caller references and so the owners of what was made here; tags take a call for ten
-    /// zones, name servers and VPCs a call for each that is wanted.
+    /// A call for each that the hint knows, where it knows all. Otherwise the list has the caller references and so the
+    /// owners of what was made here; tags take a call for ten zones, name servers and VPCs a call for each that is wanted.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let there = tagging::of_no_region(aws)?;
+        let is = |service: &str, resource: &str| service == "route53" && resource.starts_with("hostedzone/");
+        let look = |arn: String, tags| async move {
+            let detail = zone(aws, scope, arn.rsplit('/').next().unwrap_or_default()).await?;
+            Ok(detail.as_ref().as_ref().and_then(|detail| told(aws, detail, tags)))
+        };
+        if let Some(found) = tagging::known(&there, scope, is, look).await? {
+            return Ok(found);
+        }
         let listed = zones(aws, scope).await?;
         let wanted: Vec<String> = listed.iter().filter(|zone| is_wanted(scope, zone)).map(|z| bare(&z.id)).collect();
         let kind = TagResourceType::Hostedzone;
-        let details =
-            wanted.iter().map(|id| async move { aws.route53.get_hosted_zone().id(id).send().await.or_absent() });
-        let (tags, details) = futures::try_join!(tags(aws, &kind, &wanted), try_join_all(details))?;
-        let mut found = vec![];
-        for (id, detail) in wanted.iter().zip(details) {
-            let Some((detail, zone)) = detail.and_then(|d| d.hosted_zone.clone().map(|zone| (d, zone))) else {
-                continue;
-            };
-            let tags = owned::<Self>(tags.get(id).cloned().unwrap_or_default(), &zone.caller_reference);
-            let servers = detail.delegation_set.as_ref();
-            found.push(live(partition(aws), &zone, servers, detail.vpcs()).tags(tags));
-        }
-        Ok(found)
+        let details = wanted.iter().map(|id| zone(aws, scope, id));
+        let (mut tags, details) = futures::try_join!(tags(aws, &kind, &wanted), try_join_all(details))?;
+        let found = wanted
+            .iter()
+            .zip(details)
+            .filter_map(|(id, detail)| told(aws, Option::as_ref(&detail)?, tags.remove(id).unwrap_or_default()));
+        Ok(found.collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
@@ -160,8 +165,13 @@ impl Kind for HostedZone {
         Ok(())
     }
 
+    /// Its owner goes along, whom only the caller reference names until then: the index finds it by that.
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        retag(aws, TagResourceType::Hostedzone, &live.id, tags).await
+        let Retag { set, remove } = tags;
+        let owner = [tag::STACK, tag::ENV, tag::ADDRESS].into_iter().filter(|key| !remove.contains(*key));
+        let owner = owner.filter_map(|key| Some((key.to_owned(), live.tags.get(key)?.clone())));
+        let set = owner.chain(set.clone()).collect();
+        retag(aws, TagResourceType::Hostedzone, &live.id, &Retag { set, remove: remove.clone() }).await
     }
 }
 
@@ -176,6 +186,13 @@ fn is_wanted(scope: &Scope, zone: &sdk::HostedZone) -> bool {
     let id = bare(&zone.id);
     let by_id = scope.ids.iter().any(|wanted| bare(wanted) == id);
     by_id || by_fields || scope.is_owned(&owner) || scope.is_candidate(&plain(&zone.name))
+}
+
+/// A zone with these tags, as AWS tells of it.
+fn told(aws: &Aws, detail: &GetHostedZoneOutput, tags: Tags) -> Option<Live<HostedZone>> {
+    let zone = detail.hosted_zone()?;
+    let tags = owned::<HostedZone>(tags, &zone.caller_reference);
+    Some(live(partition(aws), zone, detail.delegation_set(), detail.vpcs()).tags(tags))
 }
 
 fn sdk_vpc(vpc: &ZoneVpc) -> sdk::Vpc {
@@ -209,8 +226,6 @@ fn live(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-
-    use holdfast_core::observed::tag;
 
     use super::*;
 

@@ -10,19 +10,49 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError as ChangeError;
+use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ResourceRecordSet, Tag, TagResourceType};
 use holdfast_core::observed::tag;
+use holdfast_core::schema::Spec as _;
 use holdfast_engine::cloud::Scope;
 
+use self::hosted_zone::HostedZone;
+use self::name::plain;
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
-use crate::kind::{Kind, Retag};
+use crate::kind::{Kind, Retag, each};
 use crate::mark;
-use crate::tagging::Tags;
+use crate::tagging::{self, Tags};
 use crate::together::try_join_all;
 
-/// All hosted zones of the account, listed once in a sweep, whatever region is looked at.
+/// A hosted zone with its name servers and VPCs, asked for once in a sweep; none when it is gone.
+pub(crate) async fn zone(aws: &Aws, scope: &Scope, id: &str) -> Result<Arc<Option<GetHostedZoneOutput>>> {
+    let home = aws.at_home()?;
+    let ask = || async { home.route53.get_hosted_zone().id(id).send().await.or_absent() };
+    home.once(scope, &format!("route53.zone.{id}"), ask).await
+}
+
+/// Those of the hosted zones that the hint knows as ours, where all that is looked at is under them.
+async fn known(aws: &Aws, scope: &Scope) -> Result<Option<Vec<sdk::HostedZone>>> {
+    let parents = || scope.parents.iter().filter(|(kind, _)| *kind == HostedZone::KIND).map(|(_, parent)| parent);
+    if !scope.hints || parents().count() == 0 {
+        return Ok(None);
+    }
+    let index = tagging::index(&*tagging::of_no_region(aws)?, scope).await?;
+    let ids = index.keys().filter_map(|arn| Some(arn.split_once(":hostedzone/")?.1));
+    let ours = each(ids, |id| async move {
+        Ok(zone(aws, scope, id).await?.as_ref().as_ref().and_then(|answer| answer.hosted_zone.clone()))
+    });
+    let ours = ours.await?;
+    let is = |zone: &sdk::HostedZone, parent: &str| plain(&zone.name) == parent || bare(&zone.id) == parent;
+    Ok(parents().all(|parent| ours.iter().any(|zone| is(zone, parent))).then_some(ours))
+}
+
+/// The hosted zones of the account, or those of them that matter, listed once in a sweep, whatever region is looked at.
 pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::HostedZone>>> {
+    if let Some(known) = known(aws, scope).await? {
+        return Ok(Arc::new(known));
+    }
     let home = aws.at_home()?;
     let list = || async {
         let pages = home.route53.list_hosted_zones().into_paginator().items().send();

@@ -45,9 +45,18 @@ async fn settings(aws: &Aws, asks_for: &(dyn Fn(&str) -> bool + Sync), name: &st
     // What it remembers of its deletion stands in a tag.
     let settings = Bucket::RECORD.fields.iter().map(|field| field.name).filter(|field| *field != "emptyOnDelete");
     let versioning = asks_for("versioning") || !settings.into_iter().any(asks_for);
-    let (versioning, encryption, block, ownership, policy, lifecycle, cors, logging, notification, replication, lock) =
+    // AWS replicates out of no bucket without versions, and does not let them be suspended before the replication is
+    // removed (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-and-other-bucket-configs.html).
+    let copied = async {
+        let replication = when(asks_for("replication"), s3.get_bucket_replication().bucket(name).send()).await?;
+        let replication = replication.and_then(|answer| answer.replication_configuration);
+        let versioning = when(versioning && replication.is_none(), s3.get_bucket_versioning().bucket(name).send());
+        let told = versioning.await?.and_then(|answer| answer.status);
+        Ok((replication.as_ref().map(|_| sdk::BucketVersioningStatus::Enabled).or(told), replication))
+    };
+    let ((versioning, replication), encryption, block, ownership, policy, lifecycle, cors, logging, notification, lock) =
         futures::try_join!(
-            when(versioning, s3.get_bucket_versioning().bucket(name).send()),
+            copied,
             when(asks_for("encryption"), s3.get_bucket_encryption().bucket(name).send()),
             when(asks_for("publicAccessBlock"), s3.get_public_access_block().bucket(name).send()),
             when(asks_for("objectOwnership"), s3.get_bucket_ownership_controls().bucket(name).send()),
@@ -56,10 +65,9 @@ async fn settings(aws: &Aws, asks_for: &(dyn Fn(&str) -> bool + Sync), name: &st
             when(asks_for("corsRules"), s3.get_bucket_cors().bucket(name).send()),
             when(asks_for("accessLogging"), s3.get_bucket_logging().bucket(name).send()),
             when(asks_for("eventBridgeEnabled"), s3.get_bucket_notification_configuration().bucket(name).send()),
-            when(asks_for("replication"), s3.get_bucket_replication().bucket(name).send()),
             when(asks_for("objectLockEnabled"), s3.get_object_lock_configuration().bucket(name).send()),
         )?;
-    let versioning = versioning.and_then(|answer| answer.status).map(|status| status.as_str().to_owned());
+    let versioning = versioning.map(|status| status.as_str().to_owned());
     let encryption = encryption.as_ref().and_then(|answer| answer.server_side_encryption_configuration());
     let ownership = ownership.as_ref().and_then(|answer| answer.ownership_controls()?.rules().first());
     let policy = policy.and_then(|answer| answer.policy).map(|text| Policy::parse(&text));
@@ -82,7 +90,7 @@ async fn settings(aws: &Aws, asks_for: &(dyn Fn(&str) -> bool + Sync), name: &st
         lifecycle_rules: lifecycle.as_ref().map(|answer| answer.rules().iter().map(LifecycleRule::read).collect()),
         cors_rules: cors.map(|answer| answer.cors_rules().iter().map(CorsRule::read).collect()),
         access_logging: logging.as_ref().map(AccessLogging::read),
-        replication: replication.as_ref().and_then(|answer| answer.replication_configuration()).map(Replication::read),
+        replication: replication.as_ref().map(Replication::read),
         event_bridge_enabled: notification.as_ref().map(|told| Always(told.event_bridge_configuration.is_some())),
         object_lock_enabled: asks_for("objectLockEnabled").then(|| Always(locked.is_some())),
         empty_on_delete: false,

@@ -6,6 +6,7 @@
 
 mod content;
 pub(crate) mod generate;
+mod listed;
 mod rotation;
 pub(crate) mod secret;
 

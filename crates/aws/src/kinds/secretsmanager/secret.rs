@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::content::{self, Field};
 use super::generate::{Generate, version_id};
 use super::rotation::{self, Rotation};
-use super::version;
+use super::{listed, version};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
@@ -86,7 +86,13 @@ impl Kind for Secret {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let is = |service: &str, _: &str| service == "secretsmanager";
-        if let Some(found) = tagging::known(aws, scope, is, |arn, _| detail(aws, scope, arn)).await? {
+        let look = |arn: String, tags| async move {
+            match listed::find(aws, scope, &arn, &tags).await? {
+                Some(secret) => Ok(live(&secret, None)),
+                None => detail(aws, scope, arn).await,
+            }
+        };
+        if let Some(found) = tagging::known(aws, scope, is, look).await? {
             return Ok(found);
         }
         let pages = aws.secrets.list_secrets().max_results(100).into_paginator().send();
@@ -315,7 +321,7 @@ fn replica((region, key): (&String, &String)) -> ReplicaRegionType {
     ReplicaRegionType::builder().region(region).set_kms_key_id(key).build()
 }
 
-fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
+pub(super) fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
     tags.iter().filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))).collect()
 }
 
