@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::{Looks, Run, Turn, place_of};
-use crate::cloud::{Class, Failure, Known};
+use crate::cloud::{Class, Done, Failure, Known};
 use crate::observe::{Seen, ids, look_at};
 use crate::timing::Timing;
 
@@ -107,9 +107,12 @@ impl<'a> Run<'a> {
     ///
     /// An answer to a create says what was made, and what completes it is known by what was asked for. What was there
     /// before is looked at after a change: somebody may undo it.
-    pub(super) fn is_told(&mut self, deed: &Deed, live: Option<Observed>) -> bool {
-        let Some(live) = live else { return false };
+    pub(super) fn is_told(&mut self, deed: &Deed, done: &mut Done) -> bool {
         let place = place_of(deed);
+        if let Some(id) = &done.id {
+            self.told.insert((place.clone(), id.clone()), Instant::now());
+        }
+        let Some(live) = done.live.take() else { return false };
         let key = (place.clone(), live.id.clone());
         let Some(found) = self.observation.found.get_mut(&place) else { return false };
         let schema = self.engine.cloud.schema(deed.kind);

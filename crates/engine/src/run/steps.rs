@@ -40,8 +40,7 @@ impl<'a> Run<'a> {
         let Ended { step, deed, took, mut result } = ended;
         let early = self.engine.cloud.schema(deed.kind).is_some_and(|schema| schema.early);
         let made = early && result.is_ok() && matches!(deed.op, Op::Create(_));
-        let live = result.as_mut().ok().and_then(|done| done.live.take());
-        let told = self.is_told(&deed, live);
+        let told = result.as_mut().is_ok_and(|done| self.is_told(&deed, done));
         self.agenda.step_ended(&step.address, told);
         self.record(&step, &deed, took, result).await;
         made || told

@@ -62,6 +62,9 @@ pub(crate) struct CertificateState {
     domain_validation_options: Vec<DomainValidation>,
 }
 
+/// The domains of the zones that its records may be in, by the zones' ids.
+type Domains = BTreeMap<String, String>;
+
 impl Kind for Certificate {
     type Status = CertificateState;
     const TIER: Tier = Tier::Edge;
@@ -146,7 +149,8 @@ impl Kind for Certificate {
             validation_zone,
         } = &desired.spec;
         if let Some(zone) = validation_zone.as_ref().filter(|_| desired.changed("validationZone")) {
-            validation::write(aws, zone.as_str(), &live.status.domain_validation_options).await?;
+            let domain = live.raw::<Domains>()?.get(zone.as_str());
+            validation::write(aws, zone.as_str(), domain, &live.status.domain_validation_options).await?;
         }
         Ok(())
     }
@@ -201,9 +205,10 @@ async fn look(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Optio
     let answer = aws.acm.describe_certificate().certificate_arn(&arn).send().await.or_absent()?;
     let Some(detail) = answer.and_then(|answer| answer.certificate) else { return Ok(None) };
     let zones = validation::zones(aws, scope, &validation::proofs(&detail)).await?;
+    let domains = zones.domains.clone();
     let mut live = live(&detail, arn, zones);
     live.name = tags.get("Name").cloned().unwrap_or_default();
-    Ok(Some(live.tags(tags)))
+    Ok(Some(live.tags(tags).keep::<Domains>(domains)))
 }
 
 fn live(detail: &sdk::CertificateDetail, arn: String, zones: Zones) -> Live<Certificate> {
@@ -266,7 +271,8 @@ mod tests {
         let detail = detail.build();
         let lacking = Zones { lacking: true, ..Zones::default() };
         assert_eq!(live(&detail, "arn".into(), lacking).phase, Phase::Ready);
-        let there = Zones { complete: Some("Z1".into()), lacking: false, there: ["_a.example.com".into()].into() };
+        let there = ["_a.example.com".into()].into();
+        let there = Zones { complete: Some("Z1".into()), there, ..Zones::default() };
         let written = live(&detail, "arn".into(), there);
         assert_eq!((written.phase, written.spec.validation_zone), (Phase::Pending, Some(Always(Ref::new("Z1")))));
         let live = live(&detail, "arn".into(), Zones::default());

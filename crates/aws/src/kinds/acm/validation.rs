@@ -59,6 +59,8 @@ pub(super) struct Zones {
     pub(super) lacking: bool,
     /// The names of the records that zones have.
     pub(super) there: BTreeSet<String>,
+    /// Their domains, by id.
+    pub(super) domains: BTreeMap<String, String>,
 }
 
 /// Looks for a certificate's records in the public zones that something of the document refers to.
@@ -74,6 +76,7 @@ pub(super) async fn zones(aws: &Aws, scope: &Scope, proofs: &[DomainValidation])
             continue;
         }
         let id = route53::bare(&zone.id);
+        found.domains.insert(id.clone(), zone.name.clone());
         let records = route53::records(aws, scope, &id).await?;
         let missing = missing(&wanted, &records);
         found.there.extend(wanted.into_keys().filter(|name| !missing.contains(name)));
@@ -94,13 +97,18 @@ fn missing(wanted: &BTreeMap<String, String>, records: &[ResourceRecordSet]) -> 
     wanted.iter().filter(is_missing).map(|(name, _)| name.clone()).collect()
 }
 
-/// Writes the records that lie in a zone, all of them with one change.
-pub(super) async fn write(aws: &Aws, zone: &str, proofs: &[DomainValidation]) -> Result<()> {
+/// Writes the records that lie in a zone, all of them with one change. `domain`: the zone's, where it is known.
+pub(super) async fn write(aws: &Aws, zone: &str, domain: Option<&String>, proofs: &[DomainValidation]) -> Result<()> {
     if proofs.is_empty() {
         return Err(Error::not_yet("acm.DescribeCertificate", "AWS has yet to say which records prove its domains"));
     }
-    let answer = aws.route53.get_hosted_zone().id(zone).send().await?;
-    let domain = answer.hosted_zone.map(|zone| zone.name).unwrap_or_default();
+    let domain = match domain {
+        Some(domain) => domain.clone(),
+        None => {
+            let answer = aws.route53.get_hosted_zone().id(zone).send().await?;
+            answer.hosted_zone.map(|zone| zone.name).unwrap_or_default()
+        }
+    };
     let wanted = within(proofs, &domain);
     if wanted.is_empty() {
         let message = format!("none of its domains lies in its `validationZone`, which is of {}", plain(&domain));

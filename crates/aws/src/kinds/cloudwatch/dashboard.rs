@@ -40,6 +40,7 @@ impl Kind for Dashboard {
     const TIER: Tier = Tier::Operations;
     const GLOBAL: bool = true;
     const NAMING: Naming = Naming::limit(255);
+    /// PutDashboard takes a second create of a name for an update: what the name means is looked at before.
     const CLASS: CreateClass = CreateClass::Name;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
@@ -70,13 +71,8 @@ impl Kind for Dashboard {
         .await
     }
 
-    /// The look was a while ago, and PutDashboard refuses nothing: whatever took the name since is not overwritten.
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Dashboard { body } = &desired.spec;
-        if body_of(aws, &desired.name).await?.is_some() {
-            let message = format!("a dashboard named {} is there already", desired.name);
-            return Err(Error::refused("cloudwatch.PutDashboard", "ResourceAlreadyExists", &message));
-        }
         let put = aws.cloudwatch.put_dashboard().dashboard_name(&desired.name).dashboard_body(body.json());
         put.set_tags(Some(sdk_tags(&desired.tags))).send().await?;
         let Some(arn) = aws.global_arn("cloudwatch", &format!("dashboard/{}", desired.name)) else {

@@ -185,8 +185,13 @@ impl Kind for TaskDefinition {
             .set_tags(Some(sdk_tags(&desired.tags)))
             .send()
             .await?;
-        let arn = made.task_definition.and_then(|definition| definition.task_definition_arn);
-        arn.ok_or_else(|| Error::incomplete("ecs.RegisterTaskDefinition", "taskDefinitionArn")).map(Made::unseen)
+        let missing = || Error::incomplete("ecs.RegisterTaskDefinition", "taskDefinition");
+        let told = live(&made.task_definition.ok_or_else(missing)?)?;
+        Ok(match told.status.revision {
+            1 => told.tags(desired.tags.clone()).into(),
+            // Which older ones there are is not told.
+            _ => Made::unseen(told.id),
+        })
     }
 
     async fn update(_: &Aws, live: &Live<Self>, _: &Desired<Self>) -> Result<()> {
