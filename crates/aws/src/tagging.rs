@@ -22,7 +22,7 @@ pub(crate) type Tags = BTreeMap<String, String>;
 type Index = BTreeMap<String, Tags>;
 
 /// The services and types, as ARNs have them, whose tags kinds take from the index. Left out is what tells its tags
-/// itself, as all of EC2 does, and what has copies of ours: tasks and snapshots, of which there may be hundreds.
+/// itself, as most of EC2 does, and what has copies of ours: tasks and snapshots, of which there may be hundreds.
 const TYPES: &[&str] = &[
     "acm",
     "application-autoscaling",
@@ -31,6 +31,10 @@ const TYPES: &[&str] = &[
     "cloudfront",
     "cloudtrail",
     "cloudwatch",
+    "ec2:elastic-ip",
+    "ec2:internet-gateway",
+    "ec2:natgateway",
+    "ec2:route-table",
     "ecr",
     "ecs:cluster",
     "ecs:service",

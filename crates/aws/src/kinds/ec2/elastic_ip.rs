@@ -6,10 +6,11 @@ use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{asks, name_of, tag, tag_specification, tags_of, told};
+use super::{asks, name_of, nat_gateway, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Made, Retag};
+use crate::kind::{Desired, Kind, Live, Made, Retag, asks_for};
+use crate::tagging;
 
 /// A public IPv4 address; its id is the allocation's. Who uses it says so: a `NatGateway` by its `allocation`.
 /// Once released it is hardly ever to be had again, so an address that others have in their rules deserves
@@ -48,6 +49,9 @@ impl Kind for ElasticIp {
     const CLASS: CreateClass = CreateClass::Lookup;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        if let Some(found) = of_gateways(aws, scope).await? {
+            return Ok(found);
+        }
         let mut found = vec![];
         for filters in asks(scope, "allocation-id") {
             // The one list in EC2 that has no pages.
@@ -91,6 +95,41 @@ impl Kind for ElasticIp {
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
+}
+
+/// In the first look, those that our NAT gateways use, where that is all that the hint knows: AWS releases no address that
+/// is in use, and the gateways are asked for anyway
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReleaseAddress.html>).
+async fn of_gateways(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<ElasticIp>>>> {
+    let of = |kind: &'static str| {
+        tagging::owned(aws, scope, move |service, resource| service == "ec2" && resource.starts_with(kind))
+    };
+    let (Some(known), Some(gateways)) = futures::try_join!(of("elastic-ip/"), of("natgateway/"))? else {
+        return Ok(None);
+    };
+    let listed =
+        |tags| ["publicIpv4Pool", "networkBorderGroup"].iter().any(|of| asks_for::<ElasticIp>(scope, tags, of));
+    if scope.names.is_empty() || known.len() > gateways.len() || known.values().any(listed) {
+        return Ok(None);
+    }
+    let gateways = nat_gateway::gateways(aws, scope).await?;
+    let available = gateways.iter().filter(|gateway| gateway.state == Some(sdk::NatGatewayState::Available));
+    let used: Vec<_> = available.flat_map(|gateway| gateway.nat_gateway_addresses()).collect();
+    let mut found = vec![];
+    for (arn, tags) in known {
+        let id = arn.rsplit('/').next().unwrap_or_default();
+        let Some(used) = used.iter().find(|used| used.allocation_id() == Some(id)) else { return Ok(None) };
+        let status = ElasticIpStatus {
+            public_ip: used.public_ip.clone().unwrap_or_default(),
+            association_id: used.association_id.clone(),
+            network_interface_id: used.network_interface_id.clone(),
+            instance_id: None,
+        };
+        let spec = ElasticIp { public_ipv4_pool: None, network_border_group: None };
+        found.push(Live::new(id, name_of(&tags), spec, status).tags(tags));
+    }
+    let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
+    Ok((!tagging::lacks(scope, &names)).then_some(found))
 }
 
 fn live(address: &sdk::Address) -> Option<Live<ElasticIp>> {

@@ -1,6 +1,6 @@
 //! InternetGateway: a network's way to the internet and back.
 
-use aws_sdk_ec2::types::{self as sdk, AttachmentStatus, ResourceType};
+use aws_sdk_ec2::types::{self as sdk, AttachmentStatus, ResourceType, RouteState};
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::Ref;
@@ -8,10 +8,11 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{all, name_of, tag, tag_specification, tags_of, told};
+use super::{all, name_of, route_table, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
+use crate::tagging;
 
 /// The way to the internet. A Vpc has one at most; a `RouteTable` sends traffic through it, and what is
 /// reached through it needs a public address. It cannot be detached while an address of the Vpc is mapped:
@@ -39,6 +40,9 @@ impl Kind for InternetGateway {
     const CLASS: CreateClass = CreateClass::Lookup;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        if let Some(found) = of_routes(aws, scope).await? {
+            return Ok(found);
+        }
         let ask = |filters| {
             aws.ec2.describe_internet_gateways().set_filters(filters).into_paginator().items().send().collect()
         };
@@ -85,6 +89,33 @@ async fn detach(aws: &Aws, live: &Live<InternetGateway>) -> Result<()> {
         aws.ec2.detach_internet_gateway().internet_gateway_id(&live.id).vpc_id(vpc.as_str()).send().await?;
     }
     Ok(())
+}
+
+/// In the first look, those that our routes lead to, where that is all that the hint knows: a route is a black hole when its
+/// gateway is not attached, and the tables are asked for anyway
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html>).
+async fn of_routes(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<InternetGateway>>>> {
+    let of = |kind: &'static str| {
+        tagging::owned(aws, scope, move |service, resource| service == "ec2" && resource.starts_with(kind))
+    };
+    let (Some(known), Some(tables)) = futures::try_join!(of("internet-gateway/"), of("route-table/"))? else {
+        return Ok(None);
+    };
+    if scope.names.is_empty() || tables.is_empty() {
+        return Ok(None);
+    }
+    let tables = route_table::tables(aws, scope).await?;
+    let mut found = vec![];
+    for (arn, tags) in known {
+        let id = arn.rsplit('/').next();
+        let leads = |route: &sdk::Route| route.gateway_id() == id && route.state == Some(RouteState::Active);
+        let Some(table) = tables.iter().find(|table| table.routes().iter().any(leads)) else { return Ok(None) };
+        let spec = InternetGateway { vpc: table.vpc_id.clone().map(Ref::new) };
+        let status = InternetGatewayStatus { owner_id: table.owner_id.clone() };
+        found.push(Live::new(id.unwrap_or_default(), name_of(&tags), spec, status).tags(tags));
+    }
+    let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
+    Ok((!tagging::lacks(scope, &names)).then_some(found))
 }
 
 fn live(gateway: &sdk::InternetGateway) -> Result<Live<InternetGateway>> {

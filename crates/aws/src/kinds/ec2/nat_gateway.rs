@@ -1,5 +1,7 @@
 //! NatGateway: the way out for what has no public address.
 
+use std::sync::Arc;
+
 use aws_sdk_ec2::types::{self as sdk, NatGatewayState, ResourceType};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::elastic_ip::ElasticIp;
 use super::subnet::Subnet;
-use super::{all, name_of, tag, tag_specification, tags_of, told};
+use super::{all, asks, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -57,9 +59,7 @@ impl Kind for NatGateway {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let ask =
-            |filters| aws.ec2.describe_nat_gateways().set_filter(filters).into_paginator().items().send().collect();
-        let gateways: Vec<sdk::NatGateway> = all(scope, "nat-gateway-id", ask).await?;
+        let gateways = gateways(aws, scope).await?;
         // Listed for about an hour after its end
         // (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html>).
         gateways.iter().filter(|gateway| gateway.state != Some(NatGatewayState::Deleted)).map(live).collect()
@@ -95,6 +95,13 @@ impl Kind for NatGateway {
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
+}
+
+/// Those that a scope wants, asked for once in a sweep.
+pub(super) async fn gateways(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::NatGateway>>> {
+    let ask = |filters| aws.ec2.describe_nat_gateways().set_filter(filters).into_paginator().items().send().collect();
+    let what = format!("ec2.nat-gateways.{:?}", asks(scope, "nat-gateway-id"));
+    aws.once(scope, &what, || all(scope, "nat-gateway-id", ask)).await
 }
 
 fn live(gateway: &sdk::NatGateway) -> Result<Live<NatGateway>> {

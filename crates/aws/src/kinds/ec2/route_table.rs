@@ -1,6 +1,7 @@
 //! RouteTable: where the traffic of subnets goes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_ec2::types::{self as sdk, ResourceType, RouteState, RouteTableAssociationStateCode};
 use holdfast_core::Spec;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::route::{Route, reroute, written};
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{all, filter, name_of, tag, tag_specification, tags_of, told};
+use super::{all, asks, filter, name_of, tag, tag_specification, tags_of, told};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -51,9 +52,7 @@ impl Kind for RouteTable {
     const CLASS: CreateClass = CreateClass::Token;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let ask =
-            |filters| aws.ec2.describe_route_tables().set_filters(filters).into_paginator().items().send().collect();
-        all(scope, "route-table-id", ask).await?.iter().map(live).collect()
+        tables(aws, scope).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
@@ -139,6 +138,13 @@ fn associations(table: &sdk::RouteTable) -> BTreeMap<String, String> {
     };
     let pair = |a: &sdk::RouteTableAssociation| Some((a.subnet_id.clone()?, a.route_table_association_id.clone()?));
     table.associations().iter().filter(kept).filter_map(pair).collect()
+}
+
+/// Those that a scope wants, asked for once in a sweep.
+pub(super) async fn tables(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::RouteTable>>> {
+    let ask = |filters| aws.ec2.describe_route_tables().set_filters(filters).into_paginator().items().send().collect();
+    let what = format!("ec2.route-tables.{:?}", asks(scope, "route-table-id"));
+    aws.once(scope, &what, || all(scope, "route-table-id", ask)).await
 }
 
 fn live(table: &sdk::RouteTable) -> Result<Live<RouteTable>> {

@@ -14,7 +14,7 @@ use super::db_instance_copies::{backups, replicate_backups};
 use super::db_instance_told::{final_snapshot, live};
 use super::db_parameter_group::DbParameterGroup;
 use super::db_subnet_group::DbSubnetGroup;
-use super::{Lower, tag};
+use super::{Lower, instances, tag};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -239,10 +239,9 @@ impl Kind for DbInstance {
     const DATA: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let pages = aws.rds.describe_db_instances().into_paginator().items().send();
         let mut found = vec![];
-        for instance in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
-            let live = live(&instance)?;
+        for instance in instances(aws, scope).await?.iter() {
+            let live = live(instance)?;
             let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
             if !named
                 && !scope.is_owned(&live.tags)

@@ -9,7 +9,7 @@ use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{sdk_tags, tag, tags_of, texts};
+use super::{instances, sdk_tags, tag, tags_of, texts};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag, each};
@@ -48,9 +48,13 @@ impl Kind for DbSubnetGroup {
     const CLASS: CreateClass = CreateClass::Name;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        if let Some(found) = of_instances(aws, scope).await? {
+            return Ok(found);
+        }
         let groups = aws.rds.describe_db_subnet_groups().into_paginator().items().send();
         each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
-            let live = live(&group)?;
+            let arn = group.db_subnet_group_arn.clone();
+            let live = live(&group, arn.ok_or_else(|| missing("dbSubnetGroupArn"))?)?;
             let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
             if !named && !scope.ids.contains(&live.status.arn) && scope.lookups.is_empty() {
                 return Ok(None);
@@ -104,10 +108,34 @@ fn description(stated: &Option<Always<String>>) -> String {
     stated.as_deref().map_or_else(|| "Managed by Holdfast".into(), String::clone)
 }
 
-fn live(group: &sdk::DbSubnetGroup) -> Result<Live<DbSubnetGroup>> {
-    let missing = |what| Error::incomplete("rds.DescribeDBSubnetGroups", what);
+/// In the first look, those that databases are in, where that is all that the hint knows: the list of databases, which is
+/// asked for anyway, has them whole.
+async fn of_instances(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<DbSubnetGroup>>>> {
+    let of = |kind: &'static str| {
+        tagging::owned(aws, scope, move |service, resource| service == "rds" && resource.starts_with(kind))
+    };
+    let (Some(known), Some(databases)) = futures::try_join!(of("subgrp:"), of("db:"))? else { return Ok(None) };
+    if scope.names.is_empty() || databases.is_empty() {
+        return Ok(None);
+    }
+    let instances = instances(aws, scope).await?;
+    let groups: Vec<_> = instances.iter().filter_map(|instance| instance.db_subnet_group()).collect();
+    let mut found = vec![];
+    for (arn, tags) in known {
+        let name = arn.rsplit(':').next();
+        let Some(group) = groups.iter().find(|group| group.db_subnet_group_name() == name) else { return Ok(None) };
+        found.push(live(group, arn.clone())?.tags(tags));
+    }
+    let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
+    Ok((!tagging::lacks(scope, &names)).then_some(found))
+}
+
+fn missing(what: &str) -> Error {
+    Error::incomplete("rds.DescribeDBSubnetGroups", what)
+}
+
+fn live(group: &sdk::DbSubnetGroup, arn: String) -> Result<Live<DbSubnetGroup>> {
     let name = group.db_subnet_group_name.clone().ok_or_else(|| missing("dbSubnetGroupName"))?;
-    let arn = group.db_subnet_group_arn.clone().ok_or_else(|| missing("dbSubnetGroupArn"))?;
     let spec = DbSubnetGroup {
         db_subnet_group_description: group.db_subnet_group_description.clone().map(Always),
         subnets: group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone()).map(Ref::new).collect(),
@@ -124,11 +152,10 @@ mod tests {
         let subnet = |id: &str| sdk::Subnet::builder().subnet_identifier(id).build();
         let group = sdk::DbSubnetGroup::builder()
             .db_subnet_group_name("shop-dev-main")
-            .db_subnet_group_arn("arn:aws:rds:eu-west-1:1:subgrp:shop-dev-main")
             .subnets(subnet("subnet-b"))
             .subnets(subnet("subnet-a"))
             .build();
-        let live = live(&group).unwrap();
+        let live = live(&group, "arn:aws:rds:eu-west-1:1:subgrp:shop-dev-main".into()).unwrap();
         assert_eq!(live.spec.subnets, BTreeSet::from(["subnet-a".into(), "subnet-b".into()]));
         assert_eq!(description(&None), "Managed by Holdfast");
     }

@@ -11,11 +11,13 @@ mod db_proxy_targets;
 pub(crate) mod db_subnet_group;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use aws_sdk_rds::types::Tag;
+use aws_sdk_rds::types::{DbInstance, Tag};
 use holdfast_core::schema::{Type, Typed};
 use holdfast_core::types::Ref;
 use holdfast_core::value::Value;
+use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Aws;
@@ -37,6 +39,15 @@ fn lower(value: &Value) -> std::result::Result<Value, String> {
         Some(text) => Ok(text.to_lowercase().into()),
         None => Err("it is not a text".into()),
     }
+}
+
+/// All databases of the region, listed once in a sweep.
+pub(crate) async fn instances(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<DbInstance>>> {
+    let list = || async {
+        let pages = aws.rds.describe_db_instances().into_paginator().items().send();
+        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
+    };
+    aws.once(scope, "rds.instances", list).await
 }
 
 /// The tags of an answer.
