@@ -90,7 +90,8 @@ pub(crate) fn tags_of(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
 
 /// What a create tells: what its answer shows, with the name and the tags that the call took, which not every answer has.
 pub(crate) fn told<K: Kind>(live: Live<K>, desired: &Desired<K>) -> Made<K> {
-    Live { name: desired.name.clone(), ..live }.tags(desired.all_tags()).into()
+    let Live { id, spec, status, phase, remarks, .. } = live;
+    Live { spec, phase, remarks, ..desired.made(id, status) }.into()
 }
 
 /// The physical name of what has these tags.

@@ -77,7 +77,7 @@ impl Kind for DbSubnetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let told = made.db_subnet_group.and_then(|group| live(&group).ok());
+        let told = made.db_subnet_group.and_then(|group| live(&group, group.db_subnet_group_arn.clone()?).ok());
         Ok(desired.told(&desired.name, told))
     }
 
