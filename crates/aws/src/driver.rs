@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use holdfast_core::diff::diff;
 use holdfast_core::observed::{Observed, Opaque};
 use holdfast_core::schema::{Claim, Schema, Spec};
 use holdfast_core::value::{self, Value};
@@ -45,7 +46,16 @@ pub(crate) async fn apply(driver: &dyn Driver, aws: &Aws, op: &Op) -> std::resul
 
 async fn run(driver: &dyn Driver, aws: &Aws, op: &Op) -> Result<Done> {
     match op {
-        Op::Create(wanted) => driver.create(aws, wanted).await,
+        Op::Create(wanted) => {
+            let mut done = driver.create(aws, wanted).await?;
+            // Nothing is replaced for what an answer leaves out: that is looked at.
+            let is_whole = |live: &Observed| {
+                let differs = diff(driver.schema().record, &wanted.spec, &live.spec, &[]);
+                !differs.iter().any(|change| change.immutable)
+            };
+            done.live = done.live.filter(is_whole);
+            Ok(done)
+        }
         Op::Update { live, wanted } => {
             let mut told = Some((**live).clone());
             if wanted.changed.iter().any(|field| field != "tags") {

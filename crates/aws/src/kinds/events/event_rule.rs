@@ -92,6 +92,7 @@ impl Kind for EventRule {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let made = put(aws, desired).set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
         let id = id(&desired.spec.event_bus, &desired.name);
+        // "Rules are enabled by default" (https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html).
         let told = made.rule_arn.map(|arn| {
             let state = desired.spec.state.clone().or_else(|| Some(Always("ENABLED".into())));
             let spec = EventRule { state, targets: BTreeMap::new(), ..desired.spec.clone() };

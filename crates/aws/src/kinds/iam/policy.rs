@@ -91,7 +91,9 @@ impl Kind for Policy {
         let policy = made.policy.ok_or_else(missing)?;
         let arn = policy.arn.ok_or_else(missing)?;
         let default_version_id = policy.default_version_id.unwrap_or_else(|| "v1".into());
-        Ok(desired.made(arn.clone(), PolicyStatus { arn, default_version_id }).into())
+        // There is no older version.
+        let detail = sdk::ManagedPolicyDetail::builder().build();
+        Ok(desired.made(arn.clone(), PolicyStatus { arn, default_version_id }).keep(detail).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

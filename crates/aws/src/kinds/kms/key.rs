@@ -128,7 +128,7 @@ impl Kind for Key {
             .await?;
         let key = made.key_metadata.ok_or_else(|| Error::incomplete("kms.CreateKey", "keyMetadata"))?;
         let Some(arn) = key.arn.clone() else { return Ok(Made::unseen(key.key_id)) };
-        // "When you create a KMS key, automatic rotation is disabled"
+        // A new one rotates from when that is enabled on
         // (https://docs.aws.amazon.com/kms/latest/developerguide/rotating-keys-enable.html).
         let rotation = rotates(&key).then(|| Rotation::builder().key_rotation_enabled(false).build());
         let policy = policy.clone().map(|policy| policy.0);

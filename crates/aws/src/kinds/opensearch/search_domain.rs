@@ -203,7 +203,7 @@ impl Kind for SearchDomain {
             .set_tag_list(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        let told = made.domain_status.map(|domain| live(&domain, tags)).filter(|live| live.phase == Phase::Pending);
+        let told = made.domain_status.map(|domain| live(&domain, tags));
         Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use holdfast_core::Spec;
-use holdfast_core::observed::Phase;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_core::types::{Always, Arn, Ref};
 use holdfast_engine::cloud::Scope;
@@ -265,7 +264,6 @@ impl Kind for DbInstance {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let told = create(aws, desired).await?.and_then(|told| live(&told).ok());
-        let told = told.filter(|live| live.phase == Phase::Pending);
         Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
     }
 

@@ -36,15 +36,22 @@ fn remember(spec: &DbInstance, asked: &mut Asked, changed: impl Fn(&str) -> bool
     }
 }
 
+/// What AWS answers.
+type Told = Option<sdk::DbInstance>;
+
 /// Makes a database, or a replica of one, and tells what AWS answers of it.
-pub(super) async fn create(aws: &Aws, desired: &Desired<DbInstance>) -> Result<Option<sdk::DbInstance>> {
+pub(super) async fn create(aws: &Aws, desired: &Desired<DbInstance>) -> Result<Told> {
     let mut asked = Asked::default();
     remember(&desired.spec, &mut asked, |_| true);
     let mut tags = desired.tags.clone();
     tags.extend([asked.tag()]);
-    let (told, tags) = match desired.spec.source() {
-        Some(source) => (create_replica(aws, desired, source, &tags).await?, tags),
-        None => create_own(aws, desired, tags).await?,
+    let told = match desired.spec.source() {
+        Some(source) => create_replica(aws, desired, source, &tags).await?,
+        None => {
+            let secret = desired.spec.master_user_password.as_ref();
+            tags.extend(secret.map(|secret| secretsmanager::consumed_tag("masterUserPassword", secret)));
+            create_own(aws, desired, &tags).await?
+        }
     };
     Ok(told.map(|mut told| {
         told.tag_list = sdk_tags(&tags);
@@ -52,17 +59,12 @@ pub(super) async fn create(aws: &Aws, desired: &Desired<DbInstance>) -> Result<O
     }))
 }
 
-async fn create_own(
-    aws: &Aws,
-    desired: &Desired<DbInstance>,
-    mut tags: Tags,
-) -> Result<(Option<sdk::DbInstance>, Tags)> {
+async fn create_own(aws: &Aws, desired: &Desired<DbInstance>, tags: &Tags) -> Result<Told> {
     let spec = desired.spec.clone();
     let mut create = aws.rds.create_db_instance();
     if let Some(secret) = &spec.master_user_password {
         let password = secretsmanager::read(aws, secret, spec.master_user_password_key.as_deref()).await?;
         create = create.master_user_password(password.expose());
-        tags.extend([secretsmanager::consumed_tag("masterUserPassword", secret)]);
     }
     let made = create
         .db_instance_identifier(&desired.name)
@@ -109,19 +111,14 @@ async fn create_own(
         .set_monitoring_role_arn(spec.monitoring_role.map(String::from))
         .set_enable_cloudwatch_logs_exports(spec.enabled_cloudwatch_logs_exports.map(|logs| logs.into_iter().collect()))
         .set_deletion_protection(value(&spec.deletion_protection))
-        .set_tags(sdk_tags(&tags))
+        .set_tags(sdk_tags(tags))
         .send()
         .await?;
-    Ok((made.db_instance, tags))
+    Ok(made.db_instance)
 }
 
 /// What this call does not take, engine and users, is the source's; backups, windows and the like follow as an update.
-async fn create_replica(
-    aws: &Aws,
-    desired: &Desired<DbInstance>,
-    source: &str,
-    tags: &Tags,
-) -> Result<Option<sdk::DbInstance>> {
+async fn create_replica(aws: &Aws, desired: &Desired<DbInstance>, source: &str, tags: &Tags) -> Result<Told> {
     let spec = desired.spec.clone();
     let replica_mode = spec.replication.as_ref().and_then(|r| r.replica_mode.as_ref());
     // AWS wants the name of a source of the same region, and the ARN of one elsewhere.

@@ -174,7 +174,7 @@ impl Kind for DbProxy {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let told = made.db_proxy.and_then(|proxy| live(&proxy).ok()).filter(|live| live.phase == Phase::Pending);
+        let told = made.db_proxy.and_then(|proxy| live(&proxy).ok());
         Ok(desired.told(&desired.name, told))
     }
 

@@ -248,4 +248,22 @@ mod tests {
         let raw = found[0].raw::<Pair>().expect("a pair");
         assert!(raw.mark.is_some() && found[0].tags.contains_key(tag::ADDRESS));
     }
+
+    #[test]
+    fn a_create_tells_what_a_look_shows() -> Result<()> {
+        let json = serde_json::json!({"zone": "Z1", "recordName": "*.Example.com.", "type": "TXT", "records": ["a b"]});
+        let spec: RecordSet = serde_json::from_value(json).expect("a spec");
+        let owner = [(tag::STACK, "shop"), (tag::ENV, "prod"), (tag::ADDRESS, "RecordSet/any"), (tag::GENERATION, "1")];
+        let tags: Tags = owner.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let (name, changed, token) = (String::new(), ["records".to_owned()].into(), String::new());
+        let record = wanted(&Desired { name, spec, changed, tags: tags.clone(), token }, None)?;
+        let mark = mark_record(&Identity::of(&record), &tags)?;
+        let told = live("Z1", &record, Some((read_mark(&mark).unwrap_or_default(), &mark)));
+        let mut scope = Scope::default();
+        scope.owners.insert(("shop".into(), "prod".into()));
+        let seen = in_zone(&scope, "Z1", &[record, mark]).pop().expect("it is ours");
+        assert_eq!((&told.id, &told.name, &told.tags), (&seen.id, &seen.name, &seen.tags));
+        assert_eq!(told.spec.ttl, Some(300));
+        Ok(())
+    }
 }

@@ -177,7 +177,8 @@ impl Kind for Secret {
             .set_replication_status(made.replication_status)
             .set_tags(Some(sdk_tags(&tags)))
             .build();
-        Ok(live(&secret, None).map_or_else(|| Made::unseen(arn), Into::into))
+        // A further value makes another version, which only AWS tells.
+        Ok(live(&secret, None).map_or_else(|| Made::unseen(arn), |live| live.keep(()).into()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {

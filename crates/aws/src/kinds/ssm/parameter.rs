@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ssm::operation::put_parameter::PutParameterOutput;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterType, ResourceTypeForTagging, Tag};
 use futures::future::try_join;
 use holdfast_core::Spec;
@@ -108,7 +107,22 @@ impl Kind for Parameter {
             .send()
             .await?;
         let told = aws.arn("ssm", &format!("parameter/{}", desired.name.trim_start_matches('/')));
-        let told = told.map(|arn| made_of(desired, arn, &made, tags));
+        let told = told.and_then(|arn| {
+            let Parameter { value, description, kms_key, allowed_pattern, data_type, .. } = &desired.spec;
+            let told = ParameterMetadata::builder()
+                .name(&desired.name)
+                .arn(arn)
+                .r#type(desired.spec.r#type.as_str().into())
+                .version(made.version)
+                .set_tier(made.tier)
+                .set_description(description.clone())
+                .set_key_id(kms_key.as_ref().map(|key| key.as_str().to_owned()))
+                .set_allowed_pattern(allowed_pattern.clone())
+                .set_data_type(data_type.as_deref().cloned());
+            let values = value.iter().map(|value| (desired.name.clone(), value.clone())).collect();
+            // A further value makes another version, which only AWS tells.
+            Some(live(&told.build(), &values, tags)?.keep(()))
+        });
         Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
     }
 
@@ -176,22 +190,6 @@ fn put(
         .set_key_id((r#type == SECURE).then(|| key.to_owned()))
         .set_tier(tier.as_ref().map(|tier| tier.0.as_str().into()))
         .set_data_type(data_type.as_ref().map(|data_type| data_type.0.clone()))
-}
-
-/// A parameter as it was made, with its first version.
-fn made_of(desired: &Desired<Parameter>, arn: String, made: &PutParameterOutput, tags: Tags) -> Live<Parameter> {
-    let secure = desired.spec.r#type == SECURE;
-    let origin = if secure { content::live(&tags, made.version) } else { Default::default() };
-    let spec = Parameter {
-        generate: secure.then(|| Once(Generate::default())),
-        value_from: origin.value_from,
-        secret: origin.secret,
-        secret_field: origin.field,
-        kms_key: desired.spec.kms_key.clone().filter(|key| secure && !key.as_str().ends_with(OWN_KEY)),
-        tier: made.tier.as_ref().map(|tier| Always(tier.as_str().to_owned())).or_else(|| desired.spec.tier.clone()),
-        ..desired.spec.clone()
-    };
-    Live { spec, ..desired.made(&desired.name, ParameterStatus { arn, version: made.version }) }.tags(tags)
 }
 
 /// Its tags. Of an encrypted one they say which value it has: a hint that lags behind would make that differ.
