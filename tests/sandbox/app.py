@@ -10,7 +10,8 @@ import sys
 import threading
 import traceback
 
-import stale  # noqa: F401  first: it stamps every model that moto makes
+import loading  # noqa: F401  first: it reads the models
+import stale  # noqa: F401  second: it stamps every model that moto makes
 import knobs
 import mends
 import protocols

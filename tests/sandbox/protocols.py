@@ -9,8 +9,6 @@ from urllib.parse import parse_qs
 
 import cbor2
 from moto.core import utils
-
-utils.create_loader = functools.cache(utils.create_loader)  # each new one looks through the folders of all services
 REST_XML = {"s3", "route53", "cloudfront", "s3control"}
 # the name in the signature -> botocore's name of the service
 SIGNING = {

@@ -6,12 +6,10 @@
 PORT 0 takes a free port. When it listens it prints one line, `sandbox listening on http://127.0.0.1:PORT`.
 With --until-eof it ends when its standard input closes, so that it never outlives the test that started it.
 """
-import gc
 import os
 import sys
 import threading
 
-gc.set_threshold(100_000)  # what is loaded stays: looking through it for garbage takes a fifth of the start
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # AWS's managed policies exist in every account
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # 1,300 images in every region, 0.3 s after every reset
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")

@@ -15,21 +15,22 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::sandbox::{lines, program, read_from_start};
-use crate::{Env, REGION, Sandbox, env_for};
+use crate::{Env, REGION, Sandbox};
 
 /// The first call of a service loads its model, a second or two on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A second caller. It ends when it is dropped.
+/// A second caller. It starts at its first call, which takes half a second, and ends when it is dropped.
 #[derive(Debug)]
 pub struct Outside {
-    child: Child,
-    errors: File,
-    line: Mutex<Line>,
+    env: Env,
+    caller: Mutex<Option<Caller>>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct Caller {
+    child: Child,
+    errors: File,
     questions: ChildStdin,
     answers: Receiver<String>,
 }
@@ -54,24 +55,14 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Outside {
-    /// Starts a caller of this sandbox.
-    pub fn start(sandbox: &Sandbox) -> anyhow::Result<Outside> {
-        Outside::start_with(&sandbox.env())
+    /// A caller of this sandbox.
+    pub fn of(sandbox: &Sandbox) -> Outside {
+        Outside::with(&sandbox.env())
     }
 
-    /// Starts a caller with an environment of its own, such as a proxy's.
-    pub fn start_with(env: &Env) -> anyhow::Result<Outside> {
-        let errors = tempfile::tempfile().context("no file for the messages of outside.py")?;
-        let mut command = program("outside.py", env)?;
-        let mut child = command.stderr(errors.try_clone()?).spawn().context("outside.py does not start")?;
-        let questions = child.stdin.take().expect("stdin is piped");
-        let answers = lines(child.stdout.take().expect("stdout is piped"));
-        Ok(Outside { child, errors, line: Mutex::new(Line { questions, answers }) })
-    }
-
-    /// Starts a caller of any endpoint.
-    pub fn start_at(endpoint: &str) -> anyhow::Result<Outside> {
-        Outside::start_with(&env_for(endpoint))
+    /// A caller with an environment of its own, such as a proxy's.
+    pub fn with(env: &Env) -> Outside {
+        Outside { env: env.clone(), caller: Mutex::default() }
     }
 
     /// Calls an operation in [`REGION`], named as boto3 names it: `call("ec2", "create_vpc", json!({"CidrBlock": …}))`.
@@ -85,12 +76,16 @@ impl Outside {
         let parameters = if parameters.is_null() { json!({}) } else { parameters };
         let question =
             json!({ "service": service, "operation": operation, "parameters": parameters, "region": region });
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = writeln!(line.questions, "{question}").and_then(|()| line.questions.flush());
-        asked.with_context(|| format!("{call}: outside.py is gone; it says:\n{}", self.log()))?;
-        let answer = line.answers.recv_timeout(LIMIT);
-        let answer = answer.with_context(|| format!("{call}: outside.py does not answer; it says:\n{}", self.log()))?;
-        drop(line);
+        let mut caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = match &mut *caller {
+            Some(caller) => caller,
+            none => none.insert(Caller::start(&self.env)?),
+        };
+        let asked = writeln!(caller.questions, "{question}").and_then(|()| caller.questions.flush());
+        asked.with_context(|| format!("{call}: outside.py is gone; it says:\n{}", caller.log()))?;
+        let answer = caller.answers.recv_timeout(LIMIT);
+        let answer =
+            answer.with_context(|| format!("{call}: outside.py does not answer; it says:\n{}", caller.log()))?;
         let mut answer: Value =
             serde_json::from_str(&answer).with_context(|| format!("{call}: outside.py answers {answer:?}"))?;
         if let Some(error) = answer.get("error") {
@@ -99,14 +94,25 @@ impl Outside {
         }
         Ok(answer["ok"].take())
     }
+}
+
+impl Caller {
+    fn start(env: &Env) -> anyhow::Result<Caller> {
+        let errors = tempfile::tempfile().context("no file for the messages of outside.py")?;
+        let mut command = program("outside.py", env)?;
+        let mut child = command.stderr(errors.try_clone()?).spawn().context("outside.py does not start")?;
+        let questions = child.stdin.take().expect("stdin is piped");
+        let answers = lines(child.stdout.take().expect("stdout is piped"));
+        Ok(Caller { child, errors, questions, answers })
+    }
 
     /// What it has written to its standard error.
-    pub fn log(&self) -> String {
+    fn log(&self) -> String {
         read_from_start(&self.errors)
     }
 }
 
-impl Drop for Outside {
+impl Drop for Caller {
     fn drop(&mut self) {
         // Both fail only when it is gone already.
         let _ = self.child.kill();

@@ -39,7 +39,7 @@ impl Stage {
             Some(parts) => parts,
             None => {
                 let (sandbox, proxy) = Sandbox::with_proxy()?;
-                let outside = Outside::start(&sandbox)?;
+                let outside = Outside::of(&sandbox);
                 Parts { sandbox, proxy, outside, folder: tempfile::tempdir()? }
             }
         };

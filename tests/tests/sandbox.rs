@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 #[test]
 fn calls_reach_the_sandbox_and_are_counted_on_the_way() {
     let (sandbox, proxy) = Sandbox::with_proxy().expect("a sandbox and a proxy");
-    let outside = Outside::start(&sandbox).expect("somebody outside");
-    let client = Outside::start_with(&proxy.env()).expect("a client of the proxy");
+    let outside = Outside::of(&sandbox);
+    let client = Outside::with(&proxy.env());
 
     let caller = client.call("sts", "get_caller_identity", Value::Null).expect("an identity");
     assert_eq!(caller["Account"], "123456789012");
@@ -46,7 +46,7 @@ fn calls_reach_the_sandbox_and_are_counted_on_the_way() {
 fn real_clients_understand_the_injected_errors() {
     let sandbox = Sandbox::start().expect("a sandbox");
     let proxy = Proxy::start(sandbox.endpoint()).expect("a proxy");
-    let client = Outside::start_with(&proxy.env()).expect("a client of the proxy");
+    let client = Outside::with(&proxy.env());
     let refused = |service: &str, operation: &str, parameters: Value| {
         let error = client.call(service, operation, parameters).expect_err("a refusal");
         error.downcast_ref::<Refused>().map_or(format!("{error:#}"), |refused| refused.code.clone())
