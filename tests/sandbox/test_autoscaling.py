@@ -1,5 +1,6 @@
 """Application Auto Scaling behaves as its API Reference documents it."""
 import pytest
+from botocore.exceptions import ClientError
 
 from conftest import refused
 from test_ecs import described, register, service
@@ -27,6 +28,8 @@ def test_target(aws, ecs, scaling):
     refused("ValidationException", scaling.register_scalable_target, **{**KEY, "ResourceId": "service/c/none"}, MinCapacity=1, MaxCapacity=2)
     arn = scaling.register_scalable_target(**KEY, MinCapacity=3, MaxCapacity=6, Tags={"a": "b"})["ScalableTargetARN"]
     assert described(ecs)["desiredCount"] == 3
+    with pytest.raises(ClientError, match="The scalable target that you tried to tag already exists"):
+        scaling.register_scalable_target(**KEY, MinCapacity=3, MaxCapacity=6, Tags={"a": "b"})
     shown = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"][0]
     assert shown["RoleARN"].endswith(":role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
                                      "AWSServiceRoleForApplicationAutoScaling_ECSService")

@@ -59,13 +59,17 @@ def _ecs_service_exists_for_target(moto, self, resource):
 
 @mend(ApplicationAutoScalingResponse)
 def register_scalable_target(moto, self):
-    """RegisterScalableTarget: a new target needs both capacities; tags are taken when it is created; "it changes the
+    """RegisterScalableTarget: a new target needs both capacities; "use this parameter to tag the scalable target when it is
+    created. To tag an existing scalable target, use the TagResource operation", which it says when it refuses; "it changes the
     resource's current capacity to a value that is inside of this range"."""
     backend, (namespace, resource, dimension) = self.applicationautoscaling_backend, map(self._get_param, KEY)
     low, high = self._get_int_param("MinCapacity"), self._get_int_param("MaxCapacity")
     present = backend.targets.get(dimension, {}).get(resource)
     if not present and (low is None or high is None):
         refuse("ValidationException", "A new scalable target must specify both the minimum and the maximum capacity")
+    if present and self._get_param("Tags"):
+        refuse("ValidationException", "The scalable target that you tried to tag already exists. To update tags on an existing "
+               "scalable target, use the TagResource API.")
     low, high = present.min_capacity if low is None else low, present.max_capacity if high is None else high
     if low > high:
         refuse("ValidationException", "Maximum capacity cannot be less than minimum capacity")

@@ -120,7 +120,11 @@ impl<'a> Run<'a> {
         let known = match deed.op {
             // A revision stands for the older ones as well.
             Op::Create(_) => !has_revisions || found.iter().all(|older| older.name != live.name),
-            _ => self.told.contains_key(&key),
+            // What another step told of it meanwhile is not in this.
+            Op::Update { live: ref before, .. } | Op::Tag { live: ref before, .. } => {
+                self.told.contains_key(&key) && found.contains(before)
+            }
+            Op::Delete { .. } => false,
         };
         if known {
             put(found, live);
