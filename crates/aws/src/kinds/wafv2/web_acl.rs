@@ -119,8 +119,8 @@ fn yes() -> bool {
 pub(crate) struct WebAclStatus {
     /// Its ARN; also its id.
     arn: String,
-    /// How many capacity units its rules take: more than 1500 cost extra.
-    capacity: i64,
+    /// How many capacity units its rules take: more than 1500 cost extra. Not known before it was looked at.
+    capacity: Option<i64>,
 }
 
 /// AWS's own view: the web ACL, its lock token, and its logging.
@@ -164,14 +164,10 @@ impl Kind for WebAcl {
         web_acl_wire::put(&mut body, &desired.spec);
         let made = call!(aws.wafv2.create_web_acl(), body)?;
         let arn = made["Summary"]["ARN"].as_str().ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn"))?;
-        // What it takes of the capacity that answer does not tell. It has neither associations nor logging yet.
-        let Ok(answer) = call!(aws.wafv2.get_web_acl(), Identity::of(arn)?.json()) else {
-            return Ok(Made::unseen(arn));
-        };
-        let acl = &answer["WebACL"];
-        let Ok(spec) = web_acl_wire::live(acl, Identity::of(arn)?.scope) else { return Ok(Made::unseen(arn)) };
-        let spec = WebAcl { associations: Some(BTreeSet::new()), ..spec };
-        Ok(Live { spec, ..desired.made(arn, status(arn, acl)) }.into())
+        // It has neither associations nor logging yet.
+        let associations = Some(BTreeSet::new());
+        let spec = WebAcl { associations, logging_configuration: None, ..desired.spec.clone() };
+        Ok(Live { spec, ..desired.made(arn, status(arn, &Json::Null)) }.into())
     }
 
     /// What the create does not take follows it: associations and logging.
@@ -261,7 +257,7 @@ async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<WebAc
 }
 
 fn status(arn: &str, acl: &Json) -> WebAclStatus {
-    WebAclStatus { arn: arn.to_owned(), capacity: acl["Capacity"].as_i64().unwrap_or_default() }
+    WebAclStatus { arn: arn.to_owned(), capacity: acl["Capacity"].as_i64() }
 }
 
 /// The load balancers that a web ACL protects. WAF lists only those of a region
