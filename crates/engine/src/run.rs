@@ -44,8 +44,8 @@ pub(crate) struct Run<'a> {
     /// How often each place that cannot be seen for the moment was looked at in vain.
     in_vain: BTreeMap<Place, u32>,
     agenda: Agenda,
-    /// What this pass made and was told of, with when it was told last.
-    told: BTreeMap<(Place, String), Instant>,
+    /// What this pass made and was told of, with when it was told last; none when only a look can tell.
+    told: BTreeMap<(Place, String), Option<Instant>>,
     pub(crate) results: Vec<StepResult>,
     mutations: usize,
     /// True when the stack owned nothing when the pass began.

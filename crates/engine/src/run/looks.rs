@@ -92,7 +92,8 @@ impl<'a> Run<'a> {
     /// Takes in what was seen at a place. What was told since the look began is younger, and stands.
     pub(super) async fn seen(&mut self, seen: Seen) {
         let (place, began) = (seen.place.clone(), seen.at);
-        let is_younger = |o: &&Observed| self.told.get(&(place.clone(), o.id.clone())).is_some_and(|at| *at >= began);
+        let is_younger =
+            |o: &&Observed| self.told.get(&(place.clone(), o.id.clone())).is_some_and(|at| *at >= Some(began));
         let known = self.observation.found.get(&place).into_iter().flatten();
         let younger: Vec<Observed> = known.filter(is_younger).cloned().collect();
         let failure = self.engine.take_in(seen, &mut self.observation).await;
@@ -110,7 +111,7 @@ impl<'a> Run<'a> {
     pub(super) fn is_told(&mut self, deed: &Deed, done: &mut Done) -> bool {
         let place = place_of(deed);
         if let Some(id) = &done.id {
-            self.told.insert((place.clone(), id.clone()), Instant::now());
+            self.told.insert((place.clone(), id.clone()), Some(Instant::now()));
         }
         let Some(live) = done.live.take() else { return false };
         let key = (place.clone(), live.id.clone());
@@ -120,7 +121,7 @@ impl<'a> Run<'a> {
         let known = match deed.op {
             // A revision stands for the older ones as well.
             Op::Create(_) => !has_revisions || found.iter().all(|older| older.name != live.name),
-            // What another step told of it meanwhile is not in this.
+            // What another step told of it meanwhile is not in this, nor this in that.
             Op::Update { live: ref before, .. } | Op::Tag { live: ref before, .. } => {
                 self.told.contains_key(&key) && found.contains(before)
             }
@@ -128,7 +129,9 @@ impl<'a> Run<'a> {
         };
         if known {
             put(found, live);
-            self.told.insert(key, Instant::now());
+            self.told.insert(key, Some(Instant::now()));
+        } else if let Some(at) = self.told.get_mut(&key) {
+            *at = None;
         }
         known
     }

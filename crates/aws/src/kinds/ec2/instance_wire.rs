@@ -288,7 +288,8 @@ pub(super) fn live(
         root_volume_id: root_of(instance).map(str::to_owned),
         network_interface_id: interface.and_then(|interface| interface.network_interface_id.clone()),
     };
-    Ok(Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase))
+    // Kept so that it is looked at after a change, which may stop it and so takes its time.
+    Ok(Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase).keep(state(instance).cloned()))
 }
 
 #[cfg(test)]
