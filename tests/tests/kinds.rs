@@ -133,22 +133,29 @@ impl Play {
         assert_eq!(live(&bench, &path), BTreeMap::new(), "nothing is left");
     }
 
-    /// Each field is edited, and edited back.
+    /// Each field is edited, and edited back together with the next one's edit; alone where nothing else shows that
+    /// a change of it alone is enough for an update.
     fn edits(self) {
-        let resources = &self.table.resources;
-        for (field, value) in &self.table.edits {
-            let mut edited = resources.clone();
-            edited[&self.example][field] = value.clone();
+        let Play { bench, table, example, .. } = &self;
+        let mut before = None;
+        for (field, value) in &table.edits {
+            if before.is_some() && !table.outside.contains_key(field) {
+                converge(bench, &self.document(table.resources.clone()), "it was edited back");
+                before = None;
+            }
+            let mut edited = table.resources.clone();
+            edited[example][field] = value.clone();
             let path = self.document(edited);
-            let wanted = (BTreeSet::new(), BTreeSet::from([format!("{} {field}", self.example)]));
-            let seen = differences(&self.bench, &path);
+            let fields = before.replace(field).into_iter().chain([field]);
+            let wanted = (BTreeSet::new(), fields.map(|field| format!("{example} {field}")).collect());
+            let seen = differences(bench, &path);
             assert_eq!(seen, wanted, "an edit of `{field}` is told, and is no drift, and is all there is");
-            converge(&self.bench, &path, &format!("an edit of `{field}`"));
-            plan_is_empty(&self.bench, &path, &format!("an edit of `{field}`"));
-            let path = self.document(resources.clone());
-            converge(&self.bench, &path, &format!("`{field}` was edited back"));
+            converge(bench, &path, &format!("an edit of `{field}`"));
+            plan_is_empty(bench, &path, &format!("an edit of `{field}`"));
         }
-        plan_is_empty(&self.bench, &self.document(resources.clone()), "all was edited back");
+        let path = self.document(table.resources.clone());
+        converge(bench, &path, "all was edited back");
+        plan_is_empty(bench, &path, "all was edited back");
     }
 }
 
