@@ -168,7 +168,8 @@ impl Kind for HostedZone {
     /// Its owner goes along, whom only the caller reference names until then: the index finds it by that.
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
         let Retag { set, remove } = tags;
-        let owner = [tag::STACK, tag::ENV, tag::ADDRESS].into_iter().filter(|key| !remove.contains(*key));
+        let owner =
+            [tag::STACK, tag::ENV, tag::ADDRESS, tag::GENERATION].into_iter().filter(|key| !remove.contains(*key));
         let owner = owner.filter_map(|key| Some((key.to_owned(), live.tags.get(key)?.clone())));
         let set = owner.chain(set.clone()).collect();
         retag(aws, TagResourceType::Hostedzone, &live.id, &Retag { set, remove: remove.clone() }).await
