@@ -162,8 +162,11 @@ impl Play {
     }
 }
 
+/// A part of a table that is a test of its own: its name, and what it does.
+type Lane = (&'static str, fn(Play));
+
 /// The tests of one table run side by side, each on a stage of its own.
-const LANES: [(&str, fn(Play)); 2] = [("drift", Play::drift), ("edits", Play::edits)];
+const LANES: [Lane; 2] = [("drift", Play::drift), ("edits", Play::edits)];
 
 fn check(name: &str, lane: fn(Play)) {
     let mut play = Play::set_up(name).unwrap_or_else(|error| panic!("{error:#}"));
