@@ -8,11 +8,12 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
+use super::{retag, tags};
 use crate::client::Aws;
-use crate::error::{Error, OrAbsent, Result};
+use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag, each};
 use crate::kinds::ecs::{cluster::Cluster, service::Service};
-use crate::tagging::{self, Tags};
+use crate::tagging;
 
 /// The least and the greatest task count of an ECS service (`ecs:service:DesiredCount`). Inside the band the
 /// count belongs to the scaling policies, and Holdfast leaves the service's `desiredCount` alone.
@@ -87,8 +88,6 @@ impl Kind for ScalableTarget {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let ScalableTarget { service, min_capacity, max_capacity, suspended_state } = &desired.spec;
         let id = resource_id(service)?;
-        let mut all = desired.tags.clone();
-        all.entry("Name".into()).or_insert_with(|| desired.name.clone());
         let made = aws
             .autoscaling
             .register_scalable_target()
@@ -98,7 +97,7 @@ impl Kind for ScalableTarget {
             .min_capacity(*min_capacity)
             .max_capacity(*max_capacity)
             .set_suspended_state(suspended_state.as_ref().map(suspended))
-            .set_tags(Some(all.into_iter().collect()))
+            .set_tags(Some(desired.all_tags().into_iter().collect()))
             .send()
             .await;
         match made.map_err(Error::from) {
@@ -106,15 +105,13 @@ impl Kind for ScalableTarget {
                 Some(arn) => desired.made(id, ScalableTargetStatus { arn }).into(),
                 None => Made::unseen(id),
             }),
+            Err(error) if !error.0.message.contains("already exists") => Err(error),
             // "The scalable target that you tried to tag already exists." It may be of an attempt of our own.
-            Err(error) if error.0.message.contains("already exists") && is_ours(aws, &id, desired).await? => {
-                Ok(Made::unseen(id))
-            }
-            Err(error) if error.0.message.contains("already exists") => {
+            Err(_) if is_ours(aws, &id, desired).await? => Ok(Made::unseen(id)),
+            Err(_) => {
                 let message = format!("`{id}` is registered already; take it over with `lifecycle: {{ adopt: {id} }}`");
                 Err(Error::terminal("applicationautoscaling.RegisterScalableTarget", message))
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -151,17 +148,7 @@ impl Kind for ScalableTarget {
     }
 
     async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            let set = set.clone().into_iter().collect();
-            aws.autoscaling.tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            aws.autoscaling.untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
+        retag(aws, &live.status.arn, tags).await
     }
 }
 
@@ -179,11 +166,6 @@ async fn is_ours(aws: &Aws, id: &str, desired: &Desired<ScalableTarget>) -> Resu
     let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
     let same = |key: &str| tags.get(key) == desired.tags.get(key);
     Ok([tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same))
-}
-
-async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = aws.autoscaling.list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
 }
 
 fn arn(target: &sdk::ScalableTarget) -> Result<String> {

@@ -12,7 +12,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::name::plain;
-use super::{bare, list_records, one, owned, partition, record_wire, retag, tags, zone, zones};
+use super::{bare, is_wanted, list_records, one, owned, partition, record_wire, retag, tags, zone, zones};
 use crate::client::Aws;
 use crate::error::{Error, OrAbsent, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
@@ -176,19 +176,6 @@ impl Kind for HostedZone {
     }
 }
 
-/// True when a zone of the list is asked for: by its owner, its name, its id, or what else a lookup says.
-fn is_wanted(scope: &Scope, zone: &sdk::HostedZone) -> bool {
-    let owner = mark::read::<HostedZone>(&zone.caller_reference).unwrap_or_default();
-    let by_fields = scope.lookups.iter().any(|lookup| {
-        let comment = zone.config.as_ref().and_then(|config| config.comment());
-        let same = lookup.get("comment").and_then(|text| text.text()).is_some_and(|text| Some(text) == comment);
-        same || lookup.get("tags").is_some() || lookup.get("vpcs").is_some()
-    });
-    let id = bare(&zone.id);
-    let by_id = scope.ids.iter().any(|wanted| bare(wanted) == id);
-    by_id || by_fields || scope.is_owned(&owner) || scope.is_candidate(&plain(&zone.name))
-}
-
 /// A zone with these tags, as AWS tells of it.
 fn told(aws: &Aws, detail: &GetHostedZoneOutput, tags: Tags) -> Option<Live<HostedZone>> {
     let zone = detail.hosted_zone()?;
@@ -244,24 +231,16 @@ mod tests {
     }
 
     #[test]
-    fn its_caller_reference_names_its_owner() {
-        let owner = [(tag::STACK, "shop"), (tag::ENV, "prod"), (tag::ADDRESS, "HostedZone/main")];
-        let tags: BTreeMap<_, _> = owner.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let reference = mark::reference::<HostedZone>(&tags, "0123456789abcdef", 128).expect("it fits");
-        let mut scope = Scope::default();
-        assert!(!is_wanted(&scope, &zone(&reference)));
-        scope.owners.insert(("shop".into(), "prod".into()));
-        assert!(is_wanted(&scope, &zone(&reference)));
-        assert_eq!(owned::<HostedZone>(BTreeMap::new(), &reference), tags);
-    }
-
-    #[test]
-    fn the_caller_reference_of_what_takes_its_place_tells_the_generation() {
+    fn its_caller_reference_names_its_owner_and_the_generation() {
         let owner =
             [(tag::STACK, "shop"), (tag::ENV, "prod"), (tag::ADDRESS, "HostedZone/main"), (tag::GENERATION, "2")];
         let tags: BTreeMap<_, _> = owner.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let reference = mark::reference::<HostedZone>(&tags, "0123456789abcdef", 128).expect("it fits");
         assert_eq!(reference, "holdfast:shop/prod/main#012345@2");
+        let mut scope = Scope::default();
+        assert!(!is_wanted(&scope, &zone(&reference)));
+        scope.owners.insert(("shop".into(), "prod".into()));
+        assert!(is_wanted(&scope, &zone(&reference)));
         assert_eq!(owned::<HostedZone>(BTreeMap::new(), &reference), tags);
     }
 }

@@ -61,6 +61,19 @@ pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::Hoste
     home.once(scope, "route53.zones", list).await
 }
 
+/// True when a zone of the list is asked for: by its owner, its name, its id, or what else a lookup says.
+pub(crate) fn is_wanted(scope: &Scope, zone: &sdk::HostedZone) -> bool {
+    let owner = mark::read::<HostedZone>(&zone.caller_reference).unwrap_or_default();
+    let by_fields = scope.lookups.iter().any(|lookup| {
+        let comment = zone.config.as_ref().and_then(|config| config.comment());
+        let same = lookup.get("comment").and_then(|text| text.text()).is_some_and(|text| Some(text) == comment);
+        same || lookup.get("tags").is_some() || lookup.get("vpcs").is_some()
+    });
+    let id = bare(&zone.id);
+    let by_id = scope.ids.iter().any(|wanted| bare(wanted) == id);
+    by_id || by_fields || scope.is_owned(&owner) || scope.is_candidate(&plain(&zone.name))
+}
+
 /// All record sets of a zone, listed once in a sweep; none when the zone is gone.
 pub(crate) async fn records(aws: &Aws, scope: &Scope, zone: &str) -> Result<Arc<Vec<ResourceRecordSet>>> {
     let home = aws.at_home()?;

@@ -2,3 +2,28 @@
 
 mod content;
 pub(crate) mod parameter;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ssm::types::{ResourceTypeForTagging, Tag};
+
+use crate::client::Aws;
+use crate::error::{OrAbsent, Result};
+use crate::tagging::Tags;
+
+/// The tags of a parameter; none when it is not there.
+pub(crate) async fn tags_of(aws: &Aws, name: &str) -> Result<Option<Tags>> {
+    let ask = aws.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
+    // What is not there has this code of its own here.
+    let answer = match ask.send().await.or_absent() {
+        Err(error) if error.0.code.as_deref() == Some("InvalidResourceId") => None,
+        answer => answer?,
+    };
+    Ok(answer.map(|answer| answer.tag_list.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
+}
+
+/// Tags as the calls take them.
+pub(crate) fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    Ok(tags.iter().map(tag).collect::<std::result::Result<_, _>>()?)
+}

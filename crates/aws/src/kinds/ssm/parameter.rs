@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ssm::types::{ParameterMetadata, ParameterType, ResourceTypeForTagging, Tag};
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterType, ResourceTypeForTagging};
 use futures::future::try_join;
 use holdfast_core::Spec;
 use holdfast_core::schema::{CreateClass, Naming, Tier};
@@ -11,8 +11,9 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::content::{self, Content};
+use super::{sdk_tags, tags_of};
 use crate::client::Aws;
-use crate::error::{OrAbsent, Result};
+use crate::error::Result;
 use crate::kind::{Desired, Kind, Live, Made, Retag};
 use crate::kinds::kms::key::Key;
 use crate::kinds::secretsmanager::CurrentVersion;
@@ -199,21 +200,6 @@ async fn known_tags(aws: &Aws, scope: &Scope, parameter: &ParameterMetadata) -> 
         Some(ParameterType::SecureString) => tags_of(aws, name).await,
         _ => tagging::tags(aws, scope, arn, || tags_of(aws, name)).await,
     }
-}
-
-async fn tags_of(aws: &Aws, name: &str) -> Result<Option<Tags>> {
-    let ask = aws.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
-    // What is not there has this code of its own here.
-    let answer = match ask.send().await.or_absent() {
-        Err(error) if error.0.code.as_deref() == Some("InvalidResourceId") => None,
-        answer => answer?,
-    };
-    Ok(answer.map(|answer| answer.tag_list.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
-    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-    Ok(tags.iter().map(tag).collect::<std::result::Result<_, _>>()?)
 }
 
 /// A parameter; none when an open one has no value, because it went away between two calls.
