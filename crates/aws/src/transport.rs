@@ -31,9 +31,11 @@ impl Intercept for Naming {
         "holdfast"
     }
 
-    fn read_before_execution(
+    /// Not earlier: before an execution the SDK does not know yet which call it is.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if bag.load::<Metadata>().is_some_and(|call| is_mutating(call.name())) {
