@@ -218,7 +218,7 @@ impl<K: Kind> Desired<K> {
 
     /// What is there as the answer to a create tells it, with the tags that were sent; none when it tells too little.
     pub(crate) fn told(&self, id: impl Into<String>, live: Option<Live<K>>) -> Made<K> {
-        live.map_or_else(|| Made::unseen(id), |live| live.tags(self.tags.clone()).into())
+        live.map_or_else(|| Made::unseen(id), |live| live.tags(self.all_tags()).into())
     }
 }
 

@@ -116,8 +116,7 @@ impl Kind for Certificate {
             key_algorithm,
             validation_zone: _,
         } = &desired.spec;
-        let mut tags = desired.tags.clone();
-        tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
+        let tags = desired.all_tags();
         let names = subject_alternative_names.as_ref().filter(|names| !names.is_empty());
         let made = aws
             .acm

@@ -17,7 +17,8 @@ use crate::tagging::{self, Tags};
 /// A dashboard. There is one for all regions, so each widget of metrics names its `region`; the name has at most 255
 /// letters, digits, hyphens and underscores
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html>). PutDashboard
-/// replaces whatever has the name, so one that is not ours is looked for first, and never overwritten.
+/// replaces whatever has the name: one that is not ours is held by the first look of a pass, and one that somebody makes
+/// under the name after that is not noticed.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Dashboard {

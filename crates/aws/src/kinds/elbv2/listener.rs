@@ -87,8 +87,7 @@ impl Kind for Listener {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let Listener { load_balancer, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
-        let mut tags = desired.tags.clone();
-        tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
+        let tags = desired.all_tags();
         let made = aws
             .elbv2
             .create_listener()

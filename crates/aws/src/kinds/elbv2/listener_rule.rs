@@ -74,8 +74,7 @@ impl Kind for ListenerRule {
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
         let ListenerRule { listener, priority, conditions, actions } = &desired.spec;
-        let mut tags = desired.tags.clone();
-        tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
+        let tags = desired.all_tags();
         let made = aws
             .elbv2
             .create_rule()

@@ -111,8 +111,7 @@ impl Kind for Key {
             rotation_period_in_days: _,
             pending_window_in_days,
         } = &desired.spec;
-        let mut tags = desired.tags.clone();
-        tags.entry("Name".into()).or_insert_with(|| desired.name.clone());
+        let mut tags = desired.all_tags();
         tags.extend(pending_window_in_days.map(|days| (WINDOW.to_owned(), days.to_string())));
         let made = aws
             .kms
