@@ -1,33 +1,39 @@
-//! The cloud of AWS: clients, error codes, and the kinds, each in a file of its own.
+//! The cloud of AWS, with the kinds of all groups.
 
-mod client;
-mod driver;
-mod error;
-mod kind;
-mod kinds;
-mod mark;
-mod remembered;
-mod tagging;
-mod together;
-mod transport;
-mod vault;
-
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use holdfast_base::client::{self, Aws};
+use holdfast_base::driver::{self, Driver};
 use holdfast_core::observed::Observed;
-use holdfast_core::schema::Registry;
+use holdfast_core::schema::{Registry, Schema};
 use holdfast_engine::budget::{Budget, Counts};
 use holdfast_engine::cloud::{Cloud, Done, Failure, Op, Scope};
 
-pub use client::{Settings, SettingsError};
-pub use vault::Vault;
+pub use holdfast_base::client::{Settings, SettingsError};
+pub use holdfast_base::vault::Vault;
 
-use client::Aws;
+/// The kinds by group, each a crate: in the order of what usually needs what.
+const GROUPS: [&[&dyn Driver]; 5] = [
+    holdfast_network::KINDS,
+    holdfast_data::KINDS,
+    holdfast_compute::KINDS,
+    holdfast_edge::KINDS,
+    holdfast_operations::KINDS,
+];
 
 /// All the kinds of AWS that Holdfast knows.
 pub fn registry() -> Registry {
-    kinds::registry()
+    static SCHEMAS: LazyLock<Vec<&Schema>> =
+        LazyLock::new(|| GROUPS.iter().copied().flatten().map(|driver| driver.schema()).collect());
+    Registry(&SCHEMAS)
+}
+
+/// The driver of a kind.
+fn driver(kind: &str) -> Result<&'static dyn Driver, Failure> {
+    let mut drivers = GROUPS.iter().copied().flatten();
+    let driver = drivers.find(|driver| driver.schema().kind == kind);
+    driver.copied().ok_or_else(|| Failure::terminal(kind, "no such kind"))
 }
 
 /// The cloud of AWS, seen with one set of credentials.
@@ -64,11 +70,11 @@ impl Cloud for AwsCloud {
     }
 
     async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure> {
-        driver::observe(kinds::driver(kind)?, &self.aws(&scope.region), scope).await
+        driver::observe(driver(kind)?, &self.aws(&scope.region), scope).await
     }
 
     async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure> {
-        let mut done = driver::apply(kinds::driver(kind)?, &self.aws(region), op).await?;
+        let mut done = driver::apply(driver(kind)?, &self.aws(region), op).await?;
         if let Some(live) = &mut done.live {
             region.clone_into(&mut live.region);
         }

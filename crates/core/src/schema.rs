@@ -9,17 +9,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Value;
 
-/// A struct that has a field table.
-pub trait Spec {
+/// What has a name in the schema.
+pub trait Named {
     /// The struct's name: for a kind, the kind's name.
     const KIND: &'static str;
+}
+
+/// A struct that has a field table.
+pub trait Spec: Named {
     /// The field table.
     const RECORD: Record;
 }
 
 /// Nothing: the status of a kind of which AWS knows no more than its id.
-impl Spec for () {
+impl Named for () {
     const KIND: &'static str = "()";
+}
+
+impl Spec for () {
     const RECORD: Record = Record { name: "()", doc: "", fields: &[] };
 }
 

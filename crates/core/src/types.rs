@@ -9,7 +9,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::canonical;
-use crate::schema::{Spec, Type, Typed};
+use crate::schema::{Named, Type, Typed};
 
 macro_rules! plain {
     ($($rust:ty => $ty:expr),* $(,)?) => {$(
@@ -86,7 +86,7 @@ impl<K, A> Ref<K, A> {
     }
 }
 
-impl<K: Spec, A: Attribute> Typed for Ref<K, A> {
+impl<K: Named, A: Attribute> Typed for Ref<K, A> {
     const TYPE: Type = Type::Reference { kind: K::KIND, attribute: A::NAME, late: false };
 }
 

@@ -26,8 +26,10 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
     let doc = doc(&input.attrs);
     let rows = fields.iter().map(field).collect::<syn::Result<Vec<_>>>()?;
     Ok(quote! {
-        impl ::holdfast_core::schema::Spec for #name {
+        impl ::holdfast_core::schema::Named for #name {
             const KIND: &'static str = #kind;
+        }
+        impl ::holdfast_core::schema::Spec for #name {
             const RECORD: ::holdfast_core::schema::Record = ::holdfast_core::schema::Record {
                 name: #kind,
                 doc: #doc,

@@ -1,0 +1,246 @@
+//! ScalableTarget: the band in which autoscaling may move a service's task count.
+
+use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::tagging;
+use holdfast_core::Spec;
+use holdfast_core::observed::tag;
+use holdfast_core::schema::{CreateClass, Named as _, Naming, Replace, Tier};
+use holdfast_core::types::Ref;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::autoscaling;
+use super::{retag, tags};
+use crate::ecs::{cluster::Cluster, service::Service};
+
+/// The least and the greatest task count of an ECS service (`ecs:service:DesiredCount`). Inside the band the
+/// count belongs to the scaling policies, and Holdfast leaves the service's `desiredCount` alone.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScalableTarget {
+    /// The service that is scaled. It can have one scalable target.
+    #[spec(immutable)]
+    service: Ref<Service>,
+    /// The least count. AWS advises more than 0: without a task there are no metrics to scale out on
+    /// (<https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html>).
+    min_capacity: i32,
+    /// The greatest count.
+    max_capacity: i32,
+    /// Which scaling is suspended for now.
+    suspended_state: Option<SuspendedState>,
+}
+
+/// Which scaling is suspended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SuspendedState {
+    /// Whether policies may not scale in.
+    dynamic_scaling_in_suspended: Option<bool>,
+    /// Whether policies may not scale out.
+    dynamic_scaling_out_suspended: Option<bool>,
+    /// Whether scheduled actions are left out.
+    scheduled_scaling_suspended: Option<bool>,
+}
+
+/// What only AWS knows of a ScalableTarget.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScalableTargetStatus {
+    /// Its ARN.
+    arn: String,
+}
+
+impl Kind for ScalableTarget {
+    type Status = ScalableTargetStatus;
+    const TIER: Tier = Tier::Compute;
+    /// Policies go with its name.
+    const EARLY: bool = true;
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Name;
+
+    /// ECS has no other dimension than the count, and a dimension may be asked for only with a resource id.
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let pages = autoscaling(aws)
+            .describe_scalable_targets()
+            .service_namespace(ServiceNamespace::Ecs)
+            .into_paginator()
+            .items()
+            .send();
+        let mut targets = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        targets.retain(|target| is_wanted(scope, &target.resource_id));
+        each(targets, |target| async move {
+            let arn = arn(&target)?;
+            let tags = tagging::tags(aws, scope, &arn, || tags(aws, &arn)).await?;
+            Ok(tags.map(|tags| {
+                let name = tags.get("Name").cloned().unwrap_or_default();
+                Live { name, ..live(&target, arn) }.tags(tags)
+            }))
+        })
+        .await
+    }
+
+    /// RegisterScalableTarget changes a target that is there, whoever made it, but not when it is given tags: then it
+    /// refuses.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let ScalableTarget { service, min_capacity, max_capacity, suspended_state } = &desired.spec;
+        let id = resource_id(service)?;
+        let made = autoscaling(aws)
+            .register_scalable_target()
+            .service_namespace(ServiceNamespace::Ecs)
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .resource_id(&id)
+            .min_capacity(*min_capacity)
+            .max_capacity(*max_capacity)
+            .set_suspended_state(suspended_state.as_ref().map(suspended))
+            .set_tags(Some(desired.all_tags().into_iter().collect()))
+            .send()
+            .await;
+        match made.map_err(Error::from) {
+            Ok(made) => Ok(match made.scalable_target_arn {
+                Some(arn) => desired.made(id, ScalableTargetStatus { arn }).into(),
+                None => Made::unseen(id),
+            }),
+            Err(error) if !error.0.message.contains("already exists") => Err(error),
+            // "The scalable target that you tried to tag already exists." It may be of an attempt of our own.
+            Err(_) if is_ours(aws, &id, desired).await? => Ok(Made::unseen(id)),
+            Err(_) => {
+                let message = format!("`{id}` is registered already; take it over with `lifecycle: {{ adopt: {id} }}`");
+                Err(Error::terminal("applicationautoscaling.RegisterScalableTarget", message))
+            }
+        }
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let ScalableTarget { service: _, min_capacity, max_capacity, suspended_state } = &desired.spec;
+        let nothing = SuspendedState {
+            dynamic_scaling_in_suspended: None,
+            dynamic_scaling_out_suspended: None,
+            scheduled_scaling_suspended: None,
+        };
+        autoscaling(aws)
+            .register_scalable_target()
+            .service_namespace(ServiceNamespace::Ecs)
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .resource_id(&live.id)
+            .min_capacity(*min_capacity)
+            .max_capacity(*max_capacity)
+            .suspended_state(suspended(suspended_state.as_ref().unwrap_or(&nothing)))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Its scaling policies and their alarms go with it.
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        autoscaling(aws)
+            .deregister_scalable_target()
+            .service_namespace(ServiceNamespace::Ecs)
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .resource_id(&live.id)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        retag(aws, &live.status.arn, tags).await
+    }
+}
+
+/// True when the target that is there has the owner that is wanted.
+async fn is_ours(aws: &Aws, id: &str, desired: &Desired<ScalableTarget>) -> Result<bool> {
+    let there = autoscaling(aws)
+        .describe_scalable_targets()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .resource_ids(id)
+        .send()
+        .await?;
+    let Some(target) = there.scalable_targets().first() else { return Ok(false) };
+    let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
+    let same = |key: &str| tags.get(key) == desired.tags.get(key);
+    Ok([tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same))
+}
+
+fn arn(target: &sdk::ScalableTarget) -> Result<String> {
+    let arn = target.scalable_target_arn.clone();
+    arn.ok_or_else(|| Error::incomplete("applicationautoscaling.DescribeScalableTargets", "scalableTargetARN"))
+}
+
+/// `service/<cluster>/<name>`: a target has no name of its own, so those of its service and cluster tell
+/// whether it may be ours.
+fn is_wanted(scope: &Scope, id: &str) -> bool {
+    let looked_up = scope.lookups.iter().any(|lookup| {
+        let service = lookup.get("service").and_then(|service| service.text());
+        service.is_none_or(|service| service.ends_with(&format!(":{id}")))
+    });
+    let by_id = scope.ids.iter().any(|of| of == id || of.ends_with(&format!(":{id}")));
+    let mut names = id.split('/').skip(1);
+    let cluster = names.next().is_some_and(|name| scope.is_parent(Cluster::KIND, name));
+    by_id || looked_up || cluster || names.next().is_some_and(|name| scope.is_parent(Service::KIND, name))
+}
+
+/// The resource id of a service: what follows the account in its ARN.
+fn resource_id(service: &Ref<Service>) -> Result<String> {
+    let id = service.as_str().splitn(6, ':').nth(5).filter(|id| id.split('/').count() == 3);
+    id.map(str::to_owned).ok_or_else(|| {
+        let message = format!("`{service}` is not the long ARN of a service, which ends in `service/<cluster>/<name>`");
+        Error::terminal("applicationautoscaling.RegisterScalableTarget", message)
+    })
+}
+
+fn suspended(state: &SuspendedState) -> sdk::SuspendedState {
+    let SuspendedState { dynamic_scaling_in_suspended, dynamic_scaling_out_suspended, scheduled_scaling_suspended } =
+        state;
+    sdk::SuspendedState::builder()
+        .dynamic_scaling_in_suspended(dynamic_scaling_in_suspended.unwrap_or(false))
+        .dynamic_scaling_out_suspended(dynamic_scaling_out_suspended.unwrap_or(false))
+        .scheduled_scaling_suspended(scheduled_scaling_suspended.unwrap_or(false))
+        .build()
+}
+
+fn live(target: &sdk::ScalableTarget, arn: String) -> Live<ScalableTarget> {
+    // `arn:aws:application-autoscaling:region:account:scalable-target/…` has the partition and the account.
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let of = |i: usize| parts.get(i).copied().unwrap_or_default();
+    let service = format!("arn:{}:ecs:{}:{}:{}", of(1), of(3), of(4), target.resource_id);
+    let spec = ScalableTarget {
+        service: Ref::new(service),
+        min_capacity: target.min_capacity,
+        max_capacity: target.max_capacity,
+        suspended_state: target.suspended_state.as_ref().map(|s| SuspendedState {
+            dynamic_scaling_in_suspended: s.dynamic_scaling_in_suspended,
+            dynamic_scaling_out_suspended: s.dynamic_scaling_out_suspended,
+            scheduled_scaling_suspended: s.scheduled_scaling_suspended,
+        }),
+    };
+    Live::new(target.resource_id.clone(), "", spec, ScalableTargetStatus { arn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_and_its_resource_id_lead_to_each_other() -> Result<()> {
+        let target = sdk::ScalableTarget::builder()
+            .service_namespace(ServiceNamespace::Ecs)
+            .resource_id("service/main/web")
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .min_capacity(2)
+            .max_capacity(10)
+            .role_arn("arn:aws:iam::1:role/r")
+            .creation_time(aws_smithy_types::DateTime::from_secs(0))
+            .build()
+            .map_err(|error| Error::terminal("test", error.to_string()))?;
+        let live = live(&target, "arn:aws-cn:application-autoscaling:cn-north-1:1:scalable-target/0a".into());
+        assert_eq!(live.spec.service.as_str(), "arn:aws-cn:ecs:cn-north-1:1:service/main/web");
+        assert_eq!(resource_id(&live.spec.service)?, live.id);
+        assert!(resource_id(&Ref::new("arn:aws:ecs:eu-west-1:1:service/web")).is_err(), "the old, short form");
+        Ok(())
+    }
+}

@@ -1,0 +1,350 @@
+//! ScalingPolicy: when a service gets more tasks, and when fewer.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
+use aws_smithy_types::error::operation::BuildError;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made};
+use holdfast_core::Spec;
+use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Tier};
+use holdfast_core::types::Ref;
+use holdfast_core::value::Value;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::autoscaling;
+use super::scalable_target::ScalableTarget;
+
+/// A scaling policy of a scalable target. AWS makes the alarms of a target tracking policy and looks after
+/// them; a step policy acts when an Alarm names its `arn` among the actions.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScalingPolicy {
+    /// What it scales.
+    #[spec(immutable)]
+    scalable_target: Ref<ScalableTarget>,
+    /// `TargetTrackingScaling` or `StepScaling`.
+    #[spec(immutable)]
+    policy_type: String,
+    /// For `TargetTrackingScaling`.
+    target_tracking_scaling_policy_configuration: Option<TargetTracking>,
+    /// For `StepScaling`.
+    step_scaling_policy_configuration: Option<StepScaling>,
+}
+
+/// Keeps a metric near a value. It has either a predefined metric or a customized one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TargetTracking {
+    /// The value to keep near: a percentage, or requests per target.
+    target_value: f64,
+    /// A metric that AWS knows.
+    predefined_metric_specification: Option<PredefinedMetric>,
+    /// Any metric of CloudWatch that falls as tasks are added.
+    customized_metric_specification: Option<CustomizedMetric>,
+    /// Seconds after a scale-out before the next. AWS's default for ECS is 300.
+    scale_out_cooldown: Option<i32>,
+    /// Seconds after a scale-in before the next. AWS's default for ECS is 300.
+    scale_in_cooldown: Option<i32>,
+    /// Whether it only ever adds tasks.
+    disable_scale_in: Option<bool>,
+}
+
+/// A metric that AWS knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PredefinedMetric {
+    /// `ECSServiceAverageCPUUtilization`, `ECSServiceAverageMemoryUtilization` or
+    /// `ALBRequestCountPerTarget`.
+    predefined_metric_type: String,
+    /// For `ALBRequestCountPerTarget`: `app/<balancer>/<id>/targetgroup/<group>/<id>`, which is
+    /// `${LoadBalancer.x.fullName}/${TargetGroup.y.fullName}`. A listener must lead to the group first.
+    resource_label: Option<String>,
+}
+
+/// Any metric of CloudWatch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CustomizedMetric {
+    /// Its namespace.
+    namespace: String,
+    /// Its name.
+    metric_name: String,
+    /// Its dimensions.
+    dimensions: Option<BTreeMap<String, String>>,
+    /// `Average`, `Minimum`, `Maximum`, `SampleCount` or `Sum`.
+    statistic: String,
+    /// Its unit, as in `Count`; absent for any.
+    unit: Option<String>,
+}
+
+/// Moves the count by steps when an alarm fires.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StepScaling {
+    /// `ChangeInCapacity`, `PercentChangeInCapacity` or `ExactCapacity`.
+    adjustment_type: String,
+    /// The steps.
+    step_adjustments: Vec<StepAdjustment>,
+    /// Seconds after a scaling before the next.
+    cooldown: Option<i32>,
+    /// `Average` (AWS's default), `Minimum` or `Maximum`.
+    metric_aggregation_type: Option<String>,
+    /// With `PercentChangeInCapacity`: the least change in tasks.
+    min_adjustment_magnitude: Option<i32>,
+}
+
+/// One step; its bounds are measured from the alarm's threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StepAdjustment {
+    /// From here on; absent for no bound.
+    metric_interval_lower_bound: Option<f64>,
+    /// Up to here; absent for no bound.
+    metric_interval_upper_bound: Option<f64>,
+    /// By how much, or with `ExactCapacity` to how much.
+    scaling_adjustment: i32,
+}
+
+/// What only AWS knows of a ScalingPolicy.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScalingPolicyStatus {
+    /// Its ARN, for the actions of an alarm.
+    arn: String,
+    /// The names of the alarms that drive it.
+    alarms: Vec<String>,
+}
+
+impl Kind for ScalingPolicy {
+    type Status = ScalingPolicyStatus;
+    const TIER: Tier = Tier::Compute;
+    const CLAIM: Claim = Claim::Parent { field: "scalableTarget", key: &[] };
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::limit(256);
+    const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingPolicy.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        const TRACKING: &str = "targetTrackingScalingPolicyConfiguration";
+        const STEPS: &str = "stepScalingPolicyConfiguration";
+        let (needed, other) = match spec.get("policyType").and_then(Value::text) {
+            Some("TargetTrackingScaling") => (TRACKING, STEPS),
+            Some("StepScaling") => (STEPS, TRACKING),
+            _ => return vec![],
+        };
+        let missing = spec.states(needed) == Some(false);
+        let missing = missing.then(|| ("policyType", format!("a policy of this type needs `{needed}`")));
+        let wrong = spec.states(other) == Some(true);
+        let wrong = wrong.then(|| (other, format!("a policy of its type has `{needed}` instead")));
+        missing.into_iter().chain(wrong).collect()
+    }
+
+    /// The list tells everything, so that others' policies cost no more than their place in it.
+    async fn observe(aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let pages = autoscaling(aws)
+            .describe_scaling_policies()
+            .service_namespace(ServiceNamespace::Ecs)
+            .into_paginator()
+            .items()
+            .send();
+        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?.iter().map(live).collect())
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let status = put(aws, &desired.name, &desired.spec).await?;
+        Ok(desired.made(status.arn.clone(), status).into())
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        put(aws, &live.name, &desired.spec).await.map(drop)
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        autoscaling(aws)
+            .delete_scaling_policy()
+            .policy_name(&live.name)
+            .service_namespace(ServiceNamespace::Ecs)
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .resource_id(live.spec.scalable_target.as_str())
+            .send()
+            .await?;
+        Ok(())
+    }
+}
+
+/// Makes the policy, or replaces its configuration as a whole.
+async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<ScalingPolicyStatus> {
+    const OPERATION: &str = "applicationautoscaling.PutScalingPolicy";
+    let ScalingPolicy {
+        scalable_target,
+        policy_type,
+        target_tracking_scaling_policy_configuration: tracking_configuration,
+        step_scaling_policy_configuration: step_configuration,
+    } = spec;
+    let broken = |error: BuildError| Error::terminal(OPERATION, error.to_string());
+    let put = autoscaling(aws)
+        .put_scaling_policy()
+        .policy_name(name)
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .resource_id(scalable_target.as_str())
+        .policy_type(policy_type.as_str().into());
+    let tracking = tracking_configuration.as_ref().map(tracking).transpose().map_err(broken)?;
+    let steps = step_configuration.as_ref().map(steps).transpose().map_err(broken)?;
+    let made = put
+        .set_target_tracking_scaling_policy_configuration(tracking)
+        .set_step_scaling_policy_configuration(steps)
+        .send()
+        .await?;
+    let alarms = made.alarms().iter().map(|alarm| alarm.alarm_name.clone()).collect();
+    Ok(ScalingPolicyStatus { arn: made.policy_arn, alarms })
+}
+
+fn tracking(t: &TargetTracking) -> std::result::Result<sdk::TargetTrackingScalingPolicyConfiguration, BuildError> {
+    let TargetTracking {
+        target_value,
+        predefined_metric_specification,
+        customized_metric_specification,
+        scale_out_cooldown,
+        scale_in_cooldown,
+        disable_scale_in,
+    } = t;
+    let predefined = predefined_metric_specification.as_ref().map(|p| {
+        sdk::PredefinedMetricSpecification::builder()
+            .predefined_metric_type(p.predefined_metric_type.as_str().into())
+            .set_resource_label(p.resource_label.clone())
+            .build()
+    });
+    let customized = customized_metric_specification.as_ref().map(customized).transpose()?;
+    sdk::TargetTrackingScalingPolicyConfiguration::builder()
+        .target_value(*target_value)
+        .set_predefined_metric_specification(predefined.transpose()?)
+        .set_customized_metric_specification(customized)
+        .set_scale_out_cooldown(*scale_out_cooldown)
+        .set_scale_in_cooldown(*scale_in_cooldown)
+        .set_disable_scale_in(*disable_scale_in)
+        .build()
+}
+
+fn customized(c: &CustomizedMetric) -> std::result::Result<sdk::CustomizedMetricSpecification, BuildError> {
+    let CustomizedMetric { namespace, metric_name, dimensions, statistic, unit } = c;
+    let dimension = |(k, v): (&String, &String)| sdk::MetricDimension::builder().name(k).value(v).build();
+    let dimensions = dimensions.iter().flatten().map(dimension).collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(sdk::CustomizedMetricSpecification::builder()
+        .namespace(namespace)
+        .metric_name(metric_name)
+        .set_dimensions(Some(dimensions).filter(|d| !d.is_empty()))
+        .statistic(statistic.as_str().into())
+        .set_unit(unit.clone())
+        .build())
+}
+
+fn steps(s: &StepScaling) -> std::result::Result<sdk::StepScalingPolicyConfiguration, BuildError> {
+    let StepScaling { adjustment_type, step_adjustments, cooldown, metric_aggregation_type, min_adjustment_magnitude } =
+        s;
+    let step = |step: &StepAdjustment| {
+        sdk::StepAdjustment::builder()
+            .set_metric_interval_lower_bound(step.metric_interval_lower_bound)
+            .set_metric_interval_upper_bound(step.metric_interval_upper_bound)
+            .scaling_adjustment(step.scaling_adjustment)
+            .build()
+    };
+    Ok(sdk::StepScalingPolicyConfiguration::builder()
+        .adjustment_type(adjustment_type.as_str().into())
+        .set_step_adjustments(Some(step_adjustments.iter().map(step).collect::<std::result::Result<_, _>>()?))
+        .set_cooldown(*cooldown)
+        .set_metric_aggregation_type(metric_aggregation_type.as_deref().map(Into::into))
+        .set_min_adjustment_magnitude(*min_adjustment_magnitude)
+        .build())
+}
+
+fn live(policy: &sdk::ScalingPolicy) -> Live<ScalingPolicy> {
+    let tracking = policy.target_tracking_scaling_policy_configuration.as_ref().map(|t| TargetTracking {
+        target_value: t.target_value,
+        predefined_metric_specification: t.predefined_metric_specification.as_ref().map(|p| PredefinedMetric {
+            predefined_metric_type: p.predefined_metric_type.as_str().to_owned(),
+            resource_label: p.resource_label.clone().filter(|label| !label.is_empty()),
+        }),
+        customized_metric_specification: t.customized_metric_specification.as_ref().map(|c| CustomizedMetric {
+            namespace: c.namespace.clone().unwrap_or_default(),
+            metric_name: c.metric_name.clone().unwrap_or_default(),
+            dimensions: Some(c.dimensions().iter().map(|d| (d.name.clone(), d.value.clone())).collect()),
+            statistic: c.statistic.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+            unit: c.unit.clone(),
+        }),
+        scale_out_cooldown: t.scale_out_cooldown,
+        scale_in_cooldown: t.scale_in_cooldown,
+        disable_scale_in: t.disable_scale_in,
+    });
+    let steps = policy.step_scaling_policy_configuration.as_ref().map(|s| StepScaling {
+        adjustment_type: s.adjustment_type.as_ref().map(|a| a.as_str().to_owned()).unwrap_or_default(),
+        step_adjustments: s
+            .step_adjustments()
+            .iter()
+            .map(|step| StepAdjustment {
+                metric_interval_lower_bound: step.metric_interval_lower_bound,
+                metric_interval_upper_bound: step.metric_interval_upper_bound,
+                scaling_adjustment: step.scaling_adjustment,
+            })
+            .collect(),
+        cooldown: s.cooldown,
+        metric_aggregation_type: s.metric_aggregation_type.as_ref().map(|m| m.as_str().to_owned()),
+        min_adjustment_magnitude: s.min_adjustment_magnitude,
+    });
+    let spec = ScalingPolicy {
+        scalable_target: Ref::new(policy.resource_id.as_str()),
+        policy_type: policy.policy_type.as_str().to_owned(),
+        target_tracking_scaling_policy_configuration: tracking,
+        step_scaling_policy_configuration: steps,
+    };
+    let arn = policy.policy_arn.clone();
+    let alarms = policy.alarms().iter().map(|alarm| alarm.alarm_name.clone()).collect();
+    Live::new(arn.clone(), policy.policy_name.clone(), spec, ScalingPolicyStatus { arn, alarms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_what_is_told() -> std::result::Result<(), BuildError> {
+        let wanted = TargetTracking {
+            target_value: 100.0,
+            predefined_metric_specification: None,
+            customized_metric_specification: Some(CustomizedMetric {
+                namespace: "Shop".into(),
+                metric_name: "Backlog".into(),
+                dimensions: Some(BTreeMap::from([("Queue".into(), "mail".into())])),
+                statistic: "Average".into(),
+                unit: None,
+            }),
+            scale_out_cooldown: Some(60),
+            scale_in_cooldown: Some(300),
+            disable_scale_in: None,
+        };
+        let policy = sdk::ScalingPolicy::builder()
+            .policy_arn("arn:p")
+            .policy_name("backlog")
+            .service_namespace(ServiceNamespace::Ecs)
+            .resource_id("service/main/worker")
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .policy_type(sdk::PolicyType::TargetTrackingScaling)
+            .creation_time(aws_smithy_types::DateTime::from_secs(0))
+            .target_tracking_scaling_policy_configuration(tracking(&wanted)?)
+            .build()?;
+        let live = live(&policy);
+        assert_eq!(live.spec.target_tracking_scaling_policy_configuration, Some(wanted));
+        assert_eq!(live.spec.scalable_target.as_str(), "service/main/worker");
+        Ok(())
+    }
+
+    #[test]
+    fn a_type_has_one_configuration() {
+        let step = serde_json::json!({ "policyType": "StepScaling", "targetTrackingScalingPolicyConfiguration": {} });
+        let faults: Vec<_> = ScalingPolicy::check("", &step.into()).into_iter().map(|(field, _)| field).collect();
+        assert_eq!(faults, ["policyType", "targetTrackingScalingPolicyConfiguration"]);
+    }
+}

@@ -1,0 +1,212 @@
+//! Listener: a port of a load balancer, and what happens to the requests that come there.
+
+use std::sync::Arc;
+
+use aws_sdk_elasticloadbalancingv2::types as sdk;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::names::Certificate;
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Fault, Named as _, Naming, Replace, Tier};
+use holdfast_core::types::{Arn, Ref};
+use holdfast_core::value::Value;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::elbv2;
+use super::load_balancer::{LoadBalancer, all};
+use super::{sdk_tags, tag, tags_of};
+
+/// A port of a load balancer. Two listeners on one port are refused by AWS. Further certificates of it
+/// are left alone; its rules are resources of their own (`ListenerRule`).
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listener {
+    /// Whose port it is.
+    #[spec(immutable)]
+    load_balancer: Ref<LoadBalancer>,
+    /// The port, 1 to 65535.
+    port: i32,
+    /// `HTTP` or `HTTPS`; of a network load balancer `TCP`, `TLS`, `UDP`, `TCP_UDP`, `QUIC` or `TCP_QUIC`.
+    protocol: String,
+    /// With `HTTPS` and `TLS`: which TLS versions and ciphers it speaks, as in
+    /// `ELBSecurityPolicy-TLS13-1-2-2021-06`. AWS's own choice in the API is an older one
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>).
+    ssl_policy: Option<String>,
+    /// With `HTTPS` and `TLS`: the default certificate, which must be issued.
+    certificate: Option<Ref<Certificate, Arn>>,
+    /// What happens to requests that no further rule takes.
+    default_actions: Vec<Action>,
+}
+
+/// What only AWS knows of a Listener.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListenerStatus {
+    /// Its ARN; also its id.
+    arn: String,
+}
+
+impl Kind for Listener {
+    type Status = ListenerStatus;
+    const TIER: Tier = Tier::Compute;
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        let Some(protocol) = spec.get("protocol").and_then(Value::text) else { return vec![] };
+        match (matches!(protocol, "HTTPS" | "TLS"), spec.states("certificate")) {
+            (true, Some(false)) => vec![("protocol", format!("{protocol} needs a `certificate`"))],
+            (false, Some(true)) => vec![("certificate", format!("{protocol} takes no certificate; HTTPS and TLS do"))],
+            _ => vec![],
+        }
+    }
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let balancers = all(aws, scope).await?;
+        let listed = each(balancers.iter(), |balancer| async move {
+            let Some(arn) = balancer.load_balancer_arn() else { return Ok(None) };
+            match is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
+                true => listeners_of(aws, scope, arn).await.map(Some),
+                false => Ok(None),
+            }
+        });
+        let listed = listed.await?;
+        let mut found = listed.iter().flat_map(|of| of.iter()).map(live).collect::<Result<Vec<_>>>()?;
+        let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
+        let mut tags = tags_of(aws, scope, &ids).await?;
+        for live in &mut found {
+            live.tags = tags.remove(&live.id).unwrap_or_default();
+            live.name = live.tags.get("Name").cloned().unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let Listener { load_balancer, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
+        let tags = desired.all_tags();
+        let made = elbv2(aws)
+            .create_listener()
+            .load_balancer_arn(load_balancer.as_str())
+            .port(*port)
+            .protocol(protocol.as_str().into())
+            .set_ssl_policy(ssl_policy.clone())
+            .set_certificates(certificate.as_ref().map(certificates))
+            .set_default_actions(Some(default_actions.iter().map(|action| action.sdk(None)).collect()))
+            .set_tags(sdk_tags(&tags))
+            .send()
+            .await?;
+        let missing = || Error::incomplete("elasticloadbalancingv2.CreateListener", "listeners");
+        let listener = made.listeners.unwrap_or_default().pop().ok_or_else(missing)?;
+        let name = tags.get("Name").cloned().unwrap_or_default();
+        Ok(Live { name, ..live(&listener)? }.tags(tags).into())
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Listener { load_balancer: _, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
+        let modify = elbv2(aws).modify_listener().listener_arn(&live.id).port(*port).protocol(protocol.as_str().into());
+        // What was for TLS alone goes when TLS goes, and AWS refuses it beside a plain protocol.
+        let tls = matches!(protocol.as_str(), "HTTPS" | "TLS");
+        let there = &live.spec.default_actions;
+        let actions = default_actions.iter().enumerate().map(|(i, action)| action.sdk(there.get(i))).collect();
+        modify
+            .set_ssl_policy(ssl_policy.clone().filter(|_| tls))
+            .set_certificates(certificate.as_ref().filter(|_| tls).map(certificates))
+            .set_default_actions(Some(actions))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        elbv2(aws).delete_listener().listener_arn(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
+    }
+}
+
+/// The listeners of a load balancer, asked once a sweep: Listener shows them, and ListenerRule looks into them.
+pub(crate) async fn listeners_of(aws: &Aws, scope: &Scope, balancer: &str) -> Result<Arc<Vec<sdk::Listener>>> {
+    aws.once(scope, &format!("elbv2.listeners {balancer}"), || async {
+        let pages = elbv2(aws).describe_listeners().load_balancer_arn(balancer).into_paginator().items().send();
+        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default())
+    })
+    .await
+}
+
+/// True when this load balancer may have a listener that is wanted: the document's listeners refer to it, or one
+/// of its listeners is asked for by id, or a lookup may mean one.
+fn is_parent(scope: &Scope, arn: &str, name: &str) -> bool {
+    let listeners = arn.replace(":loadbalancer/", ":listener/") + "/";
+    let by_lookup = scope.lookups.iter().any(|lookup| {
+        let of = lookup.get("loadBalancer").and_then(|of| of.text());
+        of.is_none_or(|of| of == arn)
+    });
+    scope.is_parent(LoadBalancer::KIND, name)
+        || scope.is_parent(LoadBalancer::KIND, arn)
+        || scope.ids.iter().any(|id| id.starts_with(&listeners))
+        || by_lookup
+}
+
+fn certificates(certificate: &Ref<Certificate, Arn>) -> Vec<sdk::Certificate> {
+    vec![sdk::Certificate::builder().certificate_arn(certificate.as_str()).build()]
+}
+
+/// The listener as the list tells it: without tags.
+fn live(listener: &sdk::Listener) -> Result<Live<Listener>> {
+    let missing = |what| Error::incomplete("elasticloadbalancingv2.DescribeListeners", what);
+    let arn = listener.listener_arn.clone().ok_or_else(|| missing("listenerArn"))?;
+    let load_balancer = listener.load_balancer_arn.clone().ok_or_else(|| missing("loadBalancerArn"))?;
+    let spec = Listener {
+        load_balancer: Ref::new(load_balancer),
+        port: listener.port.unwrap_or_default(),
+        protocol: listener.protocol.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        ssl_policy: listener.ssl_policy.clone(),
+        certificate: listener.certificates().first().and_then(|c| c.certificate_arn.clone()).map(Ref::new),
+        default_actions: listener.default_actions().iter().map(Action::live).collect(),
+    };
+    Ok(Live::new(arn.clone(), "", spec, ListenerStatus { arn }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_leads_to_its_load_balancer() {
+        let arn = "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0a";
+        let mut scope = Scope::default();
+        assert!(!is_parent(&scope, arn, "web"));
+        scope.ids.insert("arn:aws:elasticloadbalancing:r:1:listener/app/web/0a/1b".into());
+        assert!(is_parent(&scope, arn, "web"));
+        assert!(!is_parent(&scope, "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0", "web"));
+    }
+
+    #[test]
+    fn a_live_listener_keeps_its_certificate() -> Result<()> {
+        let listener =
+            sdk::Listener::builder().listener_arn("l").load_balancer_arn("b").port(443).protocol("HTTPS".into());
+        let live = live(&listener.certificates(sdk::Certificate::builder().certificate_arn("c").build()).build())?;
+        assert_eq!(live.spec.certificate.as_ref().map(Ref::as_str), Some("c"));
+        assert_eq!((live.spec.port, live.spec.protocol.as_str()), (443, "HTTPS"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_certificate_goes_with_its_protocols() {
+        let fields = |spec: serde_json::Value| -> Vec<_> {
+            Listener::check("", &spec.into()).into_iter().map(|(field, _)| field).collect()
+        };
+        assert_eq!(fields(serde_json::json!({ "protocol": "HTTPS" })), ["protocol"]);
+        assert_eq!(fields(serde_json::json!({ "protocol": "HTTP", "certificate": "arn" })), ["certificate"]);
+        assert!(fields(serde_json::json!({ "protocol": "TLS", "certificate": "arn" })).is_empty());
+        assert!(fields(serde_json::json!({ "protocol": "HTTP", "certificate": null })).is_empty());
+    }
+}

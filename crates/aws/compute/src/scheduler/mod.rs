@@ -1,0 +1,6 @@
+//! EventBridge Scheduler: what its kinds share.
+
+pub(crate) mod schedule;
+pub(crate) mod target;
+
+holdfast_base::client!(scheduler: aws_sdk_scheduler);

@@ -1,0 +1,284 @@
+//! BackupPlan: when backups are made, and how long they are kept.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_backup::types as sdk;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::{Always, Arn, Name, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::backup;
+use super::backup_vault::BackupVault;
+use super::{plans, request_id, tag, tags_of};
+
+/// When what is selected is backed up, and how long that is kept. Its name has at most 50 letters, digits, dots,
+/// hyphens and underscores. What is backed up say its `BackupSelection`s.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupPlan {
+    /// Its rules, by name; at least one.
+    rules: BTreeMap<String, BackupRule>,
+    /// Options by type of resource: `{ EC2: { WindowsVSS: enabled } }`; `null` for none.
+    advanced_backup_settings: Option<BTreeMap<String, BTreeMap<String, String>>>,
+}
+
+/// One rule of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupRule {
+    /// The vault that keeps the recovery points.
+    pub(crate) target_backup_vault: Ref<BackupVault, Name>,
+    /// When a backup begins: `cron(0 5 ? * * *)`, which is AWS's default, or `rate(…)`.
+    pub(crate) schedule_expression: Option<Always<String>>,
+    /// The time zone of that: `Etc/UTC` (AWS's default), `Europe/Berlin`, …
+    pub(crate) schedule_expression_timezone: Option<Always<String>>,
+    /// Minutes in which a job has to begin, at least 60. AWS's default is 480.
+    pub(crate) start_window_minutes: Option<Always<i64>>,
+    /// Minutes in which a job has to end. AWS's default is 10080, a week.
+    pub(crate) completion_window_minutes: Option<Always<i64>>,
+    /// How long recovery points are kept: without one, for ever.
+    pub(crate) lifecycle: Option<Always<Lifecycle>>,
+    /// Tags of the recovery points; `{}` for none.
+    pub(crate) recovery_point_tags: Option<Always<BTreeMap<String, String>>>,
+    /// Copies into other vaults, also of other regions and accounts; `[]` for none.
+    pub(crate) copy_actions: Option<Always<Vec<CopyAction>>>,
+    /// Whether recovery is possible to any point in time, for what supports it; then `deleteAfterDays` is at most 35
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery.html>). AWS's default is false.
+    pub(crate) enable_continuous_backup: Option<Always<bool>>,
+}
+
+/// How long recovery points are kept, and where
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html>).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Lifecycle {
+    /// Days until they move to cold storage, for what supports that.
+    pub(crate) move_to_cold_storage_after_days: Option<i64>,
+    /// Days until they are deleted: at least 90 more than `moveToColdStorageAfterDays`.
+    pub(crate) delete_after_days: Option<i64>,
+    /// Whether what supports an archive tier moves there.
+    pub(crate) opt_in_to_archive_for_supported_resources: Option<bool>,
+}
+
+/// A copy of each recovery point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopyAction {
+    /// The vault that gets it; `{ arn: … }` for one of another region or account.
+    pub(crate) destination_backup_vault: Ref<BackupVault, Arn>,
+    /// How long the copy is kept; `null` for ever.
+    pub(crate) lifecycle: Option<Lifecycle>,
+}
+
+/// What only AWS knows of a BackupPlan.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupPlanStatus {
+    /// Its ARN.
+    arn: String,
+    /// The version that is in force; each update makes a new one.
+    version_id: Option<String>,
+}
+
+impl Kind for BackupPlan {
+    type Status = BackupPlanStatus;
+    const TIER: Tier = Tier::Data;
+    const NAMING: Naming = Naming::limit(50);
+    const CLASS: CreateClass = CreateClass::Token;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        each(plans(aws, scope).await?.iter(), |plan| async move {
+            let (name, id) = (plan.backup_plan_name().unwrap_or_default(), plan.backup_plan_id().unwrap_or_default());
+            if !scope.is_candidate(name) && !scope.ids.contains(id) && scope.lookups.is_empty() {
+                return Ok(None);
+            }
+            let Some(tags) = tags_of(aws, scope, plan.backup_plan_arn().unwrap_or_default()).await? else {
+                return Ok(None);
+            };
+            let told = backup(aws).get_backup_plan().backup_plan_id(id).send().await.or_absent()?;
+            let body = told.and_then(|told| told.backup_plan);
+            body.map(|body| Ok(live(plan, body)?.tags(tags))).transpose()
+        })
+        .await
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let made = backup(aws)
+            .create_backup_plan()
+            .backup_plan(body(desired, None)?)
+            .creator_request_id(request_id(&desired.token))
+            .set_backup_plan_tags(Some(desired.tags.clone().into_iter().collect()))
+            .send()
+            .await?;
+        let id = made.backup_plan_id.ok_or_else(|| Error::incomplete("backup.CreateBackupPlan", "backupPlanId"))?;
+        Ok(match made.backup_plan_arn {
+            Some(arn) => desired.made(id, BackupPlanStatus { arn, version_id: made.version_id }).into(),
+            None => Made::unseen(id),
+        })
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let update = backup(aws).update_backup_plan().backup_plan_id(&live.id);
+        update.backup_plan(body(desired, Some(live.raw()?))?).send().await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        backup(aws).delete_backup_plan().backup_plan_id(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.status.arn, tags).await
+    }
+}
+
+/// The whole plan as calls take it: what nobody states is as it is.
+fn body(desired: &Desired<BackupPlan>, there: Option<&sdk::BackupPlan>) -> Result<sdk::BackupPlanInput> {
+    let BackupPlan { rules, advanced_backup_settings } = &desired.spec;
+    let old = |name: &str| there.and_then(|plan| plan.rules().iter().find(|rule| rule.rule_name == name));
+    let rules: Result<Vec<_>> = rules.iter().map(|(name, rule)| input(name, rule, old(name))).collect();
+    let settings = advanced_backup_settings.iter().flatten().map(|(of, options)| {
+        let options = options.clone().into_iter().collect();
+        sdk::AdvancedBackupSetting::builder().resource_type(of).set_backup_options(Some(options)).build()
+    });
+    let body = sdk::BackupPlanInput::builder()
+        .backup_plan_name(&desired.name)
+        .set_rules(Some(rules?))
+        .set_advanced_backup_settings(Some(settings.collect()))
+        .set_scan_settings(there.and_then(|plan| plan.scan_settings.clone()));
+    Ok(body.build()?)
+}
+
+fn input(name: &str, rule: &BackupRule, old: Option<&sdk::BackupRule>) -> Result<sdk::BackupRuleInput> {
+    let BackupRule {
+        target_backup_vault,
+        schedule_expression,
+        schedule_expression_timezone,
+        start_window_minutes,
+        completion_window_minutes,
+        lifecycle,
+        recovery_point_tags,
+        copy_actions,
+        enable_continuous_backup,
+    } = rule;
+    let told = old.map(|old| self::rule(old.clone()).1);
+    let told = told.as_ref();
+    let lifecycle = lifecycle.as_ref().or(told.and_then(|told| told.lifecycle.as_ref()));
+    let tags = recovery_point_tags.as_ref().or(told.and_then(|told| told.recovery_point_tags.as_ref()));
+    let copies = copy_actions.as_ref().or(told.and_then(|told| told.copy_actions.as_ref()));
+    let copies: Option<Result<Vec<_>>> = copies.map(|Always(copies)| copies.iter().map(copy).collect());
+    let text =
+        |new: &Option<Always<String>>, old: Option<&str>| new.as_deref().cloned().or_else(|| old.map(str::to_owned));
+    let zone = old.and_then(|old| old.schedule_expression_timezone());
+    let input = sdk::BackupRuleInput::builder()
+        .rule_name(name)
+        .target_backup_vault_name(target_backup_vault.as_str())
+        .set_schedule_expression(text(schedule_expression, old.and_then(|old| old.schedule_expression())))
+        .set_schedule_expression_timezone(text(schedule_expression_timezone, zone))
+        .set_start_window_minutes(start_window_minutes.as_deref().copied().or(old.and_then(|o| o.start_window_minutes)))
+        .set_completion_window_minutes(
+            completion_window_minutes.as_deref().copied().or(old.and_then(|old| old.completion_window_minutes)),
+        )
+        .set_lifecycle(lifecycle.map(|Always(lifecycle)| days(lifecycle)))
+        .set_recovery_point_tags(tags.map(|Always(tags)| tags.clone().into_iter().collect()))
+        .set_copy_actions(copies.transpose()?)
+        .set_enable_continuous_backup(
+            enable_continuous_backup.as_deref().copied().or(old.and_then(|old| old.enable_continuous_backup)),
+        )
+        // What the spec does not know stays.
+        .set_index_actions(old.and_then(|old| old.index_actions.clone()))
+        .set_scan_actions(old.and_then(|old| old.scan_actions.clone()))
+        .set_target_logically_air_gapped_backup_vault_arn(
+            old.and_then(|old| old.target_logically_air_gapped_backup_vault_arn.clone()),
+        );
+    Ok(input.build()?)
+}
+
+fn copy(action: &CopyAction) -> Result<sdk::CopyAction> {
+    let CopyAction { destination_backup_vault, lifecycle } = action;
+    let copy = sdk::CopyAction::builder().destination_backup_vault_arn(destination_backup_vault.as_str());
+    Ok(copy.set_lifecycle(lifecycle.as_ref().map(days)).build()?)
+}
+
+fn days(lifecycle: &Lifecycle) -> sdk::Lifecycle {
+    let Lifecycle { move_to_cold_storage_after_days, delete_after_days, opt_in_to_archive_for_supported_resources } =
+        lifecycle;
+    sdk::Lifecycle::builder()
+        .set_move_to_cold_storage_after_days(*move_to_cold_storage_after_days)
+        .set_delete_after_days(*delete_after_days)
+        .set_opt_in_to_archive_for_supported_resources(*opt_in_to_archive_for_supported_resources)
+        .build()
+}
+
+fn told_days(lifecycle: sdk::Lifecycle) -> Lifecycle {
+    Lifecycle {
+        move_to_cold_storage_after_days: lifecycle.move_to_cold_storage_after_days,
+        delete_after_days: lifecycle.delete_after_days,
+        opt_in_to_archive_for_supported_resources: lifecycle.opt_in_to_archive_for_supported_resources,
+    }
+}
+
+fn rule(rule: sdk::BackupRule) -> (String, BackupRule) {
+    let copies = rule.copy_actions.unwrap_or_default().into_iter().map(|copy| CopyAction {
+        destination_backup_vault: Ref::new(copy.destination_backup_vault_arn),
+        lifecycle: copy.lifecycle.map(told_days),
+    });
+    let told = BackupRule {
+        target_backup_vault: Ref::new(rule.target_backup_vault_name),
+        schedule_expression: rule.schedule_expression.map(Always),
+        schedule_expression_timezone: rule.schedule_expression_timezone.map(Always),
+        start_window_minutes: rule.start_window_minutes.map(Always),
+        completion_window_minutes: rule.completion_window_minutes.map(Always),
+        lifecycle: rule.lifecycle.map(told_days).map(Always),
+        recovery_point_tags: rule.recovery_point_tags.map(|tags| Always(tags.into_iter().collect())),
+        copy_actions: Some(Always(copies.collect())),
+        enable_continuous_backup: Some(Always(rule.enable_continuous_backup.unwrap_or(false))),
+    };
+    (rule.rule_name, told)
+}
+
+fn live(plan: &sdk::BackupPlansListMember, body: sdk::BackupPlan) -> Result<Live<BackupPlan>> {
+    let missing = |what| Error::incomplete("backup.ListBackupPlans", what);
+    let setting = |of: &sdk::AdvancedBackupSetting| {
+        Some((of.resource_type.clone()?, of.backup_options.clone().unwrap_or_default().into_iter().collect()))
+    };
+    let spec = BackupPlan {
+        rules: body.rules.iter().cloned().map(rule).collect(),
+        advanced_backup_settings: Some(body.advanced_backup_settings().iter().filter_map(setting).collect()),
+    };
+    let status = BackupPlanStatus {
+        arn: plan.backup_plan_arn.clone().ok_or_else(|| missing("backupPlanArn"))?,
+        version_id: plan.version_id.clone(),
+    };
+    let id = plan.backup_plan_id.clone().ok_or_else(|| missing("backupPlanId"))?;
+    Ok(Live::new(id, body.backup_plan_name.clone(), spec, status).keep(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_states_stays_as_it_is() -> Result<()> {
+        let old = sdk::BackupRule::builder().rule_name("daily").target_backup_vault_name("main");
+        let old = old.start_window_minutes(60).index_actions(sdk::IndexAction::builder().resource_types("EBS").build());
+        let old = old.lifecycle(sdk::Lifecycle::builder().delete_after_days(7).build()).build()?;
+        let (name, mut wanted) = rule(old.clone());
+        wanted.start_window_minutes = None;
+        wanted.lifecycle = Some(Always(Lifecycle {
+            move_to_cold_storage_after_days: None,
+            delete_after_days: Some(30),
+            opt_in_to_archive_for_supported_resources: None,
+        }));
+        let sent = input(&name, &wanted, Some(&old))?;
+        assert_eq!((sent.start_window_minutes, sent.index_actions().len()), (Some(60), 1));
+        assert_eq!(sent.lifecycle.and_then(|lifecycle| lifecycle.delete_after_days), Some(30));
+        Ok(())
+    }
+}

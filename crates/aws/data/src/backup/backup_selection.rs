@@ -1,0 +1,208 @@
+//! BackupSelection: what a plan backs up.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_backup::types as sdk;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, each};
+use holdfast_base::names::Role;
+use holdfast_core::Spec;
+use holdfast_core::schema::{Claim, CreateClass, Named as _, Naming, Replace, Tier};
+use holdfast_core::types::{Arn, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::backup;
+use super::backup_plan::BackupPlan;
+use super::{plans, request_id};
+
+/// What a plan backs up: `resources`, less `notResources`, and only what meets the conditions. Its name has at most 50
+/// letters, digits, dots, hyphens and underscores. It cannot be changed: any edit replaces it, the old one first, which
+/// loses no recovery points (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupSelection.html>).
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupSelection {
+    /// The plan.
+    #[spec(immutable)]
+    plan: Ref<BackupPlan>,
+    /// The role with which AWS Backup reads and restores; it has to trust `backup.amazonaws.com`.
+    #[spec(immutable)]
+    iam_role: Ref<Role, Arn>,
+    /// The ARNs of what is backed up; a `*` may end one, and `*` alone is everything.
+    #[spec(immutable)]
+    resources: Option<BTreeSet<String>>,
+    /// The ARNs of what is not.
+    #[spec(immutable)]
+    not_resources: Option<BTreeSet<String>>,
+    /// Tags of which a resource has to have any one. `*` alone in `resources` is not needed beside it.
+    #[spec(immutable)]
+    list_of_tags: Option<BTreeSet<TagCondition>>,
+    /// Conditions of which a resource has to meet all.
+    #[spec(immutable)]
+    conditions: Option<Conditions>,
+}
+
+/// A tag with this value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TagCondition {
+    /// The tag's key; in `conditions` it begins with `aws:ResourceTag/`.
+    condition_key: String,
+    /// Its value.
+    condition_value: String,
+}
+
+/// Conditions on tags.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Conditions {
+    /// The tag has this value.
+    string_equals: Option<BTreeSet<TagCondition>>,
+    /// The tag has another value, or is not there.
+    string_not_equals: Option<BTreeSet<TagCondition>>,
+    /// The tag's value fits this pattern, in which `*` stands for anything.
+    string_like: Option<BTreeSet<TagCondition>>,
+    /// The tag's value does not fit this pattern.
+    string_not_like: Option<BTreeSet<TagCondition>>,
+}
+
+/// What only AWS knows of a BackupSelection.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupSelectionStatus {
+    /// Its id under the plan.
+    selection_id: String,
+}
+
+impl Kind for BackupSelection {
+    type Status = BackupSelectionStatus;
+    const TIER: Tier = Tier::Data;
+    const CLAIM: Claim = Claim::Parent { field: "plan", key: &[] };
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::limit(50);
+    const CLASS: CreateClass = CreateClass::Token;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let plans = plans(aws, scope).await?;
+        let found = each(plans.iter(), |plan| async move {
+            let (name, plan) = (plan.backup_plan_name().unwrap_or_default(), plan.backup_plan_id().unwrap_or_default());
+            let parent = scope.is_parent(BackupPlan::KIND, name) || scope.is_parent(BackupPlan::KIND, plan);
+            let asked_for = scope.ids.iter().any(|id| id.starts_with(plan)) || !scope.lookups.is_empty();
+            if !parent && !asked_for {
+                return Ok(None);
+            }
+            let listed = backup(aws).list_backup_selections().backup_plan_id(plan).into_paginator().items().send();
+            let listed = listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
+            let look = |one: sdk::BackupSelectionsListMember| async move {
+                let id = one.selection_id.unwrap_or_default();
+                let get = backup(aws).get_backup_selection().backup_plan_id(plan).selection_id(&id);
+                let told = get.send().await.or_absent()?.and_then(|told| told.backup_selection);
+                Ok(told.map(|told| live(plan, id, told)))
+            };
+            each(listed.unwrap_or_default(), look).await.map(Some)
+        });
+        Ok(found.await?.into_iter().flatten().collect())
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let BackupSelection { plan, iam_role, resources, not_resources, list_of_tags, conditions } = &desired.spec;
+        let selection = sdk::BackupSelection::builder()
+            .selection_name(&desired.name)
+            .iam_role_arn(iam_role.as_str())
+            .set_resources(resources.clone().map(|of| of.into_iter().collect()))
+            .set_not_resources(not_resources.clone().map(|of| of.into_iter().collect()))
+            .set_list_of_tags(list_of_tags.as_ref().map(tags).transpose()?)
+            .set_conditions(conditions.as_ref().map(conditions_of))
+            .build()?;
+        let create = backup(aws).create_backup_selection().backup_plan_id(plan.as_str());
+        let made = create.backup_selection(selection).creator_request_id(request_id(&desired.token)).send().await?;
+        let id = made.selection_id.ok_or_else(|| Error::incomplete("backup.CreateBackupSelection", "selectionId"))?;
+        Ok(desired.made(id_of(plan.as_str(), &id), BackupSelectionStatus { selection_id: id }).into())
+    }
+
+    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let BackupSelection { plan: _, iam_role: _, resources: _, not_resources: _, list_of_tags: _, conditions: _ } =
+            &desired.spec;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        let delete = backup(aws).delete_backup_selection().backup_plan_id(live.spec.plan.as_str());
+        delete.selection_id(&live.status.selection_id).send().await?;
+        Ok(())
+    }
+}
+
+/// A selection's id says nothing without its plan's.
+fn id_of(plan: &str, selection: &str) -> String {
+    format!("{plan}/{selection}")
+}
+
+fn tags(conditions: &BTreeSet<TagCondition>) -> Result<Vec<sdk::Condition>> {
+    let condition = |TagCondition { condition_key, condition_value }: &TagCondition| {
+        let condition = sdk::Condition::builder().condition_type(sdk::ConditionType::Stringequals);
+        Ok(condition.condition_key(condition_key).condition_value(condition_value).build()?)
+    };
+    conditions.iter().map(condition).collect()
+}
+
+fn conditions_of(conditions: &Conditions) -> sdk::Conditions {
+    let Conditions { string_equals, string_not_equals, string_like, string_not_like } = conditions;
+    let sdk_of = |of: &Option<BTreeSet<TagCondition>>| {
+        let parameter = |TagCondition { condition_key, condition_value }: &TagCondition| {
+            sdk::ConditionParameter::builder().condition_key(condition_key).condition_value(condition_value).build()
+        };
+        of.as_ref().map(|of| of.iter().map(parameter).collect())
+    };
+    sdk::Conditions::builder()
+        .set_string_equals(sdk_of(string_equals))
+        .set_string_not_equals(sdk_of(string_not_equals))
+        .set_string_like(sdk_of(string_like))
+        .set_string_not_like(sdk_of(string_not_like))
+        .build()
+}
+
+fn told_conditions(told: sdk::Conditions) -> Conditions {
+    let set = |of: Option<Vec<sdk::ConditionParameter>>| -> Option<BTreeSet<TagCondition>> {
+        let pair = |p: sdk::ConditionParameter| {
+            Some(TagCondition { condition_key: p.condition_key?, condition_value: p.condition_value? })
+        };
+        Some(of?.into_iter().filter_map(pair).collect()).filter(|set: &BTreeSet<_>| !set.is_empty())
+    };
+    Conditions {
+        string_equals: set(told.string_equals),
+        string_not_equals: set(told.string_not_equals),
+        string_like: set(told.string_like),
+        string_not_like: set(told.string_not_like),
+    }
+}
+
+fn live(plan: &str, selection_id: String, told: sdk::BackupSelection) -> Live<BackupSelection> {
+    let tag = |c: sdk::Condition| TagCondition { condition_key: c.condition_key, condition_value: c.condition_value };
+    let none = Conditions { string_equals: None, string_not_equals: None, string_like: None, string_not_like: None };
+    let spec = BackupSelection {
+        plan: Ref::new(plan),
+        iam_role: Ref::new(told.iam_role_arn),
+        resources: Some(told.resources.unwrap_or_default().into_iter().collect()),
+        not_resources: Some(told.not_resources.unwrap_or_default().into_iter().collect()),
+        list_of_tags: Some(told.list_of_tags.unwrap_or_default().into_iter().map(tag).collect()),
+        conditions: told.conditions.map(told_conditions).filter(|conditions| *conditions != none),
+    };
+    let id = id_of(plan, &selection_id);
+    Live::new(id, told.selection_name, spec, BackupSelectionStatus { selection_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_conditions_are_none() -> Result<()> {
+        let selection = || sdk::BackupSelection::builder().selection_name("all").iam_role_arn("arn:role");
+        let nothing = sdk::Conditions::builder().set_string_like(Some(vec![])).build();
+        let live = live("plan", "selection".into(), selection().conditions(nothing).build()?);
+        assert_eq!((live.spec.conditions, live.id.as_str()), (None, "plan/selection"));
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! AWS Backup: tags, and the list of plans, which selections are found through.
+
+pub(crate) mod backup_plan;
+pub(crate) mod backup_selection;
+pub(crate) mod backup_vault;
+
+use std::sync::Arc;
+
+use aws_sdk_backup::types::BackupPlansListMember;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{OrAbsent, Result};
+use holdfast_base::kind::Retag;
+use holdfast_base::tagging::{self, Tags};
+use holdfast_engine::cloud::Scope;
+
+holdfast_base::client!(backup: aws_sdk_backup);
+
+/// All plans of the region, listed once in a sweep.
+async fn plans(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<BackupPlansListMember>>> {
+    aws.once(scope, "backup.plans", || async {
+        let pages = backup(aws).list_backup_plans().into_paginator().items().send();
+        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
+    })
+    .await
+}
+
+/// The tags of an ARN; none when it is gone.
+async fn tags_of(aws: &Aws, scope: &Scope, arn: &str) -> Result<Option<Tags>> {
+    tagging::tags(aws, scope, arn, || async {
+        let answer = backup(aws).list_tags().resource_arn(arn).send().await.or_absent()?;
+        Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+    })
+    .await
+}
+
+/// Sets and removes tags of anything in AWS Backup.
+async fn tag(aws: &Aws, arn: &str, Retag { set, remove }: &Retag) -> Result<()> {
+    if !set.is_empty() {
+        let set = set.clone().into_iter().collect();
+        backup(aws).tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
+    }
+    if !remove.is_empty() {
+        let keys = remove.iter().cloned().collect();
+        backup(aws).untag_resource().resource_arn(arn).set_tag_key_list(Some(keys)).send().await?;
+    }
+    Ok(())
+}
+
+/// A token as AWS Backup takes it: 1 to 50 characters
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupPlan.html>).
+fn request_id(token: &str) -> String {
+    token.chars().take(50).collect()
+}

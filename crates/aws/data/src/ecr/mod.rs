@@ -1,0 +1,5 @@
+//! ECR.
+
+pub(crate) mod repository;
+
+holdfast_base::client!(ecr: aws_sdk_ecr);

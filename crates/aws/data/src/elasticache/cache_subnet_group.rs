@@ -1,0 +1,119 @@
+//! CacheSubnetGroup: where the nodes of a cache are placed.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_elasticache::types as sdk;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::names::Subnet;
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Ref;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::elasticache;
+use super::{is_wanted, sdk_tags, tag, tags_of};
+
+/// The subnets in which the nodes of replication groups are placed. AWS keeps its name in lower case: at most 255
+/// letters, digits and hyphens
+/// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheSubnetGroup.html>).
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CacheSubnetGroup {
+    /// What it is for.
+    description: String,
+    /// Its subnets, all of one VPC. AWS refuses to take one away that a node is in (`SubnetInUse`).
+    subnets: BTreeSet<Ref<Subnet>>,
+}
+
+/// What only AWS knows of a CacheSubnetGroup.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CacheSubnetGroupStatus {
+    /// Its ARN.
+    arn: String,
+    /// The VPC of its subnets.
+    vpc_id: Option<String>,
+}
+
+impl Kind for CacheSubnetGroup {
+    type Status = CacheSubnetGroupStatus;
+    const TIER: Tier = Tier::Data;
+    /// It is complete when it is made.
+    const EARLY: bool = true;
+    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let groups = elasticache(aws).describe_cache_subnet_groups().into_paginator().items().send();
+        let mut groups = groups.collect::<std::result::Result<Vec<_>, _>>().await?;
+        groups.retain(|group| is_wanted(scope, group.cache_subnet_group_name().unwrap_or_default()));
+        each(groups, |group| async move {
+            let live = live(&group)?;
+            let tags = tags_of(aws, scope, &live.status.arn).await?;
+            Ok(tags.map(|tags| live.tags(tags)))
+        })
+        .await
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let CacheSubnetGroup { description, subnets } = &desired.spec;
+        let made = elasticache(aws)
+            .create_cache_subnet_group()
+            .cache_subnet_group_name(&desired.name)
+            .cache_subnet_group_description(description)
+            .set_subnet_ids(Some(subnets.iter().cloned().map(String::from).collect()))
+            .set_tags(sdk_tags(&desired.tags))
+            .send()
+            .await?;
+        let told = made.cache_subnet_group.and_then(|group| live(&group).ok());
+        Ok(desired.told(&desired.name, told))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let CacheSubnetGroup { description, subnets } = &desired.spec;
+        let modify = elasticache(aws).modify_cache_subnet_group().cache_subnet_group_name(&live.id);
+        modify
+            .cache_subnet_group_description(description)
+            .set_subnet_ids(Some(subnets.iter().cloned().map(String::from).collect()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        elasticache(aws).delete_cache_subnet_group().cache_subnet_group_name(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.status.arn, tags).await
+    }
+}
+
+fn live(group: &sdk::CacheSubnetGroup) -> Result<Live<CacheSubnetGroup>> {
+    let missing = |what| Error::incomplete("elasticache.DescribeCacheSubnetGroups", what);
+    let name = group.cache_subnet_group_name().ok_or_else(|| missing("cacheSubnetGroupName"))?;
+    let spec = CacheSubnetGroup {
+        description: group.cache_subnet_group_description.clone().unwrap_or_default(),
+        subnets: group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone()).map(Ref::new).collect(),
+    };
+    let arn = group.arn.clone().ok_or_else(|| missing("arn"))?;
+    Ok(Live::new(name, name, spec, CacheSubnetGroupStatus { arn, vpc_id: group.vpc_id.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_subnets_does_not_matter() -> Result<()> {
+        let subnet = |id: &str| sdk::Subnet::builder().subnet_identifier(id).build();
+        let group = sdk::CacheSubnetGroup::builder().cache_subnet_group_name("main").arn("arn:main");
+        let live = live(&group.subnets(subnet("subnet-2")).subnets(subnet("subnet-1")).build())?;
+        assert_eq!(live.spec.subnets, BTreeSet::from(["subnet-1".into(), "subnet-2".into()]));
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! DbSubnetGroup: the subnets that databases are put into.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_rds::types as sdk;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::names::Subnet;
+use holdfast_base::tagging;
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::{Always, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::rds;
+use super::{instances, sdk_tags, tag, tags_of, texts};
+
+/// A group of subnets for databases. Its name has at most 255 letters, digits, hyphens, underscores, periods and
+/// spaces, and is kept in lower case; it must not be `default`
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSubnetGroup.html>).
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DbSubnetGroup {
+    /// What it is for. AWS wants a text; without one it says who manages it.
+    db_subnet_group_description: Option<Always<String>>,
+    /// Its subnets, of one network, in at least two zones. A subnet in which a database has an address cannot be
+    /// taken out.
+    subnets: BTreeSet<Ref<Subnet>>,
+}
+
+/// What only AWS knows of a DbSubnetGroup.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DbSubnetGroupStatus {
+    /// Its ARN.
+    arn: String,
+    /// The network of its subnets.
+    vpc_id: Option<String>,
+}
+
+impl Kind for DbSubnetGroup {
+    type Status = DbSubnetGroupStatus;
+    const TIER: Tier = Tier::Data;
+    /// It is complete when it is made.
+    const EARLY: bool = true;
+    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        if let Some(found) = of_instances(aws, scope).await? {
+            return Ok(found);
+        }
+        let groups = rds(aws).describe_db_subnet_groups().into_paginator().items().send();
+        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
+            let arn = group.db_subnet_group_arn.clone();
+            let live = live(&group, arn.ok_or_else(|| missing("dbSubnetGroupArn"))?)?;
+            let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
+            if !named && !scope.ids.contains(&live.status.arn) && scope.lookups.is_empty() {
+                return Ok(None);
+            }
+            let arn = live.status.arn.clone();
+            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
+            Ok(tags.map(|tags| live.tags(tags)))
+        })
+        .await
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
+        let made = rds(aws)
+            .create_db_subnet_group()
+            .db_subnet_group_name(&desired.name)
+            .db_subnet_group_description(description(db_subnet_group_description))
+            .set_subnet_ids(Some(texts(subnets)))
+            .set_tags(sdk_tags(&desired.tags))
+            .send()
+            .await?;
+        let told = made.db_subnet_group.and_then(|group| live(&group, group.db_subnet_group_arn.clone()?).ok());
+        Ok(desired.told(&desired.name, told))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
+        rds(aws)
+            .modify_db_subnet_group()
+            .db_subnet_group_name(&live.id)
+            .db_subnet_group_description(description(db_subnet_group_description))
+            .set_subnet_ids(Some(texts(subnets)))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        rds(aws).delete_db_subnet_group().db_subnet_group_name(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.status.arn, tags).await
+    }
+}
+
+/// AWS refuses an empty one.
+fn description(stated: &Option<Always<String>>) -> String {
+    stated.as_deref().map_or_else(|| "Managed by Holdfast".into(), String::clone)
+}
+
+/// In the first look, those that databases are in, where that is all that the hint knows: the list of databases, which is
+/// asked for anyway, has them whole.
+async fn of_instances(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<DbSubnetGroup>>>> {
+    let of = |kind: &'static str| {
+        tagging::owned(aws, scope, move |service, resource| service == "rds" && resource.starts_with(kind))
+    };
+    let (Some(known), Some(databases)) = futures::try_join!(of("subgrp:"), of("db:"))? else { return Ok(None) };
+    if scope.names.is_empty() || databases.is_empty() {
+        return Ok(None);
+    }
+    let instances = instances(aws, scope).await?;
+    let groups: Vec<_> = instances.iter().filter_map(|instance| instance.db_subnet_group()).collect();
+    let mut found = vec![];
+    for (arn, tags) in known {
+        let name = arn.rsplit(':').next();
+        let Some(group) = groups.iter().find(|group| group.db_subnet_group_name() == name) else { return Ok(None) };
+        found.push(live(group, arn.clone())?.tags(tags));
+    }
+    let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
+    Ok((!tagging::lacks(scope, &names)).then_some(found))
+}
+
+fn missing(what: &str) -> Error {
+    Error::incomplete("rds.DescribeDBSubnetGroups", what)
+}
+
+fn live(group: &sdk::DbSubnetGroup, arn: String) -> Result<Live<DbSubnetGroup>> {
+    let name = group.db_subnet_group_name.clone().ok_or_else(|| missing("dbSubnetGroupName"))?;
+    let spec = DbSubnetGroup {
+        db_subnet_group_description: group.db_subnet_group_description.clone().map(Always),
+        subnets: group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone()).map(Ref::new).collect(),
+    };
+    Ok(Live::new(name.clone(), name, spec, DbSubnetGroupStatus { arn, vpc_id: group.vpc_id.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_subnets_are_a_set() {
+        let subnet = |id: &str| sdk::Subnet::builder().subnet_identifier(id).build();
+        let group = sdk::DbSubnetGroup::builder()
+            .db_subnet_group_name("shop-dev-main")
+            .subnets(subnet("subnet-b"))
+            .subnets(subnet("subnet-a"))
+            .build();
+        let live = live(&group, "arn:aws:rds:eu-west-1:1:subgrp:shop-dev-main".into()).unwrap();
+        assert_eq!(live.spec.subnets, BTreeSet::from(["subnet-a".into(), "subnet-b".into()]));
+        assert_eq!(description(&None), "Managed by Holdfast");
+    }
+}

@@ -1,0 +1,60 @@
+//! What the list of secrets tells: several of them with one call, for the first look.
+
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
+use holdfast_base::client::Aws;
+use holdfast_base::error::Result;
+use holdfast_base::kind::asks_for;
+use holdfast_base::tagging::Tags;
+use holdfast_base::together::try_join_all;
+use holdfast_engine::cloud::Scope;
+
+use super::secret::{Secret, tags_of};
+use super::secrets;
+
+/// How many beginnings of names one filter takes
+/// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html>).
+const BATCH: usize = 10;
+
+/// A secret as the list has it; none where that does not do, and it has to be described.
+///
+/// The list lags up to five minutes behind: its tags have to be those that the hint has
+/// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>). It lacks copies and policies.
+pub(super) async fn find(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<DescribeSecretOutput>> {
+    let lacking = ["replicaRegions", "policy"].into_iter().any(|field| asks_for::<Secret>(scope, tags, field));
+    // Of a single one, a description costs no more.
+    if lacking || scope.names.len() < 2 {
+        return Ok(None);
+    }
+    let listed = aws.once(scope, "secretsmanager.secrets", || list(aws, scope)).await?;
+    let named = listed.iter().find(|entry| entry.arn() == Some(arn));
+    let alone = named.filter(|entry| entry.deleted_date().is_none() && entry.primary_region().is_none());
+    Ok(alone.filter(|entry| tags_of(entry.tags()) == *tags).map(described))
+}
+
+/// The secrets whose names begin as those of the document.
+async fn list(aws: &Aws, scope: &Scope) -> Result<Vec<SecretListEntry>> {
+    let names: Vec<String> = scope.names.iter().cloned().collect();
+    let pages = names.chunks(BATCH).map(|names| {
+        let named = Filter::builder().key(FilterNameStringType::Name).set_values(Some(names.to_vec())).build();
+        let pages = secrets(aws).list_secrets().max_results(100).filters(named).into_paginator().send();
+        pages.collect::<std::result::Result<Vec<_>, _>>()
+    });
+    let pages = try_join_all(pages.map(|pages| async { Ok(pages.await?) })).await?;
+    Ok(pages.into_iter().flatten().flat_map(|page| page.secret_list.unwrap_or_default()).collect())
+}
+
+/// The same, as its description says it.
+fn described(entry: &SecretListEntry) -> DescribeSecretOutput {
+    DescribeSecretOutput::builder()
+        .set_arn(entry.arn.clone())
+        .set_name(entry.name.clone())
+        .set_description(entry.description.clone())
+        .set_kms_key_id(entry.kms_key_id.clone())
+        .set_rotation_enabled(entry.rotation_enabled)
+        .set_rotation_lambda_arn(entry.rotation_lambda_arn.clone())
+        .set_rotation_rules(entry.rotation_rules.clone())
+        .set_tags(entry.tags.clone())
+        .set_version_ids_to_stages(entry.secret_versions_to_stages.clone())
+        .build()
+}

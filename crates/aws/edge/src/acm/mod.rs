@@ -1,0 +1,6 @@
+//! Certificate Manager.
+
+pub(crate) mod certificate;
+mod validation;
+
+holdfast_base::client!(acm: aws_sdk_acm);

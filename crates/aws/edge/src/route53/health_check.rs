@@ -1,0 +1,323 @@
+//! HealthCheck: whether an endpoint, an alarm or a group of other checks is well, for records and alarms.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_route53::types::{self as sdk, ResettableElementName, TagResourceType};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::mark;
+use holdfast_base::names::Alarm;
+use holdfast_base::tagging::Tags;
+use holdfast_core::Spec;
+use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
+use holdfast_core::types::{Always, Arn, Name, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::route53;
+use super::{owned, partition, retag, tags};
+
+/// A health check, named by its `Name` tag. Its metrics are in us-east-1. It takes ten tags, Holdfast's own six and
+/// its `Name` among them. Its owner has to fit a caller reference of 64 characters: stack, environment and name
+/// together about 40.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HealthCheck {
+    /// `HTTP`, `HTTPS`, `HTTP_STR_MATCH`, `HTTPS_STR_MATCH`, `TCP`, `CALCULATED`, `CLOUDWATCH_METRIC` or
+    /// `RECOVERY_CONTROL`.
+    #[spec(immutable)]
+    r#type: String,
+    /// The endpoint's domain name. `null` for none, where there is an address.
+    fully_qualified_domain_name: Option<String>,
+    /// The endpoint's address. Without one the domain name is resolved, by IPv4 only.
+    ip_address: Option<Always<String>>,
+    /// The endpoint's port: 80, or 443 for HTTPS, when it is not stated.
+    port: Option<Always<i32>>,
+    /// The path that is asked for, as in `/health`. `null` for `/`.
+    resource_path: Option<String>,
+    /// The text that has to be in the first 5,120 bytes of the answer; for the two `_STR_MATCH` types.
+    search_string: Option<Always<String>>,
+    /// Seconds between two requests of a checker: 30 (AWS's default) or 10, which costs more.
+    #[spec(immutable)]
+    request_interval: Option<Always<i32>>,
+    /// How many requests in a row change the state: 1 to 10; AWS's default is 3.
+    failure_threshold: Option<Always<i32>>,
+    /// Whether latencies are shown in the console.
+    #[spec(immutable)]
+    measure_latency: Option<Always<bool>>,
+    /// Whether healthy and unhealthy change places.
+    inverted: Option<Always<bool>>,
+    /// Whether it stops checking; it then counts as healthy, and still costs.
+    disabled: Option<Always<bool>>,
+    /// Whether the domain name is sent in the TLS handshake; AWS's default for the HTTPS types is true.
+    #[serde(rename = "enableSNI")]
+    enable_sni: Option<Always<bool>>,
+    /// The regions that check: three at least of `us-east-1`, `us-west-1`, `us-west-2`, `eu-west-1`,
+    /// `ap-southeast-1`, `ap-southeast-2`, `ap-northeast-1` and `sa-east-1`. `null` for all.
+    regions: Option<BTreeSet<String>>,
+    /// How many of the child checks have to be healthy; for `CALCULATED`.
+    health_threshold: Option<Always<i32>>,
+    /// The checks that a `CALCULATED` one counts: at most 255.
+    child_health_checks: Option<BTreeSet<Ref<HealthCheck>>>,
+    /// The alarm that a `CLOUDWATCH_METRIC` check follows. Route 53 copies the alarm's rule at that moment: after a
+    /// change of the alarm, change the check too
+    /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html>).
+    alarm_identifier: Option<AlarmIdentifier>,
+    /// What it is while the alarm has too little data: `Healthy`, `Unhealthy` or `LastKnownStatus`.
+    insufficient_data_health_status: Option<Always<String>>,
+    /// The routing control that a `RECOVERY_CONTROL` check follows.
+    #[spec(immutable)]
+    routing_control_arn: Option<Arn>,
+}
+
+/// An alarm that a health check follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AlarmIdentifier {
+    /// The alarm; one of a metric, of standard resolution.
+    name: Ref<Alarm, Name>,
+    /// The region that the alarm is in, as in `us-east-1`.
+    region: String,
+}
+
+/// What only AWS knows of a HealthCheck.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HealthCheckStatus {
+    /// Its ARN.
+    arn: String,
+}
+
+impl Kind for HealthCheck {
+    type Status = HealthCheckStatus;
+    const TIER: Tier = Tier::Edge;
+    const CLAIM: Claim = Claim::Intent;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Token;
+    const GLOBAL: bool = true;
+
+    /// The list has everything but tags, which take a call for ten. What another of Holdfast's stacks or an AWS
+    /// service made is known by the list alone.
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let listed = route53(aws).list_health_checks().into_paginator().items().send();
+        let mut listed = listed.collect::<std::result::Result<Vec<_>, _>>().await?;
+        listed.retain(|check| {
+            let owner = mark::read::<Self>(&check.caller_reference);
+            let elsewhere = check.linked_service.is_some() || owner.is_some_and(|owner| !scope.is_owned(&owner));
+            !elsewhere || scope.ids.contains(&check.id) || !scope.lookups.is_empty()
+        });
+        let ids: Vec<String> = listed.iter().map(|check| check.id.clone()).collect();
+        let tags = tags(aws, &TagResourceType::Healthcheck, &ids).await?;
+        let mut found = vec![];
+        for check in listed {
+            let tags = owned::<Self>(tags.get(&check.id).cloned().unwrap_or_default(), &check.caller_reference);
+            if scope.ids.contains(&check.id) || scope.is_owned(&tags) || !scope.lookups.is_empty() {
+                let mut live = live(partition(aws), &check)?;
+                live.name = tags.get("Name").cloned().unwrap_or_default();
+                found.push(live.tags(tags).keep(check));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let HealthCheck {
+            r#type,
+            fully_qualified_domain_name,
+            ip_address,
+            port,
+            resource_path,
+            search_string,
+            request_interval,
+            failure_threshold,
+            measure_latency,
+            inverted,
+            disabled,
+            enable_sni,
+            regions,
+            health_threshold,
+            child_health_checks,
+            alarm_identifier,
+            insufficient_data_health_status,
+            routing_control_arn,
+        } = &desired.spec;
+        let config = sdk::HealthCheckConfig::builder()
+            .r#type(r#type.as_str().into())
+            .set_fully_qualified_domain_name(fully_qualified_domain_name.clone())
+            .set_ip_address(ip_address.as_ref().map(|address| address.0.clone()))
+            .set_port(port.map(|port| port.0))
+            .set_resource_path(resource_path.clone())
+            .set_search_string(search_string.as_ref().map(|text| text.0.clone()))
+            .set_request_interval(request_interval.map(|seconds| seconds.0))
+            .set_failure_threshold(failure_threshold.map(|count| count.0))
+            .set_measure_latency(measure_latency.map(|on| on.0))
+            .set_inverted(inverted.map(|on| on.0))
+            .set_disabled(disabled.map(|on| on.0))
+            .set_enable_sni(enable_sni.map(|on| on.0))
+            .set_regions(regions.as_ref().filter(|all| !all.is_empty()).map(sdk_regions))
+            .set_health_threshold(health_threshold.map(|count| count.0))
+            .set_child_health_checks(child_health_checks.as_ref().map(ids))
+            .set_alarm_identifier(alarm_identifier.as_ref().map(sdk_alarm).transpose()?)
+            .set_insufficient_data_health_status(
+                insufficient_data_health_status.as_ref().map(|status| status.0.as_str().into()),
+            )
+            .set_routing_control_arn(routing_control_arn.as_ref().map(|arn| arn.0.clone()));
+        let made = route53(aws)
+            .create_health_check()
+            // At most 64 characters
+            // (https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHealthCheck.html).
+            .caller_reference(mark::reference::<Self>(&desired.tags, &desired.token, 64)?)
+            .health_check_config(config.build()?)
+            .send()
+            .await?;
+        let check = made.health_check.ok_or_else(|| Error::incomplete("route53.CreateHealthCheck", "healthCheck"))?;
+        // Tags follow; until then the caller reference names the owner.
+        let tags = owned::<Self>(Tags::new(), &check.caller_reference);
+        Ok(match live(partition(aws), &check) {
+            Ok(live) => live.tags(tags).keep(check).into(),
+            Err(_) => Made::unseen(check.id),
+        })
+    }
+
+    /// What is not in the call stays as it is; four fields can be emptied.
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let HealthCheck {
+            r#type: _,
+            fully_qualified_domain_name,
+            ip_address,
+            port,
+            resource_path,
+            search_string,
+            request_interval: _,
+            failure_threshold,
+            measure_latency: _,
+            inverted,
+            disabled,
+            enable_sni,
+            regions,
+            health_threshold,
+            child_health_checks,
+            alarm_identifier,
+            insufficient_data_health_status,
+            routing_control_arn: _,
+        } = &desired.spec;
+        let changed = |field: &str| desired.changed(field);
+        let regions = regions.as_ref().filter(|all| !all.is_empty());
+        let children = child_health_checks.as_ref().filter(|all| !all.is_empty());
+        let reset = [
+            (
+                "fullyQualifiedDomainName",
+                fully_qualified_domain_name.is_none(),
+                ResettableElementName::FullyQualifiedDomainName,
+            ),
+            ("resourcePath", resource_path.is_none(), ResettableElementName::ResourcePath),
+            ("regions", regions.is_none(), ResettableElementName::Regions),
+            ("childHealthChecks", children.is_none(), ResettableElementName::ChildHealthChecks),
+        ];
+        let reset: Vec<_> = reset.into_iter().filter(|(field, gone, _)| *gone && changed(field)).map(|r| r.2).collect();
+        route53(aws)
+            .update_health_check()
+            .health_check_id(&live.id)
+            // AWS refuses it when somebody else changed it meanwhile.
+            .health_check_version(live.raw::<sdk::HealthCheck>()?.health_check_version)
+            .set_reset_elements(Some(reset).filter(|reset| !reset.is_empty()))
+            .set_fully_qualified_domain_name(
+                fully_qualified_domain_name.clone().filter(|_| changed("fullyQualifiedDomainName")),
+            )
+            .set_ip_address(ip_address.as_ref().filter(|_| changed("ipAddress")).map(|address| address.0.clone()))
+            .set_port(port.filter(|_| changed("port")).map(|port| port.0))
+            .set_resource_path(resource_path.clone().filter(|_| changed("resourcePath")))
+            .set_search_string(search_string.as_ref().filter(|_| changed("searchString")).map(|text| text.0.clone()))
+            .set_failure_threshold(failure_threshold.filter(|_| changed("failureThreshold")).map(|count| count.0))
+            .set_inverted(inverted.filter(|_| changed("inverted")).map(|on| on.0))
+            .set_disabled(disabled.filter(|_| changed("disabled")).map(|on| on.0))
+            .set_enable_sni(enable_sni.filter(|_| changed("enableSNI")).map(|on| on.0))
+            .set_regions(regions.filter(|_| changed("regions")).map(sdk_regions))
+            .set_health_threshold(health_threshold.filter(|_| changed("healthThreshold")).map(|count| count.0))
+            .set_child_health_checks(children.filter(|_| changed("childHealthChecks")).map(ids))
+            .set_alarm_identifier(
+                alarm_identifier.as_ref().filter(|_| changed("alarmIdentifier")).map(sdk_alarm).transpose()?,
+            )
+            .set_insufficient_data_health_status(
+                insufficient_data_health_status
+                    .as_ref()
+                    .filter(|_| changed("insufficientDataHealthStatus"))
+                    .map(|status| status.0.as_str().into()),
+            )
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        route53(aws).delete_health_check().health_check_id(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        retag(aws, TagResourceType::Healthcheck, &live.id, tags).await
+    }
+}
+
+fn sdk_regions(regions: &BTreeSet<String>) -> Vec<sdk::HealthCheckRegion> {
+    regions.iter().map(|region| region.as_str().into()).collect()
+}
+
+fn ids(checks: &BTreeSet<Ref<HealthCheck>>) -> Vec<String> {
+    checks.iter().map(|check| check.as_str().to_owned()).collect()
+}
+
+fn sdk_alarm(alarm: &AlarmIdentifier) -> Result<sdk::AlarmIdentifier> {
+    let AlarmIdentifier { name, region } = alarm;
+    Ok(sdk::AlarmIdentifier::builder().name(name.as_str()).region(region.as_str().into()).build()?)
+}
+
+fn live(partition: &str, check: &sdk::HealthCheck) -> Result<Live<HealthCheck>> {
+    let missing = || Error::incomplete("route53.ListHealthChecks", "healthCheckConfig");
+    let config = check.health_check_config.clone().ok_or_else(missing)?;
+    let regions: BTreeSet<String> = config.regions().iter().map(|region| region.as_str().to_owned()).collect();
+    let children: BTreeSet<_> = config.child_health_checks().iter().map(|id| Ref::new(id.clone())).collect();
+    let spec = HealthCheck {
+        r#type: config.r#type.as_str().to_owned(),
+        fully_qualified_domain_name: config.fully_qualified_domain_name,
+        ip_address: config.ip_address.map(Always),
+        port: config.port.map(Always),
+        resource_path: config.resource_path.filter(|path| !path.is_empty()),
+        search_string: config.search_string.map(Always),
+        request_interval: config.request_interval.map(Always),
+        failure_threshold: config.failure_threshold.map(Always),
+        measure_latency: config.measure_latency.map(Always),
+        inverted: config.inverted.map(Always),
+        disabled: config.disabled.map(Always),
+        enable_sni: config.enable_sni.map(Always),
+        regions: Some(regions).filter(|regions| !regions.is_empty()),
+        health_threshold: config.health_threshold.map(Always),
+        child_health_checks: Some(children).filter(|children| !children.is_empty()),
+        alarm_identifier: config
+            .alarm_identifier
+            .map(|alarm| AlarmIdentifier { name: Ref::new(alarm.name), region: alarm.region.as_str().to_owned() }),
+        insufficient_data_health_status: config
+            .insufficient_data_health_status
+            .map(|status| Always(status.as_str().to_owned())),
+        routing_control_arn: config.routing_control_arn.map(Arn),
+    };
+    let status = HealthCheckStatus { arn: format!("arn:{partition}:route53:::healthcheck/{}", check.id) };
+    Ok(Live::new(&check.id, "", spec, status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_leaves_out_is_none() {
+        let config = sdk::HealthCheckConfig::builder().r#type("HTTPS".into()).port(443).resource_path("");
+        let check = sdk::HealthCheck::builder().id("c1").caller_reference("x").health_check_version(1);
+        let check = check.health_check_config(config.build().expect("a config")).build().expect("a check");
+        let live = live("aws", &check).expect("it is whole");
+        assert_eq!((live.spec.resource_path, live.spec.regions), (None, None));
+        assert_eq!(live.spec.port, Some(Always(443)));
+        assert_eq!(live.status.arn, "arn:aws:route53:::healthcheck/c1");
+    }
+}

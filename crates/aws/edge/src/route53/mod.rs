@@ -1,0 +1,189 @@
+//! Route 53: what its kinds share.
+
+pub(crate) mod health_check;
+pub(crate) mod hosted_zone;
+pub(crate) mod name;
+pub(crate) mod record_set;
+pub(crate) mod record_wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError as ChangeError;
+use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
+use aws_sdk_route53::types::{self as sdk, ResourceRecordSet, Tag, TagResourceType};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Kind, Retag, each};
+use holdfast_base::mark;
+use holdfast_base::tagging::{self, Tags};
+use holdfast_base::together::try_join_all;
+use holdfast_core::observed::tag;
+use holdfast_core::schema::Named as _;
+use holdfast_engine::cloud::Scope;
+
+use self::hosted_zone::HostedZone;
+use self::name::plain;
+
+holdfast_base::client!(route53: aws_sdk_route53);
+
+/// A hosted zone with its name servers and VPCs, asked for once in a sweep; none when it is gone.
+pub(crate) async fn zone(aws: &Aws, scope: &Scope, id: &str) -> Result<Arc<Option<GetHostedZoneOutput>>> {
+    let home = aws.at_home()?;
+    let ask = || async { route53(&home).get_hosted_zone().id(id).send().await.or_absent() };
+    home.once(scope, &format!("route53.zone.{id}"), ask).await
+}
+
+/// Those of the hosted zones that the hint knows as ours, where all that is looked at is under them.
+async fn known(aws: &Aws, scope: &Scope) -> Result<Option<Vec<sdk::HostedZone>>> {
+    let parents = || scope.parents.iter().filter(|(kind, _)| *kind == HostedZone::KIND).map(|(_, parent)| parent);
+    if !scope.hints || parents().count() == 0 {
+        return Ok(None);
+    }
+    let index = tagging::index(&*tagging::of_no_region(aws)?, scope).await?;
+    let ids = index.keys().filter_map(|arn| Some(arn.split_once(":hostedzone/")?.1));
+    let ours = each(ids, |id| async move {
+        Ok(zone(aws, scope, id).await?.as_ref().as_ref().and_then(|answer| answer.hosted_zone.clone()))
+    });
+    let ours = ours.await?;
+    let is = |zone: &sdk::HostedZone, parent: &str| plain(&zone.name) == parent || bare(&zone.id) == parent;
+    Ok(parents().all(|parent| ours.iter().any(|zone| is(zone, parent))).then_some(ours))
+}
+
+/// The hosted zones of the account, or those of them that matter, listed once in a sweep, whatever region is looked at.
+pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::HostedZone>>> {
+    if let Some(known) = known(aws, scope).await? {
+        return Ok(Arc::new(known));
+    }
+    let home = aws.at_home()?;
+    let list = || async {
+        let pages = route53(&home).list_hosted_zones().into_paginator().items().send();
+        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
+    };
+    home.once(scope, "route53.zones", list).await
+}
+
+/// True when a zone of the list is asked for: by its owner, its name, its id, or what else a lookup says.
+pub(crate) fn is_wanted(scope: &Scope, zone: &sdk::HostedZone) -> bool {
+    let owner = mark::read::<HostedZone>(&zone.caller_reference).unwrap_or_default();
+    let by_fields = scope.lookups.iter().any(|lookup| {
+        let comment = zone.config.as_ref().and_then(|config| config.comment());
+        let same = lookup.get("comment").and_then(|text| text.text()).is_some_and(|text| Some(text) == comment);
+        same || lookup.get("tags").is_some() || lookup.get("vpcs").is_some()
+    });
+    let id = bare(&zone.id);
+    let by_id = scope.ids.iter().any(|wanted| bare(wanted) == id);
+    by_id || by_fields || scope.is_owned(&owner) || scope.is_candidate(&plain(&zone.name))
+}
+
+/// All record sets of a zone, listed once in a sweep; none when the zone is gone.
+pub(crate) async fn records(aws: &Aws, scope: &Scope, zone: &str) -> Result<Arc<Vec<ResourceRecordSet>>> {
+    let home = aws.at_home()?;
+    home.once(scope, &format!("route53.records.{zone}"), || list_records(&home, zone)).await
+}
+
+/// All record sets of a zone, as they are now.
+pub(crate) async fn list_records(aws: &Aws, zone: &str) -> Result<Vec<ResourceRecordSet>> {
+    let mut found = vec![];
+    let mut next = route53(aws).list_resource_record_sets().hosted_zone_id(zone);
+    while let Some(page) = next.send().await.or_absent()? {
+        found.extend(page.resource_record_sets);
+        if !page.is_truncated {
+            break;
+        }
+        next = route53(aws)
+            .list_resource_record_sets()
+            .hosted_zone_id(zone)
+            .set_start_record_name(page.next_record_name)
+            .set_start_record_type(page.next_record_type)
+            .set_start_record_identifier(page.next_record_identifier);
+    }
+    Ok(found)
+}
+
+/// Changes a zone's record sets: all of them or none.
+pub(crate) async fn change(aws: &Aws, zone: &str, changes: Vec<sdk::Change>) -> Result<()> {
+    let batch = sdk::ChangeBatch::builder().set_changes(Some(changes)).build()?;
+    let sent = route53(aws).change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
+    let Err(error) = sent else { return Ok(()) };
+    // What is wrong with each change stands beside the error's own message
+    // (https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html).
+    let messages = match error.as_service_error() {
+        Some(ChangeError::InvalidChangeBatch(refused)) => refused.messages().join("; "),
+        _ => String::new(),
+    };
+    match messages.is_empty() {
+        true => Err(error.into()),
+        false => Err(Error::refused("route53.ChangeResourceRecordSets", "InvalidChangeBatch", messages)),
+    }
+}
+
+/// One change of a record set.
+pub(crate) fn one(action: sdk::ChangeAction, record: ResourceRecordSet) -> Result<sdk::Change> {
+    Ok(sdk::Change::builder().action(action).resource_record_set(record).build()?)
+}
+
+/// A zone's id as calls and tags take it: lists answer `/hostedzone/Z…`.
+pub(crate) fn bare(id: &str) -> String {
+    id.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The partition that the client works in, as ARNs begin.
+pub(crate) fn partition(aws: &Aws) -> &'static str {
+    let region = aws.region();
+    match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// The tags of zones or health checks: ten with one call
+/// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResources.html>).
+pub(crate) async fn tags(aws: &Aws, kind: &TagResourceType, ids: &[String]) -> Result<BTreeMap<String, Tags>> {
+    let sets = try_join_all(ids.chunks(10).map(|ids| tag_sets(aws, kind, ids))).await?;
+    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+    let row = |set: sdk::ResourceTagSet| {
+        let tags = set.tags.unwrap_or_default().into_iter().filter_map(pair).collect();
+        Some((set.resource_id?, tags))
+    };
+    Ok(sets.into_iter().flatten().filter_map(row).collect())
+}
+
+async fn tag_sets(aws: &Aws, kind: &TagResourceType, ids: &[String]) -> Result<Vec<sdk::ResourceTagSet>> {
+    let all = route53(aws).list_tags_for_resources().resource_type(kind.clone());
+    if let Some(all) = all.set_resource_ids(Some(ids.to_vec())).send().await.or_absent()? {
+        return Ok(all.resource_tag_sets);
+    }
+    // One of them is gone, and the call does not say which.
+    let mut found = vec![];
+    for id in ids {
+        let one = route53(aws).list_tags_for_resource().resource_type(kind.clone()).resource_id(id);
+        found.extend(one.send().await.or_absent()?.and_then(|answer| answer.resource_tag_set));
+    }
+    Ok(found)
+}
+
+/// Sets and removes tags. A zone or health check has at most ten, Holdfast's own six or seven among them
+/// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>).
+pub(crate) async fn retag(aws: &Aws, kind: TagResourceType, id: &str, tags: &Retag) -> Result<()> {
+    let Retag { set, remove } = tags;
+    let set: Vec<Tag> = set.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect();
+    route53(aws)
+        .change_tags_for_resource()
+        .resource_type(kind)
+        .resource_id(id)
+        .set_add_tags(Some(set).filter(|set| !set.is_empty()))
+        .set_remove_tag_keys(Some(remove.iter().cloned().collect::<Vec<_>>()).filter(|keys| !keys.is_empty()))
+        .send()
+        .await?;
+    Ok(())
+}
+
+/// The tags of a resource; while it has none of ours, the owner that its caller reference names.
+pub(crate) fn owned<K: Kind>(mut tags: Tags, reference: &str) -> Tags {
+    if !tags.contains_key(tag::STACK) {
+        tags.extend(mark::read::<K>(reference).unwrap_or_default());
+    }
+    tags
+}

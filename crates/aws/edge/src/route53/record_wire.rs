@@ -1,0 +1,228 @@
+//! Record sets as Route 53 has them, and the text records beside them that name their owner.
+
+use aws_sdk_route53::types::{self as sdk, ResourceRecord, ResourceRecordSet, RrType};
+use holdfast_base::error::Result;
+use holdfast_base::kind::Desired;
+use holdfast_base::mark;
+use holdfast_base::tagging::Tags;
+use holdfast_core::digest;
+use holdfast_core::types::Ref;
+
+use super::name::{DnsName, RecordValue, plain, unquoted};
+use super::record_set::{AliasTarget, CidrRouting, GeoLocation, RecordSet};
+
+/// What the first label of the text record beside an owned record set begins with.
+const SIGN: &str = "_holdfast-";
+
+/// What tells a record set from its siblings in a zone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    /// The name in its one spelling.
+    pub(crate) name: String,
+    /// The type.
+    pub(crate) record_type: String,
+    /// The set identifier, if it is one of several.
+    pub(crate) set_identifier: Option<String>,
+}
+
+impl Identity {
+    /// Of a record set that AWS answered.
+    pub(crate) fn of(record: &ResourceRecordSet) -> Identity {
+        Identity {
+            name: plain(&record.name),
+            record_type: record.r#type.as_str().to_owned(),
+            set_identifier: record.set_identifier.clone(),
+        }
+    }
+
+    /// As one text: `www.example.com_A`, with `_<set identifier>` where there is one.
+    pub(crate) fn text(&self) -> String {
+        let set = self.set_identifier.as_ref().map(|set| format!("_{set}")).unwrap_or_default();
+        format!("{}_{}{set}", self.name, self.record_type)
+    }
+
+    /// The name of the text record that names the owner: below the record's own, so that it never stands beside a
+    /// CNAME; `any` stands for an asterisk.
+    pub(crate) fn mark_name(&self) -> String {
+        let set = self.set_identifier.as_ref().map(|set| format!("-{}", &digest::text(set)[..8])).unwrap_or_default();
+        let (any, name) = match self.name.strip_prefix("*.") {
+            Some(rest) => ("-any", rest),
+            None => ("", self.name.as_str()),
+        };
+        format!("{SIGN}{}{set}{any}.{name}", self.record_type.to_ascii_lowercase())
+    }
+}
+
+/// The text record that names the owner of a record set.
+pub(crate) fn mark_record(identity: &Identity, tags: &Tags) -> Result<ResourceRecordSet> {
+    let text = mark::write::<RecordSet>(tags, 255)?;
+    let record = ResourceRecord::builder().value(format!("\"{text}\"")).build()?;
+    let set = ResourceRecordSet::builder().name(identity.mark_name()).r#type(RrType::Txt).ttl(300);
+    Ok(set.resource_records(record).build()?)
+}
+
+/// The owner that a text record names, if it is one that names an owner.
+pub(crate) fn read_mark(record: &ResourceRecordSet) -> Option<Tags> {
+    let is_one = record.r#type == RrType::Txt && plain(&record.name).starts_with(SIGN);
+    let text = record.resource_records().first().filter(|_| is_one)?;
+    mark::read::<RecordSet>(&unquoted(&text.value))
+}
+
+/// True for what Holdfast writes into a zone beside record sets: owners, and the proofs of certificates.
+pub(crate) fn is_residue(record: &ResourceRecordSet) -> bool {
+    let proof = |value: &ResourceRecord| plain(&value.value).ends_with(".acm-validations.aws");
+    read_mark(record).is_some() || record.r#type == RrType::Cname && record.resource_records().iter().any(proof)
+}
+
+/// The record set that is wanted. Of an alias and records, and of two ways of routing, one was there before: the
+/// merged spec has both, and what changed is meant.
+pub(crate) fn wanted(desired: &Desired<RecordSet>, live: Option<&ResourceRecordSet>) -> Result<ResourceRecordSet> {
+    let RecordSet {
+        zone: _,
+        record_name,
+        r#type,
+        ttl,
+        records,
+        alias_target,
+        set_identifier,
+        weight,
+        latency_region,
+        failover,
+        geo_location,
+        cidr_routing_config,
+        multi_value_answer,
+        health_check,
+    } = &desired.spec;
+    let by_records = desired.changed("records") && records.is_some();
+    let alias = alias_target.as_ref().filter(|_| desired.changed("aliasTarget") || !by_records);
+    let routings = ["weight", "latencyRegion", "failover", "geoLocation", "cidrRoutingConfig", "multiValueAnswer"];
+    let is_stated = [
+        weight.is_some(),
+        latency_region.is_some(),
+        failover.is_some(),
+        geo_location.is_some(),
+        cidr_routing_config.is_some(),
+        multi_value_answer.is_some(),
+    ];
+    let switched = routings.iter().zip(is_stated).any(|(field, stated)| stated && desired.changed(field));
+    let keeps = |field: &str| !switched || desired.changed(field);
+    let proximity = live.and_then(|live| live.geo_proximity_location.clone()).filter(|_| !switched);
+    let mut set = ResourceRecordSet::builder()
+        .name(record_name.plain())
+        .r#type(r#type.as_str().into())
+        .set_set_identifier(set_identifier.clone())
+        .set_weight(weight.filter(|_| keeps("weight")))
+        .set_region(latency_region.as_deref().filter(|_| keeps("latencyRegion")).map(Into::into))
+        .set_failover(failover.as_deref().filter(|_| keeps("failover")).map(Into::into))
+        .set_geo_location(geo_location.as_ref().filter(|_| keeps("geoLocation")).map(sdk_geo))
+        .set_multi_value_answer(multi_value_answer.filter(|on| *on && keeps("multiValueAnswer")))
+        .set_geo_proximity_location(proximity)
+        .set_health_check_id(health_check.as_ref().map(|check| check.as_str().to_owned()));
+    if let Some(cidr) = cidr_routing_config.as_ref().filter(|_| keeps("cidrRoutingConfig")) {
+        let cidr =
+            sdk::CidrRoutingConfig::builder().collection_id(&cidr.collection_id).location_name(&cidr.location_name);
+        set = set.cidr_routing_config(cidr.build()?);
+    }
+    if let Some(AliasTarget { dns_name, hosted_zone, evaluate_target_health }) = alias {
+        let target = sdk::AliasTarget::builder()
+            .dns_name(dns_name.plain())
+            .hosted_zone_id(hosted_zone)
+            .evaluate_target_health(*evaluate_target_health);
+        return Ok(set.alias_target(target.build()?).build()?);
+    }
+    // Neither AWS nor the document may have one: Route 53 refuses records without it.
+    set = set.ttl(ttl.unwrap_or(300));
+    for value in records.iter().flatten() {
+        set = set.resource_records(ResourceRecord::builder().value(value.wire(r#type)).build()?);
+    }
+    Ok(set.build()?)
+}
+
+fn sdk_geo(geo: &GeoLocation) -> sdk::GeoLocation {
+    let GeoLocation { continent_code, country_code, subdivision_code } = geo;
+    sdk::GeoLocation::builder()
+        .set_continent_code(continent_code.clone())
+        .set_country_code(country_code.clone())
+        .set_subdivision_code(subdivision_code.clone())
+        .build()
+}
+
+/// The spec of a record set that AWS answered.
+pub(crate) fn spec(zone: &str, record: &ResourceRecordSet) -> RecordSet {
+    let values = record.resource_records().iter().map(|value| RecordValue(unquoted(&value.value)));
+    RecordSet {
+        zone: Ref::new(zone),
+        record_name: DnsName(plain(&record.name)),
+        r#type: record.r#type.as_str().to_owned(),
+        ttl: record.ttl,
+        records: record.resource_records.as_ref().filter(|all| !all.is_empty()).map(|_| values.collect()),
+        alias_target: record.alias_target.as_ref().map(|target| AliasTarget {
+            dns_name: DnsName(plain(&target.dns_name)),
+            hosted_zone: target.hosted_zone_id.clone(),
+            evaluate_target_health: target.evaluate_target_health,
+        }),
+        set_identifier: record.set_identifier.clone(),
+        weight: record.weight,
+        latency_region: record.region.as_ref().map(|region| region.as_str().to_owned()),
+        failover: record.failover.as_ref().map(|failover| failover.as_str().to_owned()),
+        geo_location: record.geo_location.as_ref().map(|geo| GeoLocation {
+            continent_code: geo.continent_code.clone(),
+            country_code: geo.country_code.clone(),
+            subdivision_code: geo.subdivision_code.clone(),
+        }),
+        cidr_routing_config: record.cidr_routing_config.as_ref().map(|cidr| CidrRouting {
+            collection_id: cidr.collection_id.clone(),
+            location_name: cidr.location_name.clone(),
+        }),
+        multi_value_answer: record.multi_value_answer.filter(|on| *on),
+        health_check: record.health_check_id.as_deref().map(Ref::new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use holdfast_core::observed::tag;
+
+    use super::*;
+
+    fn record() -> sdk::builders::ResourceRecordSetBuilder {
+        ResourceRecordSet::builder().name("\\052.example.com.").r#type(RrType::A)
+    }
+
+    fn desired(spec: RecordSet, changed: &[&str]) -> Desired<RecordSet> {
+        let changed: BTreeSet<String> = changed.iter().map(|field| (*field).to_owned()).collect();
+        Desired { name: String::new(), spec, changed, tags: BTreeMap::new(), token: String::new() }
+    }
+
+    #[test]
+    fn the_owner_stands_below_the_record() {
+        let mut identity = Identity::of(&record().build().expect("a record"));
+        assert_eq!(identity.text(), "*.example.com_A");
+        assert_eq!(identity.mark_name(), "_holdfast-a-any.example.com");
+        identity.set_identifier = Some("blue".into());
+        assert!(identity.mark_name().ends_with("-any.example.com") && identity.mark_name().len() == 36);
+        let tags: Tags = [(tag::STACK, "s"), (tag::ENV, "e"), (tag::ADDRESS, "RecordSet/www")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into();
+        let mark = mark_record(&identity, &tags).expect("it fits");
+        let read = read_mark(&mark).expect("a mark");
+        assert_eq!(read.get(tag::ADDRESS).map(String::as_str), Some("RecordSet/www"));
+        assert!(is_residue(&mark));
+    }
+
+    #[test]
+    fn what_changed_is_meant_where_both_cannot_be() {
+        let target = sdk::AliasTarget::builder().dns_name("lb.example.net.").hosted_zone_id("Z2");
+        let target = target.evaluate_target_health(true).build().expect("a target");
+        let live = record().alias_target(target).weight(1).build().expect("a record");
+        let mut spec = spec("Z1", &live);
+        assert_eq!(spec.record_name.0, "*.example.com");
+        spec.records = Some(BTreeSet::from([RecordValue("192.0.2.1".into())]));
+        spec.failover = Some("PRIMARY".into());
+        let set = wanted(&desired(spec, &["records", "failover"]), Some(&live)).expect("a record");
+        assert_eq!((set.alias_target, set.ttl, set.weight), (None, Some(300), None));
+        assert_eq!(set.resource_records.map(|all| all.len()), Some(1));
+    }
+}

@@ -1,0 +1,195 @@
+//! FlowLog: a record of a network's traffic.
+
+use aws_sdk_ec2::types::{self as sdk, FlowLogsResourceType, ResourceType};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::types::{Arn, Name, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::ec2;
+use super::vpc::Vpc;
+use super::{all, name_of, tag, tag_specification, tags_of};
+use holdfast_base::names::{LogGroup, Role};
+
+/// Who talked to whom in a Vpc, how much, and whether it was let through; not what was said
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html>). Nothing but its tags can be changed:
+/// AWS has no call for it.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FlowLog {
+    /// The network whose traffic is recorded.
+    #[spec(immutable)]
+    vpc: Ref<Vpc>,
+    /// Which traffic: what was let through, what was not, or both, which is the default.
+    #[spec(immutable)]
+    #[serde(default)]
+    traffic_type: TrafficType,
+    /// Where records go: `cloud-watch-logs` (AWS's default), `s3` or `kinesis-data-firehose`.
+    #[spec(immutable)]
+    log_destination_type: Option<String>,
+    /// The log group that records go to. AWS makes it when it is missing.
+    #[spec(immutable)]
+    log_group: Option<Ref<LogGroup, Name>>,
+    /// The bucket, with a folder if wanted (`arn:aws:s3:::bucket/folder/`), or the delivery stream that records
+    /// go to.
+    #[spec(immutable)]
+    log_destination: Option<Arn>,
+    /// The role that writes to the log group, the API's `deliverLogsPermissionArn`. It trusts
+    /// `vpc-flow-logs.amazonaws.com` and needs `logs:CreateLogStream`, `PutLogEvents`, `DescribeLogGroups` and
+    /// `DescribeLogStreams` (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html>).
+    #[spec(immutable)]
+    role: Option<Ref<Role, Arn>>,
+    /// Over how many seconds records are gathered: 60, or 600 (AWS's default). On Nitro instances it is never
+    /// more than 60.
+    #[spec(immutable)]
+    max_aggregation_interval: Option<i32>,
+    /// The fields of a record, as in `${version} ${srcaddr}`, where a document has to say `$${…}`; without it
+    /// AWS's default format (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html>).
+    #[spec(immutable)]
+    log_format: Option<String>,
+}
+
+/// Which traffic is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
+pub(crate) enum TrafficType {
+    /// All of it.
+    #[default]
+    #[serde(rename = "ALL")]
+    All,
+    /// What groups and network ACLs let through.
+    #[serde(rename = "ACCEPT")]
+    Accept,
+    /// What they did not.
+    #[serde(rename = "REJECT")]
+    Reject,
+}
+
+/// What only AWS knows of a FlowLog.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FlowLogStatus {
+    /// `SUCCESS` or `FAILED`; nothing before the first delivery.
+    deliver_logs_status: Option<String>,
+}
+
+impl Kind for FlowLog {
+    type Status = FlowLogStatus;
+    const TIER: Tier = Tier::Network;
+    /// A second one of the same network and destination is refused (`FlowLogAlreadyExists`).
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Token;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let ask = |filters| ec2(aws).describe_flow_logs().set_filter(filters).into_paginator().items().send().collect();
+        let logs: Vec<sdk::FlowLog> = all(scope, "flow-log-id", ask).await?;
+        // Those of subnets, interfaces and transit gateways are not of this kind.
+        logs.iter().filter(|log| log.resource_id().is_some_and(|id| id.starts_with("vpc-"))).map(live).collect()
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        const CALL: &str = "ec2.CreateFlowLogs";
+        let FlowLog {
+            vpc,
+            traffic_type,
+            log_destination_type,
+            log_group,
+            log_destination,
+            role,
+            max_aggregation_interval,
+            log_format,
+        } = &desired.spec;
+        let made = ec2(aws)
+            .create_flow_logs()
+            .client_token(&desired.token)
+            .resource_type(FlowLogsResourceType::Vpc)
+            .resource_ids(vpc.as_str())
+            .traffic_type(traffic_type.as_str().into())
+            .set_log_destination_type(log_destination_type.as_deref().map(Into::into))
+            .set_log_group_name(log_group.clone().map(String::from))
+            .set_log_destination(log_destination.as_ref().map(|arn| arn.0.clone()))
+            .set_deliver_logs_permission_arn(role.clone().map(String::from))
+            .set_max_aggregation_interval(*max_aggregation_interval)
+            .set_log_format(log_format.clone())
+            .tag_specifications(tag_specification(ResourceType::VpcFlowLog, &desired.name, &desired.tags))
+            .send()
+            .await?;
+        done(CALL, made.unsuccessful())?;
+        let id = made.flow_log_ids().first().ok_or_else(|| Error::incomplete(CALL, "flowLogId"))?;
+        Ok(desired.made(id, FlowLogStatus { deliver_logs_status: None }).into())
+    }
+
+    /// AWS has no call for it. A field more does not get past `create`, which names them all.
+    async fn update(_: &Aws, _: &Live<Self>, _: &Desired<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        const CALL: &str = "ec2.DeleteFlowLogs";
+        let gone = ec2(aws).delete_flow_logs().flow_log_ids(&live.id).send().await?;
+        done(CALL, gone.unsuccessful())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
+    }
+}
+
+/// The calls succeed even when they do nothing.
+fn done(call: &str, unsuccessful: &[sdk::UnsuccessfulItem]) -> Result<()> {
+    match unsuccessful.iter().find_map(|item| item.error.as_ref()) {
+        None => Ok(()),
+        Some(error) => Err(Error::refused(call, error.code().unwrap_or_default(), error.message().unwrap_or_default())),
+    }
+}
+
+fn live(log: &sdk::FlowLog) -> Result<Live<FlowLog>> {
+    let id = log.flow_log_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeFlowLogs", "flowLogId"))?;
+    let tags = tags_of(log.tags.as_deref());
+    let spec = FlowLog {
+        vpc: Ref::new(log.resource_id().unwrap_or_default()),
+        traffic_type: match log.traffic_type {
+            Some(sdk::TrafficType::Accept) => TrafficType::Accept,
+            Some(sdk::TrafficType::Reject) => TrafficType::Reject,
+            _ => TrafficType::All,
+        },
+        log_destination_type: log.log_destination_type.as_ref().map(|word| word.as_str().to_owned()),
+        log_group: log.log_group_name.clone().map(Ref::new),
+        log_destination: log.log_destination.clone().map(Arn),
+        role: log.deliver_logs_permission_arn.clone().map(Ref::new),
+        max_aggregation_interval: log.max_aggregation_interval,
+        log_format: log.log_format.clone(),
+    };
+    let status = FlowLogStatus { deliver_logs_status: log.deliver_logs_status.clone() };
+    let live = Live::new(id, name_of(&tags), spec, status).tags(tags);
+    Ok(match &log.deliver_logs_error_message {
+        Some(message) => live.remark("DeliveryFailed", message),
+        None => live,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_delivered_says_why() {
+        let log = sdk::FlowLog::builder()
+            .flow_log_id("fl-1")
+            .resource_id("vpc-1")
+            .traffic_type(sdk::TrafficType::Reject)
+            .log_group_name("/shop-dev-flow")
+            .deliver_logs_permission_arn("arn:aws:iam::1:role/flow")
+            .deliver_logs_status("FAILED")
+            .deliver_logs_error_message("Access error")
+            .build();
+        let live = live(&log).unwrap();
+        assert_eq!(live.spec.traffic_type, TrafficType::Reject);
+        assert_eq!(live.spec.log_group, Some(Ref::new("/shop-dev-flow")));
+        assert_eq!(live.remarks.len(), 1);
+    }
+}

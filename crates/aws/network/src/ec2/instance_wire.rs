@@ -1,0 +1,326 @@
+//! An Instance as EC2 takes and answers it, which needs more than one call each way.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::operation::modify_instance_metadata_options::builders::ModifyInstanceMetadataOptionsFluentBuilder;
+use aws_sdk_ec2::operation::modify_volume::builders::ModifyVolumeFluentBuilder;
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
+use aws_sdk_ec2::types::{self as sdk, InstanceAttributeName, InstanceStateName as State};
+use futures::TryFutureExt;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::Live;
+use holdfast_base::names::InstanceProfile;
+use holdfast_base::tagging::Tags;
+use holdfast_core::observed::Phase;
+use holdfast_core::types::{Always, Arn, Ref};
+
+use super::ec2;
+use super::instance::{Instance, InstanceStatus, MetadataOptions, RootVolume, state};
+use super::ssm;
+use super::{name_of, tags_of};
+
+/// What the image begins with that a parameter of SSM names.
+const RESOLVE: &str = "resolve:ssm:";
+
+/// The tags by which an instance remembers what was asked for and AWS does not answer.
+const IMAGE: &str = "holdfast:asked/imageId";
+const PUBLIC: &str = "holdfast:asked/associatePublicIpAddress";
+
+/// What calls of their own tell.
+#[derive(Default)]
+pub(super) struct Attributes {
+    user_data: Option<String>,
+    disable_api_termination: Option<bool>,
+}
+
+/// Those tags of a new instance.
+pub(super) fn asked_tags(spec: &Instance) -> Tags {
+    let image = Some(&spec.image_id).filter(|image| image.starts_with(RESOLVE));
+    let image = image.map(|image| (IMAGE.to_owned(), image.clone()));
+    let public = spec.associate_public_ip_address.map(|on| (PUBLIC.to_owned(), on.to_string()));
+    image.into_iter().chain(public).collect()
+}
+
+/// The call that makes it, without names and counts.
+pub(super) async fn launch(aws: &Aws, spec: &Instance) -> Result<RunInstancesFluentBuilder> {
+    let Instance {
+        image_id,
+        instance_type,
+        subnet,
+        security_groups,
+        associate_public_ip_address,
+        private_ip_address,
+        iam_instance_profile,
+        key_name,
+        user_data,
+        metadata_options,
+        root_volume,
+        ebs_optimized,
+        monitoring,
+        // The update after the create changes what the call does not take.
+        source_dest_check: _,
+        disable_api_termination,
+        state: _,
+    } = spec;
+    let groups = security_groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect());
+    let mut run = ec2(aws).run_instances();
+    // Whether it has a public address is the network interface's, and then so is where it stands.
+    run = match associate_public_ip_address {
+        Some(public) => run.network_interfaces(
+            sdk::InstanceNetworkInterfaceSpecification::builder()
+                .device_index(0)
+                .associate_public_ip_address(*public)
+                .subnet_id(subnet.as_str())
+                .set_groups(groups)
+                .set_private_ip_address(private_ip_address.clone())
+                .build(),
+        ),
+        None => run
+            .subnet_id(subnet.as_str())
+            .set_security_group_ids(groups)
+            .set_private_ip_address(private_ip_address.clone()),
+    };
+    if let Some(root) = root_volume {
+        let mapping = sdk::BlockDeviceMapping::builder().device_name(root_device(aws, image_id).await?);
+        run = run.block_device_mappings(mapping.ebs(device(root)).build());
+    }
+    let profile = iam_instance_profile.as_ref();
+    let MetadataOptions { http_tokens, http_put_response_hop_limit, http_endpoint, instance_metadata_tags } =
+        metadata_options;
+    let metadata = sdk::InstanceMetadataOptionsRequest::builder()
+        .http_tokens(http_tokens.as_str().into())
+        .set_http_put_response_hop_limit(http_put_response_hop_limit.map(|hops| hops.0))
+        .set_http_endpoint(http_endpoint.as_deref().map(|word| word.as_str().into()))
+        .set_instance_metadata_tags(instance_metadata_tags.as_deref().map(|word| word.as_str().into()));
+    Ok(run
+        .image_id(image_id)
+        .instance_type(instance_type.as_str().into())
+        .set_iam_instance_profile(
+            profile.map(|arn| sdk::IamInstanceProfileSpecification::builder().arn(arn.as_str()).build()),
+        )
+        .set_key_name(key_name.clone())
+        .set_user_data(user_data.as_ref().map(aws_smithy_types::base64::encode))
+        .metadata_options(metadata.build())
+        .set_ebs_optimized(*ebs_optimized)
+        .set_monitoring(monitoring.map(|on| sdk::RunInstancesMonitoringEnabled::builder().enabled(on).build()))
+        .set_disable_api_termination(disable_api_termination.map(|on| on.0)))
+}
+
+fn device(root: &RootVolume) -> sdk::EbsBlockDevice {
+    let RootVolume { volume_size, volume_type, iops, throughput, encrypted, kms_key } = root;
+    sdk::EbsBlockDevice::builder()
+        .set_volume_size(volume_size.map(|n| n.0))
+        .set_volume_type(volume_type.as_deref().map(|kind| kind.as_str().into()))
+        .set_iops(iops.map(|n| n.0))
+        .set_throughput(throughput.map(|n| n.0))
+        .set_encrypted(encrypted.map(|on| on.0))
+        .set_kms_key_id(kms_key.as_ref().map(|key| key.as_str().to_owned()))
+        .delete_on_termination(true)
+        .build()
+}
+
+/// The name of the device that an image starts from, under which its volume has to be described.
+async fn root_device(aws: &Aws, image: &str) -> Result<String> {
+    let id = match image.strip_prefix(RESOLVE) {
+        Some(parameter) => {
+            let answer = ssm(aws).get_parameter().name(parameter).send().await?;
+            let value = answer.parameter.and_then(|parameter| parameter.value);
+            value.ok_or_else(|| Error::incomplete("ssm.GetParameter", "value"))?
+        }
+        None => image.to_owned(),
+    };
+    let answer = ec2(aws).describe_images().image_ids(&id).send().await?;
+    let device = answer.images().first().and_then(|image| image.root_device_name.clone());
+    device.ok_or_else(|| Error::terminal("ec2.DescribeImages", format!("{id} has no root device")))
+}
+
+/// What only calls of their own tell; nothing when it went away between two calls.
+pub(super) async fn attributes(aws: &Aws, id: &str) -> Result<Option<Attributes>> {
+    let ask = |name| ec2(aws).describe_instance_attribute().instance_id(id).attribute(name).send().map_err(Error::from);
+    let both =
+        futures::try_join!(ask(InstanceAttributeName::UserData), ask(InstanceAttributeName::DisableApiTermination));
+    let Some((data, termination)) = both.or_absent()? else { return Ok(None) };
+    let text =
+        data.user_data().and_then(|data| data.value()).and_then(|text| aws_smithy_types::base64::decode(text).ok());
+    Ok(Some(Attributes {
+        user_data: text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).filter(|text| !text.is_empty()),
+        disable_api_termination: termination.disable_api_termination().and_then(|value| value.value()),
+    }))
+}
+
+fn root_of(instance: &sdk::Instance) -> Option<&str> {
+    let root = instance.root_device_name();
+    let mapping = instance.block_device_mappings().iter().find(|mapping| mapping.device_name() == root)?;
+    mapping.ebs().and_then(|ebs| ebs.volume_id())
+}
+
+/// The volumes that these start from, by their ids: one call for all.
+pub(super) async fn volumes(aws: &Aws, instances: &[&sdk::Instance]) -> Result<BTreeMap<String, sdk::Volume>> {
+    let ids: Vec<String> = instances.iter().filter_map(|instance| root_of(instance)).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let pages = ec2(aws).describe_volumes().filters(super::filter("volume-id", ids)).into_paginator().items().send();
+    let volumes = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+    Ok(volumes.into_iter().filter_map(|volume| Some((volume.volume_id.clone()?, volume))).collect())
+}
+
+/// The call that changes its metadata options.
+pub(super) fn metadata(aws: &Aws, id: &str, wanted: &MetadataOptions) -> ModifyInstanceMetadataOptionsFluentBuilder {
+    let MetadataOptions { http_tokens, http_put_response_hop_limit, http_endpoint, instance_metadata_tags } = wanted;
+    ec2(aws)
+        .modify_instance_metadata_options()
+        .instance_id(id)
+        .http_tokens(http_tokens.as_str().into())
+        .set_http_put_response_hop_limit(http_put_response_hop_limit.map(|hops| hops.0))
+        .set_http_endpoint(http_endpoint.as_deref().map(|word| word.as_str().into()))
+        .set_instance_metadata_tags(instance_metadata_tags.as_deref().map(|word| word.as_str().into()))
+}
+
+/// The call that changes its volume: what differs and no more, since a type decides what else may be said.
+pub(super) fn volume(aws: &Aws, id: &str, live: Option<&RootVolume>, wanted: &RootVolume) -> ModifyVolumeFluentBuilder {
+    let RootVolume { volume_size: _, volume_type, iops: _, throughput: _, encrypted: _, kms_key: _ } = wanted;
+    let differs =
+        |of: fn(&RootVolume) -> Option<Always<i32>>| of(wanted).filter(|n| live.and_then(of) != Some(*n)).map(|n| n.0);
+    let kind = volume_type.as_ref().filter(|kind| live.and_then(|live| live.volume_type.as_ref()) != Some(*kind));
+    ec2(aws)
+        .modify_volume()
+        .volume_id(id)
+        .set_size(differs(|v| v.volume_size))
+        .set_volume_type(kind.map(|kind| kind.0.as_str().into()))
+        .set_iops(differs(|v| v.iops))
+        .set_throughput(differs(|v| v.throughput))
+}
+
+/// Gives it another profile, or none.
+pub(super) async fn profile(aws: &Aws, id: &str, wanted: Option<&Ref<InstanceProfile, Arn>>) -> Result<()> {
+    let of = super::filter("instance-id", [id.to_owned()]);
+    let there = ec2(aws).describe_iam_instance_profile_associations().filters(of).send().await?;
+    let mut there = there.iam_instance_profile_associations().iter();
+    // One that goes is listed for a while.
+    let kept = |a: &&sdk::IamInstanceProfileAssociation| {
+        !matches!(a.state.as_ref().map(|s| s.as_str()), Some("disassociating" | "disassociated"))
+    };
+    let association = there.find(kept).and_then(|a| a.association_id.clone());
+    let wanted = wanted.map(|arn| sdk::IamInstanceProfileSpecification::builder().arn(arn.as_str()).build());
+    match (association, wanted) {
+        (Some(association), Some(profile)) => {
+            let replace = ec2(aws).replace_iam_instance_profile_association().association_id(association);
+            replace.iam_instance_profile(profile).send().await?;
+        }
+        (Some(association), None) => {
+            ec2(aws).disassociate_iam_instance_profile().association_id(association).send().await?;
+        }
+        (None, Some(profile)) => {
+            ec2(aws).associate_iam_instance_profile().instance_id(id).iam_instance_profile(profile).send().await?;
+        }
+        (None, None) => {}
+    }
+    Ok(())
+}
+
+fn root_volume(volume: &sdk::Volume) -> RootVolume {
+    RootVolume {
+        volume_size: volume.size.map(Always),
+        volume_type: volume.volume_type.as_ref().map(|kind| Always(kind.as_str().to_owned())),
+        iops: volume.iops.map(Always),
+        throughput: volume.throughput.map(Always),
+        encrypted: volume.encrypted.map(Always),
+        kms_key: volume.kms_key_id.clone().map(|arn| Always(Ref::new(arn))),
+    }
+}
+
+/// The instance as all of those calls tell it.
+pub(super) fn live(
+    instance: &sdk::Instance,
+    told: Attributes,
+    volumes: &BTreeMap<String, sdk::Volume>,
+) -> Result<Live<Instance>> {
+    let id = instance.instance_id.clone();
+    let id = id.ok_or_else(|| Error::incomplete("ec2.DescribeInstances", "instanceId"))?;
+    let tags = tags_of(instance.tags.as_deref());
+    let image = instance.image_id.clone().unwrap_or_default();
+    let interface =
+        instance.network_interfaces().iter().find(|i| i.attachment().is_none_or(|a| a.device_index == Some(0)));
+    // A stopped one has no address, which says nothing of whether it is to have one.
+    let (phase, word) = match state(instance) {
+        Some(State::Pending) => (Phase::Pending, "running"),
+        Some(State::Stopping) => (Phase::Updating, "stopped"),
+        Some(State::Stopped) => (Phase::Ready, "stopped"),
+        Some(State::ShuttingDown) => (Phase::Deleting, "running"),
+        _ => (Phase::Ready, "running"),
+    };
+    let auto = |i: &sdk::InstanceNetworkInterface| i.association().is_some_and(|a| a.ip_owner_id() == Some("amazon"));
+    let public = tags.get(PUBLIC).map(|text| text == "true").or(interface.filter(|_| word == "running").map(auto));
+    let metadata = instance.metadata_options();
+    let volume = root_of(instance).and_then(|id| volumes.get(id));
+    let spec = Instance {
+        image_id: tags.get(IMAGE).cloned().unwrap_or_else(|| image.clone()),
+        instance_type: instance.instance_type.as_ref().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        subnet: Ref::new(instance.subnet_id().unwrap_or_default()),
+        security_groups: Some(
+            instance.security_groups().iter().filter_map(|g| g.group_id.clone()).map(Ref::new).collect(),
+        ),
+        associate_public_ip_address: public,
+        private_ip_address: instance.private_ip_address.clone(),
+        iam_instance_profile: instance.iam_instance_profile().and_then(|profile| profile.arn()).map(Ref::from),
+        key_name: instance.key_name.clone().filter(|name| !name.is_empty()),
+        user_data: told.user_data,
+        metadata_options: MetadataOptions {
+            http_tokens: metadata.and_then(|m| m.http_tokens()).map_or("optional", |word| word.as_str()).to_owned(),
+            http_put_response_hop_limit: metadata.and_then(|m| m.http_put_response_hop_limit).map(Always),
+            http_endpoint: metadata.and_then(|m| m.http_endpoint()).map(|word| Always(word.as_str().to_owned())),
+            instance_metadata_tags: metadata
+                .and_then(|m| m.instance_metadata_tags())
+                .map(|word| Always(word.as_str().to_owned())),
+        },
+        root_volume: volume.map(root_volume).map(Always),
+        ebs_optimized: Some(instance.ebs_optimized.unwrap_or(false)),
+        monitoring: instance.monitoring().and_then(|m| m.state()).map(|s| matches!(s.as_str(), "enabled" | "pending")),
+        source_dest_check: instance.source_dest_check.map(Always),
+        disable_api_termination: told.disable_api_termination.map(Always),
+        state: word.to_owned(),
+    };
+    let status = InstanceStatus {
+        image,
+        private_ip: instance.private_ip_address.clone(),
+        public_ip: instance.public_ip_address.clone().filter(|ip| !ip.is_empty()),
+        private_dns_name: instance.private_dns_name.clone(),
+        root_volume_id: root_of(instance).map(str::to_owned),
+        network_interface_id: interface.and_then(|interface| interface.network_interface_id.clone()),
+    };
+    // Kept so that it is looked at after a change, which may stop it and so takes its time.
+    Ok(Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase).keep(state(instance).cloned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(state: State) -> sdk::builders::InstanceBuilder {
+        let state = sdk::InstanceState::builder().name(state).build();
+        sdk::Instance::builder().instance_id("i-1").image_id("ami-2").state(state)
+    }
+
+    #[test]
+    fn the_image_is_what_was_asked_for() {
+        let asked = "resolve:ssm:/aws/service/x";
+        let tag = sdk::Tag::builder().key(IMAGE).value(asked).build();
+        let live = live(&instance(State::Running).tags(tag).build(), Attributes::default(), &BTreeMap::new()).unwrap();
+        assert_eq!((live.spec.image_id.as_str(), live.status.image.as_str()), (asked, "ami-2"));
+        assert_eq!(asked_tags(&live.spec).get(IMAGE).map(String::as_str), Some(asked));
+    }
+
+    #[test]
+    fn one_that_stops_refuses_changes_and_tells_nothing_of_its_address() {
+        let interface = sdk::InstanceNetworkInterface::builder().network_interface_id("eni-1").build();
+        let stopping = instance(State::Stopping).network_interfaces(interface.clone()).build();
+        let live = |i| live(&i, Attributes::default(), &BTreeMap::new()).unwrap();
+        let stopping = live(stopping);
+        assert_eq!((stopping.phase, stopping.spec.state.as_str()), (Phase::Updating, "stopped"));
+        assert_eq!(stopping.spec.associate_public_ip_address, None);
+        let running = live(instance(State::Running).network_interfaces(interface).build());
+        assert_eq!(running.spec.associate_public_ip_address, Some(false));
+    }
+}

@@ -1,0 +1,158 @@
+//! Route: one route of a table, as people write it and as EC2 takes and answers it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::types::{self as sdk, RouteOrigin};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{OrAbsent, Result};
+use holdfast_core::Spec;
+use holdfast_core::types::{Cidr, Ref};
+use serde::{Deserialize, Serialize};
+
+use super::canonical;
+use super::ec2;
+use super::internet_gateway::InternetGateway;
+use super::nat_gateway::NatGateway;
+use super::vpc_endpoint::VpcEndpoint;
+use super::vpc_peering::VpcPeering;
+
+/// One route: exactly one destination, and exactly one target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Route {
+    /// The IPv4 block that is reached: `0.0.0.0/0` for everything else.
+    destination_cidr_block: Option<Cidr>,
+    /// The IPv6 block that is reached: `::/0` for everything else.
+    destination_ipv6_cidr_block: Option<Cidr>,
+    /// The prefix list that is reached (`pl-…`).
+    destination_prefix_list_id: Option<String>,
+    /// Through this internet gateway, or by `{ id: vgw-… }` a virtual private gateway.
+    gateway: Option<Ref<InternetGateway>>,
+    /// Through this NAT gateway.
+    nat_gateway: Option<Ref<NatGateway>>,
+    /// Through this egress-only internet gateway (`eigw-…`), the NAT gateway of IPv6.
+    egress_only_internet_gateway_id: Option<String>,
+    /// Through this transit gateway (`tgw-…`).
+    transit_gateway_id: Option<String>,
+    /// Through this peering connection.
+    vpc_peering: Option<Ref<VpcPeering>>,
+    /// Through this endpoint of a Gateway Load Balancer. The routes of gateway endpoints are the endpoints' own.
+    vpc_endpoint: Option<Ref<VpcEndpoint>>,
+    /// Through this network interface (`eni-…`).
+    network_interface_id: Option<String>,
+}
+
+/// Destinations and targets, as CreateRoute and ReplaceRoute both take them.
+macro_rules! route {
+    ($call:expr, $table:expr, $route:expr) => {{
+        let route = $route;
+        $call
+            .route_table_id($table)
+            .set_destination_cidr_block(route.destination_cidr_block.map(|cidr| cidr.0))
+            .set_destination_ipv6_cidr_block(route.destination_ipv6_cidr_block.map(|cidr| cidr.0))
+            .set_destination_prefix_list_id(route.destination_prefix_list_id)
+            .set_gateway_id(route.gateway.map(String::from))
+            .set_nat_gateway_id(route.nat_gateway.map(String::from))
+            .set_egress_only_internet_gateway_id(route.egress_only_internet_gateway_id)
+            .set_transit_gateway_id(route.transit_gateway_id)
+            .set_vpc_peering_connection_id(route.vpc_peering.map(String::from))
+            .set_vpc_endpoint_id(route.vpc_endpoint.map(String::from))
+            .set_network_interface_id(route.network_interface_id)
+    }};
+}
+
+/// One call a route, and what is new before what goes: traffic finds a way at any moment.
+pub(crate) async fn reroute(
+    aws: &Aws,
+    table: &str,
+    there: Option<&BTreeSet<Route>>,
+    wanted: Option<&BTreeSet<Route>>,
+) -> Result<()> {
+    let (there, wanted) = (by_destination(there), by_destination(wanted));
+    for (destination, route) in &wanted {
+        match there.get(destination) {
+            None => {
+                route!(ec2(aws).create_route(), table, route.clone()).send().await?;
+            }
+            Some(live) if live != route => {
+                route!(ec2(aws).replace_route(), table, route.clone()).send().await?;
+            }
+            Some(_) => {}
+        }
+    }
+    for (cidr, ipv6, prefix_list) in there.into_keys().filter(|destination| !wanted.contains_key(destination)) {
+        let delete = ec2(aws).delete_route().route_table_id(table).set_destination_prefix_list_id(prefix_list);
+        let delete = delete.set_destination_cidr_block(cidr.map(|cidr| cidr.0));
+        delete.set_destination_ipv6_cidr_block(ipv6.map(|cidr| cidr.0)).send().await.or_absent()?;
+    }
+    Ok(())
+}
+
+type Destination = (Option<Cidr>, Option<Cidr>, Option<String>);
+
+/// A table has one route a destination: that is what tells routes apart.
+fn by_destination(routes: Option<&BTreeSet<Route>>) -> BTreeMap<Destination, Route> {
+    let keyed = |route: &Route| {
+        let cidr = route.destination_cidr_block.as_ref().map(canonical);
+        let ipv6 = route.destination_ipv6_cidr_block.as_ref().map(canonical);
+        let route =
+            Route { destination_cidr_block: cidr.clone(), destination_ipv6_cidr_block: ipv6.clone(), ..route.clone() };
+        ((cidr, ipv6, route.destination_prefix_list_id.clone()), route)
+    };
+    routes.into_iter().flatten().map(keyed).collect()
+}
+
+/// The route, when it is one that people write.
+pub(crate) fn written(route: &sdk::Route) -> Option<Route> {
+    let (gateway, endpoint) = match route.gateway_id.clone() {
+        // AWS answers a Gateway Load Balancer endpoint as a gateway.
+        Some(id) if id.starts_with("vpce-") => (None, Some(id)),
+        other => (other, None),
+    };
+    let endpoints_own = endpoint.is_some() && route.destination_prefix_list_id.is_some();
+    let automatic = [RouteOrigin::Advertisement, RouteOrigin::CreateRouteTable, RouteOrigin::EnableVgwRoutePropagation];
+    if gateway.as_deref() == Some("local")
+        || endpoints_own
+        || route.origin.as_ref().is_some_and(|o| automatic.contains(o))
+    {
+        return None;
+    }
+    Some(Route {
+        destination_cidr_block: route.destination_cidr_block.clone().map(Cidr),
+        destination_ipv6_cidr_block: route.destination_ipv6_cidr_block.clone().map(Cidr),
+        destination_prefix_list_id: route.destination_prefix_list_id.clone(),
+        gateway: gateway.map(Ref::new),
+        nat_gateway: route.nat_gateway_id.clone().map(Ref::new),
+        egress_only_internet_gateway_id: route.egress_only_internet_gateway_id.clone(),
+        transit_gateway_id: route.transit_gateway_id.clone(),
+        vpc_peering: route.vpc_peering_connection_id.clone().map(Ref::new),
+        vpc_endpoint: endpoint.map(Ref::new),
+        network_interface_id: route.network_interface_id.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(cidr: &str) -> sdk::builders::RouteBuilder {
+        sdk::Route::builder().destination_cidr_block(cidr).origin(RouteOrigin::CreateRoute)
+    }
+
+    #[test]
+    fn what_aws_writes_itself_is_left_out() {
+        let service = sdk::Route::builder().destination_prefix_list_id("pl-1").gateway_id("vpce-1").build();
+        assert_eq!(written(&service), None);
+        assert_eq!(written(&to("10.0.0.0/16").gateway_id("local").origin(RouteOrigin::CreateRouteTable).build()), None);
+        let propagated = to("10.9.0.0/16").gateway_id("vgw-1").origin(RouteOrigin::EnableVgwRoutePropagation).build();
+        assert_eq!(written(&propagated), None);
+        let endpoint = written(&to("10.8.0.0/16").gateway_id("vpce-2").build()).unwrap();
+        assert_eq!((endpoint.gateway, endpoint.vpc_endpoint), (None, Some(Ref::new("vpce-2"))));
+    }
+
+    #[test]
+    fn a_destination_is_one_however_it_is_spelt() {
+        let set = |cidr: &str| BTreeSet::from([written(&to(cidr).gateway_id("igw-1").build()).unwrap()]);
+        assert_eq!(by_destination(Some(&set("10.1.2.3/16"))), by_destination(Some(&set("10.1.0.0/16"))));
+    }
+}

@@ -1,0 +1,267 @@
+//! VpcEndpoint: a way from a Vpc to a service that does not lead over the internet.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types::{self as sdk, ResourceType};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_core::Spec;
+use holdfast_core::observed::Phase;
+use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::types::{Always, Policy, Ref};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::ec2;
+use super::route_table::RouteTable;
+use super::security_group::SecurityGroup;
+use super::subnet::Subnet;
+use super::vpc::Vpc;
+use super::{all, name_of, tag, tag_specification, tags_of, told};
+
+/// A private way to a service of AWS, or to one of somebody else. A gateway endpoint (S3 and DynamoDB, free of charge)
+/// is a route in tables; an interface endpoint (most others, with a price an hour and a zone) has an address in subnets
+/// (<https://docs.aws.amazon.com/vpc/latest/privatelink/concepts.html>).
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VpcEndpoint {
+    /// The network that it is part of.
+    #[spec(immutable)]
+    vpc: Ref<Vpc>,
+    /// The service: `com.amazonaws.<region>.s3`, `com.amazonaws.<region>.ecr.dkr`, `com.amazonaws.vpce.…`.
+    #[spec(immutable)]
+    service_name: String,
+    /// `Gateway` (AWS's default), `Interface` or `GatewayLoadBalancer`.
+    #[spec(immutable)]
+    vpc_endpoint_type: Option<String>,
+    /// The tables that get its route; gateway endpoints only. AWS writes the route, and `RouteTable` does not show it.
+    route_tables: Option<BTreeSet<Ref<RouteTable>>>,
+    /// The subnets that it has an address in, one a zone; interface endpoints only.
+    subnets: Option<BTreeSet<Ref<Subnet>>>,
+    /// The groups of its addresses, which have to let port 443 in; interface endpoints only. AWS takes the Vpc's
+    /// default group when there is none.
+    security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
+    /// Whether the service's public name leads to it inside the Vpc; interface endpoints only. The Vpc needs
+    /// `enableDnsSupport` and `enableDnsHostnames`, and has one such endpoint a service.
+    private_dns_enabled: Option<Always<bool>>,
+    /// Who may do what through it. AWS's own choice is everybody and everything; to go back to that, state it.
+    policy_document: Option<Always<Policy>>,
+    /// `ipv4`, `dualstack` or `ipv6`.
+    ip_address_type: Option<Always<String>>,
+    /// What is answered for its names.
+    dns_options: Option<DnsOptions>,
+}
+
+/// What is answered for the names of an endpoint.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DnsOptions {
+    /// `ipv4`, `dualstack`, `ipv6` or `service-defined`.
+    dns_record_ip_type: Option<Always<String>>,
+    /// Whether the private name is for resolvers' inbound endpoints only, so that the Vpc itself goes through its
+    /// gateway endpoint, which has to be there first; for S3.
+    private_dns_only_for_inbound_resolver_endpoint: Option<Always<bool>>,
+}
+
+/// What only AWS knows of a VpcEndpoint.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VpcEndpointStatus {
+    /// The names that lead to it, the regional one first. A gateway endpoint has none.
+    dns_names: Vec<String>,
+    /// Its network interfaces.
+    network_interface_ids: Vec<String>,
+    /// The account that owns it.
+    owner_id: Option<String>,
+}
+
+impl Kind for VpcEndpoint {
+    type Status = VpcEndpointStatus;
+    const TIER: Tier = Tier::Network;
+    /// A table has one route to a service, and a Vpc one private name for it.
+    const REPLACE: Replace = Replace::DeleteFirst;
+    const NAMING: Naming = Naming::TAG;
+    const CLASS: CreateClass = CreateClass::Token;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let ask =
+            |filters| ec2(aws).describe_vpc_endpoints().set_filters(filters).into_paginator().items().send().collect();
+        let endpoints: Vec<sdk::VpcEndpoint> = all(scope, "vpc-endpoint-id", ask).await?;
+        endpoints.iter().filter(|endpoint| state(endpoint) != "deleted").map(live).collect()
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let VpcEndpoint {
+            vpc,
+            service_name,
+            vpc_endpoint_type,
+            route_tables,
+            subnets,
+            security_groups,
+            private_dns_enabled,
+            policy_document,
+            ip_address_type,
+            dns_options,
+        } = &desired.spec;
+        let made = ec2(aws)
+            .create_vpc_endpoint()
+            .client_token(&desired.token)
+            .vpc_id(vpc.as_str())
+            .service_name(service_name)
+            .set_vpc_endpoint_type(vpc_endpoint_type.as_deref().map(Into::into))
+            .set_route_table_ids(texts(route_tables))
+            .set_subnet_ids(texts(subnets))
+            .set_security_group_ids(texts(security_groups))
+            .set_private_dns_enabled(private_dns_enabled.map(|on| on.0))
+            .set_policy_document(policy_document.as_ref().map(|policy| policy.json()))
+            .set_ip_address_type(ip_address_type.as_deref().map(|kind| kind.as_str().into()))
+            .set_dns_options(dns_options.as_ref().map(sdk_dns_options))
+            .tag_specifications(tag_specification(ResourceType::VpcEndpoint, &desired.name, &desired.tags))
+            .send()
+            .await?;
+        let endpoint = made.vpc_endpoint.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpoint"))?;
+        Ok(told(live(&endpoint)?, desired))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let VpcEndpoint {
+            vpc: _,
+            service_name: _,
+            vpc_endpoint_type: _,
+            route_tables,
+            subnets,
+            security_groups,
+            private_dns_enabled,
+            policy_document,
+            ip_address_type,
+            dns_options,
+        } = &desired.spec;
+        let there = &live.spec;
+        let changed = |field: &str| desired.changed(field);
+        ec2(aws)
+            .modify_vpc_endpoint()
+            .vpc_endpoint_id(&live.id)
+            .set_add_route_table_ids(lacking(route_tables, &there.route_tables))
+            .set_remove_route_table_ids(lacking(&there.route_tables, route_tables))
+            .set_add_subnet_ids(lacking(subnets, &there.subnets))
+            .set_remove_subnet_ids(lacking(&there.subnets, subnets))
+            .set_add_security_group_ids(lacking(security_groups, &there.security_groups))
+            .set_remove_security_group_ids(lacking(&there.security_groups, security_groups))
+            .set_private_dns_enabled(private_dns_enabled.map(|on| on.0).filter(|_| changed("privateDnsEnabled")))
+            .set_policy_document(
+                policy_document.as_ref().map(|policy| policy.json()).filter(|_| changed("policyDocument")),
+            )
+            .set_ip_address_type(
+                ip_address_type.as_deref().map(|kind| kind.as_str().into()).filter(|_| changed("ipAddressType")),
+            )
+            .set_dns_options(dns_options.as_ref().map(sdk_dns_options).filter(|_| changed("dnsOptions")))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        let answer = ec2(aws).delete_vpc_endpoints().vpc_endpoint_ids(&live.id).send().await?;
+        match answer.unsuccessful().iter().find_map(|item| item.error()) {
+            Some(error) => {
+                let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+                Err(Error::refused("ec2.DeleteVpcEndpoints", code, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        tag(aws, &live.id, tags).await
+    }
+}
+
+fn texts<K>(of: &Option<BTreeSet<Ref<K>>>) -> Option<Vec<String>> {
+    of.as_ref().map(|of| of.iter().map(ToString::to_string).collect())
+}
+
+/// What is in the first set and not in the second; nothing rather than an empty list.
+fn lacking<K>(of: &Option<BTreeSet<Ref<K>>>, from: &Option<BTreeSet<Ref<K>>>) -> Option<Vec<String>> {
+    let is_there = |one: &Ref<K>| from.as_ref().is_some_and(|from| from.contains(one));
+    let lacking: Vec<String> = of.iter().flatten().filter(|one| !is_there(one)).map(ToString::to_string).collect();
+    (!lacking.is_empty()).then_some(lacking)
+}
+
+fn sdk_dns_options(options: &DnsOptions) -> sdk::DnsOptionsSpecification {
+    let DnsOptions { dns_record_ip_type, private_dns_only_for_inbound_resolver_endpoint: inbound } = options;
+    sdk::DnsOptionsSpecification::builder()
+        .set_dns_record_ip_type(dns_record_ip_type.as_deref().map(|kind| kind.as_str().into()))
+        .set_private_dns_only_for_inbound_resolver_endpoint(inbound.map(|on| on.0))
+        .build()
+}
+
+/// The state in lower case: AWS answers `available` where its model says `Available`.
+fn state(endpoint: &sdk::VpcEndpoint) -> String {
+    endpoint.state.as_ref().map(|state| state.as_str().to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn live(endpoint: &sdk::VpcEndpoint) -> Result<Live<VpcEndpoint>> {
+    let missing = |what| Error::incomplete("ec2.DescribeVpcEndpoints", what);
+    let id = endpoint.vpc_endpoint_id.clone().ok_or_else(|| missing("vpcEndpointId"))?;
+    let tags = tags_of(endpoint.tags.as_deref());
+    let spec = VpcEndpoint {
+        vpc: Ref::new(endpoint.vpc_id().unwrap_or_default()),
+        service_name: endpoint.service_name.clone().ok_or_else(|| missing("serviceName"))?,
+        vpc_endpoint_type: endpoint.vpc_endpoint_type.as_ref().map(|kind| kind.as_str().to_owned()),
+        route_tables: Some(endpoint.route_table_ids().iter().map(|id| Ref::new(id.as_str())).collect()),
+        subnets: Some(endpoint.subnet_ids().iter().map(|id| Ref::new(id.as_str())).collect()),
+        security_groups: Some(endpoint.groups().iter().filter_map(|g| g.group_id.clone()).map(Ref::new).collect()),
+        private_dns_enabled: endpoint.private_dns_enabled.map(Always),
+        policy_document: endpoint.policy_document().map(|text| Always(Policy::parse(text))),
+        ip_address_type: endpoint.ip_address_type.as_ref().map(|kind| Always(kind.as_str().to_owned())),
+        dns_options: endpoint.dns_options().map(|options| DnsOptions {
+            dns_record_ip_type: options.dns_record_ip_type.as_ref().map(|kind| Always(kind.as_str().to_owned())),
+            private_dns_only_for_inbound_resolver_endpoint: options
+                .private_dns_only_for_inbound_resolver_endpoint
+                .map(Always),
+        }),
+    };
+    let status = VpcEndpointStatus {
+        dns_names: endpoint.dns_entries().iter().filter_map(|entry| entry.dns_name.clone()).collect(),
+        network_interface_ids: endpoint.network_interface_ids().to_vec(),
+        owner_id: endpoint.owner_id.clone(),
+    };
+    let phase = match state(endpoint).as_str() {
+        "pending" | "pendingacceptance" => Phase::Pending,
+        "deleting" => Phase::Deleting,
+        "failed" | "rejected" | "expired" => Phase::Failed,
+        _ => Phase::Ready,
+    };
+    let live = Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase);
+    let error = endpoint.last_error().and_then(|error| error.message()).or(endpoint.failure_reason());
+    Ok(match (phase, error) {
+        (Phase::Failed, Some(message)) => live.remark("VpcEndpointFailed", message),
+        _ => live,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_counts_however_it_is_spelt() {
+        let endpoint = |state: &str| {
+            let error = sdk::LastError::builder().message("no zone has it").build();
+            let endpoint = sdk::VpcEndpoint::builder().vpc_endpoint_id("vpce-1").service_name("com.amazonaws.r.s3");
+            live(&endpoint.state(state.into()).last_error(error).build()).unwrap()
+        };
+        assert_eq!(endpoint("available").phase, Phase::Ready);
+        assert_eq!(endpoint("pendingAcceptance").phase, Phase::Pending);
+        assert_eq!((endpoint("Failed").phase, endpoint("failed").remarks.len()), (Phase::Failed, 1));
+    }
+
+    #[test]
+    fn only_what_differs_is_added_and_removed() {
+        let set = |ids: &[&str]| Some(ids.iter().map(|id| Ref::<Subnet>::new(*id)).collect::<BTreeSet<_>>());
+        assert_eq!(lacking(&set(&["a", "b"]), &set(&["b"])), Some(vec!["a".to_owned()]));
+        assert_eq!(lacking(&set(&["b"]), &set(&["a", "b"])), None);
+        assert_eq!(lacking(&None, &set(&["a"])), None);
+    }
+}

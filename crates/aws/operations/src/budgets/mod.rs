@@ -1,0 +1,6 @@
+//! Budgets: what its kinds share.
+
+pub(crate) mod budget;
+mod wire;
+
+holdfast_base::client!(budgets: aws_sdk_budgets);

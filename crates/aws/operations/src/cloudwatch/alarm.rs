@@ -1,0 +1,394 @@
+//! Alarm: watches a metric, or an expression over several, and tells somebody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudwatch::types::{self as sdk, AlarmType, Dimension, Tag};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::tagging::{self, Tags};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Fault, Naming, Tier};
+use holdfast_core::types::{Always, Arn};
+use holdfast_core::value::Value;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::cloudwatch;
+
+/// A metric alarm. It watches either one metric (`namespace`, `metricName` and what goes with them) or
+/// `metrics`.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Alarm {
+    /// What to do when it fires: part of the message.
+    alarm_description: Option<String>,
+    /// Whether it acts at all. AWS's default is true.
+    actions_enabled: Option<Always<bool>>,
+    /// Whom it tells when it fires: ARNs, as in `${Topic.ops.arn}` or `${ScalingPolicy.out.arn}`.
+    alarm_actions: Option<BTreeSet<Arn>>,
+    /// Whom it tells when all is well again.
+    ok_actions: Option<BTreeSet<Arn>>,
+    /// Whom it tells when data are missing.
+    insufficient_data_actions: Option<BTreeSet<Arn>>,
+    /// The metric's namespace, as in `AWS/ECS`.
+    namespace: Option<String>,
+    /// The metric's name.
+    metric_name: Option<String>,
+    /// The metric's dimensions, all of them: with others it is another metric.
+    dimensions: Option<BTreeMap<String, String>>,
+    /// `SampleCount`, `Average`, `Sum`, `Minimum` or `Maximum`.
+    statistic: Option<String>,
+    /// Instead of `statistic`: a percentile as in `p99`, or `tm90` and the like.
+    extended_statistic: Option<String>,
+    /// Seconds that a data point covers: 10, 20, 30 or a multiple of 60.
+    period: Option<i32>,
+    /// The metric's unit. Data of another unit do not count; leave it out unless there are several.
+    unit: Option<String>,
+    /// How many periods it looks at.
+    evaluation_periods: i32,
+    /// How many of them have to be beyond the threshold; all, when absent.
+    datapoints_to_alarm: Option<i32>,
+    /// The threshold.
+    threshold: Option<f64>,
+    /// `GreaterThanOrEqualToThreshold`, `GreaterThanThreshold`, `LessThanThreshold` or
+    /// `LessThanOrEqualToThreshold`.
+    comparison_operator: String,
+    /// `missing` (AWS's default), `notBreaching`, `breaching` or `ignore`.
+    treat_missing_data: Option<Always<String>>,
+    /// For percentiles: `evaluate` (AWS's default) or `ignore` when there are few data.
+    evaluate_low_sample_count_percentile: Option<String>,
+    /// Instead of one metric: several, and the expression that is watched.
+    metrics: Option<Vec<MetricDataQuery>>,
+}
+
+/// A metric or an expression over the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MetricDataQuery {
+    /// Its name in expressions; begins with a lower-case letter.
+    id: String,
+    /// The expression, as in `errors / requests * 100`.
+    expression: Option<String>,
+    /// Instead of an expression: a metric.
+    metric_stat: Option<MetricStat>,
+    /// Its name on graphs.
+    label: Option<String>,
+    /// True for the one that is watched.
+    #[serde(default)]
+    return_data: bool,
+    /// Seconds that a data point of an expression covers.
+    period: Option<i32>,
+}
+
+/// A metric and how it is summed up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MetricStat {
+    /// The metric.
+    metric: Metric,
+    /// Seconds that a data point covers.
+    period: i32,
+    /// `Average`, `Sum`, `p99` and so on.
+    stat: String,
+    /// Its unit; absent for any.
+    unit: Option<String>,
+}
+
+/// A metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metric {
+    /// Its namespace.
+    namespace: String,
+    /// Its name.
+    metric_name: String,
+    /// Its dimensions.
+    dimensions: Option<BTreeMap<String, String>>,
+}
+
+/// What only AWS knows of an Alarm.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AlarmStatus {
+    /// Its ARN.
+    arn: String,
+}
+
+impl Kind for Alarm {
+    type Status = AlarmStatus;
+    const TIER: Tier = Tier::Operations;
+    const NAMING: Naming = Naming::limit(255);
+    const CLASS: CreateClass = CreateClass::Name;
+
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+        let two = |field, other: &str| {
+            let both = spec.states(field) == Some(true) && spec.states(other) == Some(true);
+            both.then(|| (field, format!("an alarm has either `{field}` or `{other}`")))
+        };
+        let none = spec.states("metrics") == Some(false) && spec.states("metricName") == Some(false);
+        let none = none.then(|| ("", "an alarm needs `metricName` and what goes with it, or `metrics`".to_owned()));
+        [none, two("metrics", "metricName"), two("extendedStatistic", "statistic")].into_iter().flatten().collect()
+    }
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let pages = cloudwatch(aws).describe_alarms().alarm_types(AlarmType::MetricAlarm).into_paginator().send();
+        let pages = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        each(pages.iter().flat_map(|page| page.metric_alarms()), |alarm| async move {
+            let name = alarm.alarm_name().unwrap_or_default();
+            let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
+            if !scope.is_candidate(name) && !scope.ids.contains(name) && !by_fields {
+                return Ok(None);
+            }
+            let arn = alarm.alarm_arn.clone();
+            let arn = arn.ok_or_else(|| Error::incomplete("cloudwatch.DescribeAlarms", "alarmArn"))?;
+            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
+            Ok(tags.map(|tags| live(alarm, arn).tags(tags)))
+        })
+        .await
+    }
+
+    /// PutMetricAlarm would replace an alarm that is there; `observe` shows whoever has the name.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        put(aws, &desired.name, &desired.spec, Some(sdk_tags(&desired.tags))).await?;
+        let Some(arn) = aws.arn("cloudwatch", &format!("alarm:{}", desired.name)) else {
+            return Ok(Made::unseen(&desired.name));
+        };
+        Ok(desired.made(&desired.name, AlarmStatus { arn }).into())
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        // Tags given for an alarm that is there are ignored
+        // (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>).
+        let spec = one_way(desired.spec.clone(), |field| desired.changed(field));
+        put(aws, &live.id, &spec, None).await
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        cloudwatch(aws).delete_alarms().alarm_names(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
+        let arn = &live.status.arn;
+        if !set.is_empty() {
+            cloudwatch(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = remove.iter().cloned().collect();
+            cloudwatch(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The spec without what it was before: it is merged with the live alarm, and AWS takes one metric or
+/// several, a statistic or an extended one. What changed is what was meant.
+fn one_way(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
+    if spec.metrics.is_some() && !(changed("metricName") && spec.metric_name.is_some()) {
+        spec = Alarm {
+            namespace: None,
+            metric_name: None,
+            dimensions: None,
+            statistic: None,
+            extended_statistic: None,
+            period: None,
+            unit: None,
+            ..spec
+        };
+    } else {
+        spec.metrics = None;
+    }
+    if spec.statistic.is_some() && spec.extended_statistic.is_some() {
+        match changed("extendedStatistic") {
+            true => spec.statistic = None,
+            false => spec.extended_statistic = None,
+        }
+    }
+    spec
+}
+
+/// Makes the alarm, or replaces it as a whole.
+async fn put(aws: &Aws, name: &str, spec: &Alarm, tags: Option<Vec<Tag>>) -> Result<()> {
+    let Alarm {
+        alarm_description,
+        actions_enabled,
+        alarm_actions,
+        ok_actions,
+        insufficient_data_actions,
+        namespace,
+        metric_name,
+        dimensions,
+        statistic,
+        extended_statistic,
+        period,
+        unit,
+        evaluation_periods,
+        datapoints_to_alarm,
+        threshold,
+        comparison_operator,
+        treat_missing_data,
+        evaluate_low_sample_count_percentile,
+        metrics,
+    } = spec;
+    let arns = |arns: &Option<BTreeSet<Arn>>| arns.as_ref().map(|arns| arns.iter().map(|arn| arn.0.clone()).collect());
+    cloudwatch(aws)
+        .put_metric_alarm()
+        .alarm_name(name)
+        .set_alarm_description(alarm_description.clone())
+        .set_actions_enabled(actions_enabled.map(|enabled| enabled.0))
+        .set_alarm_actions(arns(alarm_actions))
+        .set_ok_actions(arns(ok_actions))
+        .set_insufficient_data_actions(arns(insufficient_data_actions))
+        .set_namespace(namespace.clone())
+        .set_metric_name(metric_name.clone())
+        .set_dimensions(dimensions.as_ref().map(sdk_dimensions))
+        .set_statistic(statistic.as_deref().map(Into::into))
+        .set_extended_statistic(extended_statistic.clone())
+        .set_period(*period)
+        .set_unit(unit.as_deref().map(Into::into))
+        .evaluation_periods(*evaluation_periods)
+        .set_datapoints_to_alarm(*datapoints_to_alarm)
+        .set_threshold(*threshold)
+        .comparison_operator(comparison_operator.as_str().into())
+        .set_treat_missing_data(treat_missing_data.clone().map(|treat| treat.0))
+        .set_evaluate_low_sample_count_percentile(evaluate_low_sample_count_percentile.clone())
+        .set_metrics(metrics.as_ref().map(|metrics| metrics.iter().map(query).collect()))
+        .set_tags(tags)
+        .send()
+        .await?;
+    Ok(())
+}
+
+fn query(query: &MetricDataQuery) -> sdk::MetricDataQuery {
+    let MetricDataQuery { id, expression, metric_stat, label, return_data, period } = query;
+    let stat = metric_stat.as_ref().map(|stat| {
+        let Metric { namespace, metric_name, dimensions } = &stat.metric;
+        let metric = sdk::Metric::builder()
+            .namespace(namespace)
+            .metric_name(metric_name)
+            .set_dimensions(dimensions.as_ref().map(sdk_dimensions))
+            .build();
+        let stat_of = sdk::MetricStat::builder().metric(metric).period(stat.period).stat(&stat.stat);
+        stat_of.set_unit(stat.unit.as_deref().map(Into::into)).build()
+    });
+    sdk::MetricDataQuery::builder()
+        .id(id)
+        .set_expression(expression.clone())
+        .set_metric_stat(stat)
+        .set_label(label.clone())
+        .return_data(*return_data)
+        .set_period(*period)
+        .build()
+}
+
+fn sdk_dimensions(dimensions: &BTreeMap<String, String>) -> Vec<Dimension> {
+    dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect()
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
+}
+
+fn dimensions_of(dimensions: &[Dimension]) -> Option<BTreeMap<String, String>> {
+    let pair = |d: &Dimension| Some((d.name.clone()?, d.value.clone().unwrap_or_default()));
+    Some(dimensions.iter().filter_map(pair).collect()).filter(|d: &BTreeMap<_, _>| !d.is_empty())
+}
+
+fn live(alarm: &sdk::MetricAlarm, arn: String) -> Live<Alarm> {
+    let arns = |arns: &[String]| Some(arns.iter().cloned().map(Arn).collect()).filter(|s: &BTreeSet<_>| !s.is_empty());
+    let queries = alarm.metrics().iter().map(|query| MetricDataQuery {
+        id: query.id.clone().unwrap_or_default(),
+        expression: query.expression.clone(),
+        metric_stat: query.metric_stat.as_ref().map(|stat| MetricStat {
+            metric: Metric {
+                namespace: stat.metric.as_ref().and_then(|m| m.namespace.clone()).unwrap_or_default(),
+                metric_name: stat.metric.as_ref().and_then(|m| m.metric_name.clone()).unwrap_or_default(),
+                dimensions: stat.metric.as_ref().and_then(|m| dimensions_of(m.dimensions())),
+            },
+            period: stat.period.unwrap_or_default(),
+            stat: stat.stat.clone().unwrap_or_default(),
+            unit: stat.unit.as_ref().map(|u| u.as_str().to_owned()),
+        }),
+        label: query.label.clone(),
+        return_data: query.return_data.unwrap_or(true),
+        period: query.period,
+    });
+    let spec = Alarm {
+        alarm_description: alarm.alarm_description.clone(),
+        actions_enabled: alarm.actions_enabled.map(Always),
+        alarm_actions: arns(alarm.alarm_actions()),
+        ok_actions: arns(alarm.ok_actions()),
+        insufficient_data_actions: arns(alarm.insufficient_data_actions()),
+        namespace: alarm.namespace.clone(),
+        metric_name: alarm.metric_name.clone(),
+        dimensions: dimensions_of(alarm.dimensions()),
+        statistic: alarm.statistic.as_ref().map(|s| s.as_str().to_owned()),
+        extended_statistic: alarm.extended_statistic.clone(),
+        period: alarm.period,
+        unit: alarm.unit.as_ref().map(|u| u.as_str().to_owned()),
+        evaluation_periods: alarm.evaluation_periods.unwrap_or_default(),
+        datapoints_to_alarm: alarm.datapoints_to_alarm,
+        threshold: alarm.threshold,
+        comparison_operator: alarm.comparison_operator.as_ref().map(|o| o.as_str().to_owned()).unwrap_or_default(),
+        // Absent from the answer where nobody set it, and the same as this.
+        treat_missing_data: Some(Always(alarm.treat_missing_data.clone().unwrap_or_else(|| "missing".into()))),
+        evaluate_low_sample_count_percentile: alarm.evaluate_low_sample_count_percentile.clone(),
+        metrics: Some(queries.collect()).filter(|queries: &Vec<_>| !queries.is_empty()),
+    };
+    let name = alarm.alarm_name.clone().unwrap_or_default();
+    let live = Live::new(name.clone(), name, spec, AlarmStatus { arn });
+    match &alarm.evaluation_state {
+        Some(sdk::EvaluationState::EvaluationError) => {
+            let reason = alarm.state_reason.as_deref().unwrap_or("AWS gives no reason");
+            live.remark("CannotEvaluate", format!("AWS cannot evaluate it: {reason}"))
+        }
+        _ => live,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alarm() -> sdk::builders::MetricAlarmBuilder {
+        sdk::MetricAlarm::builder()
+            .alarm_name("cpu")
+            .namespace("AWS/ECS")
+            .metric_name("CPUUtilization")
+            .evaluation_periods(3)
+    }
+
+    #[test]
+    fn what_nobody_set_is_none_or_the_default() {
+        let spec = live(&alarm().build(), "arn".into()).spec;
+        assert_eq!((spec.dimensions, spec.alarm_actions, spec.metrics), (None, None, None));
+        assert_eq!(spec.treat_missing_data.map(|treat| treat.0).as_deref(), Some("missing"));
+    }
+
+    #[test]
+    fn an_alarm_that_turns_to_an_expression_forgets_its_metric() {
+        let mut spec = live(&alarm().build(), "arn".into()).spec;
+        spec.metrics = Some(vec![]);
+        let turned = one_way(spec.clone(), |field| field == "metrics");
+        assert_eq!((turned.metric_name, turned.metrics.is_some()), (None, true));
+        let back = one_way(spec, |field| field == "metricName");
+        assert_eq!((back.metric_name.as_deref(), back.metrics), (Some("CPUUtilization"), None));
+    }
+
+    #[test]
+    fn an_alarm_watches_one_thing() {
+        let faults = |spec: serde_json::Value| Alarm::check("", &spec.into()).len();
+        assert_eq!(faults(serde_json::json!({ "metrics": null })), 1);
+        assert_eq!(faults(serde_json::json!({ "metrics": [], "metricName": "a" })), 1);
+        assert_eq!(faults(serde_json::json!({ "metricName": "a", "statistic": "Sum", "extendedStatistic": "p9" })), 1);
+    }
+}

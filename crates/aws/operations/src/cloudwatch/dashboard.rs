@@ -1,0 +1,140 @@
+//! Dashboard: graphs and texts on one page of the console.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudwatch::types::Tag;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::tagging::{self, Tags};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::JsonText;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::cloudwatch;
+
+/// A dashboard. There is one for all regions, so each widget of metrics names its `region`; the name has at most 255
+/// letters, digits, hyphens and underscores
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html>). PutDashboard
+/// replaces whatever has the name: one that is not ours is held by the first look of a pass, and one that somebody makes
+/// under the name after that is not noticed.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Dashboard {
+    /// Its widgets, and what goes with them: `{ widgets: […], start: -PT3H, periodOverride: inherit }`, as YAML or as
+    /// JSON text. AWS keeps it as it is given
+    /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>).
+    body: JsonText,
+}
+
+/// What only AWS knows of a Dashboard.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DashboardStatus {
+    /// Its ARN.
+    arn: String,
+}
+
+impl Kind for Dashboard {
+    type Status = DashboardStatus;
+    const TIER: Tier = Tier::Operations;
+    const GLOBAL: bool = true;
+    const NAMING: Naming = Naming::limit(255);
+    /// PutDashboard takes a second create of a name for an update: what the name means is looked at before.
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let index = tagging::of_no_region(aws)?;
+        let is = |service: &str, resource: &str| service == "cloudwatch" && resource.starts_with("dashboard/");
+        let known = tagging::known(&index, scope, is, |arn, tags| async move {
+            let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
+            let body = if scope.is_candidate(&name) { body_of(aws, &name).await? } else { None };
+            Ok(body.map(|body| live(name, arn, &body).tags(tags)))
+        });
+        if let Some(found) = known.await? {
+            return Ok(found);
+        }
+        let entries = cloudwatch(aws).list_dashboards().into_paginator().items().send();
+        let entries = entries.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
+        let index = &index;
+        each(entries, |entry| async move {
+            let name = entry.dashboard_name.unwrap_or_default();
+            if !scope.is_candidate(&name) && !scope.ids.contains(&name) && !by_fields {
+                return Ok(None);
+            }
+            let arn = entry.dashboard_arn.ok_or_else(|| Error::incomplete("cloudwatch.ListDashboards", "arn"))?;
+            let tags = tagging::tags(index, scope, &arn, || tags_of(aws, &arn));
+            let (tags, body) = futures::try_join!(tags, body_of(aws, &name))?;
+            Ok(tags.zip(body).map(|(tags, body)| live(name, arn, &body).tags(tags)))
+        })
+        .await
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let Dashboard { body } = &desired.spec;
+        let put = cloudwatch(aws).put_dashboard().dashboard_name(&desired.name).dashboard_body(body.json());
+        put.set_tags(Some(sdk_tags(&desired.tags))).send().await?;
+        let Some(arn) = aws.global_arn("cloudwatch", &format!("dashboard/{}", desired.name)) else {
+            return Ok(Made::unseen(&desired.name));
+        };
+        Ok(desired.made(&desired.name, DashboardStatus { arn }).into())
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Dashboard { body } = &desired.spec;
+        cloudwatch(aws).put_dashboard().dashboard_name(&live.id).dashboard_body(body.json()).send().await?;
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        cloudwatch(aws).delete_dashboards().dashboard_names(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
+        let arn = &live.status.arn;
+        if !set.is_empty() {
+            cloudwatch(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = remove.iter().cloned().collect();
+            cloudwatch(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn body_of(aws: &Aws, name: &str) -> Result<Option<String>> {
+    let answer = cloudwatch(aws).get_dashboard().dashboard_name(name).send().await.or_absent()?;
+    Ok(answer.map(|answer| answer.dashboard_body.unwrap_or_default()))
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
+}
+
+fn live(name: String, arn: String, body: &str) -> Live<Dashboard> {
+    Live::new(name.clone(), name, Dashboard { body: JsonText::parse(body) }, DashboardStatus { arn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_compared_as_json() {
+        let told = live("main".into(), "arn".into(), r#"{ "widgets": [], "start": "-PT3H" }"#);
+        let stated: JsonText = serde_json::from_str(r#"{"start":"-PT3H","widgets":[]}"#).unwrap();
+        assert_eq!(told.spec.body, stated);
+    }
+}

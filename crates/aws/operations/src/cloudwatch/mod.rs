@@ -1,0 +1,6 @@
+//! CloudWatch.
+
+pub(crate) mod alarm;
+pub(crate) mod dashboard;
+
+holdfast_base::client!(cloudwatch: aws_sdk_cloudwatch);

@@ -1,0 +1,7 @@
+//! EventBridge: what its kinds share.
+
+pub(crate) mod event_rule;
+mod parameters;
+mod target;
+
+holdfast_base::client!(events: aws_sdk_eventbridge);

@@ -1,0 +1,158 @@
+//! InstanceProfile: the role of a virtual machine, in the form that EC2 takes.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::types::{self as sdk, Tag};
+use holdfast_base::client::Aws;
+use holdfast_base::error::{OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::tagging::{self, Tags};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Ref;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::iam;
+use super::role::Role;
+
+/// Hands a role to the programs of an `Instance`: EC2 takes profiles, and each holds one role
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html>).
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InstanceProfile {
+    /// The role, which `ec2.amazonaws.com` has to be allowed to assume. When it changes, machines get the new one's
+    /// credentials within minutes.
+    role: Option<Ref<Role>>,
+    /// Its path, which begins and ends with `/` and is part of the ARN.
+    #[spec(immutable)]
+    #[serde(default = "root")]
+    path: String,
+}
+
+fn root() -> String {
+    "/".into()
+}
+
+/// What only AWS knows of an InstanceProfile.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InstanceProfileStatus {
+    /// Its ARN.
+    arn: String,
+    /// Its unique id (`AIPA…`), which a later profile of the same name does not share.
+    instance_profile_id: String,
+}
+
+impl Kind for InstanceProfile {
+    type Status = InstanceProfileStatus;
+    const TIER: Tier = Tier::Operations;
+    const NAMING: Naming = Naming::limit(128);
+    const CLASS: CreateClass = CreateClass::Name;
+    const GLOBAL: bool = true;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let pages = iam(aws).list_instance_profiles().into_paginator().items().send();
+        let there = &tagging::of_no_region(aws)?;
+        each(pages.collect::<std::result::Result<Vec<_>, _>>().await?, |profile| async move {
+            let name = profile.instance_profile_name();
+            if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
+                return Ok(None);
+            }
+            // The list tells no tags.
+            let tags = tagging::tags(there, scope, profile.arn(), || tags_of(aws, name)).await?;
+            Ok(tags.map(|tags| live(&profile).tags(tags)))
+        })
+        .await
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let InstanceProfile { role: _, path } = &desired.spec;
+        let create = iam(aws).create_instance_profile().instance_profile_name(&desired.name).path(path);
+        let made = create.set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
+        Ok(desired.told(&desired.name, made.instance_profile.as_ref().map(live)))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let InstanceProfile { role, path: _ } = &desired.spec;
+        // It holds one: the old one goes before the new one comes.
+        if let Some(there) = live.spec.role.as_ref().filter(|there| Some(*there) != role.as_ref()) {
+            remove(aws, &live.id, there).await?;
+        }
+        if let Some(role) = role.as_ref().filter(|role| Some(*role) != live.spec.role.as_ref()) {
+            let add = iam(aws).add_role_to_instance_profile().instance_profile_name(&live.id);
+            add.role_name(role.as_str()).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        if let Some(role) = &live.spec.role {
+            remove(aws, &live.id, role).await?;
+        }
+        iam(aws).delete_instance_profile().instance_profile_name(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
+        if !set.is_empty() {
+            let tags = Some(sdk_tags(set)?);
+            iam(aws).tag_instance_profile().instance_profile_name(&live.id).set_tags(tags).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = Some(remove.iter().cloned().collect());
+            iam(aws).untag_instance_profile().instance_profile_name(&live.id).set_tag_keys(keys).send().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn tags_of(aws: &Aws, name: &str) -> Result<Option<Tags>> {
+    let pages = iam(aws).list_instance_profile_tags().instance_profile_name(name).into_paginator().items().send();
+    let tags = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
+    Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+}
+
+async fn remove(aws: &Aws, profile: &str, role: &Ref<Role>) -> Result<()> {
+    let remove = iam(aws).remove_role_from_instance_profile().instance_profile_name(profile);
+    remove.role_name(role.as_str()).send().await.or_absent()?;
+    Ok(())
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
+    tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
+}
+
+fn live(profile: &sdk::InstanceProfile) -> Live<InstanceProfile> {
+    let name = profile.instance_profile_name();
+    let spec = InstanceProfile {
+        role: profile.roles().first().map(|role| Ref::new(role.role_name())),
+        path: profile.path().to_owned(),
+    };
+    let status = InstanceProfileStatus {
+        arn: profile.arn().to_owned(),
+        instance_profile_id: profile.instance_profile_id().to_owned(),
+    };
+    Live::new(name, name, spec, status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_may_hold_nothing() {
+        let profile = sdk::InstanceProfile::builder()
+            .path("/")
+            .instance_profile_name("bastion")
+            .instance_profile_id("AIPA1")
+            .arn("arn:aws:iam::1:instance-profile/bastion")
+            .create_date(aws_smithy_types::DateTime::from_secs(0))
+            .set_roles(Some(vec![]))
+            .build()
+            .unwrap();
+        let live = live(&profile);
+        assert_eq!((live.id.as_str(), live.spec.role), ("bastion", None));
+    }
+}

@@ -1,0 +1,306 @@
+//! Role: an identity that services and people assume.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
+use futures::TryFutureExt;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::{Arn, Policy};
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::iam;
+
+/// An IAM role. It has exactly the policies that are stated here: one that somebody attached by hand is
+/// drift and is taken away.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Role {
+    /// Who may assume it: the trust policy. When a principal that it names is deleted, AWS shows that
+    /// principal's unique id (`AROA…`, `AIDA…`) in its place, which is drift
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
+    assume_role_policy_document: Policy,
+    /// What it is for: at most 1,000 characters.
+    description: Option<String>,
+    /// How long one session may last: 3600 (AWS's default) to 43200 seconds.
+    max_session_duration: Option<i32>,
+    /// Its path, which begins and ends with `/` and is part of the ARN.
+    #[spec(immutable)]
+    #[serde(default = "root")]
+    path: String,
+    /// The policy that bounds what its other policies can grant.
+    permissions_boundary: Option<Arn>,
+    /// Its inline policies, by name. Together at most 10,240 characters without white space
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+    #[serde(default)]
+    policies: BTreeMap<String, Policy>,
+    /// The managed policies attached to it, AWS's own or the account's: ten, unless the quota was raised.
+    #[serde(default)]
+    managed_policies: BTreeSet<Arn>,
+}
+
+fn root() -> String {
+    "/".into()
+}
+
+/// What only AWS knows of a Role.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RoleStatus {
+    /// Its ARN.
+    arn: String,
+    /// Its unique id (`AROA…`), which a later role of the same name does not share.
+    role_id: String,
+    /// The instance profiles that hold it.
+    instance_profiles: Vec<String>,
+}
+
+impl Kind for Role {
+    type Status = RoleStatus;
+    const TIER: Tier = Tier::Operations;
+    const NAMING: Naming = Naming::limit(64);
+    const CLASS: CreateClass = CreateClass::Name;
+    const GLOBAL: bool = true;
+    /// IAM is eventually consistent: a new role takes 10 to 30 seconds to be known to other services
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).
+    const LAG_SECONDS: u32 = 30;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        // Everything about all roles but two fields, which only the list has. Neither costs a call a role.
+        let details = iam(aws).get_account_authorization_details().filter(EntityType::Role).into_paginator().send();
+        let details = details.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from);
+        let of_the_list =
+            |stated: &BTreeSet<String>| ["description", "maxSessionDuration"].iter().any(|of| stated.contains(*of));
+        let asked_for = scope.fields.as_ref().is_none_or(|fields| fields.values().any(of_the_list));
+        let listed = async {
+            match asked_for {
+                true => {
+                    let roles = iam(aws).list_roles().into_paginator().items().send();
+                    roles.collect::<std::result::Result<Vec<_>, _>>().await.map_err(Error::from)
+                }
+                false => Ok(vec![]),
+            }
+        };
+        let (details, listed) = futures::try_join!(details, listed)?;
+        let listed: BTreeMap<_, _> = listed.into_iter().map(|role| (role.role_id.clone(), role)).collect();
+
+        let mut found = vec![];
+        for detail in details.iter().flat_map(|page| page.role_detail_list()) {
+            let name = detail.role_name().unwrap_or_default();
+            if !wanted(scope, name, &tags_of(detail.tags())) {
+                continue;
+            }
+            // The two answers are of two moments: a role that only one knows was made or deleted just now.
+            let role = match listed.get(detail.role_id().unwrap_or_default()) {
+                None if asked_for => iam(aws).get_role().role_name(name).send().await.or_absent()?.and_then(|a| a.role),
+                role => role.cloned(),
+            };
+            if role.is_some() || !asked_for {
+                found.push(live(detail, role.as_ref())?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let Role {
+            assume_role_policy_document,
+            description,
+            max_session_duration,
+            path,
+            permissions_boundary,
+            policies: _,
+            managed_policies: _,
+        } = &desired.spec;
+        let made = iam(aws)
+            .create_role()
+            .role_name(&desired.name)
+            .assume_role_policy_document(assume_role_policy_document.json())
+            .set_description(description.clone())
+            .set_max_session_duration(*max_session_duration)
+            .path(path)
+            .set_permissions_boundary(permissions_boundary.as_ref().map(|arn| arn.0.clone()))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
+            .send()
+            .await?;
+        // Its policies follow.
+        let told = made.role.map(|role| {
+            let spec = Role {
+                max_session_duration: max_session_duration.or(Some(3600)),
+                policies: BTreeMap::new(),
+                managed_policies: BTreeSet::new(),
+                ..desired.spec.clone()
+            };
+            let status = RoleStatus { arn: role.arn, role_id: role.role_id, instance_profiles: vec![] };
+            Live { spec, ..desired.made(&desired.name, status) }
+        });
+        Ok(desired.told(&desired.name, told))
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let Role {
+            assume_role_policy_document,
+            description,
+            max_session_duration,
+            path: _,
+            permissions_boundary,
+            policies,
+            managed_policies,
+        } = &desired.spec;
+        let (iam, name) = (iam(aws), &live.id);
+        // What takes power away goes first.
+        if desired.changed("permissionsBoundary") {
+            match permissions_boundary {
+                Some(arn) => {
+                    iam.put_role_permissions_boundary().role_name(name).permissions_boundary(&arn.0).send().await?;
+                }
+                None => {
+                    iam.delete_role_permissions_boundary().role_name(name).send().await?;
+                }
+            }
+        }
+        if desired.changed("managedPolicies") {
+            for arn in live.spec.managed_policies.difference(managed_policies) {
+                iam.detach_role_policy().role_name(name).policy_arn(&arn.0).send().await.or_absent()?;
+            }
+        }
+        if desired.changed("policies") {
+            for policy in live.spec.policies.keys().filter(|policy| !policies.contains_key(*policy)) {
+                iam.delete_role_policy().role_name(name).policy_name(policy).send().await.or_absent()?;
+            }
+            for (policy, document) in policies.iter().filter(|(k, v)| live.spec.policies.get(*k) != Some(v)) {
+                let put = iam.put_role_policy().role_name(name).policy_name(policy);
+                put.policy_document(document.json()).send().await?;
+            }
+        }
+        if desired.changed("managedPolicies") {
+            for arn in managed_policies.difference(&live.spec.managed_policies) {
+                iam.attach_role_policy().role_name(name).policy_arn(&arn.0).send().await?;
+            }
+        }
+        if desired.changed("assumeRolePolicyDocument") {
+            let document = assume_role_policy_document.json();
+            iam.update_assume_role_policy().role_name(name).policy_document(document).send().await?;
+        }
+        // Both at once: a call without the duration sets it back to an hour
+        // (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html).
+        if desired.changed("description") || desired.changed("maxSessionDuration") {
+            iam.update_role()
+                .role_name(name)
+                .description(description.clone().unwrap_or_default())
+                .max_session_duration(max_session_duration.unwrap_or(3600))
+                .send()
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        let (iam, name) = (iam(aws), &live.id);
+        for profile in &live.status.instance_profiles {
+            let remove = iam.remove_role_from_instance_profile().instance_profile_name(profile);
+            remove.role_name(name).send().await.or_absent()?;
+        }
+        for arn in &live.spec.managed_policies {
+            iam.detach_role_policy().role_name(name).policy_arn(&arn.0).send().await.or_absent()?;
+        }
+        for policy in live.spec.policies.keys() {
+            iam.delete_role_policy().role_name(name).policy_name(policy).send().await.or_absent()?;
+        }
+        iam.delete_role().role_name(name).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
+        if !set.is_empty() {
+            iam(aws).tag_role().role_name(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = remove.iter().cloned().collect();
+            iam(aws).untag_role().role_name(&live.id).set_tag_keys(Some(keys)).send().await?;
+        }
+        Ok(())
+    }
+}
+
+fn wanted(scope: &Scope, name: &str, tags: &BTreeMap<String, String>) -> bool {
+    scope.is_candidate(name) || scope.ids.contains(name) || scope.is_owned(tags) || !scope.lookups.is_empty()
+}
+
+fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
+    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
+    tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
+}
+
+/// IAM answers policies URL-encoded after RFC 3986: a plus is a plus.
+fn policy(text: Option<&str>) -> Policy {
+    let text = text.unwrap_or_default();
+    Policy::parse(&urlencoding::decode(text).unwrap_or(text.into()))
+}
+
+fn live(detail: &sdk::RoleDetail, role: Option<&sdk::Role>) -> Result<Live<Role>> {
+    let missing = |what| Error::incomplete("iam.GetAccountAuthorizationDetails", what);
+    let name = detail.role_name().ok_or_else(|| missing("roleName"))?;
+    let inline = |p: &sdk::PolicyDetail| Some((p.policy_name.clone()?, policy(p.policy_document())));
+    let attached = |p: &sdk::AttachedPolicy| p.policy_arn.clone().map(Arn);
+    let spec = Role {
+        assume_role_policy_document: policy(detail.assume_role_policy_document()),
+        description: role.and_then(|role| role.description.clone()).filter(|text| !text.is_empty()),
+        max_session_duration: role.and_then(|role| role.max_session_duration),
+        path: detail.path().unwrap_or("/").to_owned(),
+        permissions_boundary: detail
+            .permissions_boundary()
+            .and_then(|boundary| boundary.permissions_boundary_arn.clone())
+            .map(Arn),
+        policies: detail.role_policy_list().iter().filter_map(inline).collect(),
+        managed_policies: detail.attached_managed_policies().iter().filter_map(attached).collect(),
+    };
+    let status = RoleStatus {
+        arn: detail.arn.clone().ok_or_else(|| missing("arn"))?,
+        role_id: detail.role_id.clone().ok_or_else(|| missing("roleId"))?,
+        instance_profiles: detail.instance_profile_list().iter().map(|p| p.instance_profile_name.clone()).collect(),
+    };
+    Ok(Live::new(name, name, spec, status).tags(tags_of(detail.tags())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_answers_make_one_role() {
+        let encoded = "%7B%22Statement%22%3A%5B%7B%22Sid%22%3A%22a+b%22%7D%5D%7D";
+        let detail = sdk::RoleDetail::builder()
+            .role_name("shop-dev-app")
+            .role_id("AROA1")
+            .arn("arn:aws:iam::1:role/shop-dev-app")
+            .assume_role_policy_document(encoded)
+            .role_policy_list(sdk::PolicyDetail::builder().policy_name("read").policy_document(encoded).build())
+            .attached_managed_policies(sdk::AttachedPolicy::builder().policy_arn("arn:aws:iam::aws:policy/A").build())
+            .tags(Tag::builder().key("team").value("a").build().unwrap())
+            .build();
+        let role = sdk::Role::builder()
+            .path("/")
+            .role_name("shop-dev-app")
+            .role_id("AROA1")
+            .arn("arn:aws:iam::1:role/shop-dev-app")
+            .create_date(aws_smithy_types::DateTime::from_secs(0))
+            .description("")
+            .max_session_duration(7200)
+            .build()
+            .unwrap();
+        let live = live(&detail, Some(&role)).unwrap();
+        assert_eq!(live.spec.assume_role_policy_document, Policy::parse(r#"{"Statement":[{"Sid":"a+b"}]}"#));
+        assert_eq!((live.spec.description.as_deref(), live.spec.max_session_duration), (None, Some(7200)));
+        assert_eq!(live.spec.policies.len() + live.spec.managed_policies.len(), 2);
+        assert_eq!(live.tags.get("team").map(String::as_str), Some("a"));
+    }
+}

@@ -1,0 +1,152 @@
+//! LogGroup: where containers, flow logs and databases write.
+
+use aws_sdk_cloudwatchlogs::types as sdk;
+use holdfast_base::client::Aws;
+use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::tagging::{self, Tags};
+use holdfast_core::Spec;
+use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::types::Arn;
+use holdfast_engine::cloud::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::logs;
+
+/// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
+#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogGroup {
+    /// Days that events are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
+    /// 1827, 2192, 2557, 2922, 3288 or 3653. `null` keeps them for ever.
+    retention_in_days: Option<i32>,
+    /// The key that encrypts it; `null` for the service's own.
+    kms_key_id: Option<Arn>,
+    /// `STANDARD` or `INFREQUENT_ACCESS`.
+    #[spec(immutable)]
+    log_group_class: Option<String>,
+}
+
+/// What only AWS knows of a LogGroup.
+#[derive(Clone, Debug, Serialize, Spec)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogGroupStatus {
+    /// Its ARN, without the `:*` that some answers append.
+    arn: String,
+}
+
+impl Kind for LogGroup {
+    type Status = LogGroupStatus;
+    const TIER: Tier = Tier::Operations;
+    /// It takes logs from the start; how long they are kept comes later.
+    const EARLY: bool = true;
+    const NAMING: Naming = Naming { prefix: "/", ..Naming::limit(512) };
+    const CLASS: CreateClass = CreateClass::Name;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let groups = logs(aws).describe_log_groups().into_paginator().items().send();
+        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
+            let name = group.log_group_name.clone().unwrap_or_default();
+            if !scope.is_candidate(&name) && !scope.ids.contains(&name) && scope.lookups.is_empty() {
+                return Ok(None);
+            }
+            let arn = arn(&group).ok_or_else(|| Error::incomplete("logs.DescribeLogGroups", "arn"))?;
+            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
+            Ok(tags.map(|tags| live(&group, name, arn).tags(tags)))
+        })
+        .await
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+        let LogGroup { retention_in_days: _, kms_key_id, log_group_class } = &desired.spec;
+        logs(aws)
+            .create_log_group()
+            .log_group_name(&desired.name)
+            .set_kms_key_id(kms_key_id.as_ref().map(|arn| arn.0.clone()))
+            .set_log_group_class(log_group_class.as_deref().map(Into::into))
+            .set_tags(Some(desired.tags.clone().into_iter().collect()))
+            .send()
+            .await?;
+        let Some(arn) = aws.arn("logs", &format!("log-group:{}", desired.name)) else {
+            return Ok(Made::unseen(&desired.name));
+        };
+        let spec = LogGroup { retention_in_days: None, ..desired.spec.clone() };
+        Ok(Live { spec, ..desired.made(&desired.name, LogGroupStatus { arn }) }.into())
+    }
+
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+        let LogGroup { retention_in_days, kms_key_id, log_group_class: _ } = &desired.spec;
+        if desired.changed("kmsKeyId") {
+            match kms_key_id {
+                Some(key) => {
+                    logs(aws).associate_kms_key().log_group_name(&live.id).kms_key_id(&key.0).send().await?;
+                }
+                None => {
+                    logs(aws).disassociate_kms_key().log_group_name(&live.id).send().await?;
+                }
+            }
+        }
+        if desired.changed("retentionInDays") {
+            match retention_in_days {
+                Some(days) => {
+                    logs(aws).put_retention_policy().log_group_name(&live.id).retention_in_days(*days).send().await?;
+                }
+                None => {
+                    logs(aws).delete_retention_policy().log_group_name(&live.id).send().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
+        logs(aws).delete_log_group().log_group_name(&live.id).send().await?;
+        Ok(())
+    }
+
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+        let Retag { set, remove } = tags;
+        let arn = &live.status.arn;
+        if !set.is_empty() {
+            let set = set.clone().into_iter().collect();
+            logs(aws).tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
+        }
+        if !remove.is_empty() {
+            let keys = remove.iter().cloned().collect();
+            logs(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
+    let answer = logs(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+}
+
+/// The ARN that the tag calls take: the one without `:*`.
+fn arn(group: &sdk::LogGroup) -> Option<String> {
+    let arn = group.log_group_arn.as_deref().or(group.arn.as_deref())?;
+    Some(arn.trim_end_matches(":*").to_owned())
+}
+
+fn live(group: &sdk::LogGroup, name: String, arn: String) -> Live<LogGroup> {
+    let spec = LogGroup {
+        retention_in_days: group.retention_in_days,
+        kms_key_id: group.kms_key_id.clone().map(Arn),
+        log_group_class: group.log_group_class.as_ref().map(|c| c.as_str().to_owned()),
+    };
+    Live::new(name.clone(), name, spec, LogGroupStatus { arn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arn_for_tags_has_no_star() {
+        let group = sdk::LogGroup::builder().arn("arn:aws:logs:us-east-1:1:log-group:/a:*").build();
+        assert_eq!(arn(&group).as_deref(), Some("arn:aws:logs:us-east-1:1:log-group:/a"));
+        assert_eq!(live(&group, "/a".into(), String::new()).spec.retention_in_days, None);
+    }
+}

@@ -1,0 +1,6 @@
+//! CloudWatch Logs.
+
+pub(crate) mod log_group;
+pub(crate) mod metric_filter;
+
+holdfast_base::client!(logs: aws_sdk_cloudwatchlogs);

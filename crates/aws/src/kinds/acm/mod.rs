@@ -1,4 +1,0 @@
-//! Certificate Manager.
-
-pub(crate) mod certificate;
-mod validation;

@@ -1,4 +1,0 @@
-//! Budgets: what its kinds share.
-
-pub(crate) mod budget;
-mod wire;

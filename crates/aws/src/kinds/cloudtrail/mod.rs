@@ -1,4 +1,0 @@
-//! CloudTrail: what its kinds share.
-
-mod selectors;
-pub(crate) mod trail;

@@ -1,4 +1,0 @@
-//! CloudWatch.
-
-pub(crate) mod alarm;
-pub(crate) mod dashboard;

@@ -1,3 +1,0 @@
-//! ECR.
-
-pub(crate) mod repository;

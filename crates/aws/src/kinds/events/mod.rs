@@ -1,5 +1,0 @@
-//! EventBridge: what its kinds share.
-
-pub(crate) mod event_rule;
-mod parameters;
-mod target;

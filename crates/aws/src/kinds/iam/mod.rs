@@ -1,6 +1,0 @@
-//! IAM: what its kinds share.
-
-pub(crate) mod instance_profile;
-pub(crate) mod oidc_provider;
-pub(crate) mod policy;
-pub(crate) mod role;

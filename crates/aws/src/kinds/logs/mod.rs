@@ -1,4 +1,0 @@
-//! CloudWatch Logs.
-
-pub(crate) mod log_group;
-pub(crate) mod metric_filter;

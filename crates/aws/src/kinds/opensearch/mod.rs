@@ -1,6 +1,0 @@
-//! OpenSearch Service: what its kinds share.
-
-pub(crate) mod options;
-pub(crate) mod search_domain;
-pub(crate) mod told;
-pub(crate) mod wire;

@@ -1,4 +1,0 @@
-//! EventBridge Scheduler: what its kinds share.
-
-pub(crate) mod schedule;
-pub(crate) mod target;
