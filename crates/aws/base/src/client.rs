@@ -242,7 +242,7 @@ struct Memo(Mutex<BTreeMap<u64, Answers>>);
 const SWEEPS: usize = 8;
 
 impl Aws {
-    /// The client of this type, which `make` makes of what all share: see [`client!`](crate::client).
+    /// The client of this type, which `make` makes of what all share: see [`client!`](crate::client!).
     pub fn client<C: Clone + Send + Sync + 'static>(&self, make: impl FnOnce(&SdkConfig) -> C) -> C {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.entry(TypeId::of::<C>()).or_insert_with(|| Box::new(make(&self.config)));

@@ -144,7 +144,7 @@ impl Kind for VpcPeering {
                 let message = "what was accepted stays so until it is deleted";
                 return Err(Error::terminal("VpcPeering", message));
             }
-            ec2(&accepters).accept_vpc_peering_connection().vpc_peering_connection_id(&live.id).send().await?;
+            ec2(accepters).accept_vpc_peering_connection().vpc_peering_connection_id(&live.id).send().await?;
             // AWS takes options of an active connection only; the next look finds them missing.
             return Ok(());
         }
