@@ -85,3 +85,42 @@ impl Cloud for AwsCloud {
         self.budget.counts()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_core::schema::{Record, Type};
+
+    use super::*;
+
+    /// The references in a type, as kind and attribute.
+    fn references(ty: &Type, found: &mut Vec<(&'static str, &'static str)>) {
+        match ty {
+            Type::Reference { kind, attribute, .. } => found.push((kind, attribute)),
+            Type::Set(of) | Type::List(of) | Type::Map(of) => references(of, found),
+            Type::Record(record) => of(record, found),
+            _ => {}
+        }
+    }
+
+    fn of(record: &Record, found: &mut Vec<(&'static str, &'static str)>) {
+        record.fields.iter().for_each(|field| references(&field.ty, found));
+    }
+
+    /// References to kinds of other crates go by name: no compiler sees whether there is such a kind.
+    #[test]
+    fn every_reference_is_to_a_kind_that_tells_what_it_takes() {
+        let registry = registry();
+        let mut wrong = vec![];
+        for schema in registry.0 {
+            let mut found = vec![];
+            of(schema.record, &mut found);
+            wrong.extend(found.into_iter().filter(|(kind, attribute)| {
+                let told = |of: &Schema| ["id", "name"].contains(attribute) || of.status.field(attribute).is_some();
+                !registry.get(kind).is_some_and(told)
+            }));
+        }
+        assert_eq!(wrong, vec![]);
+        let unknown: Vec<_> = holdfast_base::names::NAMES.iter().filter(|kind| registry.get(kind).is_none()).collect();
+        assert!(unknown.is_empty(), "{unknown:?} are no kinds");
+    }
+}

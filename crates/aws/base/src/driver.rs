@@ -113,7 +113,7 @@ impl<K: Kind> Of<K> {
     pub const DRIVER: Self = Of(PhantomData);
 
     /// The kind's schema.
-    pub const SCHEMA: &'static Schema = &Schema {
+    const SCHEMA: &'static Schema = &Schema {
         kind: K::KIND,
         record: &K::RECORD,
         tier: K::TIER,

@@ -41,7 +41,7 @@ impl Error {
     }
 
     /// True when AWS says that what was named does not exist.
-    pub fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         self.0.code.as_deref().is_some_and(is_absent)
     }
 }

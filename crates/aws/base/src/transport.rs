@@ -75,7 +75,7 @@ fn service_name(id: &str) -> String {
 }
 
 /// An HTTP client whose every request goes through the budget.
-pub fn client(budget: Budget, place: String) -> SharedHttpClient {
+pub(crate) fn client(budget: Budget, place: String) -> SharedHttpClient {
     let inner =
         aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     SharedHttpClient::new(Metered { inner, budget, place })

@@ -16,7 +16,7 @@ static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 const SHORTEST: usize = 4;
 
 /// The text without the secret values in it, as they are or as JSON has them: validation errors quote what they refuse.
-pub fn without_secrets(mut text: String) -> String {
+pub(crate) fn without_secrets(mut text: String) -> String {
     for value in SEEN.lock().unwrap_or_else(PoisonError::into_inner).iter().rev() {
         if text.contains(value.as_str()) {
             text = text.replace(value.as_str(), "(secret)");
