@@ -45,9 +45,8 @@ pub fn index(kinds: &Value, schema: &Value) -> anyhow::Result<String> {
     );
     for kind in kinds.as_array().into_iter().flatten() {
         let text = |key: &str| kind[key].as_str().unwrap_or_default();
-        let (name, doc) = (text("kind"), text("doc").replace('\n', " "));
-        let sentence = doc.split_once(". ").map_or(doc.trim_end_matches('.'), |(first, _)| first);
-        out.push_str(&format!("| [{name}]({name}.md) | {} | {sentence}. |\n", text("tier")));
+        let name = text("kind");
+        out.push_str(&format!("| [{name}]({name}.md) | {} | {} |\n", text("tier"), text("summary")));
     }
     Ok(out + &not_covered(&Coverage::of(kinds, schema)?))
 }

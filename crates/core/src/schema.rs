@@ -56,6 +56,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// The first sentence of the doc comment, in one line.
+    pub fn summary(&self) -> String {
+        let doc = self.doc.replace('\n', " ");
+        let sentence = doc.split_once(". ").map_or(doc.trim_end_matches('.'), |(first, _)| first);
+        format!("{sentence}.")
+    }
+
     /// The field of that name.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|f| f.name == name)

@@ -64,7 +64,7 @@ pub fn document(document: &Document) -> Json {
     })
 }
 
-/// The kinds: `[{"kind","tier","doc","mutable","immutable","unobserved":{field: reason}}]`.
+/// The kinds: `[{"kind","tier","summary","doc","mutable","immutable","unobserved":{field: reason}}]`.
 pub fn kinds(registry: &Registry) -> Json {
     let kind = |schema: &&Schema| {
         let unobserved: BTreeMap<&str, &str> = schema.unobserved.iter().copied().collect();
@@ -78,6 +78,7 @@ pub fn kinds(registry: &Registry) -> Json {
         json!({
             "kind": schema.kind,
             "tier": schema.tier,
+            "summary": schema.record.summary(),
             "doc": schema.record.doc,
             "mutable": mutable,
             "immutable": immutable,

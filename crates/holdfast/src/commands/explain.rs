@@ -15,9 +15,9 @@ pub(super) fn run(arguments: &Explain) -> anyhow::Result<ExitCode> {
             super::print_json(&holdfast_core::report::json::kinds(&registry))?;
             return Ok(FINE);
         }
+        let widest = registry.kinds().map(str::len).max().unwrap_or_default();
         for schema in registry.0 {
-            let sentence = schema.record.doc.lines().next().unwrap_or_default();
-            anstream::println!("{:<18} {:<10} {sentence}", schema.kind, schema.tier);
+            anstream::println!("{:<widest$}  {:<10}  {}", schema.kind, schema.tier, schema.record.summary());
         }
         return Ok(FINE);
     };
