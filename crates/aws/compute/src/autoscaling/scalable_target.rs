@@ -12,8 +12,7 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::autoscaling;
-use super::{retag, tags};
+use super::{autoscaling, retag, tags};
 use crate::ecs::{cluster::Cluster, service::Service};
 
 /// The least and the greatest task count of an ECS service (`ecs:service:DesiredCount`). Inside the band the

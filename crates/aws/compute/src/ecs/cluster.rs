@@ -14,8 +14,7 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ecs;
-use super::{CapacityProviderStrategyItem, clusters, sdk_strategy, sdk_tags, strategy, tag, tags_of};
+use super::{CapacityProviderStrategyItem, clusters, ecs, sdk_strategy, sdk_tags, strategy, tag, tags_of};
 
 /// A cluster of ECS. CreateCluster answers with a cluster that is there already instead of refusing, which is
 /// why Holdfast looks first.

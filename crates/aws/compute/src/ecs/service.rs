@@ -17,10 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
 use super::deployment::{DeploymentConfiguration, ServiceLoadBalancer};
-use super::ecs;
 use super::network::{NetworkConfiguration, ServiceRegistry};
 use super::task_definition::TaskDefinition;
-use super::{CapacityProviderStrategyItem, clusters, last_part, only_missing, sdk_strategy, sdk_tags, strategy};
+use super::{CapacityProviderStrategyItem, clusters, ecs, last_part, only_missing, sdk_strategy, sdk_tags, strategy};
 use super::{tag, tags_of, trouble};
 
 /// Tasks of one definition that ECS keeps running, replaces when it changes, and registers with load balancers.

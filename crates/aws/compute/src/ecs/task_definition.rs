@@ -16,9 +16,8 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerDefinition;
-use super::ecs;
 use super::volume::Volume;
-use super::{last_part, sdk_tags, tag, tags_of};
+use super::{ecs, last_part, sdk_tags, tag, tags_of};
 
 /// How many revisions stay, the newest included.
 const KEEP: usize = 10;

@@ -15,9 +15,8 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
-use super::elbv2;
 use super::load_balancer::{LoadBalancer, all};
-use super::{sdk_tags, tag, tags_of};
+use super::{elbv2, sdk_tags, tag, tags_of};
 
 /// A port of a load balancer. Two listeners on one port are refused by AWS. Further certificates of it
 /// are left alone; its rules are resources of their own (`ListenerRule`).

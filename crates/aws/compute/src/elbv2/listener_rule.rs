@@ -16,11 +16,10 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
-use super::elbv2;
 use super::listener::{Listener, listeners_of};
 use super::load_balancer::all;
 use super::rule_condition::Condition;
-use super::{sdk_tags, tag, tags_of};
+use super::{elbv2, sdk_tags, tag, tags_of};
 
 /// A rule of a listener: requests that meet all its conditions get its actions. Rules are tried in the order of
 /// their priorities, the lowest first, and then the listener's default actions. A blue/green deployment of a

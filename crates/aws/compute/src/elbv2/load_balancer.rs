@@ -16,8 +16,7 @@ use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::elbv2;
-use super::{attribute_changes, attributes, full_name, sdk_tags, tag, tags_of};
+use super::{attribute_changes, attributes, elbv2, full_name, sdk_tags, tag, tags_of};
 
 /// A load balancer. Its name has at most 32 letters, digits and hyphens, and must not begin with
 /// `internal-`. Making one takes minutes.

@@ -11,8 +11,7 @@ use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::elbv2;
-use super::{attribute_changes, attributes, full_name, sdk_tags, tag, tags_of};
+use super::{attribute_changes, attributes, elbv2, full_name, sdk_tags, tag, tags_of};
 
 /// A group of targets of a load balancer. An ECS service registers its tasks in it; Holdfast does not
 /// touch the targets. Its name has at most 32 letters, digits and hyphens.

@@ -12,9 +12,8 @@ use holdfast_core::types::{Always, Arn, Name, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::backup;
 use super::backup_vault::BackupVault;
-use super::{plans, request_id, tag, tags_of};
+use super::{backup, plans, request_id, tag, tags_of};
 
 /// When what is selected is backed up, and how long that is kept. Its name has at most 50 letters, digits, dots,
 /// hyphens and underscores. What is backed up say its `BackupSelection`s.

@@ -13,9 +13,8 @@ use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::backup;
 use super::backup_plan::BackupPlan;
-use super::{plans, request_id};
+use super::{backup, plans, request_id};
 
 /// What a plan backs up: `resources`, less `notResources`, and only what meets the conditions. Its name has at most 50
 /// letters, digits, dots, hyphens and underscores. It cannot be changed: any edit replaces it, the old one first, which

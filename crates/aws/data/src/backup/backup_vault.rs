@@ -12,8 +12,7 @@ use holdfast_core::types::{Always, Arn, Policy, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::backup;
-use super::{request_id, tag, tags_of};
+use super::{backup, request_id, tag, tags_of};
 use crate::kms::key::Key;
 
 /// Where recovery points are kept. Its name has at most 50 letters, digits, hyphens and underscores. AWS deletes only

@@ -11,9 +11,8 @@ use holdfast_base::remembered;
 use holdfast_base::tagging::Tags;
 use holdfast_core::types::Ref;
 
-use super::elasticache;
 use super::replication_group::ReplicationGroup;
-use super::{sdk_tags, tag};
+use super::{elasticache, sdk_tags, tag};
 use crate::secretsmanager::secret::Secret;
 use crate::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
 

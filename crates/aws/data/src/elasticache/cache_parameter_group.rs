@@ -11,8 +11,7 @@ use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::elasticache;
-use super::{is_wanted, sdk_tags, tag, tags_of};
+use super::{elasticache, is_wanted, sdk_tags, tag, tags_of};
 
 /// Settings of an engine. AWS keeps its name in lower case: at most 255 letters, digits and hyphens
 /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheParameterGroup.html>).

@@ -13,8 +13,7 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::elasticache;
-use super::{is_wanted, sdk_tags, tag, tags_of};
+use super::{elasticache, is_wanted, sdk_tags, tag, tags_of};
 
 /// The subnets in which the nodes of replication groups are placed. AWS keeps its name in lower case: at most 255
 /// letters, digits and hyphens

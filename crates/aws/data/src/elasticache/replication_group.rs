@@ -21,11 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cache_parameter_group::CacheParameterGroup;
 use super::cache_subnet_group::CacheSubnetGroup;
-use super::elasticache;
 use super::log_delivery::{LogDelivery, log, requests};
 use super::replication_change::change;
 use super::version::EngineVersion;
-use super::{auth_token, is_wanted, sdk_tags, tag, tags_of};
+use super::{auth_token, elasticache, is_wanted, sdk_tags, tag, tags_of};
 use crate::kms::key::Key;
 use crate::secretsmanager::secret::Secret;
 use crate::secretsmanager::{CurrentVersion, consumed_tag, read};

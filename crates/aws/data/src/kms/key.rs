@@ -18,8 +18,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kms;
-use super::{sdk_tags, tags_of};
+use super::{kms, sdk_tags, tags_of};
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
 const WINDOW: &str = "holdfast:pending-window";

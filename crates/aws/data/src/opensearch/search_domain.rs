@@ -15,12 +15,11 @@ use holdfast_core::types::{Always, Arn, Policy, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::opensearch;
 use super::options::{
     AdvancedOptions, AdvancedSecurity, AutoTune, ClusterConfig, CognitoOptions, DomainEndpoint, Ebs, EncryptionAtRest,
     LogPublishing, NodeToNodeEncryption, OffPeakWindow, SoftwareUpdate, VpcOptions,
 };
-use super::{told, wire};
+use super::{opensearch, told, wire};
 use crate::secretsmanager::secret::Secret;
 use crate::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
 

@@ -11,8 +11,7 @@ use holdfast_core::types::{Always, Ref};
 use super::asked::Asked;
 use super::db_instance::DbInstance;
 use super::db_instance_told::accepts;
-use super::rds;
-use super::{sdk_tags, texts};
+use super::{rds, sdk_tags, texts};
 use crate::secretsmanager;
 
 /// The fields that the tag `holdfast:asked` remembers.

@@ -13,8 +13,7 @@ use holdfast_core::types::Always;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::rds;
-use super::{sdk_tags, tag, tags_of};
+use super::{rds, sdk_tags, tag, tags_of};
 
 /// A group of engine parameters. Its name begins with a letter, has at most 255 letters, digits and single hyphens,
 /// and is kept in lower case. A database that has just been given a group takes static parameters at its next reboot

@@ -19,8 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::db_instance::DbInstance;
 use super::db_proxy_targets::{connection_pool, set_pool, set_targets, targets};
-use super::rds;
-use super::{sdk_tags, tag, tags_of, texts};
+use super::{rds, sdk_tags, tag, tags_of, texts};
 use crate::secretsmanager::secret::Secret;
 
 /// A proxy before a database. Its name begins with a letter, has at most 63 letters, digits and single hyphens, and

@@ -14,8 +14,7 @@ use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::rds;
-use super::{instances, sdk_tags, tag, tags_of, texts};
+use super::{instances, rds, sdk_tags, tag, tags_of, texts};
 
 /// A group of subnets for databases. Its name has at most 255 letters, digits, hyphens, underscores, periods and
 /// spaces, and is kept in lower case; it must not be `default`

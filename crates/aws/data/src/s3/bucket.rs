@@ -16,9 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::access::{self, Readers};
 use super::lifecycle::LifecycleRule;
 use super::replication::Replication;
-use super::s3;
 use super::settings::{AccessLogging, BucketEncryption, CorsRule, PublicAccessBlock};
-use super::{contents, look, partition, sdk_tags, tags, write};
+use super::{contents, look, partition, s3, sdk_tags, tags, write};
 
 /// A bucket. Its name is the only one in all accounts of the world, and its default name (`<stack>-<env>-<name>`) may
 /// be somebody else's: `name: ${env.stack}-${env.name}-assets-${env.account}` hardly is. It has 3 to 63 small letters,

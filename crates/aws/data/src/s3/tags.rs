@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::s3;
-use super::{pairs, sdk_tags};
+use super::{pairs, s3, sdk_tags};
 use aws_sdk_s3::types::Tagging;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};

@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::content::{self, Field};
 use super::generate::{Generate, version_id};
 use super::rotation::{self, Rotation};
-use super::secrets;
-use super::{listed, version};
+use super::{listed, secrets, version};
 use crate::kms::key::Key;
 
 /// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.

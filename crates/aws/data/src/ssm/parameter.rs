@@ -16,8 +16,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::content::{self, Content};
-use super::ssm;
-use super::{sdk_tags, tags_of};
+use super::{sdk_tags, ssm, tags_of};
 use crate::kms::key::Key;
 use crate::secretsmanager::CurrentVersion;
 use crate::secretsmanager::generate::Generate;

@@ -15,7 +15,6 @@ use crate::route53;
 use crate::route53::hosted_zone::HostedZone;
 use crate::route53::name::{DnsName, plain};
 use crate::route53::record_set::is_parent;
-use crate::route53::route53;
 
 /// The DNS record that proves a domain.
 #[derive(Clone, Debug, Serialize, Spec)]
@@ -106,7 +105,7 @@ pub(super) async fn write(aws: &Aws, zone: &str, domain: Option<&String>, proofs
     let domain = match domain {
         Some(domain) => domain.clone(),
         None => {
-            let answer = route53(aws).get_hosted_zone().id(zone).send().await?;
+            let answer = route53::route53(aws).get_hosted_zone().id(zone).send().await?;
             answer.hosted_zone.map(|zone| zone.name).unwrap_or_default()
         }
     };

@@ -11,9 +11,8 @@ use holdfast_core::types::Always;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::cloudfront;
 use super::selection::{CookiesConfig, HeadersConfig, QueryStringsConfig};
-use super::{COMMENT, comment, is_lookup, is_wanted, retagged, uncomment};
+use super::{COMMENT, cloudfront, comment, is_lookup, is_wanted, retagged, uncomment};
 
 /// What makes two requests the same to the cache, and how long answers stay in it. AWS has policies of its own,
 /// which a document looks up by name: `CachePolicy/optimized: { name: Managed-CachingOptimized, lifecycle: {

@@ -16,9 +16,8 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::behavior::{CacheBehavior, DefaultCacheBehavior};
-use super::cloudfront;
 use super::origin::{Origin, OriginGroup};
-use super::{distribution_wire, list};
+use super::{cloudfront, distribution_wire, list};
 use crate::acm::certificate::Certificate;
 use crate::wafv2::web_acl::WebAcl;
 

@@ -10,8 +10,7 @@ use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::cloudfront;
-use super::{comment, is_wanted, retagged, uncomment};
+use super::{cloudfront, comment, is_wanted, retagged, uncomment};
 
 /// How CloudFront signs its requests to a private origin: a bucket, for one, whose policy then lets in that one
 /// distribution alone. It has no tags; its owner stands at the end of its description

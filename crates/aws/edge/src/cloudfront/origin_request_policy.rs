@@ -10,9 +10,8 @@ use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::cloudfront;
 use super::selection::{CookiesConfig, HeadersConfig, QueryStringsConfig};
-use super::{COMMENT, comment, is_lookup, is_wanted, retagged, uncomment};
+use super::{COMMENT, cloudfront, comment, is_lookup, is_wanted, retagged, uncomment};
 
 /// What is sent to the origin beyond the cache key. AWS has policies of its own, which a document looks up by
 /// name: `OriginRequestPolicy/all: { name: Managed-AllViewer, lifecycle: { manage: observe } }`

@@ -12,8 +12,7 @@ use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::cloudfront;
-use super::{COMMENT, comment, is_lookup, is_wanted, response_headers, retagged, uncomment};
+use super::{COMMENT, cloudfront, comment, is_lookup, is_wanted, response_headers, retagged, uncomment};
 
 /// The headers that CloudFront adds to answers and takes from them. AWS has policies of its own, which a document
 /// looks up by name: `ResponseHeadersPolicy/security: { name: Managed-SecurityHeadersPolicy, lifecycle: { manage:

@@ -15,8 +15,7 @@ use holdfast_core::types::{Always, Arn, Name, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::route53;
-use super::{owned, partition, retag, tags};
+use super::{owned, partition, retag, route53, tags};
 
 /// A health check, named by its `Name` tag. Its metrics are in us-east-1. It takes ten tags, Holdfast's own six and
 /// its `Name` among them. Its owner has to fit a caller reference of 64 characters: stack, environment and name

@@ -19,8 +19,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::name::plain;
-use super::route53;
-use super::{bare, is_wanted, list_records, one, owned, partition, record_wire, retag, tags, zone, zones};
+use super::{bare, is_wanted, list_records, one, owned, partition, record_wire, retag, route53, tags, zone, zones};
 
 /// A hosted zone. Its `name` is the domain, in lower case and without the dot at the end: state it, as in
 /// `name: example.com`. Deleting a public zone loses the delegation: a new one of that name gets other name servers.

@@ -13,8 +13,7 @@ use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::wafv2;
-use super::{Identity, is_asked_for, scopes, sdk_tags, tag, tags_of};
+use super::{Identity, is_asked_for, scopes, sdk_tags, tag, tags_of, wafv2};
 
 /// A set of addresses for the rules of web ACLs.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]

@@ -16,10 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::statement::Statement;
-use super::wafv2;
 use super::web_acl_wire::merge;
 use super::wire::call;
-use super::{Identity, is_asked_for, scopes, tag, tags_of, web_acl_wire};
+use super::{Identity, is_asked_for, scopes, tag, tags_of, wafv2, web_acl_wire};
 
 /// A firewall for HTTP: rules that let requests through to load balancers and distributions, or not.
 ///

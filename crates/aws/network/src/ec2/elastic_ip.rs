@@ -10,8 +10,7 @@ use holdfast_core::schema::{CreateClass, Naming, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
-use super::{asks, name_of, nat_gateway, tag, tag_specification, tags_of, told};
+use super::{asks, ec2, name_of, nat_gateway, tag, tag_specification, tags_of, told};
 
 /// A public IPv4 address; its id is the allocation's. Who uses it says so: a `NatGateway` by its `allocation`.
 /// Once released it is hardly ever to be had again, so an address that others have in their rules deserves

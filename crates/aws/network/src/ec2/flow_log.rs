@@ -10,9 +10,8 @@ use holdfast_core::types::{Arn, Name, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::vpc::Vpc;
-use super::{all, name_of, tag, tag_specification, tags_of};
+use super::{all, ec2, name_of, tag, tag_specification, tags_of};
 use holdfast_base::names::{LogGroup, Role};
 
 /// Who talked to whom in a Vpc, how much, and whether it was let through; not what was said

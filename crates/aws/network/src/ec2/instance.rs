@@ -15,11 +15,10 @@ use holdfast_core::types::{Always, Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::instance_wire::{asked_tags, attributes, launch, live, metadata, profile, volume, volumes};
 use super::security_group::SecurityGroup;
 use super::subnet::Subnet;
-use super::{all, boolean, tag, tag_specification};
+use super::{all, boolean, ec2, tag, tag_specification};
 
 /// A virtual machine. One that people reach by Session Manager needs no key and no open port: an `InstanceProfile` whose
 /// role has `AmazonSSMManagedInstanceCore`, and a way to the endpoints of SSM. What AWS changes only in a stopped one is

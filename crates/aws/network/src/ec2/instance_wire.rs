@@ -15,10 +15,8 @@ use holdfast_base::tagging::Tags;
 use holdfast_core::observed::Phase;
 use holdfast_core::types::{Always, Arn, Ref};
 
-use super::ec2;
 use super::instance::{Instance, InstanceStatus, MetadataOptions, RootVolume, state};
-use super::ssm;
-use super::{name_of, tags_of};
+use super::{ec2, name_of, ssm, tags_of};
 
 /// What the image begins with that a parameter of SSM names.
 const RESOLVE: &str = "resolve:ssm:";

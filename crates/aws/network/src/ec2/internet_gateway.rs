@@ -11,9 +11,8 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::vpc::Vpc;
-use super::{all, name_of, route_table, tag, tag_specification, tags_of, told};
+use super::{all, ec2, name_of, route_table, tag, tag_specification, tags_of, told};
 
 /// The way to the internet. A Vpc has one at most; a `RouteTable` sends traffic through it, and what is
 /// reached through it needs a public address. It cannot be detached while an address of the Vpc is mapped:

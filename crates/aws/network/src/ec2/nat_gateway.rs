@@ -13,10 +13,9 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::elastic_ip::ElasticIp;
 use super::subnet::Subnet;
-use super::{all, asks, name_of, tag, tag_specification, tags_of, told};
+use super::{all, asks, ec2, name_of, tag, tag_specification, tags_of, told};
 
 /// Lets private subnets reach out and nobody in. It takes a minute or two to be made, and as long to go. A
 /// public one fails, late, in a Vpc whose internet gateway is not attached yet, and nothing in its fields

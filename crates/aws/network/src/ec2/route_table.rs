@@ -13,11 +13,10 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::route::{Route, reroute, written};
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{all, asks, filter, name_of, tag, tag_specification, tags_of, told};
+use super::{all, asks, ec2, filter, name_of, tag, tag_specification, tags_of, told};
 
 /// The routes of some subnets. The most specific route that matches decides
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/route-tables-priority.html>). A subnet that no table

@@ -12,10 +12,9 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::group_rule::{Changes, GroupRule, changes, groups, rules};
 use super::vpc::Vpc;
-use super::{all, filter, sdk_tags, tag, tags_of, told};
+use super::{all, ec2, filter, sdk_tags, tag, tags_of, told};
 
 /// A firewall around what has it. It lets through what a rule says, and the answers to that. At most 60 rules
 /// each way, unless the quota was raised (<https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>);

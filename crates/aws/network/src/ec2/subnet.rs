@@ -11,9 +11,8 @@ use holdfast_core::types::{Always, Cidr, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::vpc::Vpc;
-use super::{all, boolean, name_of, tag, tag_specification, tags_of, told};
+use super::{all, boolean, ec2, name_of, tag, tag_specification, tags_of, told};
 
 /// A range of addresses in one availability zone. What makes it public or private is the `RouteTable` that
 /// lists it: one with a route to an internet gateway, or one without.

@@ -11,8 +11,7 @@ use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
-use super::{asks, boolean, name_of, tag, tag_specification, tags_of};
+use super::{asks, boolean, ec2, name_of, tag, tag_specification, tags_of};
 
 /// An isolated network. AWS makes a main route table, a default group and a default network ACL with
 /// it; Holdfast leaves those alone.

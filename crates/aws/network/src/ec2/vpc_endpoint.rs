@@ -13,12 +13,11 @@ use holdfast_core::types::{Always, Policy, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::route_table::RouteTable;
 use super::security_group::SecurityGroup;
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{all, name_of, tag, tag_specification, tags_of, told};
+use super::{all, ec2, name_of, tag, tag_specification, tags_of, told};
 
 /// A private way to a service of AWS, or to one of somebody else. A gateway endpoint (S3 and DynamoDB, free of charge)
 /// is a route in tables; an interface endpoint (most others, with a price an hour and a zone) has an address in subnets

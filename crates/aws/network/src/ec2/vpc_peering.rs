@@ -11,9 +11,8 @@ use holdfast_core::types::{Always, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ec2;
 use super::vpc::Vpc;
-use super::{all, name_of, tag, tag_specification, tags_of};
+use super::{all, ec2, name_of, tag, tag_specification, tags_of};
 
 /// A way between two networks whose addresses do not overlap, of one region or two. Each side also needs routes
 /// (`RouteTable`, `vpcPeering`) and groups that let the other in. A resource of the requester's region; Holdfast accepts

@@ -10,9 +10,8 @@ use holdfast_core::types::{JsonText, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::sns;
 use super::topic::Topic;
-use super::{Attribute, Told, changes, stated};
+use super::{Attribute, Told, changes, sns, stated};
 
 /// A subscription to a topic. By e-mail and over HTTP somebody has to confirm it: until then it counts as
 /// done, with a remark. AWS drops an unconfirmed one after 48 hours, and cannot delete it sooner

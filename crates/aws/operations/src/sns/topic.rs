@@ -15,8 +15,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{default_policy, is_default};
-use super::sns;
-use super::{Attribute, Told, changes, stated};
+use super::{Attribute, Told, changes, sns, stated};
 
 /// A topic. Its name has at most 256 letters, digits, hyphens and underscores; the name of a FIFO topic has to
 /// be stated and to end in `.fifo`.

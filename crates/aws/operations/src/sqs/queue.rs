@@ -15,8 +15,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::sqs;
-use super::{Attribute, Told};
+use super::{Attribute, Told, sqs};
 
 /// A queue. Its name has at most 80 letters, digits, hyphens and underscores; the name of a FIFO queue has to be stated
 /// and to end in `.fifo`. A name is free again 60 seconds after its queue was deleted
