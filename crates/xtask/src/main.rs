@@ -18,7 +18,7 @@ struct Arguments {
 enum Command {
     /// Converges desired-state/mashroom in the sandbox, breaks it from outside, shows the drift and mends it.
     Demo,
-    /// Runs every test. From a fresh clone: about 25 minutes on two cores, a third of it building the AWS SDKs.
+    /// Runs every test. From a fresh clone: 10 to 20 minutes on two cores, most of it building the AWS SDKs.
     Test {
         /// Only the tests that build no AWS SDK: seconds, once built.
         #[arg(long)]
