@@ -216,34 +216,6 @@ fn two_groups_that_name_each_other_converge_from_nothing() {
     assert_eq!(run.code, 0, "{run}");
 }
 
-/// Lists of topics and log groups tell no tags: what is ours there is known by its name, or by the index of tags.
-#[test]
-fn another_name_of_its_own_is_a_replacement_and_what_left_with_one_is_pruned() {
-    let stage = stage();
-    let named = |name: &str| json!({ "LogGroup/app": { "name": name }, "Topic/alerts": { "name": name } });
-    let run = |resources: &Value, command: &str, more: &[&str]| {
-        let path = stage.stack("kinds", resources).expect("a stack");
-        stage.run(command, &path, "test", more).expect("a run")
-    };
-    assert_eq!(run(&named("one"), "reconcile", &["--once"]).code, 0);
-    let plan = run(&named("two"), "plan", &["-o", "json"]).json().expect("JSON");
-    let holds =
-        plan["holds"].as_array().expect("holds").iter().map(|hold| format!("{} {}", hold["address"], hold["reason"]));
-    let wanted = [r#""LogGroup/app" "ReplaceNotGranted""#, r#""Topic/alerts" "ReplaceNotGranted""#];
-    assert_eq!(holds.collect::<Vec<_>>(), wanted, "{plan:#}");
-    assert_eq!(plan["steps"], json!([]), "nothing is made beside it");
-
-    let granted = run(&named("two"), "reconcile", &["--once", "--allow-replace", "*", "--delete-data"]);
-    assert_eq!(granted.code, 0, "{granted}");
-    let others = json!({ "Queue/jobs": {} });
-    let pruned = run(&others, "reconcile", &["--once", "--prune", "--delete-data"]);
-    assert_eq!(pruned.code, 0, "{pruned}");
-    let answer = stage.outside.call("sns", "list_topics", json!({})).expect("an answer");
-    assert_eq!(answer["Topics"], json!([]));
-    let answer = stage.outside.call("logs", "describe_log_groups", json!({})).expect("an answer");
-    assert_eq!(answer["logGroups"], json!([]));
-}
-
 #[test]
 fn the_daemon_holds_tells_and_stops() {
     let stage = stage();

@@ -58,7 +58,7 @@ pub struct Scope {
     /// The top-level fields that the document states of each resource, by its address: what nobody states need not be
     /// asked for where it costs a call of its own. None when all of them may matter: see [`Scope::asks_for`].
     pub fields: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// What is known of it already.
+    /// What this pass made there.
     pub known: Known,
     /// True when tags may be read from an index that lags behind: the first look of a pass.
     pub hints: bool,
@@ -66,23 +66,19 @@ pub struct Scope {
     pub sweep: u64,
 }
 
-/// What is known of a place before a look at it.
+/// What is known of a place before a look at it: what the pass made there itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
-    /// The tags of what the pass made there itself, by id and by ARN: they need not be read.
+    /// The tags that it was given, by id and by ARN: they need not be read.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
     /// True when nothing else of ours was there: then nothing has to be listed.
     pub all: bool,
-    /// What is there of ours may be called so, whatever the document says: an earlier look saw it, or an index has it.
-    pub names: BTreeSet<String>,
 }
 
 impl Scope {
-    /// True when a resource of that name may be wanted: named by the document, or by our prefix, or known as ours.
+    /// True when a resource of that name may be wanted: named by the document, or by our prefix.
     pub fn is_candidate(&self, name: &str) -> bool {
-        self.names.contains(name)
-            || self.known.names.contains(name)
-            || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
+        self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
     }
 
     /// True when what is under a parent of this kind and this name or id may be wanted.

@@ -14,7 +14,6 @@ use holdfast_engine::cloud::{Done, Failure, Op, Scope, Wanted};
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::{Desired, Kind, Live, Made, Retag};
-use crate::tagging;
 
 /// A kind without its type: what the registry holds. It has no more than what needs the type, since each line of it is
 /// compiled once for every kind; [`observe`] and [`apply`] are compiled once.
@@ -45,10 +44,7 @@ macro_rules! kinds {
 
 /// Finds what the scope asks for, each once.
 pub async fn observe(driver: &dyn Driver, aws: &Aws, scope: &Scope) -> std::result::Result<Vec<Observed>, Failure> {
-    let names = tagging::names(driver.schema(), aws, scope).await.map_err(|error| error.0)?;
-    let mut scope = scope.clone();
-    scope.known.names.extend(names);
-    let found = driver.observe(aws, &scope).await.map_err(|error| error.0)?;
+    let found = driver.observe(aws, scope).await.map_err(|error| error.0)?;
     // A kind may ask twice, by owner and by id, and find the same one both times.
     let found: BTreeMap<String, Observed> = found.into_iter().map(|live| (live.id.clone(), live)).collect();
     Ok(found.into_values().collect())

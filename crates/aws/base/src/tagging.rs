@@ -3,13 +3,12 @@
 //! Its answer lags behind the services' own, so it proves neither that something is absent nor what
 //! a change just made. Only the first look of a pass uses it, and only for what is there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, Tag, TagFilter};
 use holdfast_core::observed::tag;
-use holdfast_core::schema::Schema;
 use holdfast_engine::cloud::Scope;
 
 use crate::client::Aws;
@@ -147,31 +146,6 @@ pub async fn owned(aws: &Aws, scope: &Scope, is: impl Fn(&str, &str) -> bool) ->
     Ok(Some(known.map(|(arn, tags)| (arn.clone(), tags.clone())).collect()))
 }
 
-/// What all may be called that the index knows as ours of this kind, so that what had a name of its own is found when
-/// the document names it otherwise, or not at all any more. None where no name is needed to find it.
-pub(crate) async fn names(schema: &Schema, aws: &Aws, scope: &Scope) -> Result<BTreeSet<String>> {
-    if !scope.hints || !schema.claim.takes_tags() || schema.naming.tag {
-        return Ok(BTreeSet::new());
-    }
-    let index = match schema.global {
-        true => index(&*of_no_region(aws)?, scope).await?,
-        false => index(aws, scope).await?,
-    };
-    let is_one = |tags: &Tags| {
-        let address = tags.get(tag::ADDRESS).and_then(|address| address.split_once('/'));
-        address.is_some_and(|(kind, _)| kind == schema.kind) && scope.is_owned(tags)
-    };
-    Ok(index.iter().filter(|(_, tags)| is_one(tags)).flat_map(|(arn, _)| names_in(arn)).collect())
-}
-
-/// What the thing that an ARN is of may be called: each service has the name in another place.
-fn names_in(arn: &str) -> BTreeSet<String> {
-    let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
-    let cuts = resource.match_indices(['/', ':']).map(|(at, _)| at);
-    let rest = cuts.flat_map(|at| [&resource[at..], &resource[at + 1..]]);
-    rest.chain(resource.split(['/', ':'])).chain([resource]).map(str::to_owned).collect()
-}
-
 /// True when one that the document names is not among these, in whichever generation.
 pub fn lacks(scope: &Scope, names: &[&str]) -> bool {
     let is = |there: &str, name: &str| {
@@ -244,16 +218,6 @@ mod tests {
         assert!(!is_asked_for("arn:aws:ecs:eu-west-1:1:task/shop-prod-main/0123"));
         assert!(!is_asked_for("arn:aws:rds:eu-west-1:1:snapshot:rds:shop-prod-main-2026-01-01"));
         assert!(!is_asked_for("arn:aws:ec2:eu-west-1:1:vpc/vpc-1"));
-    }
-
-    #[test]
-    fn an_arn_tells_what_it_may_be_called() {
-        let has = |arn: &str, name: &str| names_in(arn).contains(name);
-        assert!(has("arn:aws:sns:eu-west-1:1:alerts", "alerts"));
-        assert!(has("arn:aws:logs:eu-west-1:1:log-group:/aws/rds/main", "/aws/rds/main"));
-        assert!(has("arn:aws:ssm:eu-west-1:1:parameter/shop/key", "/shop/key"));
-        assert!(has("arn:aws:ecr:eu-west-1:1:repository/team/web", "team/web"));
-        assert!(has("arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/web/50dc6c495c0c9188", "web"));
     }
 
     #[test]

@@ -80,17 +80,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What this pass made at a place, and how that is called which it saw there.
+    /// What this pass made at a place.
     fn known(&self, place: &Place) -> Known {
         let found = self.observation.found.get(place).map(Vec::as_slice).unwrap_or_default();
         let is_told = |o: &&Observed| self.told.contains_key(&(place.clone(), o.id.clone()));
         let names = |o: &Observed| [Some(o.id.clone()), o.status.get("arn").and_then(Value::text).map(str::to_owned)];
         let tags = |o| names(o).into_iter().flatten().map(|name| (name, o.tags.clone()));
-        Known {
-            tags: found.iter().filter(is_told).flat_map(tags).collect(),
-            all: found.iter().all(|o| is_told(&o)),
-            names: found.iter().map(|o| o.name.clone()).collect(),
-        }
+        Known { tags: found.iter().filter(is_told).flat_map(tags).collect(), all: found.iter().all(|o| is_told(&o)) }
     }
 
     /// Takes in what was seen at a place. What was told since the look began is younger, and stands.
