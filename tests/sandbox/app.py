@@ -1,8 +1,10 @@
-"""The sandbox's WSGI application: one request at a time through moto, never an HTML page, and our own endpoints.
+"""The sandbox's WSGI application: it serves AWS requests through moto, and the sandbox's own endpoints.
 
-    POST /holdfast/reset      empties all state, puts the knobs back, forgets the calls
-    GET, POST /holdfast/settings   the knobs (knobs.py)
-    GET /holdfast/calls       every AWS call since the last reset: [{"service", "operation"}], to count them
+Requests are passed to moto one at a time. Every error has the form of AWS's protocols; no answer is an HTML page.
+
+    POST /holdfast/reset           deletes all state, restores the default settings and clears the call log
+    GET, POST /holdfast/settings   reads or changes the settings (knobs.py)
+    GET /holdfast/calls            every AWS call since the last reset, for tests that count calls: [{"service", "operation"}]
 """
 import functools
 import json
@@ -10,8 +12,8 @@ import sys
 import threading
 import traceback
 
-import loading  # noqa: F401  first: it reads the models
-import stale  # noqa: F401  second: it stamps every model that moto makes
+import loading  # noqa: F401  must be first: it caches the loaders of AWS's models
+import stale  # noqa: F401  must be second: it stamps every model object that moto creates
 import knobs
 import mends
 import protocols
@@ -24,7 +26,8 @@ calls = []
 
 
 def empty():
-    """Drops every backend, which the next request makes anew: far quicker than moto's own reset, which makes them twice."""
+    """Removes every backend; the next request that needs a backend creates it. This is far quicker than moto's own
+    reset, which creates every backend twice."""
     for backends in BackendDict._instances:
         backends.clear()
     BackendDict._instances.clear()
@@ -35,7 +38,7 @@ def empty():
 
 class Sandbox:
     def __init__(self, app):
-        self.app, self.lock = app, threading.RLock()  # moto's state is not safe to share between threads
+        self.app, self.lock = app, threading.RLock()  # moto's state is not thread-safe
 
     def __call__(self, env, start):
         with self.lock:
@@ -47,7 +50,7 @@ class Sandbox:
         return [body]
 
     def ours(self, env):
-        """The endpoints for the tests themselves."""
+        """Serves the sandbox's own endpoints."""
         what, post = env["PATH_INFO"].removeprefix("/holdfast/"), env["REQUEST_METHOD"] == "POST"
         status, answer = "200 OK", {}
         try:
@@ -67,7 +70,11 @@ class Sandbox:
         return status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
 
     def aws(self, env):
-        """One AWS request. What moto cannot do is 501 NotImplemented, what it breaks on 500 InternalFailure."""
+        """Serves one AWS request.
+
+        An operation that moto does not implement answers 501 NotImplemented. An exception in moto answers 500
+        InternalFailure.
+        """
         body = protocols.body_of(env)
         operation = protocols.operation_of(env)
         calls.append({"service": protocols.service_of(env), "operation": operation})
@@ -77,14 +84,14 @@ class Sandbox:
             protocols.body_of(inner)
             out = b"".join(self.app(inner, lambda status, headers, exc=None: answer.update(status=status, headers=headers)))
         except (NotImplementedError, protocols.NotImplementedHere) as lacking:
-            return protocols.error(env, 501, "NotImplemented", f"{operation}: {lacking or 'not implemented'} (the sandbox lacks it)")
+            return protocols.error(env, 501, "NotImplemented", f"{operation}: {lacking or 'not implemented'} (the sandbox does not implement it)")
         except Exception as broken:
-            print(f"sandbox: {operation} {body[:2000]!r} broke moto:", file=sys.stderr)
+            print(f"sandbox: moto failed on {operation} with the body {body[:2000]!r}:", file=sys.stderr)
             traceback.print_exc(limit=-6)
-            return protocols.error(env, 500, "InternalFailure", f"{operation}: moto broke: {type(broken).__name__}: {str(broken)[:500]}")
+            return protocols.error(env, 500, "InternalFailure", f"{operation}: moto failed: {type(broken).__name__}: {str(broken)[:500]}")
         status, headers = answer["status"], answer["headers"]
         if status[:3] in ("404", "405") and env["REQUEST_METHOD"] != "HEAD" and (not out.strip() or b"<!doctype html" in out[:200].lower()):
-            return protocols.error(env, 501, "NotImplemented", f"{operation}: no such path in moto (the sandbox lacks it)")
+            return protocols.error(env, 501, "NotImplemented", f"{operation}: moto has no such path (the sandbox does not implement the operation)")
         if protocols.protocol_of(env) == "json":
             out = self.typed(env, operation, out) if status.startswith("2") else out
             headers = [(k, v) for k, v in headers if k.lower() != "content-type"] + [("Content-Type", "application/x-amz-json-1.1")]
@@ -94,7 +101,8 @@ class Sandbox:
 
     @staticmethod
     def typed(env, operation, out):
-        """A JSON answer in the types of AWS's model: the Rust SDK refuses a number written as a string."""
+        """Converts a JSON answer to the types of AWS's model: the Rust SDK rejects a number that is written as a
+        string."""
         service = protocols.model(protocols.service_of(env))
         shape = service.operation_model(operation).output_shape if service and operation in service.operation_names else None
         if shape is None or not out.strip():
@@ -103,11 +111,13 @@ class Sandbox:
 
 
 class Dispatcher(DomainDispatcherApplication):
-    """moto's choice of the service; one it does not have is lacking, rather than taken for S3."""
+    """Selects the service's backend, as moto does. A service that moto does not have raises NotImplementedHere; moto
+    alone would treat the request as S3."""
 
     @functools.cache
     def get_backend_for_host(self, host):
-        """Kept: moto lists the folders of all its services to answer, at each request and again, which is most of one's time."""
+        """Caches moto's lookup, which lists the folders of all services several times for each request. The lookup
+        would take most of a request's time."""
         return super().get_backend_for_host(host)
 
     def infer_service_region_host(self, environ, path):

@@ -1,7 +1,8 @@
-"""CloudWatch speaks rpc-v2-cbor in current SDKs; moto knows its JSON form. This turns one into the other and back.
+"""Translates CloudWatch's rpc-v2-cbor, which current SDKs use, to the JSON protocol, which moto implements, and back.
 
-Smithy, "RPC v2 CBOR protocol": POST /service/<ServiceName>/operation/<OperationName>, `smithy-protocol: rpc-v2-cbor`,
-bodies in CBOR, timestamps as tag 1 (epoch seconds), errors with the shape's name in `__type`.
+Smithy, "RPC v2 CBOR protocol": a request is POST /service/<ServiceName>/operation/<OperationName> with the header
+`smithy-protocol: rpc-v2-cbor`. Bodies are CBOR, timestamps have tag 1 (epoch seconds), and errors carry the shape's
+name in `__type`.
 """
 import datetime
 import io
@@ -13,7 +14,7 @@ from protocols import model, typed
 
 
 def to_json(value):
-    """The request's values as JSON can hold them."""
+    """Converts the request's values to values that JSON supports."""
     if isinstance(value, datetime.datetime):
         return value.timestamp()
     if isinstance(value, dict):
@@ -24,7 +25,7 @@ def to_json(value):
 
 
 class Cbor:
-    """WSGI middleware in front of moto."""
+    """WSGI middleware in front of moto that translates rpc-v2-cbor requests and their answers."""
 
     def __init__(self, app, service="cloudwatch", target="GraniteServiceVersion20100801"):
         self.app, self.service, self.target = app, service, target

@@ -1,4 +1,4 @@
-"""One server for the whole run, emptied before every test."""
+"""The fixtures of the sandbox's tests: one server for the whole run, reset before every test."""
 import json
 import pathlib
 import subprocess
@@ -22,7 +22,8 @@ class Sandbox:
     def __call__(self, service, region="us-east-1"):
         if (service, region) not in self.clients:
             session = boto3.Session()
-            if service == "cloudwatch":  # boto3 prefers JSON; the Rust SDK speaks CBOR
+            # boto3 prefers JSON, but the Rust SDK uses CBOR.
+            if service == "cloudwatch":
                 loaded = session._session.get_component("data_loader").load_service_model(service, "service-2")
                 loaded["metadata"].update(protocol="smithy-rpc-v2-cbor", protocols=["smithy-rpc-v2-cbor"])
             self.clients[service, region] = session.client(
@@ -31,7 +32,7 @@ class Sandbox:
         return self.clients[service, region]
 
     def ask(self, what, body=None, method=None):
-        """One of the sandbox's own endpoints."""
+        """Calls one of the sandbox's own endpoints."""
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"{self.endpoint}/holdfast/{what}", data, method=method or ("POST" if data else "GET"))
         with urllib.request.urlopen(request) as answer:
@@ -61,7 +62,7 @@ def aws(server):
 
 
 def refused(code, call, *args, **kwargs):
-    """Asserts that AWS's error code comes back, and returns the message."""
+    """Asserts that the call fails with AWS's error code, and returns the error message."""
     with pytest.raises(ClientError) as error:
         call(*args, **kwargs)
     assert error.value.response["Error"]["Code"] == code, error.value
@@ -69,7 +70,7 @@ def refused(code, call, *args, **kwargs):
 
 
 def tags(kind=None, form="Key", **pairs):
-    """Tags in AWS's spelling; with a kind, as EC2's TagSpecifications."""
+    """Returns tags in AWS's format. With a resource type, returns them in the format of EC2's TagSpecifications."""
     value = "Value" if form == "Key" else "value"
     listed = [{form: k, value: v} for k, v in pairs.items()]
     return [{"ResourceType": kind, "Tags": listed}] if kind else listed
@@ -79,14 +80,14 @@ def eventually(check, seconds=10):
     """Waits until check() is true."""
     until = time.time() + seconds
     while not (value := check()):
-        assert time.time() < until, "it never became true"
+        assert time.time() < until, f"the condition is still false after {seconds} seconds"
         time.sleep(0.1)
     return value
 
 
 @pytest.fixture
 def vpc(aws):
-    """A VPC with two subnets in two zones and a group."""
+    """A VPC with two subnets in two Availability Zones, and a security group."""
     ec2 = aws("ec2")
 
     made = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -98,14 +99,14 @@ def vpc(aws):
 
 @pytest.fixture
 def ecs(aws):
-    """An ECS client, and a cluster c."""
+    """An ECS client. A cluster named c exists."""
     aws("ecs").create_cluster(clusterName="c")
     return aws("ecs")
 
 
 @pytest.fixture
 def elb(aws, vpc):
-    """An ELBv2 client; the VPC has an internet gateway, which an internet-facing load balancer needs."""
+    """An ELBv2 client. The VPC has an internet gateway, because an internet-facing load balancer needs one."""
     ec2 = aws("ec2")
     igw = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=igw, VpcId=vpc.id)

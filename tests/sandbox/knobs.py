@@ -1,10 +1,13 @@
-"""What a test can set: how slowly things become ready, how stale reads are, how strict image pulls are.
+"""The settings that a test can change: the duration of pending states, the staleness of reads, and image pulls.
 
-POST /holdfast/settings merges a JSON object of this form, GET shows it:
+POST /holdfast/settings merges a JSON object of this form into the settings. GET /holdfast/settings returns them. The
+numbers are seconds.
 
     {"pending":   {"natGateway": 0, "natGatewayDelete": 0, "loadBalancer": 0, "service": 0, "serviceDelete": 0},
-     "staleness": {"default": 0, "ec2": 3},     # seconds in which reads do not show what is new; by moto's service name
-     "imagePull": "lenient"}                    # or "strict": an ECS task needs its ECR image
+     "staleness": {"default": 0, "ec2": 3},     # how long reads omit new resources, by moto's service name
+     "imagePull": "lenient"}                    # "strict": an ECS task needs its image to exist in ECR
+
+Modules of mends/ add further names to "pending".
 """
 import copy
 import time
@@ -22,13 +25,13 @@ def reset():
     settings.update(copy.deepcopy(DEFAULTS))
 
 
-def merge(wanted):
-    """Takes over the given knobs; an unknown one is an error, not a silent nothing."""
-    for key, value in wanted.items():
+def merge(changes):
+    """Merges the given settings. An unknown setting raises ValueError; it is never ignored silently."""
+    for key, value in changes.items():
         if key not in DEFAULTS or (key == "pending" and set(value) - set(DEFAULTS["pending"])):
-            raise ValueError(f"unknown knob: {key} {value}")
+            raise ValueError(f"unknown setting: {key} {value}; see knobs.py for the settings that exist")
         if key == "imagePull" and value not in ("strict", "lenient"):
-            raise ValueError(f"imagePull is strict or lenient, not {value}")
+            raise ValueError(f"imagePull must be strict or lenient, not {value}")
         if isinstance(value, dict):
             settings[key].update({k: float(v) for k, v in value.items()})
         else:
@@ -36,7 +39,7 @@ def merge(wanted):
 
 
 def pending(kind, since):
-    """True while what began at `since` (time.monotonic) is not yet ready."""
+    """True while the transition that began at `since` (time.monotonic) has not completed."""
     return time.monotonic() - since < settings["pending"][kind]
 
 

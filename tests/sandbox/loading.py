@@ -1,13 +1,17 @@
-"""A quick start: AWS's models are read once. botocore and moto make a loader whenever they want a model, and each new
-one looks through the folders of all services, and reads again."""
+"""Speeds up the start: AWS's models are read only once.
+
+botocore and moto create a loader whenever they need a model. Each new loader lists the folders of all services and
+reads the models again. This module caches the loader.
+"""
 import functools
 import gc
 
 import botocore.session
 
-gc.set_threshold(100_000)  # what is loaded stays; looking through it for garbage would take a fifth of the start
+# Loaded models are never freed; collecting garbage among them would take a fifth of the start.
+gc.set_threshold(100_000)
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
-from moto.core import utils  # noqa: E402  moto makes its first loaders as it is imported
+from moto.core import utils  # noqa: E402  moto creates its first loaders during this import
 
 utils.create_loader = functools.cache(utils.create_loader)

@@ -1,4 +1,4 @@
-"""Which service and operation a request names, an error body in each of AWS's protocols, and typed JSON answers."""
+"""Determines the service and operation of a request, writes errors in AWS's protocols, and types JSON answers."""
 import datetime
 import functools
 import html
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import cbor2
 from moto.core import utils
 REST_XML = {"s3", "route53", "cloudfront", "s3control"}
-# the name in the signature -> botocore's name of the service
+# The service's name in the signature -> botocore's name of the service.
 SIGNING = {
     "elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "email": "ses", "tagging": "resourcegroupstaggingapi",
     "states": "stepfunctions", "aps": "amp", "elasticfilesystem": "efs", "elasticmapreduce": "emr", "es": "opensearch",
@@ -18,12 +18,15 @@ SIGNING = {
 
 
 class NotImplementedHere(Exception):
-    """An operation or a whole service that moto lacks."""
+    """An operation, or a whole service, that moto does not implement."""
 
 
 @functools.cache
 def model(service):
-    """botocore's model of a service, None when there is none; moto's copy, since reading one takes up to 0.1 s."""
+    """Returns botocore's model of a service, or None when there is no model.
+
+    The lookup uses moto's cache, because reading a model takes up to 0.1 s.
+    """
     try:
         return utils.get_service_model(service)
     except Exception:
@@ -31,14 +34,14 @@ def model(service):
 
 
 def service_of(env):
-    """The service a request is signed for, by botocore's name."""
+    """Returns botocore's name of the service that the request is signed for."""
     signed = re.search(r"Credential=[^/]*/\d+/[^/]*/([^/,]+)/aws4_request", env.get("HTTP_AUTHORIZATION", ""))
     name = signed.group(1) if signed else ""
     return SIGNING.get(name, name)
 
 
 def body_of(env):
-    """Reads the request's body and puts it back."""
+    """Reads the request's body and puts it back, so that it can be read again."""
     length = env.get("CONTENT_LENGTH")
     body = env["wsgi.input"].read(int(length)) if length else (env["wsgi.input"].read() if env.get("wsgi.input_terminated") else b"")
     env["wsgi.input"], env["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
@@ -46,7 +49,7 @@ def body_of(env):
 
 
 def protocol_of(env):
-    """cbor, json, ec2, query, rest-xml or rest-json."""
+    """Returns the request's protocol: cbor, json, ec2, query, rest-xml or rest-json."""
     service = service_of(env)
     if "HTTP_SMITHY_PROTOCOL" in env or "cbor" in env.get("CONTENT_TYPE", ""):
         return "cbor"
@@ -58,7 +61,7 @@ def protocol_of(env):
 
 
 def operation_of(env):
-    """The operation's name; for REST services it is found by method and path in botocore's model."""
+    """Returns the operation's name. For REST services the method and path are matched against botocore's model."""
     protocol, path = protocol_of(env), env.get("PATH_INFO", "/")
     if protocol == "cbor":
         return path.rsplit("/", 1)[-1]
@@ -73,7 +76,7 @@ def operation_of(env):
 
 @functools.cache
 def paths(service):
-    """Method, path and name of each operation of a REST service."""
+    """Returns the method, path pattern and name of each operation of a REST service."""
     known = []
     for name in model(service).operation_names if model(service) else []:
         http = model(service).operation_model(name).http
@@ -83,7 +86,7 @@ def paths(service):
 
 
 def error(env, status, code, message):
-    """(status line, headers, body) of an error, as the request's protocol writes it."""
+    """Returns (status line, headers, body) of an error in the request's protocol."""
     protocol, text = protocol_of(env), html.escape(message)
     fault = "Receiver" if status >= 500 else "Sender"
     headers = [("x-amzn-requestid", "sandbox")]
@@ -109,7 +112,8 @@ def error(env, status, code, message):
 
 
 def typed(value, shape, timestamp):
-    """A decoded JSON value in the types of botocore's shape, without nulls; `timestamp` writes the protocol's times."""
+    """Converts a decoded JSON value to the types of botocore's shape and drops nulls. `timestamp` converts a time to
+    the protocol's form."""
     if value is None or shape is None:
         return value
     kind = shape.type_name

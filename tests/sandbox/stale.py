@@ -1,8 +1,10 @@
-"""Eventual consistency: while a read runs, what is younger than the staleness knob is taken out of moto's state.
+"""Eventual consistency: reads omit objects that are younger than the staleness setting.
 
-EC2 documents it as "eventual consistency" (EC2 API Reference, "Eventual consistency in the Amazon EC2 API"): a
-describe right after a create may not show the new resource, and naming its id may answer that it does not exist.
-Only what was made by a request is ever hidden; every object is stamped with its birth when it is made.
+During a read these objects are removed from moto's state.
+
+EC2 documents it as "eventual consistency" (EC2 API Reference, "Eventual consistency in the Amazon EC2 API"): a describe
+call right after a create may omit the new resource, and a call that names its id may answer that the resource does not
+exist. Only objects that a request created are ever hidden. Every object is stamped with its creation time.
 """
 import contextlib
 import time
@@ -27,7 +29,7 @@ def young(value, limit):
 
 
 def thinned(container, limit, undo, depth=0):
-    """Takes young models out of a dict or list in place; `undo` collects how to put them back."""
+    """Removes young models from a dict or list in place. `undo` collects functions that restore the content."""
     items = list(container.items()) if isinstance(container, dict) else list(enumerate(container))
     if any(young(value, limit) for _, value in items):
         before = container.copy()
@@ -42,14 +44,16 @@ def thinned(container, limit, undo, depth=0):
         if isinstance(value, (dict, list)) and depth < 2:
             thinned(value, limit, undo, depth + 1)
         elif isinstance(value, BaseModel) and value.born <= limit and depth < 2:
-            for inner in vars(value).values():  # listeners of a load balancer, rules of a listener, ...
+            # For example the listeners of a load balancer, or the rules of a listener.
+            for inner in vars(value).values():
                 if isinstance(inner, (dict, list)):
                     thinned(inner, limit, undo, depth + 1)
 
 
 @contextlib.contextmanager
 def hidden(service, seconds):
-    """Hides the young of one service, or of all of them for the tagging API, which reads across services."""
+    """Hides the young objects of one service. For the tagging API, which reads across services, hides those of all
+    services."""
     limit, undo = time.monotonic() - seconds, []
     for backends in BackendDict._instances:
         if service not in (backends.service_name, "resourcegroupstaggingapi"):

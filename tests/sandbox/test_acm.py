@@ -11,7 +11,7 @@ KEY = rsa.generate_private_key(65537, 2048)
 
 
 def imported(aws, domain="example.org", key=KEY):
-    """Plants a certificate that is ISSUED, as a test of the product would do it."""
+    """Imports a certificate, which is ISSUED at once, as a test of the product does. Returns its ARN."""
     now, name = datetime.datetime.now(datetime.timezone.utc), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domain)])
     certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
                    .serial_number(x509.random_serial_number())
@@ -21,7 +21,7 @@ def imported(aws, domain="example.org", key=KEY):
     return aws("acm").import_certificate(Certificate=certificate.public_bytes(serialization.Encoding.PEM), PrivateKey=secret)["CertificateArn"]
 
 
-def test_imported(aws):
+def test_imported_certificate_is_issued_at_once(aws):
     made = imported(aws)
     shown = aws("acm").describe_certificate(CertificateArn=made)["Certificate"]
     assert (shown["Status"], shown["Type"], shown["DomainName"], shown["InUseBy"]) == ("ISSUED", "IMPORTED", "example.org", [])
@@ -31,15 +31,15 @@ def test_imported(aws):
     refused("ResourceNotFoundException", aws("acm").describe_certificate, CertificateArn=made)
 
 
-def test_other_keys_are_not_listed_by_default(aws):
+def test_list_certificates_returns_only_rsa_certificates_by_default(aws):
     """Filters.keyTypes: "Default filtering returns only RSA_1024 and RSA_2048 certificates"."""
     made = imported(aws, key=ec.generate_private_key(ec.SECP256R1()))
     assert aws("acm").list_certificates()["CertificateSummaryList"] == []
     assert len(aws("acm").list_certificates(Includes={"keyTypes": ["EC_prime256v1"]})["CertificateSummaryList"]) == 1 and made
 
 
-def test_requested_is_issued_by_its_record(aws):
-    """DNS validation: the certificate is issued when the CNAME records of all of its domains exist."""
+def test_requested_certificate_is_issued_when_its_dns_records_exist(aws):
+    """DNS validation: the certificate is issued when the CNAME records of all its domains exist."""
     acm, route53 = aws("acm"), aws("route53")
     made = acm.request_certificate(DomainName="example.org", SubjectAlternativeNames=["*.example.org", "www.example.net"], ValidationMethod="DNS",
                                    Tags=tags(a="b"))["CertificateArn"]
@@ -60,8 +60,8 @@ def test_requested_is_issued_by_its_record(aws):
     assert acm.describe_certificate(CertificateArn=made)["Certificate"]["Options"]["CertificateTransparencyLoggingPreference"] == "DISABLED"
 
 
-def test_issue_takes_its_time(aws):
-    """The knob `certificate`: AWS sees the records after some minutes."""
+def test_certificate_is_pending_validation_until_acm_detects_the_records(aws):
+    """The setting pending.certificate: AWS detects the records after some minutes."""
     acm, route53 = aws("acm"), aws("route53")
     aws.set(pending={"certificate": 60})
     made = acm.request_certificate(DomainName="example.org", ValidationMethod="DNS")["CertificateArn"]

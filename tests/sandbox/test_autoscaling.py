@@ -21,8 +21,9 @@ def track(scaling, name="cpu", value=50.0, **key):
                                       TargetTrackingScalingPolicyConfiguration=config)
 
 
-def test_target(aws, ecs, scaling):
-    """RegisterScalableTarget: defaults, updates of what is given, tags, and the capacity brought into the range."""
+def test_register_scalable_target_creates_or_updates_a_target(aws, ecs, scaling):
+    """RegisterScalableTarget: defaults, updates of given parameters, tags, and the capacity that is moved into the
+    range."""
     refused("ValidationException", scaling.register_scalable_target, **KEY, MinCapacity=1)
     refused("ValidationException", scaling.register_scalable_target, **KEY, MinCapacity=5, MaxCapacity=1)
     refused("ValidationException", scaling.register_scalable_target, **{**KEY, "ResourceId": "service/c/none"}, MinCapacity=1, MaxCapacity=2)
@@ -45,7 +46,7 @@ def test_target(aws, ecs, scaling):
     refused("ValidationException", scaling.describe_scalable_targets, ServiceNamespace="ecs", ScalableDimension=KEY["ScalableDimension"])
 
 
-def test_pages_end(ecs, vpc, scaling):
+def test_last_page_of_scalable_targets_has_no_token(ecs, vpc, scaling):
     for n in range(5):
         service(ecs, vpc, f"s{n}")
         scaling.register_scalable_target(**{**KEY, "ResourceId": f"service/c/s{n}"}, MinCapacity=1, MaxCapacity=2)
@@ -53,8 +54,8 @@ def test_pages_end(ecs, vpc, scaling):
     assert [len(p["ScalableTargets"]) for p in pages] == [2, 2, 1]
 
 
-def test_policies(aws, scaling):
-    """PutScalingPolicy, DescribeScalingPolicies, DeleteScalingPolicy, and DeregisterScalableTarget, which deletes them."""
+def test_scaling_policies_are_deleted_with_their_scalable_target(aws, scaling):
+    """PutScalingPolicy, DescribeScalingPolicies, DeleteScalingPolicy. DeregisterScalableTarget deletes the policies."""
     refused("ObjectNotFoundException", track, scaling)
     scaling.register_scalable_target(**KEY, MinCapacity=1, MaxCapacity=6)
     made, again = track(scaling), track(scaling, value=60.0)

@@ -17,11 +17,11 @@ def plan(**more):
     return {"BackupPlanName": "p", "Rules": [{"RuleName": "daily", "TargetBackupVaultName": "v", **more}]}
 
 
-def test_vault(backup):
-    """Access policies; a lock without a date can be taken away; the key is told."""
+def test_backup_vault_has_an_access_policy_a_lock_and_a_key(backup):
+    """Access policies can be put and deleted. A lock without a date can be removed. The key's ARN is returned."""
     vault = dict(BackupVaultName="v")
-    told = backup.list_backup_vaults()["BackupVaultList"][0]
-    assert told["EncryptionKeyArn"].startswith("arn:aws:kms:") and not told["Locked"]
+    described = backup.list_backup_vaults()["BackupVaultList"][0]
+    assert described["EncryptionKeyArn"].startswith("arn:aws:kms:") and not described["Locked"]
     refused("ResourceNotFoundException", backup.get_backup_vault_access_policy, **vault)
     backup.put_backup_vault_access_policy(**vault, Policy=json.dumps({"Statement": []}))
     assert json.loads(backup.get_backup_vault_access_policy(**vault)["Policy"]) == {"Statement": []}
@@ -36,8 +36,8 @@ def test_vault(backup):
     assert not backup.list_backup_vaults()["BackupVaultList"][0]["Locked"]
 
 
-def test_plan(backup):
-    """The same CreatorRequestId is the same plan; an update is a new version; a deleted plan cannot be read."""
+def test_update_of_a_backup_plan_creates_a_version(backup):
+    """The same CreatorRequestId returns the same plan. An update creates a version. A deleted plan cannot be read."""
     made = backup.create_backup_plan(BackupPlan=plan(), CreatorRequestId="r", BackupPlanTags={"a": "b"})
     named, version = dict(BackupPlanId=made["BackupPlanId"]), made["VersionId"]
     assert backup.create_backup_plan(BackupPlan=plan(), CreatorRequestId="r")["BackupPlanId"] == made["BackupPlanId"]
@@ -56,14 +56,14 @@ def test_plan(backup):
     assert backup.create_backup_plan(BackupPlan=plan(), CreatorRequestId="r")["BackupPlanId"] != made["BackupPlanId"]
 
 
-def test_selection(backup):
-    """Selections go before their plan; the empty members are told."""
+def test_backup_plan_with_selections_cannot_be_deleted(backup):
+    """Selections must be deleted before their plan. Empty members are returned."""
     named = dict(BackupPlanId=backup.create_backup_plan(BackupPlan=plan())["BackupPlanId"])
     asked = {"SelectionName": "s", "IamRoleArn": ROLE, "Resources": ["*"]}
     made = backup.create_backup_selection(**named, BackupSelection=asked, CreatorRequestId="r")["SelectionId"]
     assert backup.create_backup_selection(**named, BackupSelection=asked, CreatorRequestId="r")["SelectionId"] == made
-    told = backup.get_backup_selection(**named, SelectionId=made)["BackupSelection"]
-    assert told["Resources"] == ["*"] and told["NotResources"] == [] and told["Conditions"]["StringLike"] == []
+    described = backup.get_backup_selection(**named, SelectionId=made)["BackupSelection"]
+    assert described["Resources"] == ["*"] and described["NotResources"] == [] and described["Conditions"]["StringLike"] == []
     assert [s["SelectionName"] for s in backup.list_backup_selections(**named)["BackupSelectionsList"]] == ["s"]
     refused("InvalidRequestException", backup.delete_backup_plan, **named)
     backup.delete_backup_selection(**named, SelectionId=made)

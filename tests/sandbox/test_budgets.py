@@ -14,8 +14,9 @@ def make(budgets, name="b"):
         NotificationsWithSubscribers=[{"Notification": NOTE, "Subscribers": [EMAIL]}])
 
 
-def test_budget(aws):
-    """CreateBudget, UpdateBudget, DescribeBudgets: amounts are decimal numbers, cost types whole, the period is kept."""
+def test_update_budget_replaces_the_budget_but_keeps_the_period(aws):
+    """CreateBudget, UpdateBudget, DescribeBudgets: amounts are decimal numbers, cost types are complete, the period is
+    kept."""
     budgets = aws("budgets")
     make(budgets)
     refused("DuplicateRecordException", make, budgets)
@@ -31,7 +32,7 @@ def test_budget(aws):
     refused("NotFoundException", budgets.update_budget, AccountId=ME, NewBudget={**new, "BudgetName": "none"})
 
 
-def test_notifications(aws):
+def test_notification_is_deleted_with_its_last_subscriber(aws):
     """DeleteSubscriber: "Deleting the last subscriber to a notification also deletes the notification"."""
     budgets, of = aws("budgets"), {"AccountId": ME, "BudgetName": "b"}
     make(budgets)
@@ -41,14 +42,14 @@ def test_notifications(aws):
     budgets.create_subscriber(**of, Notification=NOTE, Subscriber=OTHER)
     budgets.delete_subscriber(**of, Notification=NOTE, Subscriber=EMAIL)
     assert subscribers() == [OTHER]
-    told = budgets.describe_notifications_for_budget(**of)["Notifications"]
-    assert told == [{**NOTE, "NotificationState": "OK"}]
+    described = budgets.describe_notifications_for_budget(**of)["Notifications"]
+    assert described == [{**NOTE, "NotificationState": "OK"}]
     budgets.delete_subscriber(**of, Notification=NOTE, Subscriber=OTHER)
     assert budgets.describe_notifications_for_budget(**of)["Notifications"] == []
     refused("NotFoundException", budgets.delete_notification, **of, Notification=NOTE)
 
 
-def test_tags(aws):
+def test_tags_of_a_budget_can_be_added_and_removed(aws):
     budgets, arn = aws("budgets"), f"arn:aws:budgets::{ME}:budget/b"
     make(budgets)
     budgets.tag_resource(ResourceARN=arn, ResourceTags=[{"Key": "c", "Value": "d"}])

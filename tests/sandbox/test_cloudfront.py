@@ -1,4 +1,4 @@
-"""CloudFront: what AWS documents of distributions, access controls and policies."""
+"""CloudFront behaves as AWS documents distributions, origin access controls and policies."""
 import copy
 
 import pytest
@@ -33,7 +33,7 @@ def control(cloudfront, name="assets"):
     return made["OriginAccessControl"]["Id"], made["ETag"]
 
 
-def test_a_configuration_comes_back_with_defaults(cloudfront, dist):
+def test_distribution_config_is_returned_with_defaults(cloudfront, dist):
     got = cloudfront.get_distribution_config(Id=dist["Id"])["DistributionConfig"]
     origin = got["Origins"]["Items"][0]
     assert origin["S3OriginConfig"] == {"OriginAccessIdentity": ""} and origin["ConnectionAttempts"] == 3
@@ -41,7 +41,7 @@ def test_a_configuration_comes_back_with_defaults(cloudfront, dist):
     assert got["ViewerCertificate"]["CloudFrontDefaultCertificate"] and got["PriceClass"] == "PriceClass_All"
 
 
-def test_an_origin_keeps_its_access_control(cloudfront, dist):
+def test_origin_access_control_of_an_origin_cannot_be_deleted(cloudfront, dist):
     id, _ = control(cloudfront)
     got = cloudfront.get_distribution_config(Id=dist["Id"])
     got["DistributionConfig"]["Origins"]["Items"][0]["OriginAccessControlId"] = id
@@ -53,14 +53,14 @@ def test_an_origin_keeps_its_access_control(cloudfront, dist):
     refused("OriginAccessControlInUse", cloudfront.delete_origin_access_control, Id=id, IfMatch=version)
 
 
-def test_a_stale_version_is_refused(cloudfront, dist):
+def test_update_with_a_stale_etag_is_refused(cloudfront, dist):
     got = cloudfront.get_distribution_config(Id=dist["Id"])
     update = dict(Id=dist["Id"], IfMatch=got["ETag"], DistributionConfig=got["DistributionConfig"])
     cloudfront.update_distribution(**update)
     refused("PreconditionFailed", cloudfront.update_distribution, **update)
 
 
-def test_what_a_configuration_names_must_be_there(cloudfront, dist):
+def test_distribution_config_must_name_existing_resources(cloudfront, dist):
     create = lambda **more: refused_create(cloudfront, config("two", **more))  # noqa: E731
     behavior = config()["DefaultCacheBehavior"]
     assert create(DefaultCacheBehavior={**behavior, "TargetOriginId": "x"}) == "NoSuchOrigin"
@@ -71,18 +71,18 @@ def test_what_a_configuration_names_must_be_there(cloudfront, dist):
     refused("DistributionAlreadyExists", cloudfront.create_distribution, DistributionConfig=config())
 
 
-def refused_create(cloudfront, wanted):
+def refused_create(cloudfront, requested):
     with pytest.raises(cloudfront.exceptions.ClientError) as error:
-        cloudfront.create_distribution(DistributionConfig=wanted)
+        cloudfront.create_distribution(DistributionConfig=requested)
     return error.value.response["Error"]["Code"]
 
 
-def test_it_is_disabled_and_deployed_before_it_is_deleted(aws, cloudfront, dist):
+def test_distribution_must_be_disabled_and_deployed_before_its_deletion(aws, cloudfront, dist):
     aws.set(pending={"distribution": 60})
     got = cloudfront.get_distribution_config(Id=dist["Id"])
     refused("DistributionNotDisabled", cloudfront.delete_distribution, Id=dist["Id"], IfMatch=got["ETag"])
-    wanted = {**copy.deepcopy(got["DistributionConfig"]), "Enabled": False}
-    etag = cloudfront.update_distribution(Id=dist["Id"], IfMatch=got["ETag"], DistributionConfig=wanted)["ETag"]
+    changed = {**copy.deepcopy(got["DistributionConfig"]), "Enabled": False}
+    etag = cloudfront.update_distribution(Id=dist["Id"], IfMatch=got["ETag"], DistributionConfig=changed)["ETag"]
     assert cloudfront.list_distributions()["DistributionList"]["Items"][0]["Status"] == "InProgress"
     refused("DistributionNotDisabled", cloudfront.delete_distribution, Id=dist["Id"], IfMatch=etag)
     aws.set(pending={"distribution": 0})
@@ -91,45 +91,45 @@ def test_it_is_disabled_and_deployed_before_it_is_deleted(aws, cloudfront, dist)
     refused("NoSuchResource", cloudfront.list_tags_for_resource, Resource=dist["ARN"])
 
 
-def test_the_tagging_api_tells_distributions_in_us_east_1(aws, dist):
+def test_tagging_api_returns_distributions_in_us_east_1_only(aws, dist):
     found = aws("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["cloudfront:distribution"])
     assert [row["ResourceARN"] for row in found["ResourceTagMappingList"]] == [dist["ARN"]]
     assert aws("resourcegroupstaggingapi", "eu-west-1").get_resources(ResourceTypeFilters=["cloudfront:distribution"])["ResourceTagMappingList"] == []
 
 
-def test_access_controls_have_versions_and_names(cloudfront):
+def test_origin_access_controls_have_unique_names_and_etags(cloudfront):
     id, etag = control(cloudfront)
     refused("OriginAccessControlAlreadyExists", control, cloudfront)
-    wanted = {**cloudfront.get_origin_access_control_config(Id=id)["OriginAccessControlConfig"], "Description": "x"}
-    fresh = cloudfront.update_origin_access_control(Id=id, IfMatch=etag, OriginAccessControlConfig=wanted)["ETag"]
-    refused("PreconditionFailed", cloudfront.update_origin_access_control, Id=id, IfMatch=etag, OriginAccessControlConfig=wanted)
+    changed = {**cloudfront.get_origin_access_control_config(Id=id)["OriginAccessControlConfig"], "Description": "x"}
+    fresh = cloudfront.update_origin_access_control(Id=id, IfMatch=etag, OriginAccessControlConfig=changed)["ETag"]
+    refused("PreconditionFailed", cloudfront.update_origin_access_control, Id=id, IfMatch=etag, OriginAccessControlConfig=changed)
     listed = cloudfront.list_origin_access_controls()["OriginAccessControlList"]["Items"]
     assert [(one["Id"], one["Description"]) for one in listed] == [(id, "x")]
     cloudfront.delete_origin_access_control(Id=id, IfMatch=fresh)
 
 
-def test_cache_policies(cloudfront):
+def test_cache_policies_have_unique_names_and_include_managed_ones(cloudfront):
     managed = cloudfront.list_cache_policies(Type="managed")["CachePolicyList"]["Items"]
     names = {row["CachePolicy"]["CachePolicyConfig"]["Name"]: row["CachePolicy"]["Id"] for row in managed}
     assert names["Managed-CachingOptimized"] == OPTIMIZED
     key = {"EnableAcceptEncodingGzip": True, "HeadersConfig": {"HeaderBehavior": "none"}, "CookiesConfig": {"CookieBehavior": "none"},
            "QueryStringsConfig": {"QueryStringBehavior": "whitelist", "QueryStrings": {"Quantity": 1, "Items": ["v"]}}}
-    wanted = {"Name": "web", "MinTTL": 1, "ParametersInCacheKeyAndForwardedToOrigin": key}
-    made = cloudfront.create_cache_policy(CachePolicyConfig=wanted)
+    requested = {"Name": "web", "MinTTL": 1, "ParametersInCacheKeyAndForwardedToOrigin": key}
+    made = cloudfront.create_cache_policy(CachePolicyConfig=requested)
     id = made["CachePolicy"]["Id"]
     assert made["CachePolicy"]["CachePolicyConfig"]["DefaultTTL"] == 86400
-    refused("CachePolicyAlreadyExists", cloudfront.create_cache_policy, CachePolicyConfig=wanted)
-    refused("InvalidArgument", cloudfront.create_cache_policy, CachePolicyConfig={**wanted, "Name": "b", "Comment": "x" * 129})
+    refused("CachePolicyAlreadyExists", cloudfront.create_cache_policy, CachePolicyConfig=requested)
+    refused("InvalidArgument", cloudfront.create_cache_policy, CachePolicyConfig={**requested, "Name": "b", "Comment": "x" * 129})
     own = cloudfront.list_cache_policies(Type="custom")["CachePolicyList"]["Items"]
     assert [row["CachePolicy"]["Id"] for row in own] == [id]
     cloudfront.delete_cache_policy(Id=id, IfMatch=made["ETag"])
     refused("NoSuchCachePolicy", cloudfront.get_cache_policy, Id=id)
 
 
-def test_other_policies(cloudfront):
+def test_origin_request_and_response_headers_policies_are_returned_as_created(cloudfront):
     none = {"HeadersConfig": {"HeaderBehavior": "none"}, "CookiesConfig": {"CookieBehavior": "none"}, "QueryStringsConfig": {"QueryStringBehavior": "all"}}
     made = cloudfront.create_origin_request_policy(OriginRequestPolicyConfig={"Name": "web", **none})["OriginRequestPolicy"]
     assert cloudfront.get_origin_request_policy(Id=made["Id"])["OriginRequestPolicy"] == made
-    wanted = {"Name": "web", "SecurityHeadersConfig": {"FrameOptions": {"Override": True, "FrameOption": "DENY"}}}
-    made = cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=wanted)["ResponseHeadersPolicy"]
-    assert cloudfront.get_response_headers_policy_config(Id=made["Id"])["ResponseHeadersPolicyConfig"] == {"Comment": "", **wanted}
+    requested = {"Name": "web", "SecurityHeadersConfig": {"FrameOptions": {"Override": True, "FrameOption": "DENY"}}}
+    made = cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=requested)["ResponseHeadersPolicy"]
+    assert cloudfront.get_response_headers_policy_config(Id=made["Id"])["ResponseHeadersPolicyConfig"] == {"Comment": "", **requested}

@@ -19,8 +19,9 @@ def shown(trail):
     return trail.describe_trails(includeShadowTrails=False)["trailList"][0]
 
 
-def test_trail(trail):
-    """CreateTrail does not start logging; UpdateTrail with an empty text takes away; tags go by their keys."""
+def test_trail_does_not_log_after_its_creation(trail):
+    """CreateTrail does not start logging. UpdateTrail with an empty string removes a setting. Tags are removed by their
+    keys."""
     refused("TrailAlreadyExistsException", trail.create_trail, Name="trail", S3BucketName="records")
     assert trail.get_trail_status(Name="trail")["IsLogging"] is False
     trail.update_trail(Name="trail", S3KeyPrefix="")
@@ -32,15 +33,15 @@ def test_trail(trail):
     refused("TrailNotFoundException", trail.delete_trail, Name="trail")
 
 
-def test_selectors(trail):
-    """PutEventSelectors, PutInsightSelectors: either sort replaces the other, and the trail says that there are some."""
+def test_event_selectors_and_advanced_event_selectors_replace_each_other(trail):
+    """PutEventSelectors, PutInsightSelectors: either kind replaces the other, and the trail says whether it has any."""
     assert trail.get_event_selectors(TrailName="trail")["EventSelectors"][0]["ReadWriteType"] == "All"
     trail.put_event_selectors(TrailName="trail", EventSelectors=[{"ReadWriteType": "WriteOnly"}])
     assert shown(trail)["HasCustomEventSelectors"] is True
     advanced = [{"Name": "data", "FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}]
     trail.put_event_selectors(TrailName="trail", AdvancedEventSelectors=advanced)
-    told = trail.get_event_selectors(TrailName="trail")
-    assert told["AdvancedEventSelectors"] == advanced and not told["EventSelectors"]
+    described = trail.get_event_selectors(TrailName="trail")
+    assert described["AdvancedEventSelectors"] == advanced and not described["EventSelectors"]
     refused("InsightNotEnabledException", trail.get_insight_selectors, TrailName="trail")
     trail.put_insight_selectors(TrailName="trail", InsightSelectors=[{"InsightType": "ApiCallRateInsight"}])
     assert shown(trail)["HasInsightSelectors"] is True

@@ -1,4 +1,4 @@
-"""CloudWatch alarms behave as the API Reference documents it, in the protocol of current SDKs."""
+"""CloudWatch behaves as its API Reference documents it, in the protocol of current SDKs."""
 from conftest import refused, tags
 
 
@@ -9,16 +9,17 @@ def put(cloudwatch, name="cpu", **more):
         "Dimensions": [{"Name": "ClusterName", "Value": "c"}], "AlarmActions": ["arn:aws:sns:us-east-1:123456789012:t"], **more})
 
 
-def test_speaks_cbor(aws):
-    """Smithy RPC v2 CBOR: what boto3 sends and gets is CBOR."""
+def test_requests_and_answers_are_cbor(aws):
+    """Smithy RPC v2 CBOR: boto3 sends and receives CBOR."""
     cloudwatch, seen = aws("cloudwatch"), []
     cloudwatch.meta.events.register("after-call.cloudwatch", lambda http_response, **_: seen.append(http_response.headers["content-type"]))
     cloudwatch.describe_alarms()
     assert seen == ["application/cbor"]
 
 
-def test_alarm(aws):
-    """PutMetricAlarm: INSUFFICIENT_DATA at first; an update keeps the state and the tags, and overwrites the rest."""
+def test_update_of_a_metric_alarm_keeps_its_state_and_tags(aws):
+    """PutMetricAlarm: a new alarm is INSUFFICIENT_DATA. An update keeps the state and the tags, and overwrites the
+    rest."""
     cloudwatch = aws("cloudwatch")
     put(cloudwatch, Tags=tags(a="b"), AlarmDescription="d")
     shown = cloudwatch.describe_alarms(AlarmNames=["cpu"])["MetricAlarms"][0]
@@ -39,7 +40,7 @@ def test_alarm(aws):
     refused("ResourceNotFoundException", cloudwatch.list_tags_for_resource, ResourceARN=arn)
 
 
-def test_metric_math_and_composite(aws):
+def test_metric_math_and_composite_alarms_are_returned_as_created(aws):
     cloudwatch = aws("cloudwatch")
     cloudwatch.put_metric_alarm(AlarmName="math", EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold", Metrics=[
         {"Id": "e", "Expression": "m*2", "ReturnData": True, "Label": "twice"},
@@ -52,8 +53,8 @@ def test_metric_math_and_composite(aws):
     assert both["AlarmRule"] == "ALARM(math)"
 
 
-def test_pages(aws):
-    """DescribeAlarms: 50 a page by default, up to 100 names."""
+def test_describe_alarms_returns_50_alarms_a_page(aws):
+    """DescribeAlarms: a page has 50 alarms by default. A request has up to 100 names."""
     cloudwatch = aws("cloudwatch")
     for n in range(60):
         put(cloudwatch, f"a{n:02}")
@@ -64,8 +65,9 @@ def test_pages(aws):
     refused("ValidationError", cloudwatch.describe_alarms, AlarmNames=[f"a{n}" for n in range(101)])
 
 
-def test_dashboard(aws):
-    """PutDashboard: replaces silently, takes tags for a new one only; the body comes back as it was given."""
+def test_put_dashboard_replaces_the_body_but_keeps_the_tags(aws):
+    """PutDashboard replaces an existing dashboard without an error, and accepts tags for a new one only. The body is
+    returned as it was given."""
     cloudwatch, body = aws("cloudwatch"), '{ "widgets": [] }'
     cloudwatch.put_dashboard(DashboardName="main", DashboardBody=body, Tags=tags(a="b"))
     shown = cloudwatch.get_dashboard(DashboardName="main")

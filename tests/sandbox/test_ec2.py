@@ -1,4 +1,4 @@
-"""EC2 networks behave as the EC2 API Reference and the VPC User Guide document it."""
+"""EC2 networks behave as the EC2 API Reference and the VPC User Guide document them."""
 import json
 
 import pytest
@@ -28,7 +28,7 @@ def flow_log(ec2, vpc, **more):
 # ---- tags and filters
 
 SSH = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]
-MADE = {  # the type in tag specifications: (how one is made, the describe call, its list, the name of the id, the filter by id, unknown id)
+MADE = {  # The type in tag specifications: (create function, describe call, its list, the id's field, the filter by id, the error for an unknown id).
     "vpc": (lambda e, v, t: e.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=t)["Vpc"]["VpcId"],
             "describe_vpcs", "Vpcs", "VpcId", "vpc-id", "InvalidVpcID.NotFound"),
     "subnet": (lambda e, v, t: e.create_subnet(VpcId=v.id, CidrBlock="10.0.9.0/24", TagSpecifications=t)["Subnet"]["SubnetId"],
@@ -53,14 +53,15 @@ MADE = {  # the type in tag specifications: (how one is made, the describe call,
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_tags_and_filters(aws, vpc, kind):
-    """Every kind takes tags at its creation, by CreateTags and DeleteTags, and is found by several tag: filters together."""
+def test_every_type_accepts_tags_at_creation_and_tag_filters(aws, vpc, kind):
+    """Every type accepts tags at its creation and by CreateTags and DeleteTags. Several tag: filters together find
+    it."""
     ec2 = aws("ec2")
     create, describe, listed, name, by_id, missing = MADE[kind]
     made = create(ec2, vpc, tags(kind, **{"holdfast:stack": "shop", "holdfast:env": "prod", "Name": "n"}))
 
-    def found(**wanted):
-        pairs = [{"Name": k.replace("__", ":"), "Values": v if isinstance(v, list) else [v]} for k, v in wanted.items()]
+    def found(**filters):
+        pairs = [{"Name": k.replace("__", ":"), "Values": v if isinstance(v, list) else [v]} for k, v in filters.items()]
         argument = "Filter" if kind == "vpc-flow-log" else "Filters"
         return [x[name] for x in getattr(ec2, describe)(**{argument: pairs})[listed]]
 
@@ -81,7 +82,7 @@ def test_tags_and_filters(aws, vpc, kind):
     refused(missing, ec2.create_tags, Resources=[made.split("-")[0] + "-0123456789abcdef0"], Tags=tags(a="b"))
 
 
-def test_tags_go_with_their_resource(aws, vpc):
+def test_tags_are_deleted_with_their_resource(aws, vpc):
     ec2 = aws("ec2")
     table = ec2.create_route_table(VpcId=vpc.id, TagSpecifications=tags("route-table", a="b"))["RouteTable"]["RouteTableId"]
     ec2.delete_route_table(RouteTableId=table)
@@ -90,7 +91,7 @@ def test_tags_go_with_their_resource(aws, vpc):
 
 # ---- VPC, subnet, internet gateway
 
-def test_vpc_refuses_deletion_while_used(aws, vpc):
+def test_vpc_with_dependencies_cannot_be_deleted(aws, vpc):
     """DeleteVpc: "You must detach or delete all gateways and resources that are associated with the VPC"."""
     ec2 = aws("ec2")
     igw = gateway(ec2, vpc.id)
@@ -108,13 +109,13 @@ def test_vpc_refuses_deletion_while_used(aws, vpc):
     ec2.delete_internet_gateway(InternetGatewayId=igw)
 
 
-def test_cidrs_are_canonical(aws):
+def test_cidr_blocks_are_modified_to_their_canonical_form(aws):
     """CreateVpc: "if you specify 100.68.0.18/18, we modify it to 100.68.0.0/18"."""
     assert aws("ec2").create_vpc(CidrBlock="100.68.0.18/18")["Vpc"]["CidrBlock"] == "100.68.0.0/18"
 
 
-def test_subnet_attributes(aws, vpc):
-    """ModifySubnetAttribute: MapPublicIpOnLaunch, PrivateDnsHostnameTypeOnLaunch, the resource name records."""
+def test_subnet_attributes_can_be_modified(aws, vpc):
+    """ModifySubnetAttribute: MapPublicIpOnLaunch, PrivateDnsHostnameTypeOnLaunch, and the resource name records."""
     ec2 = aws("ec2")
     plain = ec2.describe_subnets(SubnetIds=[vpc.subnets[0]])["Subnets"][0]
     assert plain["MapPublicIpOnLaunch"] is False and plain["DefaultForAz"] is False
@@ -130,8 +131,8 @@ def test_subnet_attributes(aws, vpc):
     assert by_zone_id["AvailabilityZone"] == plain["AvailabilityZone"] and by_zone_id["MapPublicIpOnLaunch"] is False
 
 
-def test_subnet_in_use(aws, vpc):
-    """DeleteSubnet: a subnet with a network interface, here a NAT gateway's, has dependencies."""
+def test_subnet_with_a_network_interface_cannot_be_deleted(aws, vpc):
+    """DeleteSubnet: a subnet with a network interface, here of a NAT gateway, has dependencies."""
     ec2 = aws("ec2")
     gateway(ec2, vpc.id)
     made, _ = nat(ec2, vpc)
@@ -140,8 +141,8 @@ def test_subnet_in_use(aws, vpc):
     ec2.delete_subnet(SubnetId=vpc.subnets[0])
 
 
-def test_internet_gateway(aws, vpc):
-    """One internet gateway a VPC; DetachInternetGateway: no mapped public addresses."""
+def test_internet_gateway_cannot_be_detached_while_public_addresses_are_mapped(aws, vpc):
+    """A VPC has one internet gateway. DetachInternetGateway: there must be no mapped public addresses."""
     ec2 = aws("ec2")
     igw = gateway(ec2, vpc.id)
     other = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -155,7 +156,7 @@ def test_internet_gateway(aws, vpc):
 
 # ---- routes
 
-def test_route_tables(aws, vpc):
+def test_route_to_a_deleted_target_is_a_blackhole(aws, vpc):
     ec2 = aws("ec2")
     table = ec2.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"]
     stray = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -180,8 +181,9 @@ def test_route_tables(aws, vpc):
     refused("InvalidRoute.NotFound", ec2.delete_route, **to_all)
 
 
-def test_route_table_associations(aws, vpc):
-    """AssociateRouteTable, ReplaceRouteTableAssociation, DisassociateRouteTable; the main table cannot be deleted."""
+def test_subnet_has_one_route_table(aws, vpc):
+    """AssociateRouteTable, ReplaceRouteTableAssociation, DisassociateRouteTable. The main route table cannot be
+    deleted."""
     ec2 = aws("ec2")
     one, two = (ec2.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"] for _ in range(2))
     association = ec2.associate_route_table(RouteTableId=one, SubnetId=vpc.subnets[0])["AssociationId"]
@@ -201,8 +203,8 @@ def test_route_table_associations(aws, vpc):
 
 # ---- addresses and NAT gateways
 
-def test_nat_gateway(aws, vpc):
-    """NatGateway: what Describe shows, how the address is held, and that the deleted one stays listed."""
+def test_nat_gateway_uses_its_address_until_it_is_deleted(aws, vpc):
+    """NatGateway: the described fields, the association of the address, and the listing of a deleted NAT gateway."""
     ec2 = aws("ec2")
     gateway(ec2, vpc.id)
     made, eip = nat(ec2, vpc)
@@ -216,8 +218,8 @@ def test_nat_gateway(aws, vpc):
     refused("Resource.AlreadyAssociated", ec2.create_nat_gateway, SubnetId=vpc.subnets[1], AllocationId=eip)
     assert ec2.describe_nat_gateways(Filters=[{"Name": "state", "Values": ["pending"]}])["NatGateways"] == []
     ec2.delete_nat_gateway(NatGatewayId=made)
-    gone = ec2.describe_nat_gateways(NatGatewayIds=[made])["NatGateways"][0]
-    assert gone["State"] == "deleted" and gone["DeleteTime"]
+    deleted = ec2.describe_nat_gateways(NatGatewayIds=[made])["NatGateways"][0]
+    assert deleted["State"] == "deleted" and deleted["DeleteTime"]
     assert "AssociationId" not in ec2.describe_addresses(AllocationIds=[eip])["Addresses"][0]
     ec2.release_address(AllocationId=eip)
     refused("InvalidAllocationID.NotFound", ec2.describe_addresses, AllocationIds=[eip])
@@ -225,7 +227,7 @@ def test_nat_gateway(aws, vpc):
     refused("NatGatewayNotFound", ec2.describe_nat_gateways, NatGatewayIds=["nat-0123456789abcdef0"])
 
 
-def test_nat_gateway_pends(aws, vpc):
+def test_nat_gateway_is_pending_before_it_is_available(aws, vpc):
     """NatGateway.State: pending, available, deleting, deleted."""
     ec2 = aws("ec2")
     gateway(ec2, vpc.id)
@@ -244,7 +246,7 @@ def test_nat_gateway_pends(aws, vpc):
     ec2.release_address(AllocationId=eip)
 
 
-def test_nat_gateway_without_internet_gateway(aws, vpc):
+def test_nat_gateway_without_internet_gateway_fails(aws, vpc):
     """VPC User Guide, "NAT gateway creation fails": Network vpc-0123456789abcdef0 has no Internet gateway attached."""
     ec2 = aws("ec2")
     made, eip = nat(ec2, vpc)
@@ -253,8 +255,9 @@ def test_nat_gateway_without_internet_gateway(aws, vpc):
     ec2.release_address(AllocationId=eip)
 
 
-def test_client_tokens(aws, vpc):
-    """Ensuring idempotency: the same token gives the same resource, with other parameters IdempotentParameterMismatch."""
+def test_client_tokens_make_creates_idempotent(aws, vpc):
+    """Ensuring idempotency: the same token returns the same resource. Other parameters give
+    IdempotentParameterMismatch."""
     ec2 = aws("ec2")
     gateway(ec2, vpc.id)
     eip = ec2.allocate_address(Domain="vpc")["AllocationId"]
@@ -268,7 +271,7 @@ def test_client_tokens(aws, vpc):
     assert len({ec2.create_vpc_endpoint(**endpoint)["VpcEndpoint"]["VpcEndpointId"] for _ in range(2)}) == 1
 
 
-def test_flow_logs(aws, vpc):
+def test_flow_log_names_its_log_group_by_name_or_arn(aws, vpc):
     ec2 = aws("ec2")
     aws("logs").create_log_group(logGroupName="flow")
     made = flow_log(ec2, vpc.id, MaxAggregationInterval=60)
@@ -296,8 +299,8 @@ def rules(ec2, group, egress=False):
     return [r for r in shown if r["IsEgress"] == egress]
 
 
-def test_group_defaults(aws, vpc):
-    """A new group allows all outbound traffic; the default group allows what comes from itself."""
+def test_new_security_group_allows_all_outbound_traffic(aws, vpc):
+    """A new group allows all outbound traffic. The default group allows inbound traffic from itself."""
     ec2 = aws("ec2")
     shown = ec2.describe_security_groups(GroupIds=[vpc.group])["SecurityGroups"][0]
     assert shown["IpPermissions"] == []
@@ -309,7 +312,7 @@ def test_group_defaults(aws, vpc):
     refused("CannotDelete", ec2.delete_security_group, GroupId=default["GroupId"])
 
 
-def test_group_rules(aws, vpc):
+def test_security_group_rules_are_created_and_revoked_all_or_none(aws, vpc):
     ec2 = aws("ec2")
     other = ec2.create_security_group(GroupName="alb", Description="alb", VpcId=vpc.id)["GroupId"]
     made = ec2.authorize_security_group_ingress(GroupId=vpc.group, IpPermissions=[
@@ -321,11 +324,11 @@ def test_group_rules(aws, vpc):
     shown = ec2.describe_security_groups(GroupIds=[vpc.group])["SecurityGroups"][0]["IpPermissions"]
     pairs = [{"GroupId": other, "UserId": "123456789012", "Description": "from alb"}]
     assert [p["UserIdGroupPairs"] for p in shown if p["FromPort"] == 80] == [pairs]
-    # a rule is the same whatever its description, and a call makes all of its rules or none
+    # Descriptions do not distinguish rules, and a call creates either all of its rules or none.
     refused("InvalidPermission.Duplicate", ec2.authorize_security_group_ingress, GroupId=vpc.group,
             IpPermissions=[web(8080, cidr="10.0.0.0/8"), web(443, cidr="100.68.0.0/18", text="again")])
     assert len(rules(ec2, vpc.group)) == 2
-    # revoking by properties needs no description; nothing is revoked when one does not match
+    # Revoking by properties needs no description. Nothing is revoked when one rule does not match.
     refused("InvalidPermission.NotFound", ec2.revoke_security_group_ingress, GroupId=vpc.group,
             IpPermissions=[web(80, group=other), web(81, group=other)])
     assert len(rules(ec2, vpc.group)) == 2
@@ -339,8 +342,9 @@ def test_group_rules(aws, vpc):
     assert rules(ec2, vpc.group, egress=True) == []
 
 
-def test_group_rule_descriptions(aws, vpc):
-    """UpdateSecurityGroupRuleDescriptionsIngress: by id or by properties, removed by leaving it out; ModifySecurityGroupRules."""
+def test_security_group_rule_descriptions_can_be_changed_and_removed(aws, vpc):
+    """UpdateSecurityGroupRuleDescriptionsIngress names a rule by id or by properties, and removes a description that is
+    omitted. ModifySecurityGroupRules."""
     ec2 = aws("ec2")
     other = ec2.create_security_group(GroupName="alb", Description="alb", VpcId=vpc.id)["GroupId"]
     made = ec2.authorize_security_group_ingress(GroupId=vpc.group, IpPermissions=[web(80, group=other, text="d1")])["SecurityGroupRules"][0]
@@ -358,8 +362,9 @@ def test_group_rule_descriptions(aws, vpc):
     assert (now["SecurityGroupRuleId"], now["FromPort"], now["ToPort"], now["Description"]) == (made["SecurityGroupRuleId"], 81, 82, "d4")
 
 
-def test_group_in_use(aws, vpc):
-    """DeleteSecurityGroup: referenced by another group, or associated with a network interface: DependencyViolation."""
+def test_security_group_in_use_cannot_be_deleted(aws, vpc):
+    """DeleteSecurityGroup: a group that is referenced by another group, or associated with a network interface, gives
+    DependencyViolation."""
     ec2 = aws("ec2")
     other = ec2.create_security_group(GroupName="alb", Description="alb", VpcId=vpc.id)["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=vpc.group, IpPermissions=[web(80, group=other)])

@@ -6,7 +6,7 @@ def routes(ec2, table):
     return [r.get("GatewayId") for r in ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"] if "DestinationPrefixListId" in r]
 
 
-def test_a_gateway_endpoint_brings_and_takes_its_routes(aws, vpc):
+def test_routes_of_a_gateway_endpoint_are_created_and_deleted_with_it(aws, vpc):
     ec2 = aws("ec2")
     tables = [ec2.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"] for _ in range(2)]
     asked = {"VpcId": vpc.id, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": tables[:1]}
@@ -21,7 +21,7 @@ def test_a_gateway_endpoint_brings_and_takes_its_routes(aws, vpc):
     assert ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"][0]["Error"]["Code"] == "InvalidVpcEndpointId.NotFound"
 
 
-def test_an_interface_endpoint_takes_its_time_and_keeps_its_settings(aws, vpc):
+def test_interface_endpoint_is_pending_before_it_is_available(aws, vpc):
     ec2 = aws("ec2")
     aws.set(pending={"vpcEndpoint": 0.3})
     asked = {"VpcId": vpc.id, "ServiceName": "com.amazonaws.us-east-1.ecr.api", "VpcEndpointType": "Interface", "SubnetIds": vpc.subnets[:1]}
@@ -34,7 +34,7 @@ def test_an_interface_endpoint_takes_its_time_and_keeps_its_settings(aws, vpc):
     assert (len(shown()["NetworkInterfaceIds"]), shown()["PrivateDnsEnabled"], shown()["IpAddressType"]) == (2, False, "dualstack")
 
 
-def test_a_peering_is_accepted_and_set_on_its_own_side(aws, vpc):
+def test_peering_options_are_modified_in_the_region_of_their_vpc(aws, vpc):
     near, far = aws("ec2"), aws("ec2", "eu-west-1")
     other = far.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     asked = {"VpcId": vpc.id, "PeerVpcId": other, "PeerRegion": "eu-west-1"}

@@ -20,15 +20,15 @@ def shown(aws, instance):
     return aws("ec2").describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
 
 
-def test_an_instance_is_made_once_from_the_image_that_a_parameter_names(aws, run):
+def test_run_instances_is_idempotent_and_resolves_ssm_parameters(aws, run):
     made = run(ClientToken="t", DisableApiTermination=True)
     assert run(ClientToken="t", DisableApiTermination=True) == made
-    there = shown(aws, made)
-    assert there["ImageId"].startswith("ami-") and there["RootDeviceName"] == there["BlockDeviceMappings"][0]["DeviceName"] == "/dev/xvda"
+    described = shown(aws, made)
+    assert described["ImageId"].startswith("ami-") and described["RootDeviceName"] == described["BlockDeviceMappings"][0]["DeviceName"] == "/dev/xvda"
     refused("OperationNotPermitted", aws("ec2").terminate_instances, InstanceIds=[made])
 
 
-def test_only_a_stopped_one_changes_its_type(aws, run):
+def test_only_a_stopped_instance_can_change_its_type(aws, run):
     ec2, made = aws("ec2"), run()
     change = {"InstanceId": made, "InstanceType": {"Value": "t4g.small"}}
     refused("IncorrectInstanceState", ec2.modify_instance_attribute, **change)
@@ -42,14 +42,14 @@ def test_only_a_stopped_one_changes_its_type(aws, run):
     assert shown(aws, made)["InstanceType"] == "t4g.small"
 
 
-def test_metadata_options_that_are_left_out_stay(aws, run):
+def test_omitted_metadata_options_are_kept(aws, run):
     ec2, made = aws("ec2"), run(MetadataOptions={"HttpTokens": "required"})
     ec2.modify_instance_metadata_options(InstanceId=made, HttpPutResponseHopLimit=2)
-    told = shown(aws, made)["MetadataOptions"]
-    assert (told["HttpTokens"], told["HttpPutResponseHopLimit"]) == ("required", 2)
+    options = shown(aws, made)["MetadataOptions"]
+    assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 2)
 
 
-def test_monitoring_and_profile(aws, run):
+def test_monitoring_and_instance_profile_can_be_changed(aws, run):
     ec2, iam = aws("ec2"), aws("iam")
     arns = [iam.create_instance_profile(InstanceProfileName=n, Tags=[{"Key": "n", "Value": n}])["InstanceProfile"]["Arn"] for n in "ab"]
     assert iam.list_instance_profile_tags(InstanceProfileName="b")["Tags"] == [{"Key": "n", "Value": "b"}]
@@ -57,11 +57,11 @@ def test_monitoring_and_profile(aws, run):
     ec2.monitor_instances(InstanceIds=[made])
     association = ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"][0]["AssociationId"]
     ec2.replace_iam_instance_profile_association(AssociationId=association, IamInstanceProfile={"Arn": arns[1]})
-    told = shown(aws, made)
-    assert (told["Monitoring"]["State"], told["IamInstanceProfile"]["Arn"]) == ("enabled", arns[1])
+    described = shown(aws, made)
+    assert (described["Monitoring"]["State"], described["IamInstanceProfile"]["Arn"]) == ("enabled", arns[1])
 
 
-def test_what_the_launch_made_goes_with_the_instance(aws, vpc, run):
+def test_network_interfaces_of_the_launch_are_deleted_with_the_instance(aws, vpc, run):
     ec2 = aws("ec2")
     made = run(NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": vpc.subnets[0], "Groups": [vpc.group], "AssociatePublicIpAddress": True}], SubnetId="")
     assert shown(aws, made)["NetworkInterfaces"][0]["Association"]["IpOwnerId"] == "amazon"

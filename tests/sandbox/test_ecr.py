@@ -6,7 +6,7 @@ from conftest import refused, tags
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "config": {"digest": "sha256:%s"}})
 
 
-def test_repository(aws):
+def test_repository_settings_can_be_changed(aws):
     ecr = aws("ecr")
     made = ecr.create_repository(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": True}, imageTagMutability="IMMUTABLE",
                                  tags=tags(a="b"))["repository"]
@@ -34,8 +34,9 @@ def test_repository(aws):
     refused("RepositoryNotFoundException", ecr.describe_repositories, repositoryNames=["none"])
 
 
-def test_images(aws):
-    """DeleteRepository: "If it contains images, you must either delete all images in the repository or use the force option"."""
+def test_repository_with_images_is_deleted_only_with_force(aws):
+    """DeleteRepository: "If it contains images, you must either delete all images in the repository or use the force
+    option"."""
     ecr = aws("ecr")
     ecr.create_repository(repositoryName="app")
     for tag in ("v1", "v2"):

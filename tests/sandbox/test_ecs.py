@@ -22,7 +22,7 @@ def described(ecs, name="s"):
 
 
 def balanced(aws, vpc):
-    """A target group behind a listener of a load balancer."""
+    """Returns a target group, and a function that creates a listener of a load balancer for it."""
     elb = aws("elbv2")
     group = elb.create_target_group(Name="web", Protocol="HTTP", Port=80, VpcId=vpc.id, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
     igw = aws("ec2").create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -34,7 +34,7 @@ def balanced(aws, vpc):
 
 # ---- clusters
 
-def test_cluster(aws):
+def test_create_cluster_is_idempotent_and_deleted_clusters_are_inactive(aws):
     ecs = aws("ecs")
     strategy = [{"capacityProvider": "FARGATE", "weight": 1}]
     made = ecs.create_cluster(clusterName="one", settings=[{"name": "containerInsights", "value": "enabled"}], tags=tags(form="key", a="b"),
@@ -63,8 +63,8 @@ def test_cluster(aws):
     assert ecs.describe_clusters(clusters=["none"])["failures"][0]["reason"] == "MISSING"
 
 
-def test_cluster_in_use(ecs, vpc):
-    """DeleteCluster: ClusterContainsServicesException."""
+def test_cluster_with_services_cannot_be_deleted(ecs, vpc):
+    """DeleteCluster: a cluster with services gives ClusterContainsServicesException."""
     register(ecs)
     service(ecs, vpc)
     refused("ClusterContainsServicesException", ecs.delete_cluster, cluster="c")
@@ -75,7 +75,7 @@ def test_cluster_in_use(ecs, vpc):
 
 # ---- task definitions
 
-def test_task_definitions(ecs):
+def test_family_name_means_the_latest_active_revision(ecs):
     first, second = register(ecs, tags=tags(form="key", a="b")), register(ecs)
     assert ecs.list_task_definitions(familyPrefix="web")["taskDefinitionArns"] == [first, second]
     assert ecs.list_task_definitions(familyPrefix="web", sort="DESC")["taskDefinitionArns"] == [second, first]
@@ -99,8 +99,8 @@ def test_task_definitions(ecs):
 
 # ---- services
 
-def test_service_round_trip(ecs, vpc):
-    """CreateService: what is given comes back, what is not has AWS's default."""
+def test_create_service_returns_given_values_and_defaults(ecs, vpc):
+    """CreateService returns the given values, and AWS's defaults for the others."""
     task = register(ecs)
     made = service(ecs, vpc, tags=tags(form="key", a="b"), enableExecuteCommand=True, enableECSManagedTags=True, propagateTags="SERVICE",
                    deploymentConfiguration={"minimumHealthyPercent": 50, "deploymentCircuitBreaker": {"enable": True, "rollback": True}})
@@ -122,8 +122,11 @@ def test_service_round_trip(ecs, vpc):
     assert spot["capacityProviderStrategy"][0]["capacityProvider"] == "FARGATE_SPOT"
 
 
-def test_service_becomes_steady(aws, ecs, vpc):
-    """Deployment.rolloutState IN_PROGRESS, then COMPLETED; "(service s) has reached a steady state."; targets are registered."""
+def test_service_reaches_a_steady_state_and_registers_its_targets(aws, ecs, vpc):
+    """Deployment.rolloutState is IN_PROGRESS, then COMPLETED. The event says "(service s) has reached a steady state.".
+
+    The tasks are registered as targets.
+    """
     register(ecs)
     group, listen = balanced(aws, vpc)
     balancer = [{"targetGroupArn": group, "containerName": "web", "containerPort": 80}]
@@ -158,7 +161,7 @@ def test_service_becomes_steady(aws, ecs, vpc):
     assert service(ecs, vpc)["status"] == "ACTIVE"
 
 
-def test_service_updates(aws, ecs, vpc):
+def test_only_some_updates_trigger_a_new_service_deployment(aws, ecs, vpc):
     """UpdateService: some parameters trigger a new service deployment, the others do not."""
     register(ecs)
     service(ecs, vpc)
@@ -178,7 +181,7 @@ def test_service_updates(aws, ecs, vpc):
     assert len(ecs.list_tasks(cluster="c", serviceName="s", desiredStatus="STOPPED")["taskArns"]) == 3
 
 
-def test_service_refusals(aws, ecs, vpc):
+def test_invalid_service_requests_are_refused(aws, ecs, vpc):
     register(ecs)
     one = service(ecs, vpc)
     assert service(ecs, vpc)["serviceArn"] == one["serviceArn"]
@@ -201,8 +204,9 @@ def push(aws, tag):
     aws("ecr").put_image(repositoryName="app", imageManifest=manifest, imageTag=tag)
 
 
-def test_image_that_is_not_there(aws, ecs, vpc):
-    """Stopped tasks error messages: CannotPullContainerError; the deployment stays IN_PROGRESS, with failed tasks."""
+def test_missing_image_fails_the_tasks_of_a_deployment(aws, ecs, vpc):
+    """Stopped tasks error messages: CannotPullContainerError. The deployment remains IN_PROGRESS and has failed
+    tasks."""
     aws.set(imagePull="strict")
     aws("ecr").create_repository(repositoryName="app")
     register(ecs, image=IMAGE)
@@ -218,8 +222,8 @@ def test_image_that_is_not_there(aws, ecs, vpc):
     assert described(ecs)["runningCount"] == 2 and described(ecs)["deployments"][0]["rolloutState"] == "COMPLETED"
 
 
-def test_circuit_breaker(aws, ecs, vpc):
-    """DeploymentCircuitBreaker: the deployment fails, and is rolled back to the last one that completed."""
+def test_circuit_breaker_rolls_back_to_the_last_completed_deployment(aws, ecs, vpc):
+    """DeploymentCircuitBreaker: the deployment fails and is rolled back to the last completed one."""
     aws.set(imagePull="strict")
     aws("ecr").create_repository(repositoryName="app")
     push(aws, "v1")
@@ -236,8 +240,8 @@ def test_circuit_breaker(aws, ecs, vpc):
     assert described(ecs, "fresh")["deployments"][0]["rolloutState"] == "FAILED" and described(ecs, "fresh")["deployments"][0]["failedTasks"] == 3
 
 
-def test_subnet_that_is_gone(aws, ecs, vpc):
-    """A service that cannot place its tasks says so in its events, and goes on when it can."""
+def test_service_reports_that_it_cannot_place_a_task(aws, ecs, vpc):
+    """A service that cannot place its tasks reports it in its events, and continues when it can."""
     register(ecs)
     service(ecs, vpc, desiredCount=0, tags=tags(form="key", a="b"))
     for subnet in vpc.subnets:
@@ -251,7 +255,7 @@ def test_subnet_that_is_gone(aws, ecs, vpc):
     assert ecs.list_tags_for_resource(resourceArn=arn)["tags"] == tags(form="key", c="d")
 
 
-def test_images_elsewhere_are_not_checked(aws, ecs, vpc):
+def test_images_outside_ecr_are_not_checked(aws, ecs, vpc):
     aws.set(imagePull="strict")
     register(ecs, image="nginx:latest")
     service(ecs, vpc)

@@ -27,8 +27,8 @@ def modify(cache, **what):
     cache.modify_replication_group(ReplicationGroupId="g", ApplyImmediately=True, **what)
 
 
-def test_subnet_group(cache, vpc):
-    """The name is kept in lower case; ModifyCacheSubnetGroup; CacheSubnetGroupInUse."""
+def test_cache_subnet_group_in_use_cannot_be_deleted(cache, vpc):
+    """The name is stored in lower case. ModifyCacheSubnetGroup. A group in use gives CacheSubnetGroupInUse."""
     arn = cache.describe_cache_subnet_groups(CacheSubnetGroupName="s")["CacheSubnetGroups"][0]["ARN"]
     cache.add_tags_to_resource(ResourceName=arn, Tags=tags(a="b"))
     made = cache.modify_cache_subnet_group(CacheSubnetGroupName="s", CacheSubnetGroupDescription="e", SubnetIds=vpc.subnets[:1])["CacheSubnetGroup"]
@@ -40,8 +40,8 @@ def test_subnet_group(cache, vpc):
     refused("CacheSubnetGroupNotFoundFault", cache.list_tags_for_resource, ResourceName=arn)
 
 
-def test_parameter_group(aws):
-    """Source=user tells what was changed; ResetCacheParameterGroup takes it back."""
+def test_changed_cache_parameters_can_be_listed_and_reset(aws):
+    """Source=user returns the changed parameters. ResetCacheParameterGroup resets them."""
     cache, name = aws("elasticache"), dict(CacheParameterGroupName="p")
     made = cache.create_cache_parameter_group(**name, CacheParameterGroupFamily="redis7", Description="d", Tags=tags(a="b"))["CacheParameterGroup"]
     refused("CacheParameterGroupAlreadyExists", cache.create_cache_parameter_group, **name, CacheParameterGroupFamily="redis7", Description="d")
@@ -61,15 +61,15 @@ def test_parameter_group(aws):
     refused("CacheParameterGroupNotFound", cache.describe_cache_parameter_groups, **name)
 
 
-def test_nodes_tell_the_rest(cache, vpc):
-    """DescribeCacheClusters: engine version with its patch, groups, notification."""
+def test_cache_clusters_have_fields_that_the_replication_group_lacks(cache, vpc):
+    """DescribeCacheClusters returns the engine version with its patch, the groups and the notification topic."""
     made = make(cache, SecurityGroupIds=[vpc.group], NotificationTopicArn="arn:aws:sns:us-east-1:123456789012:t")
     assert made["MemberClusters"] == ["g-001", "g-002"] and made["NodeGroups"][0]["PrimaryEndpoint"]["Port"] == 6379
-    told = node(cache)
-    assert (told["EngineVersion"], told["CacheSubnetGroupName"]) == ("7.0.7", "s")
-    assert told["CacheParameterGroup"]["CacheParameterGroupName"] == "default.redis7"
-    assert told["SecurityGroups"] == [{"SecurityGroupId": vpc.group, "Status": "active"}]
-    assert told["NotificationConfiguration"]["TopicStatus"] == "active"
+    described = node(cache)
+    assert (described["EngineVersion"], described["CacheSubnetGroupName"]) == ("7.0.7", "s")
+    assert described["CacheParameterGroup"]["CacheParameterGroupName"] == "default.redis7"
+    assert described["SecurityGroups"] == [{"SecurityGroupId": vpc.group, "Status": "active"}]
+    assert described["NotificationConfiguration"]["TopicStatus"] == "active"
     modify(cache, NotificationTopicStatus="inactive", SnapshotRetentionLimit=3, SnapshottingClusterId="g-002", SnapshotWindow="01:00-02:00")
     assert node(cache)["NotificationConfiguration"]["TopicStatus"] == "inactive"
     assert (group(cache)["SnapshotRetentionLimit"], group(cache)["SnapshotWindow"]) == (3, "01:00-02:00")
@@ -77,8 +77,8 @@ def test_nodes_tell_the_rest(cache, vpc):
     assert node(cache)["PendingModifiedValues"]["CacheNodeType"] == "cache.m7g.large" and group(cache)["CacheNodeType"] == "cache.t4g.micro"
 
 
-def test_counts(cache):
-    """IncreaseReplicaCount, DecreaseReplicaCount; shards need cluster mode."""
+def test_replica_count_can_be_increased_and_decreased(cache):
+    """IncreaseReplicaCount, DecreaseReplicaCount. Shards need cluster mode."""
     make(cache)
     cache.increase_replica_count(ReplicationGroupId="g", NewReplicaCount=3, ApplyImmediately=True)
     assert len(group(cache)["MemberClusters"]) == 4
@@ -87,8 +87,8 @@ def test_counts(cache):
     refused("InvalidReplicationGroupState", cache.modify_replication_group_shard_configuration, ReplicationGroupId="g", NodeGroupCount=2, ApplyImmediately=True)
 
 
-def test_shards(cache):
-    """ModifyReplicationGroupShardConfiguration: what stays has to be named."""
+def test_removal_of_shards_must_name_the_shards(cache):
+    """ModifyReplicationGroupShardConfiguration: the shards to remove or to retain must be named."""
     cluster = cache.create_replication_group(ReplicationGroupId="g", ReplicationGroupDescription="d", CacheNodeType="cache.t4g.micro", Engine="valkey",
                                              NumNodeGroups=2, ReplicasPerNodeGroup=1, AutomaticFailoverEnabled=True)["ReplicationGroup"]
     assert cluster["ClusterEnabled"] and cluster["ConfigurationEndpoint"]["Address"].startswith("clustercfg.") and cluster["AtRestEncryptionEnabled"]
@@ -99,8 +99,9 @@ def test_shards(cache):
     assert group(cache)["MemberClusters"] == ["g-0001-001", "g-0001-002"]
 
 
-def test_encryption_and_passwords(cache):
-    """TransitEncryptionMode: preferred first. AuthTokenUpdateStrategy: SET after ROTATE, DELETE for RBAC."""
+def test_in_transit_encryption_and_auth_token_change_in_two_steps(cache):
+    """TransitEncryptionMode: preferred precedes required. AuthTokenUpdateStrategy: SET follows ROTATE, and DELETE is
+    for RBAC."""
     make(cache)
     refused("InvalidParameterCombination", modify, cache, TransitEncryptionEnabled=True, TransitEncryptionMode="required")
     modify(cache, TransitEncryptionEnabled=True, TransitEncryptionMode="preferred")
@@ -117,8 +118,8 @@ def test_encryption_and_passwords(cache):
     assert not group(cache)["AuthTokenEnabled"] and group(cache)["UserGroupIds"] == ["u"]
 
 
-def test_logs(cache):
-    """LogDeliveryConfigurations: by log type; Enabled false ends one."""
+def test_log_type_has_one_delivery(cache):
+    """LogDeliveryConfigurations: there is one delivery for each log type. Enabled false ends it."""
     log = {"LogType": "slow-log", "DestinationType": "cloudwatch-logs", "DestinationDetails": {"CloudWatchLogsDetails": {"LogGroup": "l"}}, "LogFormat": "json"}
     make(cache, LogDeliveryConfigurations=[log])
     assert group(cache)["LogDeliveryConfigurations"] == [{**log, "Status": "active"}]
@@ -126,8 +127,12 @@ def test_logs(cache):
     assert group(cache)["LogDeliveryConfigurations"] == []
 
 
-def test_it_takes_its_time(cache, aws):
-    """creating, modifying, deleting; InvalidReplicationGroupState meanwhile, for tags too; a final snapshot."""
+def test_replication_group_must_be_available_for_changes_and_tags(cache, aws):
+    """The status is creating, modifying or deleting. Meanwhile changes and tag operations give
+    InvalidReplicationGroupState.
+
+    DeleteReplicationGroup creates a final snapshot.
+    """
     aws.set(pending={"replicationGroup": 0.3, "replicationGroupChange": 0.3, "replicationGroupDelete": 0.3})
     arn = make(cache, Tags=tags(a="b"))["ARN"]
     assert group(cache)["Status"] == "creating"

@@ -25,8 +25,9 @@ def attributes(answer):
     return {a["Key"]: a["Value"] for a in answer["Attributes"]}
 
 
-def test_load_balancer_is_made_once(aws, vpc, elb):
-    """CreateLoadBalancer: "multiple load balancers with the same settings, each call succeeds"; else DuplicateLoadBalancerName."""
+def test_create_load_balancer_is_idempotent(aws, vpc, elb):
+    """CreateLoadBalancer: "multiple load balancers with the same settings, each call succeeds". Other settings give
+    DuplicateLoadBalancerName."""
     lb = balancer(elb, vpc)
     assert balancer(elb, vpc) == lb
     refused("DuplicateLoadBalancerName", balancer, elb, vpc, Scheme="internal")
@@ -35,7 +36,7 @@ def test_load_balancer_is_made_once(aws, vpc, elb):
     assert shown["SecurityGroups"] == [vpc.group] and {z["SubnetId"] for z in shown["AvailabilityZones"]} == set(vpc.subnets)
 
 
-def test_load_balancer_refusals(aws, vpc, elb):
+def test_invalid_load_balancer_requests_are_refused(aws, vpc, elb):
     refused("ValidationError", balancer, elb, vpc, "x" * 33)
     refused("ValidationError", balancer, elb, vpc, "internal-x")
     refused("SubnetNotFound", balancer, elb, vpc, Subnets=[vpc.subnets[0], "subnet-0123456789abcdef0"])
@@ -51,8 +52,8 @@ def test_load_balancer_refusals(aws, vpc, elb):
     refused("ValidationError", elb.describe_tags, ResourceArns=[lb] * 21)
 
 
-def test_load_balancer_attributes(aws, vpc, elb):
-    """DescribeLoadBalancerAttributes: all of the type's attributes with their defaults."""
+def test_load_balancer_has_all_attributes_of_its_type(aws, vpc, elb):
+    """DescribeLoadBalancerAttributes returns all attributes of the type with their defaults."""
     lb = balancer(elb, vpc)
     found = attributes(elb.describe_load_balancer_attributes(LoadBalancerArn=lb))
     assert len(found) == 23 and found["routing.http2.enabled"] == "true" and found["idle_timeout.timeout_seconds"] == "60"
@@ -66,7 +67,7 @@ def test_load_balancer_attributes(aws, vpc, elb):
     elb.delete_load_balancer(LoadBalancerArn=lb)  # "If the load balancer does not exist or has already been deleted, the call succeeds."
 
 
-def test_load_balancer_pends_and_is_in_the_way(aws, vpc, elb):
+def test_load_balancer_is_provisioning_before_active_and_uses_its_subnets_and_groups(aws, vpc, elb):
     aws.set(pending={"loadBalancer": 0.3})
     lb = balancer(elb, vpc)
 
@@ -82,8 +83,8 @@ def test_load_balancer_pends_and_is_in_the_way(aws, vpc, elb):
     aws("ec2").delete_security_group(GroupId=vpc.group)
 
 
-def test_network_load_balancer(aws, vpc, elb):
-    """The ARN of a Network Load Balancer says net; it has attributes of its own, and its tags."""
+def test_network_load_balancer_has_its_own_arn_and_attributes(aws, vpc, elb):
+    """The ARN of a Network Load Balancer contains net. It has its own attributes, and its tags."""
     lb = balancer(elb, vpc, "n", Type="network", SecurityGroups=[], Tags=tags(a="b"))
     assert ":loadbalancer/net/n/" in lb and elb.describe_tags(ResourceArns=[lb])["TagDescriptions"][0]["Tags"] == tags(a="b")
     assert attributes(elb.describe_load_balancer_attributes(LoadBalancerArn=lb))["dns_record.client_routing_policy"] == "any_availability_zone"
@@ -95,7 +96,7 @@ def test_network_load_balancer(aws, vpc, elb):
     assert elb.describe_listeners(LoadBalancerArn=lb)["Listeners"][0]["Protocol"] == "UDP"
 
 
-def test_target_group(aws, vpc, elb):
+def test_target_group_in_use_cannot_be_deleted(aws, vpc, elb):
     group = target_group(elb, vpc)
     assert target_group(elb, vpc) == group
     refused("DuplicateTargetGroupName", target_group, elb, vpc, Port=81)
@@ -119,8 +120,9 @@ def test_target_group(aws, vpc, elb):
     refused("TargetGroupNotFound", elb.describe_target_groups, Names=["tg"])
 
 
-def test_listener(aws, vpc, elb):
-    """CreateListener: idempotent, or DuplicateListener; Action: a forward is shown as TargetGroupArn and ForwardConfig."""
+def test_create_listener_is_idempotent(aws, vpc, elb):
+    """CreateListener is idempotent, or gives DuplicateListener. Action: a forward is returned as TargetGroupArn and
+    ForwardConfig."""
     lb, group, other = balancer(elb, vpc), target_group(elb, vpc), target_group(elb, vpc, "two")
     made = listener(elb, lb, forward(group))
     assert listener(elb, lb, forward(group))["ListenerArn"] == made["ListenerArn"]
@@ -140,7 +142,7 @@ def test_listener(aws, vpc, elb):
     refused("LoadBalancerNotFound", listener, elb, lb + "0", forward(group))
 
 
-def test_https_listener(aws, vpc, elb):
+def test_https_listener_needs_an_issued_certificate(aws, vpc, elb):
     lb, group, certificate = balancer(elb, vpc), target_group(elb, vpc), imported(aws)
     secure = {"Protocol": "HTTPS", "Port": 443}
     refused("ValidationError", listener, elb, lb, forward(group), **secure)
@@ -163,8 +165,8 @@ def test_https_listener(aws, vpc, elb):
     aws("acm").delete_certificate(CertificateArn=certificate)
 
 
-def test_tags(aws, vpc, elb):
-    """Tags in every create call, AddTags, RemoveTags, DescribeTags, on load balancers, target groups and listeners."""
+def test_load_balancers_target_groups_and_listeners_have_tags(aws, vpc, elb):
+    """Tags in every create call, AddTags, RemoveTags, DescribeTags: on load balancers, target groups and listeners."""
     spec = tags(**{"holdfast:stack": "shop"})
     lb, group = balancer(elb, vpc, Tags=spec), target_group(elb, vpc, Tags=spec)
     made = listener(elb, lb, forward(group), Tags=spec)["ListenerArn"]

@@ -1,10 +1,14 @@
-"""Rules of listeners behave as the Elastic Load Balancing API Reference documents them."""
+"""Listener rules behave as the Elastic Load Balancing API Reference documents them."""
 from conftest import refused
 from test_elbv2 import balancer, forward, listener, target_group
 
 
-def test_rules_change_places_and_go(aws, vpc, elb):
-    """SetRulePriorities: no conflicts in the new order; DescribeRules: in order, the default last; DeleteRule: RuleNotFound."""
+def test_rules_can_swap_their_priorities(aws, vpc, elb):
+    """SetRulePriorities: the new order has no conflicts. DescribeRules returns the rules in order, the default rule
+    last.
+
+    DeleteRule: a rule that does not exist gives RuleNotFound.
+    """
     group = target_group(elb, vpc)
     made = listener(elb, balancer(elb, vpc), forward(group))["ListenerArn"]
 

@@ -2,8 +2,9 @@
 from conftest import refused
 
 
-def test_rule(aws):
-    """PutRule: tags at the create, ignored afterwards, while targets stay; DeleteRule wants them gone."""
+def test_put_rule_ignores_tags_for_an_existing_rule(aws):
+    """PutRule accepts tags at creation and ignores them afterwards; targets are kept. DeleteRule needs a rule without
+    targets."""
     events = aws("events")
     arn = events.put_rule(Name="r", ScheduleExpression="rate(5 minutes)", Tags=[{"Key": "a", "Value": "b"}])["RuleArn"]
     events.put_targets(Rule="r", Targets=[{"Id": "t", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}])

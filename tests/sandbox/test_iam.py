@@ -17,8 +17,9 @@ def make(iam, name="r", **more):
                            Tags=tags(**{"holdfast:stack": "shop"}), **more)["Role"]
 
 
-def test_role(aws):
-    """CreateRole, GetRole, ListRoles: description, session duration, tags, boundary; UpdateRole keeps what is not given."""
+def test_update_role_keeps_fields_that_are_not_given(aws):
+    """CreateRole, GetRole, ListRoles: description, session duration, tags and permissions boundary. UpdateRole keeps
+    fields that are not given."""
     iam = aws("iam")
     make(iam, PermissionsBoundary=BOUNDARY, Path="/app/")
     refused("EntityAlreadyExists", make, iam)
@@ -37,7 +38,7 @@ def test_role(aws):
     refused("NoSuchEntity", iam.get_role, RoleName="none")
 
 
-def test_documents_are_url_encoded(aws):
+def test_trust_policies_are_url_encoded(aws):
     """Role.AssumeRolePolicyDocument: "URL-encoded JSON", compliant with RFC 3986, in every answer."""
     iam, seen = aws("iam"), []
     make(iam)
@@ -48,8 +49,8 @@ def test_documents_are_url_encoded(aws):
         assert document.startswith("%7B") and json.loads(urllib.parse.unquote(document)) == json.loads(TRUST)
 
 
-def test_deleting_a_role_with_policies(aws):
-    """DeleteRole: DeleteConflict until the inline policies are deleted and the managed ones detached."""
+def test_role_with_policies_cannot_be_deleted(aws):
+    """DeleteRole: DeleteConflict until the inline policies are deleted and the managed policies are detached."""
     iam = aws("iam")
     make(iam)
     iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=INLINE)
@@ -64,8 +65,9 @@ def test_deleting_a_role_with_policies(aws):
     refused("NoSuchEntity", iam.attach_role_policy, RoleName="r", PolicyArn=MANAGED)
 
 
-def test_account_authorization_details(aws):
-    """GetAccountAuthorizationDetails: roles with inline policies, attached policies, tags and boundary, in pages."""
+def test_account_authorization_details_are_returned_in_pages(aws):
+    """GetAccountAuthorizationDetails: roles with inline policies, attached policies, tags and permissions boundary, in
+    pages."""
     iam = aws("iam")
     for n in range(3):
         make(iam, f"r{n}", PermissionsBoundary=BOUNDARY)
@@ -80,7 +82,7 @@ def test_account_authorization_details(aws):
     assert roles["r0"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
 
 
-def test_managed_policies_survive_a_reset(aws):
+def test_managed_policies_exist_after_a_reset(aws):
     iam = aws("iam")
     make(iam)
     iam.attach_role_policy(RoleName="r", PolicyArn=MANAGED)
@@ -89,5 +91,5 @@ def test_managed_policies_survive_a_reset(aws):
     assert iam.list_roles()["Roles"] == []
 
 
-def test_caller_identity(aws):
+def test_get_caller_identity_returns_the_account(aws):
     assert aws("sts").get_caller_identity()["Account"] == "123456789012"

@@ -1,4 +1,4 @@
-"""IAM's providers and policy versions behave as its API Reference documents them."""
+"""OIDC providers and policy versions behave as IAM's API Reference documents them."""
 import json
 
 from conftest import refused, tags
@@ -6,8 +6,8 @@ from conftest import refused, tags
 DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]})
 
 
-def test_oidc_provider(aws):
-    """AddClientIDToOpenIDConnectProvider is idempotent; without thumbprints IAM finds one out."""
+def test_adding_a_client_id_to_an_oidc_provider_is_idempotent(aws):
+    """AddClientIDToOpenIDConnectProvider is idempotent. IAM retrieves a thumbprint when none is given."""
     iam = aws("iam")
     make = {"Url": "https://token.actions.githubusercontent.com", "ClientIDList": ["sts.amazonaws.com"], "Tags": tags(a="b")}
     arn = iam.create_open_id_connect_provider(**make)["OpenIDConnectProviderArn"]
@@ -21,8 +21,8 @@ def test_oidc_provider(aws):
     refused("NoSuchEntity", iam.add_client_id_to_open_id_connect_provider, OpenIDConnectProviderArn=arn + "x", ClientID="two")
 
 
-def test_policy_versions(aws):
-    """CreatePolicyVersion: at most five; DeletePolicy: versions and attachments go first."""
+def test_policy_with_versions_cannot_be_deleted(aws):
+    """CreatePolicyVersion: at most five. DeletePolicy: versions must be deleted and attachments detached first."""
     iam = aws("iam")
     arn = iam.create_policy(PolicyName="p", PolicyDocument=DOCUMENT, Description="d", Tags=tags(a="b"))["Policy"]["Arn"]
     for _ in range(4):

@@ -4,8 +4,8 @@ import json
 from conftest import refused
 
 
-def test_key_states(aws):
-    """ScheduleKeyDeletion: PendingDeletion, in which nothing but CancelKeyDeletion works; DisableKey: DisabledException."""
+def test_key_pending_deletion_cannot_be_changed(aws):
+    """ScheduleKeyDeletion: in the state PendingDeletion only CancelKeyDeletion works. DisableKey: DisabledException."""
     kms = aws("kms")
     key = kms.create_key(Tags=[{"TagKey": "a", "TagValue": "b"}])["KeyMetadata"]
     assert (key["KeyUsage"], key["KeySpec"], key["MultiRegion"], key["KeyState"]) == ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", False, "Enabled")
@@ -14,16 +14,16 @@ def test_key_states(aws):
     refused("DisabledException", kms.enable_key_rotation, KeyId=key["KeyId"])
     kms.enable_key(KeyId=key["KeyId"])
     refused("ValidationException", kms.schedule_key_deletion, KeyId=key["KeyId"], PendingWindowInDays=5)
-    gone = kms.schedule_key_deletion(KeyId=key["Arn"], PendingWindowInDays=7)
-    assert (gone["KeyState"], gone["PendingWindowInDays"]) == ("PendingDeletion", 7)
+    deleted = kms.schedule_key_deletion(KeyId=key["Arn"], PendingWindowInDays=7)
+    assert (deleted["KeyState"], deleted["PendingWindowInDays"]) == ("PendingDeletion", 7)
     assert kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
     refused("KMSInvalidStateException", kms.enable_key, KeyId=key["KeyId"])
     refused("KMSInvalidStateException", kms.schedule_key_deletion, KeyId=key["KeyId"])
     assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"] is False
 
 
-def test_rotation(aws):
-    """EnableKeyRotation with RotationPeriodInDays, 90 to 2560; GetKeyRotationStatus; asymmetric keys have none."""
+def test_key_rotation_has_a_period_of_90_to_2560_days(aws):
+    """EnableKeyRotation: RotationPeriodInDays is 90 to 2560. GetKeyRotationStatus. Asymmetric keys have no rotation."""
     kms = aws("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     kms.enable_key_rotation(KeyId=key)
@@ -38,8 +38,8 @@ def test_rotation(aws):
     refused("UnsupportedOperationException", kms.get_key_rotation_status, KeyId=signing)
 
 
-def test_pages_and_aliases(aws):
-    """ListKeys, ListAliases: Limit, Truncated, NextMarker; UpdateAlias; DeleteAlias: NotFoundException."""
+def test_keys_are_listed_in_pages_and_aliases_are_unique(aws):
+    """ListKeys, ListAliases: Limit, Truncated, NextMarker. UpdateAlias. DeleteAlias: NotFoundException."""
     kms = aws("kms")
     keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(3)]
     first = kms.list_keys(Limit=2)

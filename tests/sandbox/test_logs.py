@@ -2,7 +2,7 @@
 from conftest import refused
 
 
-def test_log_group(aws):
+def test_tags_are_deleted_with_their_log_group(aws):
     logs = aws("logs")
     logs.create_log_group(logGroupName="/app/web", tags={"a": "b"})
     refused("ResourceAlreadyExistsException", logs.create_log_group, logGroupName="/app/web")
@@ -20,8 +20,8 @@ def test_log_group(aws):
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {}
 
 
-def test_log_group_settings(aws):
-    """PutRetentionPolicy: the documented days; AssociateKmsKey; PutLogGroupDeletionProtection."""
+def test_log_group_settings_can_be_changed(aws):
+    """PutRetentionPolicy accepts the documented days. AssociateKmsKey. PutLogGroupDeletionProtection."""
     logs = aws("logs")
     logs.create_log_group(logGroupName="g", logGroupClass="INFREQUENT_ACCESS")
     logs.put_retention_policy(logGroupName="g", retentionInDays=30)
@@ -39,7 +39,7 @@ def test_log_group_settings(aws):
     refused("ResourceNotFoundException", logs.put_retention_policy, logGroupName="none", retentionInDays=30)
 
 
-def test_log_group_pattern(aws):
+def test_log_group_name_pattern_is_a_substring(aws):
     """DescribeLogGroups: logGroupNamePattern is a substring, and excludes a prefix."""
     logs = aws("logs")
     for name in ("/a/web", "/b/web", "/c/db"):
@@ -48,8 +48,8 @@ def test_log_group_pattern(aws):
     refused("InvalidParameterException", logs.describe_log_groups, logGroupNamePattern="web", logGroupNamePrefix="/a")
 
 
-def test_metric_filter(aws):
-    """PutMetricFilter makes or replaces; a filter goes with its log group."""
+def test_put_metric_filter_creates_or_replaces_a_filter(aws):
+    """PutMetricFilter creates or replaces. A filter is deleted with its log group."""
     logs = aws("logs")
     logs.create_log_group(logGroupName="g")
 

@@ -8,24 +8,24 @@ def status(search):
     return search.describe_domain(DomainName="logs")["DomainStatus"]
 
 
-def test_what_is_told(aws):
-    """DomainStatus: defaults are filled in, the master user is not told."""
+def test_domain_status_has_defaults_but_not_the_master_user(aws):
+    """DomainStatus: defaults are filled in, and the master user is not returned."""
     search = aws("opensearch")
     search.create_domain(DomainName="logs", EBSOptions={"EBSEnabled": True, "VolumeSize": 20}, EncryptionAtRestOptions={"Enabled": True},
                          NodeToNodeEncryptionOptions={"Enabled": True}, DomainEndpointOptions={"EnforceHTTPS": True}, TagList=tags(a="b"),
                          AdvancedSecurityOptions={"Enabled": True, "MasterUserOptions": {"MasterUserARN": "arn:aws:iam::123456789012:role/r"}})
-    told = status(search)
-    assert told["EBSOptions"] == {"EBSEnabled": True, "VolumeSize": 20, "VolumeType": "gp3", "Iops": 3000, "Throughput": 125}
-    assert told["EncryptionAtRestOptions"]["KmsKeyId"].startswith("arn:aws:kms:") and "MasterUserOptions" not in told["AdvancedSecurityOptions"]
-    assert told["DomainEndpointOptions"]["TLSSecurityPolicy"] == "Policy-Min-TLS-1-2-2019-07" and told["Endpoint"]
-    assert told["AutoTuneOptions"]["State"] == "ENABLED" and told["OffPeakWindowOptions"]["Enabled"]
-    assert search.list_tags(ARN=told["ARN"])["TagList"] == tags(a="b")
+    described = status(search)
+    assert described["EBSOptions"] == {"EBSEnabled": True, "VolumeSize": 20, "VolumeType": "gp3", "Iops": 3000, "Throughput": 125}
+    assert described["EncryptionAtRestOptions"]["KmsKeyId"].startswith("arn:aws:kms:") and "MasterUserOptions" not in described["AdvancedSecurityOptions"]
+    assert described["DomainEndpointOptions"]["TLSSecurityPolicy"] == "Policy-Min-TLS-1-2-2019-07" and described["Endpoint"]
+    assert described["AutoTuneOptions"]["State"] == "ENABLED" and described["OffPeakWindowOptions"]["Enabled"]
+    assert search.list_tags(ARN=described["ARN"])["TagList"] == tags(a="b")
     refused("ResourceAlreadyExistsException", search.create_domain, DomainName="logs")
     refused("ValidationException", search.create_domain, DomainName="other", AdvancedSecurityOptions={"Enabled": True})
 
 
-def test_changes(aws):
-    """UpdateDomainConfig changes what is given and nothing else; UpgradeDomain."""
+def test_update_domain_config_changes_only_what_is_given(aws):
+    """UpdateDomainConfig changes only what is given. UpgradeDomain."""
     search = aws("opensearch")
     search.create_domain(DomainName="logs", AccessPolicies=json.dumps({"Statement": []}), EngineVersion="OpenSearch_2.17")
 
@@ -45,8 +45,11 @@ def test_changes(aws):
     assert status(search)["EngineVersion"] == "OpenSearch_2.19"
 
 
-def test_it_takes_its_time(aws):
-    """Processing; no endpoint while it is made; ConflictException meanwhile; Deleted until it is gone."""
+def test_domain_cannot_be_changed_while_processing(aws):
+    """Processing: meanwhile changes give ConflictException. A domain has no endpoint while it is created.
+
+    Deleted is true until the deletion is complete.
+    """
     search = aws("opensearch")
     aws.set(pending={"searchDomain": 0.3, "searchDomainChange": 0.3, "searchDomainDelete": 0.3})
     arn = search.create_domain(DomainName="logs")["DomainStatus"]["ARN"]

@@ -5,7 +5,7 @@ from conftest import eventually, refused, tags
 
 @pytest.fixture
 def rds(aws, vpc):
-    """An RDS client; there is a subnet group g."""
+    """An RDS client. A subnet group g exists."""
     aws("rds").create_db_subnet_group(DBSubnetGroupName="g", DBSubnetGroupDescription="d", SubnetIds=vpc.subnets)
     return aws("rds")
 
@@ -20,7 +20,7 @@ def shown(rds, name="d"):
     return rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
 
 
-def test_subnet_groups(rds, vpc):
+def test_subnet_group_in_use_cannot_be_deleted(rds, vpc):
     refused("DBSubnetGroupAlreadyExists", rds.create_db_subnet_group, DBSubnetGroupName="G", DBSubnetGroupDescription="d", SubnetIds=vpc.subnets)
     one = vpc.subnets[:1]
     refused("DBSubnetGroupDoesNotCoverEnoughAZs", rds.create_db_subnet_group, DBSubnetGroupName="h", DBSubnetGroupDescription="d", SubnetIds=one)
@@ -35,7 +35,7 @@ def test_subnet_groups(rds, vpc):
     refused("DBSubnetGroupNotFoundFault", rds.modify_db_subnet_group, DBSubnetGroupName="g", SubnetIds=vpc.subnets)
 
 
-def test_parameter_groups(rds):
+def test_static_parameters_cannot_be_applied_immediately(rds):
     rds.create_db_parameter_group(DBParameterGroupName="P", DBParameterGroupFamily="postgres16", Description="d")
     parameter = {"ParameterName": "work_mem", "ParameterValue": "8192", "ApplyMethod": "immediate"}
     rds.modify_db_parameter_group(DBParameterGroupName="p", Parameters=[parameter])
@@ -56,7 +56,7 @@ def test_parameter_groups(rds):
     refused("DBParameterGroupNotFound", rds.describe_db_parameters, DBParameterGroupName="p")
 
 
-def test_a_database_as_it_was_asked_for(rds):
+def test_db_instance_is_returned_as_requested_with_defaults(rds):
     make(rds, EngineVersion="16", StorageType="gp3", StorageEncrypted=True, EnablePerformanceInsights=True, NetworkType="IPV4", MultiAZ=True)
     make(rds, "e")
     one, other = shown(rds), shown(rds, "e")
@@ -71,7 +71,7 @@ def test_a_database_as_it_was_asked_for(rds):
     refused("DBInstanceNotFound", rds.list_tags_for_resource, ResourceName=one["DBInstanceArn"] + "x")
 
 
-def test_what_modify_refuses(rds):
+def test_modify_refuses_less_storage_and_older_versions(rds):
     make(rds, EngineVersion="15.8", MaxAllocatedStorage=100)
     change = lambda **of: rds.modify_db_instance(DBInstanceIdentifier="d", ApplyImmediately=True, **of)
     assert "storage" in refused("InvalidParameterCombination", change, AllocatedStorage=10)
@@ -79,14 +79,14 @@ def test_what_modify_refuses(rds):
     refused("InvalidParameterCombination", change, EngineVersion="16")
     change(EngineVersion="16", AllowMajorVersionUpgrade=True)
     change(AllocatedStorage=30, EnablePerformanceInsights=True, PerformanceInsightsRetentionPeriod=31, DBPortNumber=5433)
-    told = shown(rds)
-    assert (told["EngineVersion"], told["AllocatedStorage"], told["Endpoint"]["Port"]) == ("16.4", 30, 5433)
-    assert told["PerformanceInsightsRetentionPeriod"] == 31
+    described = shown(rds)
+    assert (described["EngineVersion"], described["AllocatedStorage"], described["Endpoint"]["Port"]) == ("16.4", 30, 5433)
+    assert described["PerformanceInsightsRetentionPeriod"] == 31
     change(MaxAllocatedStorage=30, EnablePerformanceInsights=False)
     assert "MaxAllocatedStorage" not in shown(rds) and "PerformanceInsightsRetentionPeriod" not in shown(rds)
 
 
-def test_what_modify_refuses_of_networks_and_keys(rds, vpc):
+def test_modify_refuses_a_subnet_group_of_the_same_vpc_and_a_key_of_a_managed_password(rds, vpc):
     rds.create_db_subnet_group(DBSubnetGroupName="h", DBSubnetGroupDescription="d", SubnetIds=vpc.subnets)
     make(rds, DBSubnetGroupName="g", VpcSecurityGroupIds=[vpc.group])
     change = lambda **of: rds.modify_db_instance(DBInstanceIdentifier="d", ApplyImmediately=True, **of)
@@ -94,18 +94,18 @@ def test_what_modify_refuses_of_networks_and_keys(rds, vpc):
     refused("InvalidParameterCombination", change, ManageMasterUserPassword=True, MasterUserSecretKmsKeyId="alias/aws/rds")
 
 
-def test_changes_wait_for_the_window(rds):
+def test_changes_are_pending_until_the_maintenance_window(rds):
     make(rds)
     rds.modify_db_instance(DBInstanceIdentifier="d", DBInstanceClass="db.t4g.large", DeletionProtection=True)
-    told = shown(rds)
-    assert told["DBInstanceClass"] == "db.t4g.medium" and told["DeletionProtection"]
-    assert told["PendingModifiedValues"] == {"DBInstanceClass": "db.t4g.large"}
+    described = shown(rds)
+    assert described["DBInstanceClass"] == "db.t4g.medium" and described["DeletionProtection"]
+    assert described["PendingModifiedValues"] == {"DBInstanceClass": "db.t4g.large"}
     rds.modify_db_instance(DBInstanceIdentifier="d", MultiAZ=True, ApplyImmediately=True)
-    told = shown(rds)
-    assert (told["DBInstanceClass"], told["MultiAZ"]) == ("db.t4g.large", True) and not told.get("PendingModifiedValues")
+    described = shown(rds)
+    assert (described["DBInstanceClass"], described["MultiAZ"]) == ("db.t4g.large", True) and not described.get("PendingModifiedValues")
 
 
-def test_it_takes_its_time(aws, rds):
+def test_db_instance_must_be_available_for_changes(aws, rds):
     aws.set(pending={"dbInstance": 0.4, "dbInstanceModify": 0.4, "dbInstanceDelete": 0.4})
     make(rds)
     assert shown(rds)["DBInstanceStatus"] == "creating"
@@ -120,7 +120,7 @@ def test_it_takes_its_time(aws, rds):
     eventually(lambda: not rds.describe_db_instances()["DBInstances"])
 
 
-def test_delete_leaves_a_snapshot(rds):
+def test_delete_creates_a_final_snapshot(rds):
     make(rds, DeletionProtection=True)
     delete = lambda **of: rds.delete_db_instance(DBInstanceIdentifier="d", **of)
     refused("InvalidParameterCombination", delete)
@@ -131,38 +131,38 @@ def test_delete_leaves_a_snapshot(rds):
     assert rds.describe_db_snapshots(DBSnapshotIdentifier="last")["DBSnapshots"][0]["DBInstanceIdentifier"] == "d"
 
 
-def test_replicas(aws, rds):
+def test_read_replica_can_be_in_another_region_and_be_promoted(aws, rds):
     rds.create_db_parameter_group(DBParameterGroupName="p", DBParameterGroupFamily="postgres16", Description="d")
     arn = make(rds, EngineVersion="16", DBParameterGroupName="p", BackupRetentionPeriod=0, Tags=tags(a="b"))["DBInstanceArn"]
     replicate = lambda rds, source, **of: rds.create_db_instance_read_replica(DBInstanceIdentifier="r", SourceDBInstanceIdentifier=source, **of)
     refused("InvalidDBInstanceState", replicate, rds, "d")
     rds.modify_db_instance(DBInstanceIdentifier="d", BackupRetentionPeriod=1, ApplyImmediately=True)
-    refused("InvalidDBInstanceState", replicate, rds, "d")  # its password is RDS's
+    refused("InvalidDBInstanceState", replicate, rds, "d")  # RDS manages the source's password
     rds.modify_db_instance(DBInstanceIdentifier="d", ManageMasterUserPassword=False, MasterUserPassword="secret-secret", ApplyImmediately=True)
     replicate(rds, "d", Tags=tags(c="d"))
     west = aws("rds", "us-west-2")
     replicate(west, arn)
-    here, there = shown(rds, "r"), shown(west, "r")
-    assert (here["ReadReplicaSourceDBInstanceIdentifier"], there["ReadReplicaSourceDBInstanceIdentifier"]) == ("d", arn)
-    assert shown(rds)["ReadReplicaDBInstanceIdentifiers"] == ["r", there["DBInstanceArn"]]
-    assert here["TagList"] == tags(c="d") and here["BackupRetentionPeriod"] == 0 and here["MasterUsername"] == "app"
-    assert there["DBParameterGroups"][0]["DBParameterGroupName"] == "default.postgres16"
+    replica, remote = shown(rds, "r"), shown(west, "r")
+    assert (replica["ReadReplicaSourceDBInstanceIdentifier"], remote["ReadReplicaSourceDBInstanceIdentifier"]) == ("d", arn)
+    assert shown(rds)["ReadReplicaDBInstanceIdentifiers"] == ["r", remote["DBInstanceArn"]]
+    assert replica["TagList"] == tags(c="d") and replica["BackupRetentionPeriod"] == 0 and replica["MasterUsername"] == "app"
+    assert remote["DBParameterGroups"][0]["DBParameterGroupName"] == "default.postgres16"
     refused("InvalidParameterCombination", rds.delete_db_instance, DBInstanceIdentifier="r", FinalDBSnapshotIdentifier="last")
     rds.promote_read_replica(DBInstanceIdentifier="r")
     refused("InvalidDBInstanceState", rds.promote_read_replica, DBInstanceIdentifier="r")
     assert "ReadReplicaSourceDBInstanceIdentifier" not in shown(rds, "r") and shown(rds, "r")["BackupRetentionPeriod"] == 1
-    assert shown(rds)["ReadReplicaDBInstanceIdentifiers"] == [there["DBInstanceArn"]]
+    assert shown(rds)["ReadReplicaDBInstanceIdentifiers"] == [remote["DBInstanceArn"]]
     west.delete_db_instance(DBInstanceIdentifier="r", SkipFinalSnapshot=True)
     assert shown(rds)["ReadReplicaDBInstanceIdentifiers"] == []
 
 
-def test_copies_of_backups(aws, rds):
+def test_automated_backups_are_replicated_to_another_region(aws, rds):
     arn, west = make(rds)["DBInstanceArn"], aws("rds", "us-west-2")
     west.start_db_instance_automated_backups_replication(SourceDBInstanceArn=arn)
     copies = shown(rds)["DBInstanceAutomatedBackupsReplications"][0]["DBInstanceAutomatedBackupsArn"]
     assert copies.startswith("arn:aws:rds:us-west-2:")
-    told = west.describe_db_instance_automated_backups(DBInstanceAutomatedBackupsArn=copies)["DBInstanceAutomatedBackups"]
-    assert [(of["DBInstanceArn"], of["BackupRetentionPeriod"], of["Status"]) for of in told] == [(arn, 7, "replicating")]
+    described = west.describe_db_instance_automated_backups(DBInstanceAutomatedBackupsArn=copies)["DBInstanceAutomatedBackups"]
+    assert [(of["DBInstanceArn"], of["BackupRetentionPeriod"], of["Status"]) for of in described] == [(arn, 7, "replicating")]
     refused("InvalidDBInstanceState", west.start_db_instance_automated_backups_replication, SourceDBInstanceArn=arn)
     west.stop_db_instance_automated_backups_replication(SourceDBInstanceArn=arn)
     assert not shown(rds).get("DBInstanceAutomatedBackupsReplications")
@@ -171,18 +171,18 @@ def test_copies_of_backups(aws, rds):
     refused("InvalidParameterValue", west.start_db_instance_automated_backups_replication, SourceDBInstanceArn=shown(rds, "e")["DBInstanceArn"])
 
 
-def test_proxies(aws, rds, vpc):
+def test_db_proxy_has_one_target(aws, rds, vpc):
     make(rds), make(rds, "e")
     role, secret = "arn:aws:iam::123456789012:role/p", "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abc"
     aws.set(pending={"dbProxy": 0.3})
     rds.create_db_proxy(DBProxyName="p", EngineFamily="POSTGRESQL", Auth=[{"SecretArn": secret}], RoleArn=role, VpcSubnetIds=vpc.subnets)
-    told = lambda: rds.describe_db_proxies(DBProxyName="p")["DBProxies"][0]
-    assert told()["Status"] == "creating"
+    described = lambda: rds.describe_db_proxies(DBProxyName="p")["DBProxies"][0]
+    assert described()["Status"] == "creating"
     refused("InvalidDBProxyStateFault", rds.modify_db_proxy, DBProxyName="p", RequireTLS=True)
-    eventually(lambda: told()["Status"] == "available")
-    assert told()["Auth"] == [{"AuthScheme": "SECRETS", "SecretArn": secret, "IAMAuth": "DISABLED", "ClientPasswordAuthType": "POSTGRES_SCRAM_SHA_256"}]
+    eventually(lambda: described()["Status"] == "available")
+    assert described()["Auth"] == [{"AuthScheme": "SECRETS", "SecretArn": secret, "IAMAuth": "DISABLED", "ClientPasswordAuthType": "POSTGRES_SCRAM_SHA_256"}]
     rds.modify_db_proxy(DBProxyName="p", RequireTLS=True, IdleClientTimeout=60, SecurityGroups=[vpc.group])
-    assert (told()["RequireTLS"], told()["IdleClientTimeout"], told()["VpcSecurityGroupIds"], told()["DebugLogging"]) == (True, 60, [vpc.group], False)
+    assert (described()["RequireTLS"], described()["IdleClientTimeout"], described()["VpcSecurityGroupIds"], described()["DebugLogging"]) == (True, 60, [vpc.group], False)
     pool = {"MaxConnectionsPercent": 80, "MaxIdleConnectionsPercent": 0, "ConnectionBorrowTimeout": 5, "InitQuery": "SET x=1"}
     rds.modify_db_proxy_target_group(DBProxyName="p", TargetGroupName="default", ConnectionPoolConfig=pool)
     group = rds.describe_db_proxy_target_groups(DBProxyName="p")["TargetGroups"][0]
@@ -198,7 +198,7 @@ def test_proxies(aws, rds, vpc):
     refused("DBProxyNotFoundFault", rds.describe_db_proxy_targets, DBProxyName="p")
 
 
-def test_tagging_knows_groups(aws, rds, vpc):
+def test_tagging_api_returns_subnet_groups_and_parameter_groups(aws, rds, vpc):
     rds.create_db_subnet_group(DBSubnetGroupName="h", DBSubnetGroupDescription="d", SubnetIds=vpc.subnets, Tags=tags(a="b"))
     rds.create_db_parameter_group(DBParameterGroupName="p", DBParameterGroupFamily="postgres16", Description="d", Tags=tags(a="b"))
     found = aws("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "a"}])["ResourceTagMappingList"]

@@ -14,7 +14,7 @@ def change(route53, zone, action, name, **more):
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]})
 
 
-def test_zone(aws, zone):
+def test_hosted_zone_with_records_cannot_be_deleted(aws, zone):
     route53 = aws("route53")
     refused("HostedZoneAlreadyExists", route53.create_hosted_zone, Name="example.org", CallerReference="one")
     bare = zone.split("/")[-1]
@@ -26,8 +26,8 @@ def test_zone(aws, zone):
     refused("HostedZoneNotEmpty", route53.delete_hosted_zone, Id=zone)
 
 
-def test_records(aws, zone):
-    """ChangeResourceRecordSets: InvalidChangeBatch; DomainNames: an asterisk comes back as \\052."""
+def test_changes_must_match_existing_records(aws, zone):
+    """ChangeResourceRecordSets: InvalidChangeBatch. DomainNames: an asterisk is returned as \\052."""
     route53 = aws("route53")
     change(route53, zone, "CREATE", "WWW.example.org")
     assert "already exists" in refused("InvalidChangeBatch", change, route53, zone, "CREATE", "www.example.org.")
@@ -44,7 +44,7 @@ def test_records(aws, zone):
     route53.delete_hosted_zone(Id=zone)
 
 
-def test_a_batch_is_all_or_nothing(aws, zone):
+def test_change_batch_makes_all_or_none_of_its_changes(aws, zone):
     """ChangeResourceRecordSets: "either makes all or none of the changes"; ResourceRecordSet: an alias has no TTL."""
     route53 = aws("route53")
 
@@ -71,7 +71,7 @@ def test_a_batch_is_all_or_nothing(aws, zone):
         ("www.example.org.", "CNAME", None), ("a.example.org.", "A", "two"), ("b.example.org.", "A", "one"), ("b.example.org.", "A", "two")}
 
 
-def test_ten_tags_are_the_most(aws, zone):
+def test_hosted_zone_has_at_most_ten_tags(aws, zone):
     """ChangeTagsForResource: "You can add a maximum of 10 tags to a health check or a hosted zone"."""
     route53, bare = aws("route53"), zone.split("/")[-1]
     route53.change_tags_for_resource(ResourceType="hostedzone", ResourceId=bare, AddTags=tags(**{f"t{n}": "v" for n in range(9)}))
@@ -80,8 +80,8 @@ def test_ten_tags_are_the_most(aws, zone):
     refused("NoSuchHostedZone", route53.list_tags_for_resources, ResourceType="hostedzone", ResourceIds=["ZNONE"])
 
 
-def test_health_check(aws):
-    """CreateHealthCheck, UpdateHealthCheck: caller references, versions, what is left out, what is reset."""
+def test_update_increments_the_version_of_a_health_check(aws):
+    """CreateHealthCheck, UpdateHealthCheck: caller references, versions, omitted values and reset values."""
     route53 = aws("route53")
     config = {"Type": "HTTPS", "FullyQualifiedDomainName": "www.example.org", "ResourcePath": "/h"}
     made = route53.create_health_check(CallerReference="c", HealthCheckConfig=config)["HealthCheck"]
@@ -104,8 +104,9 @@ def test_health_check(aws):
     refused("HealthCheckAlreadyExists", route53.create_health_check, CallerReference="c", HealthCheckConfig=config)
 
 
-def test_private_zone(aws, vpc):
-    """GetHostedZone: VPCs of a private zone, delegation set of a public one; the last VPC cannot leave."""
+def test_last_vpc_of_a_private_zone_cannot_be_disassociated(aws, vpc):
+    """GetHostedZone returns the VPCs of a private zone, and the delegation set of a public one. The last VPC cannot be
+    disassociated."""
     route53, ids = aws("route53"), [vpc.id, aws("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]]
     vpcs = [{"VPCId": one, "VPCRegion": "us-east-1"} for one in ids]
     made = route53.create_hosted_zone(Name="In.Example.org", CallerReference="p", VPC=vpcs[0],

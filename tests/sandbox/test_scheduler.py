@@ -9,16 +9,16 @@ def schedule(aws, **more):
     return aws("scheduler").create_schedule(**asked)["ScheduleArn"]
 
 
-def test_schedule_is_made_once(aws):
-    """CreateSchedule: the client token ensures idempotency; without it a second one is ConflictException."""
+def test_create_schedule_is_idempotent_with_a_client_token(aws):
+    """CreateSchedule: the client token ensures idempotency. Without it a second request gives ConflictException."""
     assert schedule(aws, ClientToken="t") == schedule(aws, ClientToken="t")
     refused("ConflictException", schedule, aws)
     aws("scheduler").delete_schedule(Name="s")
     schedule(aws, ClientToken="t")
 
 
-def test_update_overrides_everything(aws):
-    """UpdateSchedule uses all values, empty ones too; RetryPolicy's parts have defaults of their own."""
+def test_update_schedule_overrides_all_values(aws):
+    """UpdateSchedule uses all values, including empty ones. The parts of RetryPolicy have their own defaults."""
     scheduler = aws("scheduler")
     schedule(aws, Description="d", ActionAfterCompletion="DELETE")
     target = {**TARGET, "RetryPolicy": {"MaximumRetryAttempts": 3}}

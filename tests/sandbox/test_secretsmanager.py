@@ -6,8 +6,8 @@ from conftest import refused, tags
 LAMBDA = "arn:aws:lambda:us-east-1:123456789012:function:rotate"
 
 
-def test_settings(aws):
-    """UpdateSecret changes what is given and nothing else, and makes no version without a value."""
+def test_update_secret_without_a_value_creates_no_version(aws):
+    """UpdateSecret changes only what is given, and creates no version without a value."""
     secrets = aws("secretsmanager")
     made = secrets.create_secret(Name="s", Description="d", SecretString="v", Tags=tags(a="b"))
     assert "VersionId" not in secrets.update_secret(SecretId="s", KmsKeyId="alias/k")
@@ -18,8 +18,8 @@ def test_settings(aws):
     assert not shown.get("Description") and shown["KmsKeyId"] == "alias/k" and shown["Tags"] == tags(a="b")
 
 
-def test_versions(aws):
-    """PutSecretValue of a version that exists "succeeds but does nothing"; UpdateSecretVersionStage moves AWSCURRENT."""
+def test_put_of_an_existing_secret_version_does_nothing(aws):
+    """PutSecretValue of an existing version "succeeds but does nothing". UpdateSecretVersionStage moves AWSCURRENT."""
     secrets, one, two = aws("secretsmanager"), str(uuid.uuid4()), str(uuid.uuid4())
     secrets.create_secret(Name="s", SecretString="1", ClientRequestToken=one)
     secrets.put_secret_value(SecretId="s", SecretString="2", ClientRequestToken=two)
@@ -33,8 +33,9 @@ def test_versions(aws):
     assert two not in secrets.describe_secret(SecretId="s")["VersionIdsToStages"]
 
 
-def test_deletion(aws):
-    """DeleteSecret: the name stays taken in the recovery window, InvalidRequestException; RestoreSecret; no window at all."""
+def test_secret_name_is_in_use_during_the_recovery_window(aws):
+    """DeleteSecret: during the recovery window the name gives InvalidRequestException. RestoreSecret. Deletion without
+    a window."""
     secrets = aws("secretsmanager")
     secrets.create_secret(Name="s", SecretString="v")
     refused("ResourceExistsException", secrets.create_secret, Name="s", SecretString="w")
@@ -50,8 +51,11 @@ def test_deletion(aws):
     refused("ResourceNotFoundException", secrets.describe_secret, SecretId="s")
 
 
-def test_rotation(aws):
-    """RotateSecret: the rules as they are given, days or a schedule; CancelRotateSecret; without RotateImmediately no new value."""
+def test_rotation_rules_are_returned_as_given(aws):
+    """RotateSecret: the rules are returned as they were given, days or a schedule. CancelRotateSecret.
+
+    Without RotateImmediately there is no new value.
+    """
     secrets = aws("secretsmanager")
     version = secrets.create_secret(Name="s", SecretString="v")["VersionId"]
     refused("InvalidRequestException", secrets.rotate_secret, SecretId="s", RotateImmediately=False)
@@ -66,8 +70,12 @@ def test_rotation(aws):
     assert secrets.describe_secret(SecretId="s")["RotationEnabled"] is False
 
 
-def test_copies(aws):
-    """ReplicateSecretToRegions with a key each; RemoveRegionsFromReplication; a copy's PrimaryRegion; a secret with copies stays."""
+def test_secret_with_replicas_cannot_be_deleted(aws):
+    """ReplicateSecretToRegions with a KMS key for each region. RemoveRegionsFromReplication. A replica has
+    PrimaryRegion.
+
+    A secret with replicas cannot be deleted.
+    """
     secrets, other = aws("secretsmanager"), aws("secretsmanager", "eu-west-1")
     secrets.create_secret(Name="s", SecretString="v", AddReplicaRegions=[{"Region": "eu-west-1", "KmsKeyId": "alias/k"}])
     copies = secrets.describe_secret(SecretId="s")["ReplicationStatus"]

@@ -8,8 +8,8 @@ def attributes(sns, arn):
     return sns.get_topic_attributes(TopicArn=arn)["Attributes"]
 
 
-def test_topic(aws):
-    """CreateTopic gives the same topic for the same request; GetTopicAttributes, SetTopicAttributes; tags."""
+def test_create_topic_is_idempotent(aws):
+    """CreateTopic returns the same topic for the same request. GetTopicAttributes, SetTopicAttributes and tags."""
     sns, asked = aws("sns"), dict(Name="t", Attributes={"DisplayName": "D", "TracingConfig": "Active"}, Tags=tags(a="b"))
     arn = sns.create_topic(**asked)["TopicArn"]
     assert sns.create_topic(**asked)["TopicArn"] == arn and sns.create_topic(Name="t")["TopicArn"] == arn
@@ -37,8 +37,8 @@ def test_topic(aws):
     refused("NotFound", sns.get_topic_attributes, TopicArn=arn)
 
 
-def test_email_subscription(aws):
-    """Subscribe: "pending confirmation"; ListSubscriptionsByTopic: PendingConfirmation, until somebody confirms."""
+def test_email_subscription_is_pending_until_it_is_confirmed(aws):
+    """Subscribe: "pending confirmation". ListSubscriptionsByTopic: PendingConfirmation, until the endpoint confirms."""
     sns = aws("sns")
     topic = sns.create_topic(Name="t")["TopicArn"]
     asked = dict(TopicArn=topic, Protocol="email", Endpoint="ops@example.org")
@@ -58,8 +58,8 @@ def test_email_subscription(aws):
     assert listed() == []
 
 
-def test_subscription_attributes(aws):
-    """SetSubscriptionAttributes; a queue needs no confirmation."""
+def test_queue_subscription_needs_no_confirmation(aws):
+    """SetSubscriptionAttributes. A queue needs no confirmation."""
     sns = aws("sns")
     topic = sns.create_topic(Name="t")["TopicArn"]
     queue = aws("sqs").create_queue(QueueName="q")["QueueUrl"]

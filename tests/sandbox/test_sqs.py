@@ -18,8 +18,8 @@ def queue(aws):
     return attributes
 
 
-def test_attributes_stay(queue):
-    """SetQueueAttributes: the policy stays when something else is set; an empty text takes it away."""
+def test_set_queue_attributes_keeps_the_other_attributes(queue):
+    """SetQueueAttributes: the policy is kept when another attribute is set. An empty string removes it."""
     assert queue()["SqsManagedSseEnabled"] == "true" and queue()["MaximumMessageSize"] == "1048576" and "RedriveAllowPolicy" not in queue()
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}]})
     assert queue(Policy=policy)["Policy"] == policy
@@ -30,14 +30,14 @@ def test_attributes_stay(queue):
     assert "RedriveAllowPolicy" not in queue(RedriveAllowPolicy="")
 
 
-def test_encryption(queue):
+def test_sse_sqs_and_sse_kms_exclude_each_other(queue):
     """SSE-SQS and SSE-KMS exclude each other."""
     assert queue(KmsMasterKeyId="alias/aws/sqs")["SqsManagedSseEnabled"] == "false"
     assert "KmsMasterKeyId" not in queue(SqsManagedSseEnabled="true")
 
 
-def test_name_is_not_free_at_once(aws, queue):
-    """CreateQueue: QueueDeletedRecently; a second create changes no tags."""
+def test_name_of_a_deleted_queue_cannot_be_used_at_once(aws, queue):
+    """CreateQueue: QueueDeletedRecently. A second create does not change the tags."""
     sqs = aws("sqs")
     sqs.create_queue(QueueName="work", tags={"a": "other"})
     assert sqs.list_queue_tags(QueueUrl=queue.url)["Tags"] == {"a": "b"}

@@ -2,8 +2,9 @@
 from conftest import refused, tags
 
 
-def test_parameter(aws):
-    """PutParameter: tags with what is new only; AllowedPattern; the tier; DescribeParameters has the ARN and no value."""
+def test_parameter_value_must_match_the_allowed_pattern(aws):
+    """PutParameter: tags for a new parameter only, AllowedPattern, the tier. DescribeParameters returns the ARN and no
+    value."""
     ssm = aws("ssm")
     ssm.put_parameter(Name="/a", Value="v1", Type="String", AllowedPattern="v[0-9]", Tags=tags(a="b"))
     refused("ParameterAlreadyExists", ssm.put_parameter, Name="/a", Value="v2", Type="String")
@@ -16,8 +17,8 @@ def test_parameter(aws):
     assert "Value" not in shown and "KeyId" not in shown
 
 
-def test_pages(aws):
-    """DescribeParameters: MaxResults, 50 at most."""
+def test_describe_parameters_returns_at_most_50_parameters_a_page(aws):
+    """DescribeParameters: MaxResults is at most 50."""
     ssm = aws("ssm")
     for n in range(12):
         ssm.put_parameter(Name=f"/p{n}", Value="v", Type="SecureString")

@@ -1,4 +1,4 @@
-"""GetResources finds every kind in use by its tags (roles excepted, as the Tagging API documents)."""
+"""GetResources finds every resource type in use by its tags, except roles, as the Tagging API documents."""
 import json
 
 from conftest import tags
@@ -7,7 +7,7 @@ from test_elbv2 import balancer, forward, listener, target_group
 STACK = {"holdfast:stack": "shop"}
 
 
-def test_get_resources(aws, vpc, elb):
+def test_get_resources_finds_resources_by_tag_and_by_type(aws, vpc, elb):
     ec2, spec = aws("ec2"), tags(**STACK)
     ec2.allocate_address(Domain="vpc", TagSpecifications=tags("elastic-ip", **STACK))
     ec2.create_vpc(CidrBlock="10.3.0.0/16", TagSpecifications=tags("vpc", **STACK))
@@ -26,8 +26,9 @@ def test_get_resources(aws, vpc, elb):
     assert len(few) == 2
 
 
-def test_types_are_those_of_arns(aws, vpc):
-    """GetResources: "The string for each service name and resource type is the same as that embedded in a resource's ARN"."""
+def test_resource_types_are_the_types_in_arns(aws, vpc):
+    """GetResources: "The string for each service name and resource type is the same as that embedded in a resource's
+    ARN"."""
     aws("elasticache").create_cache_subnet_group(CacheSubnetGroupName="g", CacheSubnetGroupDescription="d", SubnetIds=vpc.subnets, Tags=tags(**STACK))
 
     def count(*types):
@@ -36,7 +37,7 @@ def test_types_are_those_of_arns(aws, vpc):
     assert [count("elasticache:subnetgroup"), count("elasticache"), count("elasticache:cluster"), count("s3")] == [1, 1, 0, 0]
 
 
-def test_a_page_is_counted_in_resources(aws):
+def test_resources_per_page_counts_resources_and_not_tags(aws):
     """GetResources: ResourcesPerPage is the limit, however many tags the resources have."""
     many = {f"holdfast:{i}": "x" for i in range(20)}
     for i in range(12):
@@ -47,10 +48,13 @@ def test_a_page_is_counted_in_resources(aws):
     assert len(tagging.get_resources(ResourcesPerPage=100)["ResourceTagMappingList"]) == 12
 
 
-def test_everything_is_told_where_it_is(aws):
-    """GetResources: "resources that are located in the specified AWS Region". Its list of supported services: "The
-    GetResources [...] operations support all resource types", but "IAM users and roles". What belongs to no region is told
-    in us-east-1."""
+def test_get_resources_returns_the_resources_of_its_region(aws):
+    """GetResources: "resources that are located in the specified AWS Region". Global resources are returned in
+    us-east-1.
+
+    The list of supported services: "The GetResources [...] operations support all resource types", but "IAM users and
+    roles".
+    """
     spec = tags(**STACK)
     for region in ("us-east-1", "eu-west-1"):
         place = {} if region == "us-east-1" else {"LocationConstraint": region}

@@ -1,7 +1,7 @@
-"""What AWS documents and moto does differently, one module a service.
+"""Corrections of moto towards AWS's documented behaviour, in one or more modules for each service.
 
-Each mend says in its docstring what AWS documents and where. A mend replaces one method of moto's; it is given the
-method it replaces as its first argument.
+A correction is a function under `@mend(Owner)`. It replaces one method of moto and receives the replaced method as its
+first argument, `moto`. Its docstring names AWS's operation or field and states or quotes AWS's documentation.
 """
 import functools
 import importlib
@@ -9,7 +9,11 @@ import pkgutil
 
 
 def mend(owner, name=None):
-    """Decorator: replaces owner's method of the same name (or `name`); the function is called with the old one first."""
+    """Replaces owner's method of the function's name (or `name`). A decorator.
+
+    The function is called with the replaced method, bound to self, as its first argument. The argument is None when
+    moto has no such method.
+    """
 
     def replace(function):
         attribute = name or function.__name__
@@ -26,7 +30,10 @@ def mend(owner, name=None):
 
 
 def computed(owner, name=None):
-    """Decorator: a property in place of an attribute that moto sets once; what moto sets stays in `_<name>`."""
+    """Replaces an attribute that moto sets once by a property. A decorator.
+
+    Values that moto assigns to the attribute are kept in `_<name>`.
+    """
 
     def replace(function):
         attribute = name or function.__name__
@@ -37,7 +44,7 @@ def computed(owner, name=None):
 
 
 def apply():
-    """Applies all mends; core comes first, since others wrap again what it wraps."""
+    """Applies all corrections. core comes first, because other modules wrap the same methods again."""
     importlib.import_module(f"{__name__}.core")
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

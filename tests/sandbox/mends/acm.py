@@ -1,4 +1,4 @@
-"""ACM: certificates that are issued when they are validated, and know who uses them."""
+"""ACM: certificates that are issued after their validation, and the resources that use a certificate."""
 import hashlib
 import time
 
@@ -13,37 +13,44 @@ from moto.route53.models import route53_backends
 import knobs
 from mends import computed, core, mend
 
-knobs.DEFAULTS["pending"]["certificate"] = 0  # seconds between the record's appearance and the certificate's issue
+# The seconds between the creation of the CNAME record and the issuance of the certificate.
+knobs.DEFAULTS["pending"]["certificate"] = 0
 knobs.reset()
 
 
 @computed(CertBundle)
 def in_use_by(self):
-    """CertificateDetail.InUseBy: the ARNs of the resources that use the certificate, here load balancers."""
+    """CertificateDetail.InUseBy: the ARNs of the resources that use the certificate. In the sandbox these are load
+    balancers."""
     _, _, _, region, account, _ = self.arn.split(":", 5)
     return [lb.arn for lb in elbv2_backends[account][region].load_balancers.values()
             if any(self.arn in listener.certificates for listener in lb.listeners.values())]
 
 
 def record(account, domain):
-    """DNS validation (ACM User Guide): one CNAME for a domain and an account; *.example.com has that of example.com."""
+    """DNS validation (ACM User Guide): there is one CNAME record for a domain and an account. *.example.com has the
+    same record as example.com."""
     plain = domain.removeprefix("*.")
     name, value = (hashlib.md5(f"{account} {plain} {what}".encode()).hexdigest() for what in ("name", "value"))
     return {"Name": f"_{name}.{plain}.", "Type": "CNAME", "Value": f"_{value}.sandbox.acm-validations.aws."}
 
 
-def has_record(account, wanted):
+def has_record(account, expected):
     for zone in route53_backends[account]["aws"].zones.values():
         for found in zone.rrsets:
-            if found.name.rstrip(".") == wanted["Name"].rstrip(".") and found.type == "CNAME":
-                return wanted["Value"].rstrip(".") in [r.rstrip(".") for r in found.records]
+            if found.name.rstrip(".") == expected["Name"].rstrip(".") and found.type == "CNAME":
+                return expected["Value"].rstrip(".") in [r.rstrip(".") for r in found.records]
     return False
 
 
 @mend(CertBundle)
 def check(moto, self):
-    """A requested certificate is ISSUED when the CNAME of every domain exists, and not by waiting; AWS sees the records
-    after some minutes, here after as many seconds as the knob says."""
+    """A requested certificate becomes ISSUED when the CNAME record of every domain exists, and not merely after some
+    time.
+
+    AWS detects the records after some minutes. The sandbox detects them after the seconds in the setting
+    pending.certificate.
+    """
     account = self.arn.split(":")[4]
     if self.status == "PENDING_VALIDATION" and all(has_record(account, record(account, d)) for d in self.domains()):
         self.seen_at = self.__dict__.get("seen_at") or time.monotonic()
@@ -52,7 +59,7 @@ def check(moto, self):
 
 
 def domains(self):
-    """The domain name first, then the others in the order of the request."""
+    """Returns the domain name, then the alternative names in the order of the request."""
     return list(dict.fromkeys([self.common_name, *getattr(self, "asked_names", self.sans)]))
 
 
@@ -61,7 +68,8 @@ CertBundle.domains = domains
 
 @mend(CertBundle)
 def describe(moto, self):
-    """CertificateDetail: a pending certificate has no serial, issuer or validity yet; each domain has its own record."""
+    """CertificateDetail: a pending certificate has no serial number, issuer or validity yet. Each domain has its own
+    validation record."""
     answer, account = moto(), self.arn.split(":")[4]
     certificate = answer["Certificate"]
     certificate["SubjectAlternativeNames"] = self.domains()
@@ -105,13 +113,13 @@ def list_certificates(moto, self, statuses, includes):
 
 @mend(AWSCertificateManagerResponse)
 def update_certificate_options(moto, self):
-    """UpdateCertificateOptions changes whether the certificate is logged for transparency."""
+    """UpdateCertificateOptions sets whether the certificate is recorded in a certificate transparency log."""
     self.acm_backend.get_certificate(self._get_param("CertificateArn")).cert_options.update(self._get_param("Options") or {})
     return EmptyResult()
 
 
 def validate():
-    """Validation goes on in the background: a listener may want the certificate before anybody looks at it."""
+    """Validates certificates in the background: a listener may need a certificate that no call has described yet."""
     for account in list(acm_backends.values()):
         for backend in list(account.values()):
             for certificate in backend._certificates.values():

@@ -22,7 +22,7 @@ def named(namespace, resource, dimension):
 
 
 def page(self, items, default=50):
-    """A page of MaxResults items and the token of the next one; moto's pages of targets never end."""
+    """Returns a page of MaxResults items and the token of the next page. moto's pages of scalable targets never end."""
     start, size = int(self._get_param("NextToken") or 0), self._get_int_param("MaxResults") or default
     return items[start:start + size], str(start + size) if start + size < len(items) else None
 
@@ -31,7 +31,8 @@ def page(self, items, default=50):
 
 @mend(FakeScalableTarget, "__init__")
 def target(moto, self, *args, **kwargs):
-    """RoleARN: services that support them get their service-linked role; SuspendedState is false by default."""
+    """ScalableTarget.RoleARN is the service-linked role of services that support one. SuspendedState is false by
+    default."""
     moto(*args, **kwargs)
     account = self.applicationautoscaling_backend.account_id
     if self.service_namespace == "ecs" or not self.role_arn:
@@ -59,9 +60,12 @@ def _ecs_service_exists_for_target(moto, self, resource):
 
 @mend(ApplicationAutoScalingResponse)
 def register_scalable_target(moto, self):
-    """RegisterScalableTarget: a new target needs both capacities; "use this parameter to tag the scalable target when it is
-    created. To tag an existing scalable target, use the TagResource operation", which it says when it refuses; "it changes the
-    resource's current capacity to a value that is inside of this range"."""
+    """RegisterScalableTarget: a new target needs both capacities.
+
+    Tags: "use this parameter to tag the scalable target when it is created. To tag an existing scalable target, use the
+    TagResource operation"; the error message says the same. Capacity: "it changes the resource's current capacity to a
+    value that is inside of this range".
+    """
     backend, (namespace, resource, dimension) = self.applicationautoscaling_backend, map(self._get_param, KEY)
     low, high = self._get_int_param("MinCapacity"), self._get_int_param("MaxCapacity")
     present = backend.targets.get(dimension, {}).get(resource)
@@ -86,7 +90,8 @@ def register_scalable_target(moto, self):
 
 @mend(ApplicationAutoScalingResponse)
 def describe_scalable_targets(moto, self):
-    """DescribeScalableTargets: "If you specify a scalable dimension, you must also specify a resource ID"; pages that end."""
+    """DescribeScalableTargets: "If you specify a scalable dimension, you must also specify a resource ID". The last
+    page has no token."""
     self._validate_params()
     if self._get_param("ScalableDimension") and not self._get_param("ResourceIds"):
         refuse("ValidationException", "If you specify a scalable dimension, you must also specify a resource ID")
@@ -100,8 +105,8 @@ def describe_scalable_targets(moto, self):
 
 @mend(ApplicationAutoscalingBackend)
 def deregister_scalable_target(moto, self, namespace, resource, dimension):
-    """DeregisterScalableTarget "deletes the scaling policies and the scheduled actions that are associated with it"; one that
-    is not registered is ObjectNotFoundException."""
+    """DeregisterScalableTarget "deletes the scaling policies and the scheduled actions that are associated with it". A
+    target that is not registered gives ObjectNotFoundException."""
     if not self._scalable_target_exists(resource, dimension):
         refuse("ObjectNotFoundException", f"No scalable target found for {named(namespace, resource, dimension)}")
     for key, policy in list(self.policies.items()):
@@ -126,7 +131,8 @@ def tagged(self):
 
 @mend(ApplicationAutoScalingResponse)
 def list_tags_for_resource(moto, self):
-    """ListTagsForResource, TagResource and UntagResource take a scalable target's ARN; "you cannot tag a scaling policy"."""
+    """ListTagsForResource, TagResource and UntagResource accept a scalable target's ARN: "you cannot tag a scaling
+    policy"."""
     return json.dumps({"Tags": tagged(self)})
 
 
@@ -147,8 +153,8 @@ def untag_resource(moto, self):
 
 @mend(ApplicationAutoscalingBackend)
 def put_scaling_policy(moto, self, policy_name, service_namespace, resource_id, scalable_dimension, policy_body, policy_type):
-    """PutScalingPolicy: "You cannot create a scaling policy until you have registered the resource as a scalable target"; an
-    update keeps the policy's ARN, and replaces its alarms."""
+    """PutScalingPolicy: "You cannot create a scaling policy until you have registered the resource as a scalable
+    target". An update keeps the policy's ARN and replaces its alarms."""
     if not self._scalable_target_exists(resource_id, scalable_dimension):
         refuse("ObjectNotFoundException", f"No scalable target registered for {named(service_namespace, resource_id, scalable_dimension)}")
     before = self.policies.get(FakeApplicationAutoscalingPolicy.formulate_key(service_namespace, resource_id, scalable_dimension, policy_name))
@@ -162,7 +168,7 @@ def put_scaling_policy(moto, self, policy_name, service_namespace, resource_id, 
 
 @mend(ApplicationAutoScalingResponse)
 def describe_scaling_policies(moto, self):
-    """DescribeScalingPolicies: PolicyNames narrows the answer."""
+    """DescribeScalingPolicies: PolicyNames filters the result."""
     namespace, resource, dimension = map(self._get_param, KEY)
     names = self._get_param("PolicyNames")
     found = [p for p in self.applicationautoscaling_backend.policies.values()
@@ -174,7 +180,7 @@ def describe_scaling_policies(moto, self):
 
 @mend(ApplicationAutoscalingBackend)
 def delete_scaling_policy(moto, self, policy_name, service_namespace, resource_id, scalable_dimension):
-    """DeleteScalingPolicy: a policy that is not there is ObjectNotFoundException."""
+    """DeleteScalingPolicy: a policy that does not exist gives ObjectNotFoundException."""
     key = FakeApplicationAutoscalingPolicy.formulate_key(service_namespace, resource_id, scalable_dimension, policy_name)
     if key not in self.policies:
         refuse("ObjectNotFoundException",

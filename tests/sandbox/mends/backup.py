@@ -1,4 +1,4 @@
-"""AWS Backup: plans in versions, selections, access policies of vaults."""
+"""AWS Backup: plans and their versions, selections, and access policies of vaults."""
 import json
 from urllib.parse import unquote
 
@@ -23,7 +23,7 @@ urls.url_paths.update({
 
 @mend(BackupBackend)
 def create_backup_vault(moto, self, backup_vault_name, backup_vault_tags, encryption_key_arn, creator_request_id):
-    """CreateBackupVault: without a key it is aws/backup, whose ARN is told."""
+    """CreateBackupVault: without a key the vault uses the key aws/backup, and that key's ARN is returned."""
     known = self.vaults.get(backup_vault_name)
     if known and creator_request_id and known.creator_request_id == creator_request_id:
         return known
@@ -50,11 +50,11 @@ def put_backup_vault_access_policy(moto, self):
 
 @mend(BackupResponse)
 def get_backup_vault_access_policy(moto, self):
-    """GetBackupVaultAccessPolicy: ResourceNotFoundException where there is none."""
-    told = vault(self)
-    if not getattr(told, "policy", None):
-        raise ResourceNotFoundException(msg=f"Backup Vault Access Policy does not exist for {told.backup_vault_name}")
-    return json.dumps({"BackupVaultName": told.backup_vault_name, "BackupVaultArn": told.backup_vault_arn, "Policy": told.policy})
+    """GetBackupVaultAccessPolicy: a vault without an access policy gives ResourceNotFoundException."""
+    described = vault(self)
+    if not getattr(described, "policy", None):
+        raise ResourceNotFoundException(msg=f"Backup Vault Access Policy does not exist for {described.backup_vault_name}")
+    return json.dumps({"BackupVaultName": described.backup_vault_name, "BackupVaultArn": described.backup_vault_arn, "Policy": described.policy})
 
 
 @mend(BackupResponse)
@@ -77,7 +77,7 @@ Vault.policy = None
 # ---- plans
 
 def fill(rules):
-    """BackupRule: the defaults of CreateBackupPlan; each rule gets an id."""
+    """BackupRule: fills in the defaults of CreateBackupPlan and gives each rule an id."""
     for rule in rules:
         rule.setdefault("ScheduleExpression", "cron(0 5 ? * * *)")
         rule.setdefault("ScheduleExpressionTimezone", "Etc/UTC")
@@ -89,7 +89,7 @@ def fill(rules):
 
 
 def checked(self, plan):
-    """CreateBackupPlan, UpdateBackupPlan: at least one rule; each names a vault that is there."""
+    """CreateBackupPlan, UpdateBackupPlan: a plan needs at least one rule. Each rule must name an existing vault."""
     if not plan.get("Rules"):
         raise InvalidParameterValueException(msg="A backup plan needs at least one rule")
     for rule in plan["Rules"]:
@@ -99,27 +99,27 @@ def checked(self, plan):
 
 @mend(BackupBackend)
 def create_backup_plan(moto, self, backup_plan, backup_plan_tags, creator_request_id):
-    """CreateBackupPlan: "if the request includes a CreatorRequestId that matches an existing backup plan, that plan is returned";
-    a deleted plan does not hold its name."""
+    """CreateBackupPlan: "if the request includes a CreatorRequestId that matches an existing backup plan, that plan is
+    returned". The name of a deleted plan can be used again."""
     checked(self, backup_plan)
     live = {key: plan for key, plan in self.plans.items() if plan.deletion_date is None}
     for plan in live.values():
         if creator_request_id and plan.creator_request_id == creator_request_id:
             return plan
-    gone = {key: plan for key, plan in self.plans.items() if plan.deletion_date is not None}
-    for key in gone:
+    deleted = {key: plan for key, plan in self.plans.items() if plan.deletion_date is not None}
+    for key in deleted:
         del self.plans[key]
     try:
         made = moto(backup_plan, backup_plan_tags, creator_request_id)
     finally:
-        self.plans.update(gone)
+        self.plans.update(deleted)
     fill(made.backup_plan["Rules"])
     made.selections = {}
     return made
 
 
 def plan_of(self):
-    """The plan that the path names; a deleted one cannot be read."""
+    """Returns the plan that the path names. A deleted plan cannot be read."""
     name = self.path.split("/backup/plans/")[1].split("/")[0]
     plan = self.backup_backend.plans.get(name)
     if plan is None or plan.deletion_date is not None:
@@ -135,7 +135,7 @@ def get_backup_plan(moto, self):
 
 @mend(BackupResponse)
 def update_backup_plan(moto, self):
-    """UpdateBackupPlan: the body replaces the plan's, and there is a new VersionId."""
+    """UpdateBackupPlan: the request's plan replaces the existing plan, which gets a new VersionId."""
     plan, body = plan_of(self), json.loads(self.body)["BackupPlan"]
     checked(self.backup_backend, body)
     known = {rule["RuleName"]: rule["RuleId"] for rule in plan.backup_plan["Rules"]}
@@ -149,7 +149,8 @@ def update_backup_plan(moto, self):
 
 @mend(BackupResponse)
 def delete_backup_plan(moto, self):
-    """DeleteBackupPlan: "A backup plan can only be deleted after all associated selections of resources have been deleted"."""
+    """DeleteBackupPlan: "A backup plan can only be deleted after all associated selections of resources have been
+    deleted"."""
     plan = plan_of(self)
     if plan.selections:
         raise InvalidRequestException(msg="Related backup plan selections must be deleted prior to backup plan deletion")
@@ -162,7 +163,7 @@ Plan.selections = {}
 
 @mend(BackupBackend)
 def iter_tagged_resources(moto, self):
-    """GetResources has plans too."""
+    """GetResources also returns plans."""
     yield from moto()
     for plan in self.plans.values():
         if plan.deletion_date is None:
@@ -171,7 +172,7 @@ def iter_tagged_resources(moto, self):
 
 @mend(BackupBackend)
 def list_tags(moto, self, resource_arn):
-    """ListTags: ResourceNotFoundException for what is not there."""
+    """ListTags: a resource that does not exist gives ResourceNotFoundException."""
     plans = [plan.backup_plan_arn for plan in self.plans.values() if plan.deletion_date is None]
     if resource_arn not in plans + [vault.backup_vault_arn for vault in self.vaults.values()]:
         raise ResourceNotFoundException(msg=f"{resource_arn} not found")
@@ -189,18 +190,18 @@ def selection_of(self):
 
 @mend(BackupResponse)
 def create_backup_selection(moto, self):
-    """CreateBackupSelection: the same CreatorRequestId gives the same selection; the name is one of its plan's."""
+    """CreateBackupSelection: the same CreatorRequestId returns the same selection. Names are unique within a plan."""
     plan, body = plan_of(self), json.loads(self.body)
     request, selection = body.get("CreatorRequestId"), body["BackupSelection"]
     made = next((s for s in plan.selections.values() if request and s["CreatorRequestId"] == request), None)
     if made is None:
         if any(s["BackupSelection"]["SelectionName"] == selection["SelectionName"] for s in plan.selections.values()):
             raise AlreadyExistsException(msg=f"Backup selection {selection['SelectionName']} already exists")
-        # GetBackupSelection tells every member, the empty ones too
+        # GetBackupSelection returns every member, including the empty ones.
         conditions = {**{k: [] for k in ("StringEquals", "StringNotEquals", "StringLike", "StringNotLike")}, **(selection.get("Conditions") or {})}
-        told = {"Resources": [], "NotResources": [], "ListOfTags": [], **selection, "Conditions": conditions}
+        complete = {"Resources": [], "NotResources": [], "ListOfTags": [], **selection, "Conditions": conditions}
         made = {"SelectionId": str(mock_random.uuid4()), "BackupPlanId": plan.backup_plan_id, "CreationDate": unix_time(),
-                "CreatorRequestId": request, "BackupSelection": told}
+                "CreatorRequestId": request, "BackupSelection": complete}
         plan.selections[made["SelectionId"]] = made
     return json.dumps({key: made[key] for key in ("SelectionId", "BackupPlanId", "CreationDate")})
 
@@ -226,6 +227,6 @@ def delete_backup_selection(moto, self):
 
 @mend(BackupResponse, "list_tags")
 def with_or_without_slash(moto, self):
-    """ListTags is `GET /tags/{resourceArn}/`; the Rust SDK leaves the last slash out."""
+    """ListTags is `GET /tags/{resourceArn}/`; the Rust SDK omits the trailing slash."""
     arn = unquote(self.path.split("/tags/")[1]).rstrip("/")
     return json.dumps({"Tags": self.backup_backend.list_tags(resource_arn=arn)})

@@ -1,4 +1,4 @@
-"""Budgets: notifications and their subscribers, tags, and changes of the whole budget."""
+"""Budgets: notifications and their subscribers, tags, and updates of the whole budget."""
 import json
 
 from moto.budgets.exceptions import BudgetMissingLimit, DuplicateRecordException, NotFoundException
@@ -16,8 +16,8 @@ DEFAULT_TYPES = {**dict.fromkeys(("IncludeCredit", "IncludeDiscount", "IncludeOt
 
 @mend(Budget)
 def __init__(moto, self, budget, notifications):
-    """Budget: the limit may be AWS's own business (AutoAdjustData). At most ten notifications, each with a subscriber at
-    least (CreateBudget)."""
+    """Budget: AWS can determine the limit (AutoAdjustData). A budget has at most ten notifications, each with at least
+    one subscriber (CreateBudget)."""
     if len(notifications) > 10:
         raise JsonRESTError("CreationLimitExceededException", "You've exceeded the notification or subscriber limit.")
     adjusted = "AutoAdjustData" in budget and "BudgetLimit" not in budget
@@ -26,7 +26,8 @@ def __init__(moto, self, budget, notifications):
 
 @mend(Budget)
 def to_dict(moto, self):
-    """Spend.Amount comes back as a decimal number, as in "100.0"; CostTypes with all of its members."""
+    """Spend.Amount is returned as a decimal number, for example "100.0". CostTypes is returned with all of its
+    members."""
     shown = moto()
     if "BudgetLimit" in shown:
         shown["BudgetLimit"]["Amount"] = str(float(shown["BudgetLimit"]["Amount"]))
@@ -48,13 +49,13 @@ def found(response, account=None, name=None):
 
 
 def key(details):
-    """A notification is known by its type, comparison, threshold and threshold type (PERCENTAGE if none is given)."""
+    """Returns a notification's identity: its type, comparison, threshold and threshold type (PERCENTAGE by default)."""
     return (details["NotificationType"], details["ComparisonOperator"], float(details["Threshold"]), details.get("ThresholdType") or "PERCENTAGE")
 
 
 def notification(response):
-    wanted = response._get_param("Notification")
-    one = next((n for n in found(response).notifications if key(n.details) == key(wanted)), None)
+    requested = response._get_param("Notification")
+    one = next((n for n in found(response).notifications if key(n.details) == key(requested)), None)
     if one is None:
         raise NotFoundException("Unable to find the notification.")
     return one
@@ -62,7 +63,7 @@ def notification(response):
 
 @mend(BudgetsResponse)
 def create_budget(moto, self):
-    """CreateBudget.ResourceTags: tags of the budget."""
+    """CreateBudget.ResourceTags: the tags of the budget."""
     answer = moto()
     found(self, name=self._get_param("Budget")["BudgetName"]).tags = {t["Key"]: t["Value"] for t in self._get_param("ResourceTags") or []}
     return answer
@@ -70,7 +71,7 @@ def create_budget(moto, self):
 
 @mend(BudgetsResponse)
 def update_budget(moto, self):
-    """UpdateBudget: everything but the name and the calculated spend; the period stays when it is not given."""
+    """UpdateBudget changes everything but the name and the calculated spend. The period is kept when none is given."""
     new = self._get_param("NewBudget")
     budget = found(self, name=new["BudgetName"])
     if not {"BudgetLimit", "PlannedBudgetLimits", "AutoAdjustData"} & set(new):
@@ -83,25 +84,26 @@ def update_budget(moto, self):
 
 @mend(BudgetsResponse)
 def describe_notifications_for_budget(moto, self):
-    """DescribeNotificationsForBudget: NotificationState and ThresholdType are always told; NotFoundException."""
+    """DescribeNotificationsForBudget always returns NotificationState and ThresholdType. An unknown budget gives
+    NotFoundException."""
     shown = [{"ThresholdType": "PERCENTAGE", "NotificationState": "OK", **n.details} for n in found(self).notifications]
     return json.dumps({"Notifications": shown})
 
 
 @mend(BudgetsResponse)
 def create_notification(moto, self):
-    """CreateNotification: one like it is DuplicateRecordException."""
-    wanted = self._get_param("Notification")
-    if any(key(n.details) == key(wanted) for n in found(self).notifications):
-        raise DuplicateRecordException("notification", wanted["NotificationType"])
+    """CreateNotification: a notification that already exists gives DuplicateRecordException."""
+    requested = self._get_param("Notification")
+    if any(key(n.details) == key(requested) for n in found(self).notifications):
+        raise DuplicateRecordException("notification", requested["NotificationType"])
     return moto()
 
 
 @mend(BudgetsResponse)
 def delete_notification(moto, self):
-    """DeleteNotification deletes its subscribers too."""
-    gone = notification(self)
-    found(self).notifications.remove(gone)
+    """DeleteNotification also deletes the notification's subscribers."""
+    deleted = notification(self)
+    found(self).notifications.remove(deleted)
     return json.dumps({})
 
 
@@ -112,7 +114,7 @@ def describe_subscribers_for_notification(moto, self):
 
 @mend(BudgetsResponse)
 def create_subscriber(moto, self):
-    """CreateSubscriber: DuplicateRecordException."""
+    """CreateSubscriber: a subscriber that already exists gives DuplicateRecordException."""
     subscribers, new = notification(self).subscribers, self._get_param("Subscriber")
     if new in subscribers:
         raise DuplicateRecordException("subscriber", new["Address"])
@@ -123,10 +125,10 @@ def create_subscriber(moto, self):
 @mend(BudgetsResponse)
 def delete_subscriber(moto, self):
     """DeleteSubscriber: "Deleting the last subscriber to a notification also deletes the notification"."""
-    of, gone = notification(self), self._get_param("Subscriber")
-    if gone not in of.subscribers:
-        raise NotFoundException(f"Unable to find the subscriber {gone['Address']}.")
-    of.subscribers.remove(gone)
+    of, subscriber = notification(self), self._get_param("Subscriber")
+    if subscriber not in of.subscribers:
+        raise NotFoundException(f"Unable to find the subscriber {subscriber['Address']}.")
+    of.subscribers.remove(subscriber)
     if not of.subscribers:
         found(self).notifications.remove(of)
     return json.dumps({})

@@ -1,4 +1,4 @@
-"""CloudFront: configurations that come back as they were sent, with AWS's defaults; ETags; deployments that take time."""
+"""CloudFront: configurations that are returned as sent and with AWS's defaults, ETags, and slow deployments."""
 import copy
 import time
 
@@ -11,7 +11,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.resourcegroupstaggingapi import models as tagging_api
 from moto.wafv2.models import wafv2_backends
 
-from mends import cloudfront_policies, mend, tagging  # noqa: F401  tagging first: it replaces what is wrapped below
+from mends import cloudfront_policies, mend, tagging  # noqa: F401  tagging first: it replaces the function that is wrapped below
 
 knobs.DEFAULTS["pending"]["distribution"] = 0
 knobs.settings["pending"].setdefault("distribution", 0)
@@ -50,7 +50,10 @@ def items(of):
 
 
 def whole(config):
-    """DistributionConfig as GetDistributionConfig tells it: what was not said has AWS's defaults (CloudFront API Reference)."""
+    """DistributionConfig as GetDistributionConfig returns it: omitted members have AWS's defaults.
+
+    The defaults are those of the CloudFront API Reference.
+    """
     config = filled(config, DEFAULTS)
     config["Origins"]["Items"] = [filled(origin, OF_ORIGINS) for origin in items(config["Origins"])]
     for origin in config["Origins"]["Items"]:
@@ -77,7 +80,8 @@ def whole(config):
 
 
 def check(backend, config, own=None):
-    """What CreateDistribution and UpdateDistribution refuse, with the errors of their pages in the API Reference."""
+    """Raises the errors of CreateDistribution and UpdateDistribution, as their pages in the API Reference document
+    them."""
     named = {origin["Id"] for origin in items(config["Origins"])} | {group["Id"] for group in items(config["OriginGroups"])}
     for behavior in [config["DefaultCacheBehavior"]] + items(config["CacheBehaviors"]):
         if behavior["TargetOriginId"] not in named:
@@ -88,14 +92,14 @@ def check(backend, config, own=None):
         if not behavior.get("CachePolicyId") and not behavior.get("ForwardedValues"):
             refuse("InvalidArgument", "The parameter ForwardedValues is required.")
         for kind in ("CachePolicy", "OriginRequestPolicy", "ResponseHeadersPolicy"):
-            if (wanted := behavior.get(kind + "Id")) and wanted not in cloudfront_policies.of(backend, kind):
-                refuse("NoSuch" + kind, f"The {kind} {wanted} does not exist.")
+            if (policy := behavior.get(kind + "Id")) and policy not in cloudfront_policies.of(backend, kind):
+                refuse("NoSuch" + kind, f"The {kind} {policy} does not exist.")
         if len({one["EventType"] for one in items(behavior["FunctionAssociations"])}) < len(items(behavior["FunctionAssociations"])):
-            refuse("InvalidFunctionAssociation", "An event has one function at most.")
+            refuse("InvalidFunctionAssociation", "A cache behavior can have only one function association for each event type.")
     for origin in items(config["Origins"]):
         bucket, server = origin.get("S3OriginConfig"), origin.get("CustomOriginConfig")
         if bool(bucket) == bool(server) and not origin.get("VpcOriginConfig"):
-            refuse("InvalidArgument", "An origin has an S3OriginConfig or a CustomOriginConfig.")
+            refuse("InvalidArgument", "An origin must have either an S3OriginConfig or a CustomOriginConfig.")
         if bucket and ".s3" not in origin["DomainName"]:
             refuse("InvalidArgument", "The parameter Origin DomainName does not refer to a valid S3 bucket.")
         control = origin.get("OriginAccessControlId")
@@ -119,7 +123,7 @@ def check(backend, config, own=None):
 
 
 class Distribution:
-    """A distribution is InProgress after each change until it has spread: knob pending.distribution."""
+    """A distribution. After each change it is InProgress for the seconds in the setting pending.distribution."""
 
     def __init__(self, backend, config):
         self.id = self.distribution_id = random_id()
@@ -137,7 +141,8 @@ class Distribution:
         return "InProgress" if knobs.pending("distribution", self.since) else "Deployed"
 
     def advance(self):
-        """moto's list moves each distribution on; here time does."""
+        """Does nothing: moto's list call advances the status of each distribution, but here the status depends on
+        time."""
 
     def told(self):
         return {"Id": self.id, "ARN": self.arn, "Status": self.status, "LastModifiedTime": self.changed, "DomainName": self.domain_name,
@@ -145,14 +150,14 @@ class Distribution:
                 "ActiveTrustedSigners": EMPTY, "ActiveTrustedKeyGroups": EMPTY}
 
     def summary(self):
-        """DistributionSummary has all of the configuration but CallerReference, DefaultRootObject and Logging."""
+        """DistributionSummary has the whole configuration except CallerReference, DefaultRootObject and Logging."""
         config = {k: v for k, v in self.distribution_config.items() if k not in ("CallerReference", "DefaultRootObject", "Logging")}
         told = {k: v for k, v in self.told().items() if k in ("Id", "ARN", "Status", "LastModifiedTime", "DomainName")}
         return {**config, **told, "ETag": self.etag, "HttpVersion": config["HttpVersion"].upper()}
 
 
 def found(self, tag=None):
-    """The distribution of a request; with a tag, only while that is its version."""
+    """Returns the distribution of a request. With a tag, the tag must be the distribution's current ETag."""
     dist = self.backend.distributions.get(self._get_param("Id"))
     if not dist:
         raise NoSuchDistribution
@@ -187,7 +192,7 @@ def create_distribution(moto, self):
 
 @mend(CloudFrontResponse)
 def create_distribution_with_tags(moto, self):
-    """CreateDistributionWithTags: DistributionAlreadyExists for a caller reference that was sent before."""
+    """CreateDistributionWithTags: a caller reference that was sent before gives DistributionAlreadyExists."""
     of = self._get_param("DistributionConfigWithTags", {})
     return made(self, of["DistributionConfig"], items(of.get("Tags")))
 
@@ -205,8 +210,10 @@ def get_distribution_config(moto, self):
 
 @mend(CloudFrontResponse)
 def update_distribution(moto, self):
-    """UpdateDistribution replaces the whole; PreconditionFailed for a version that is not the latest, which changes with each
-    update; the caller reference cannot change (IllegalUpdate)."""
+    """UpdateDistribution replaces the whole configuration. The caller reference cannot change (IllegalUpdate).
+
+    An ETag other than the latest gives PreconditionFailed. Each update changes the ETag.
+    """
     dist = found(self, self._get_param("IfMatch") or "")
     config = whole(self._get_param("DistributionConfig", {}))
     if config["CallerReference"] != dist.distribution_config["CallerReference"]:
@@ -218,7 +225,8 @@ def update_distribution(moto, self):
 
 @mend(CloudFrontResponse)
 def delete_distribution(moto, self):
-    """DeleteDistribution: disable it first, and wait until that is deployed; its tags go with it."""
+    """DeleteDistribution: the distribution must be disabled, and that change must be deployed. Its tags are deleted
+    with it."""
     dist = found(self, self._get_param("IfMatch") or "")
     if dist.distribution_config["Enabled"] or dist.status != "Deployed":
         refuse("DistributionNotDisabled", "The distribution you are trying to delete has not been disabled.")
@@ -236,7 +244,7 @@ def list_distributions(moto, self):
 
 
 def tagged(self):
-    """The tag operations take the ARN of what is there: NoSuchResource."""
+    """The tag operations accept the ARN of an existing resource. Another ARN gives NoSuchResource."""
     arn = self._get_param("Resource")
     known = [d.arn for d in self.backend.distributions.values()] + [f.arn for f in self.backend.functions.values()]
     if arn not in known + [store.arn for store in self.backend.key_value_stores.values()]:
@@ -265,7 +273,7 @@ everywhere = tagging_api.iter_taggable_backends
 
 
 def iter_taggable_backends(account, region):
-    """GetResources tells global resources in us-east-1 only."""
+    """GetResources returns global resources in us-east-1 only."""
     return (of for of in everywhere(account, region) if region == "us-east-1" or not isinstance(of, CloudFrontBackend))
 
 

@@ -1,4 +1,4 @@
-"""CloudFront: origin access controls and policies, AWS's own among them. moto has no policies at all."""
+"""CloudFront: origin access controls and policies, including AWS's managed policies. moto has no policies at all."""
 import time
 
 from moto.cloudfront import urls
@@ -8,7 +8,8 @@ from moto.cloudfront.responses import CloudFrontResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.moto_api._internal import mock_random
 
-# "Use managed cache policies", "… origin request policies", "… response headers policies" (Amazon CloudFront Developer Guide).
+# "Use managed cache policies", "… origin request policies", "… response headers policies" (Amazon CloudFront Developer
+# Guide).
 NO = {"HeadersConfig": {"HeaderBehavior": "none"}, "CookiesConfig": {"CookieBehavior": "none"}, "QueryStringsConfig": {"QueryStringBehavior": "none"}}
 ALL = {"HeadersConfig": {"HeaderBehavior": "allViewer"}, "CookiesConfig": {"CookieBehavior": "all"}, "QueryStringsConfig": {"QueryStringBehavior": "all"}}
 HOST = {"HeaderBehavior": "allExcept", "Headers": {"Quantity": 1, "Items": ["Host"]}}
@@ -53,7 +54,7 @@ class Thing:
 
 
 def of(backend, kind):
-    """What there is of a kind, by id."""
+    """Returns the resources of a kind by id, including AWS's managed ones."""
     kinds = backend.__dict__.setdefault("marked", {})
     if kind not in kinds:
         own = [Thing({"Name": f"Managed-{name}", "Comment": "", **config}, id, True) for name, id, config in MANAGED[kind]]
@@ -62,7 +63,7 @@ def of(backend, kind):
 
 
 def uses(backend, kind, id, items):
-    """True when a distribution uses it."""
+    """True when a distribution uses the resource."""
     for dist in backend.distributions.values():
         config = dist.distribution_config
         behaviors = [config["DefaultCacheBehavior"]] + items(config["CacheBehaviors"])
@@ -80,19 +81,24 @@ def apply(refuse, items):
 
 
 def operations(kind, refuse, items):
-    """Create: names are unique (…AlreadyExists), and texts limited. Update and delete: IfMatch is the latest version or
-    PreconditionFailed, which each update changes. Delete: …InUse while a distribution uses it; AWS's own are refused (AccessDenied)."""
+    """Defines the operations of one kind.
+
+    Create: names are unique (…AlreadyExists), and the length of the description or comment is limited. Update and
+    delete: IfMatch must be the latest version, which each update changes; otherwise the error is PreconditionFailed.
+    Delete: a resource that a distribution uses gives …InUse. Changes of AWS's managed policies are refused
+    (AccessDenied).
+    """
     snake = "".join("_" + c.lower() if c.isupper() else c for c in kind).lstrip("_")
     config_key = kind + "Config"
     text, limit = LIMITS.get(kind, ("Comment", 128))
     is_control = kind == "OriginAccessControl"
 
-    def told(thing):
+    def described(thing):
         extra = {} if is_control else {"LastModifiedTime": thing.changed}
         return {"Id": thing.id, config_key: thing.config, **extra}
 
     def answer(thing):
-        return ActionResult({kind: told(thing), "ETag": thing.etag, "Location": f"https://cloudfront.amazonaws.com/2020-05-31/{snake}/{thing.id}"})
+        return ActionResult({kind: described(thing), "ETag": thing.etag, "Location": f"https://cloudfront.amazonaws.com/2020-05-31/{snake}/{thing.id}"})
 
     def checked(self, own=None):
         config = {key: value for key, value in self._get_param(config_key, {}).items() if value is not None}
@@ -113,7 +119,7 @@ def operations(kind, refuse, items):
             refuse("NoSuch" + kind, f"The {kind} does not exist.")
         if versioned:
             if thing.managed:
-                raise CloudFrontException("AccessDenied", "AWS's own policies do not change.")
+                raise CloudFrontException("AccessDenied", "Managed policies cannot be changed or deleted.")
             if not self._get_param("IfMatch"):
                 raise InvalidIfMatchVersion
             if self._get_param("IfMatch") != thing.etag:
@@ -142,8 +148,8 @@ def operations(kind, refuse, items):
         return EmptyResult()
 
     def listed(self):
-        wanted = self._get_param("Type")
-        things = [t for t in of(self.backend, kind).values() if wanted in (None, "managed" if t.managed else "custom")]
+        kind_filter = self._get_param("Type")
+        things = [t for t in of(self.backend, kind).values() if kind_filter in (None, "managed" if t.managed else "custom")]
         start, size = int(self._get_param("Marker") or 0), self._get_int_param("MaxItems") or 100
         page = things[start:start + size]
         following = str(start + size) if len(things) > start + size else None
@@ -151,7 +157,7 @@ def operations(kind, refuse, items):
             rows = [{"Id": t.id, **t.config} for t in page]
             more = {"Marker": str(start), "IsTruncated": following is not None}
         else:
-            rows, more = [{"Type": "managed" if t.managed else "custom", kind: told(t)} for t in page], {}
+            rows, more = [{"Type": "managed" if t.managed else "custom", kind: described(t)} for t in page], {}
         return ActionResult({kind + "List": {"NextMarker": following, "MaxItems": size, "Quantity": len(page), "Items": rows or None, **more}})
 
     plural = snake.replace("policy", "policies") if snake.endswith("policy") else snake + "s"

@@ -1,4 +1,4 @@
-"""CloudTrail: what a trail tells of itself, and updates that take something away."""
+"""CloudTrail: the description of a trail, and updates that remove settings."""
 import json
 
 from moto.cloudtrail.models import CloudTrailBackend, Trail
@@ -12,7 +12,8 @@ DEFAULT = [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResour
 
 
 def check_bucket(trail):
-    """CreateTrail, UpdateTrail: InsufficientS3BucketPolicyException, unless the bucket's policy lets CloudTrail in."""
+    """CreateTrail, UpdateTrail: a bucket whose policy does not grant CloudTrail access gives
+    InsufficientS3BucketPolicyException."""
     bucket = s3_backends[trail.account_id][trail.partition].get_bucket(trail.bucket_name)
     if b"cloudtrail.amazonaws.com" not in (bucket.policy or b""):
         raise JsonRESTError("InsufficientS3BucketPolicyException", f"Incorrect S3 bucket policy is detected for bucket: {trail.bucket_name}")
@@ -26,7 +27,7 @@ def __init__(moto, self, *args, **kwargs):
 
 @mend(CloudTrailBackend)
 def create_trail(moto, self, name, *args, **kwargs):
-    """CreateTrail: TrailAlreadyExistsException."""
+    """CreateTrail: a name that is already in use gives TrailAlreadyExistsException."""
     if name in self.trails:
         raise JsonRESTError("TrailAlreadyExistsException", f"Trail {name} already exists")
     return moto(name, *args, **kwargs)
@@ -34,7 +35,7 @@ def create_trail(moto, self, name, *args, **kwargs):
 
 @mend(Trail)
 def description(moto, self, include_region=False):
-    """Trail: HasCustomEventSelectors, HasInsightSelectors; what was taken away by an empty text is left out."""
+    """Trail has HasCustomEventSelectors and HasInsightSelectors. Settings that an empty string removed are omitted."""
     custom = bool(self.advanced_event_selectors) or self.event_selectors not in ([], DEFAULT)
     answer = {**moto(include_region), "HasCustomEventSelectors": custom, "HasInsightSelectors": bool(self.insight_selectors)}
     return {k: v for k, v in answer.items() if v not in (None, "")}
@@ -42,7 +43,7 @@ def description(moto, self, include_region=False):
 
 @mend(Trail)
 def update(moto, self, **changes):
-    """UpdateTrail: the bucket and the topic must be there."""
+    """UpdateTrail: the bucket and the topic must exist."""
     moto(**changes)
     self.check_bucket_exists()
     self.check_topic_exists()
@@ -51,8 +52,8 @@ def update(moto, self, **changes):
 
 @mend(Trail)
 def put_event_selectors(moto, self, event_selectors, advanced_event_selectors):
-    """PutEventSelectors: "if you apply EventSelectors to a trail, any existing AdvancedEventSelectors are overwritten", and the
-    other way round."""
+    """PutEventSelectors: "if you apply EventSelectors to a trail, any existing AdvancedEventSelectors are overwritten",
+    and vice versa."""
     full = [{**DEFAULT[0], **selector} for selector in event_selectors or []]
     self.event_selectors, self.advanced_event_selectors = full, advanced_event_selectors or []
 
@@ -64,13 +65,13 @@ def get_event_selectors(moto, self):
 
 @mend(Trail)
 def put_insight_selectors(moto, self, insight_selectors):
-    """PutInsightSelectors replaces those that there are; an empty list turns Insights off."""
+    """PutInsightSelectors replaces the existing selectors. An empty list disables Insights."""
     self.insight_selectors = insight_selectors
 
 
 @mend(CloudTrailResponse)
 def get_insight_selectors(moto, self):
-    """GetInsightSelectors: InsightNotEnabledException where there are none."""
+    """GetInsightSelectors: a trail without selectors gives InsightNotEnabledException."""
     answer = moto()
     if not json.loads(answer).get("InsightSelectors"):
         raise JsonRESTError("InsightNotEnabledException", "The trail does not have Insights enabled.")
@@ -79,7 +80,8 @@ def get_insight_selectors(moto, self):
 
 @mend(CloudTrailBackend)
 def delete_trail(moto, self, name):
-    """DeleteTrail takes a name or an ARN; TrailNotFoundException; its tags go with it."""
+    """DeleteTrail accepts a name or an ARN. An unknown trail gives TrailNotFoundException. The trail's tags are deleted
+    with it."""
     trail = self.get_trail(name)
     moto(trail.trail_name)
     self.tagging_service.delete_all_tags_for_resource(trail.arn)
@@ -87,5 +89,5 @@ def delete_trail(moto, self, name):
 
 @mend(CloudTrailBackend)
 def remove_tags(moto, self, resource_id, tags_list):
-    """RemoveTags: the keys are enough."""
+    """RemoveTags: the keys are sufficient."""
     self.tagging_service.untag_resource_using_names(resource_id, [tag["Key"] for tag in tags_list])

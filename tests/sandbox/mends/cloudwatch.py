@@ -1,4 +1,4 @@
-"""CloudWatch: alarms and dashboards. (The protocol that current SDKs speak is in cbor.py.)"""
+"""CloudWatch: alarms and dashboards. cbor.py implements the protocol of current SDKs."""
 import re
 
 from moto.cloudwatch.exceptions import DashboardInvalidInputError, ResourceNotFoundException, ValidationError
@@ -11,8 +11,11 @@ from mends import mend
 
 @mend(CloudWatchBackend)
 def put_metric_alarm(moto, self, name, *args, tags=None, **kwargs):
-    """PutMetricAlarm: a new alarm is INSUFFICIENT_DATA; for an existing one "its state is left unchanged, but the update
-    completely overwrites the previous configuration", and tags "are ignored"."""
+    """PutMetricAlarm: the state of a new alarm is INSUFFICIENT_DATA.
+
+    For an existing alarm "its state is left unchanged, but the update completely overwrites the previous
+    configuration", and tags "are ignored".
+    """
     before = self.alarms.get(name)
     alarm = moto(name, *args, tags=None if before else tags, **kwargs)
     alarm.state_value, alarm.state_reason_data = "INSUFFICIENT_DATA", None
@@ -24,14 +27,17 @@ def put_metric_alarm(moto, self, name, *args, tags=None, **kwargs):
 
 @mend(CloudWatchResponse)
 def put_composite_alarm(moto, self):
-    """PutCompositeAlarm; moto keeps a composite alarm as a metric alarm with a rule."""
+    """PutCompositeAlarm: moto stores a composite alarm as a metric alarm with a rule."""
     return self.put_metric_alarm()
 
 
 @mend(CloudWatchResponse)
 def describe_alarms(moto, self):
-    """DescribeAlarms: up to 100 names; all filters together; only metric alarms unless AlarmTypes says otherwise; pages of
-    MaxRecords, 50 by default and at most 100."""
+    """DescribeAlarms accepts up to 100 names and applies all filters together.
+
+    Only metric alarms are returned unless AlarmTypes says otherwise. A page has MaxRecords alarms: 50 by default (100
+    when names are given) and at most 100.
+    """
     names, prefix = self._get_param("AlarmNames") or [], self._get_param("AlarmNamePrefix")
     state, action = self._get_param("StateValue"), self._get_param("ActionPrefix")
     size = self._get_int_param("MaxRecords") or (100 if names else 50)
@@ -50,7 +56,7 @@ def describe_alarms(moto, self):
 
 @mend(CloudWatchBackend)
 def delete_alarms(moto, self, alarm_names):
-    """DeleteAlarms: the alarm's tags go with it."""
+    """DeleteAlarms also deletes the alarms' tags."""
     for name in alarm_names:
         if name in self.alarms:
             self.tagger.delete_all_tags_for_resource(self.alarms[name].alarm_arn)
@@ -66,43 +72,46 @@ def check_arn(self, arn):
 
 @mend(CloudWatchBackend)
 def list_tags_for_resource(moto, self, arn):
-    """ListTagsForResource: ResourceNotFoundException for what does not exist."""
+    """ListTagsForResource: a resource that does not exist gives ResourceNotFoundException."""
     check_arn(self, arn)
     return moto(arn)
 
 
 @mend(CloudWatchBackend)
 def untag_resource(moto, self, arn, tag_keys):
-    """UntagResource of an alarm without tags is no error."""
+    """UntagResource succeeds for an alarm without tags."""
     check_arn(self, arn)
     self.tagger.untag_resource_using_names(arn, tag_keys)
 
 
 @mend(CloudWatchBackend)
 def tag_resource(moto, self, arn, tags):
-    """TagResource: ResourceNotFoundException for what does not exist."""
+    """TagResource: a resource that does not exist gives ResourceNotFoundException."""
     check_arn(self, arn)
     self.tagger.tag_resource(arn, [{"Key": k, "Value": v} for k, v in tags.items()] if isinstance(tags, dict) else tags)
 
 
 @mend(CloudWatchResponse)
 def put_dashboard(moto, self):
-    """PutDashboard: a name has 1 to 255 of A-Z a-z 0-9 - _. It replaces the body of one that is there, whose tags stay:
-    "You can use this parameter only when creating a new dashboard"."""
+    """PutDashboard: a name has 1 to 255 characters of A-Z a-z 0-9 - _.
+
+    The body of an existing dashboard is replaced, and its tags are kept. Tags: "You can use this parameter only when
+    creating a new dashboard".
+    """
     name, backend = self._get_param("DashboardName") or "", self.cloudwatch_backend
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name):
         raise DashboardInvalidInputError("The value for field DashboardName contains invalid characters")
-    there = name in backend.dashboards
+    exists = name in backend.dashboards
     answer = moto()
     tags = self._get_param("Tags") or []
-    if tags and not there:
+    if tags and not exists:
         backend.tagger.tag_resource(backend.dashboards[name].arn, tags)
     return answer
 
 
 @mend(CloudWatchBackend)
 def delete_dashboards(moto, self, dashboards):
-    """DeleteDashboards: its tags go with it; when one is not there, none is deleted."""
+    """DeleteDashboards also deletes the dashboards' tags. When one dashboard does not exist, none is deleted."""
     if all(name in self.dashboards for name in dashboards):
         for name in dashboards:
             self.tagger.delete_all_tags_for_resource(self.dashboards[name].arn)

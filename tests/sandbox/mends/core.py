@@ -1,4 +1,4 @@
-"""Mends of all services at once: client tokens, stale reads, and things that happen by themselves as time goes by."""
+"""Corrections for all services: client tokens, stale reads, and background work."""
 import json
 
 from moto.core.responses import ActionResult, BaseResponse
@@ -11,12 +11,13 @@ from mends import mend
 
 TOKENS = ("ClientToken", "clientToken")
 READS = ("Describe", "List", "Get", "BatchGet")
-ticks = []  # functions called before every request: what AWS does in the background
+# Functions that run before every request. They emulate AWS's background work.
+ticks = []
 
 
 @mend(BaseResponse)
 def call_action(moto, self):
-    """Reads are stale for as long as the knob says; a create repeated with its client token is made once."""
+    """Applies the staleness setting to reads. A create that is repeated with its client token takes effect once."""
     for tick in ticks:
         tick()
     action = self._get_action() or ""
@@ -31,7 +32,8 @@ def call_action(moto, self):
 
 def once_per_token(moto, self, action):
     """EC2 API Reference, "Ensuring idempotency": a retry with the same client token and the same parameters succeeds
-    without doing anything more; with other parameters it fails with IdempotentParameterMismatch. ECS: clientToken."""
+    without performing any further action. A retry with other parameters fails with IdempotentParameterMismatch. In ECS
+    the parameter is clientToken."""
     params = getattr(self, "params", {})
     token = next((params[name] for name in TOKENS if params.get(name)), None)
     if not token:
@@ -44,7 +46,7 @@ def once_per_token(moto, self, action):
         if before == asked:
             return answer
         mismatch = EC2ClientError if self.service_name == "ec2" else ECSException
-        return self.serialized(ActionResult(mismatch("IdempotentParameterMismatch", "The client token was used with other parameters.")))
+        return self.serialized(ActionResult(mismatch("IdempotentParameterMismatch", "The client token was already used with other parameters.")))
     answer = moto()
     if int(answer[0]) < 300:
         seen[action, token] = (asked, answer)

@@ -18,7 +18,7 @@ from moto.ec2.responses.route_tables import RouteTables
 from moto.ec2.responses.subnets import Subnets
 from moto.ec2.responses.vpcs import VPCs
 
-from mends import computed, core, mend  # noqa: F401  core first: it wraps the method that is wrapped here again
+from mends import computed, core, mend  # noqa: F401  core first: it wraps the method that is wrapped again here
 
 TAGGABLE = {
     "CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateInternetGateway": "internet-gateway", "AllocateAddress": "elastic-ip",
@@ -34,7 +34,7 @@ CIDRS = ("CidrBlock", "DestinationCidrBlock", "DestinationIpv6CidrBlock")
 
 
 def canonical(cidr):
-    """100.68.0.18/18 as EC2 keeps it: 100.68.0.0/18."""
+    """Returns a CIDR block in the canonical form that EC2 stores: 100.68.0.18/18 becomes 100.68.0.0/18."""
     try:
         return str(ipaddress.ip_network(cidr, strict=False))
     except ValueError:
@@ -43,8 +43,11 @@ def canonical(cidr):
 
 @mend(EC2Response)
 def call_action(moto, self):
-    """A tag specification must name the resource that the operation makes (Using tags, "Tag specifications"); CreateVpc,
-    CreateSubnet and CreateRoute modify a CIDR block to its canonical form; what is gone has no tags any more."""
+    """A tag specification must name the resource type that the operation creates (Using tags, "Tag specifications").
+
+    CreateVpc, CreateSubnet and CreateRoute modify a CIDR block to its canonical form. The tags of a deleted resource
+    are deleted.
+    """
     action, params = self._get_action(), getattr(self, "params", {})
     for name in CIDRS:
         if params.get(name):
@@ -55,20 +58,20 @@ def call_action(moto, self):
         return self.serialized(core.ActionResult(error))
     answer = moto()
     if action in GONE_BY and int(answer[0]) < 300:
-        gone = params.get(GONE_BY[action])
-        for resource in gone if isinstance(gone, list) else [gone]:
+        deleted = params.get(GONE_BY[action])
+        for resource in deleted if isinstance(deleted, list) else [deleted]:
             self.ec2_backend.tags.pop(resource, None)
     return answer
 
 
 # ---- tags and filters
 
-utils.EC2_PREFIX_TO_RESOURCE.update({"eipalloc": "elastic-ip", "nat": "natgateway", "fl": "vpc-flow-log"})  # DescribeTags, resource-type
+utils.EC2_PREFIX_TO_RESOURCE.update({"eipalloc": "elastic-ip", "nat": "natgateway", "fl": "vpc-flow-log"})  # DescribeTags: the values of resource-type
 
 
 @mend(TaggedEC2Resource)
 def get_tags(moto, self):
-    """The same tags as moto's, without looking through those of all other resources."""
+    """Returns the same tags as moto's method, without searching the tags of all other resources."""
     tags = self.ec2_backend.tags.get(self.id, {}) if self.id else {}
     kind = utils.EC2_PREFIX_TO_RESOURCE.get(utils.get_prefix(self.id), "") if tags else ""
     return [{"resource_id": self.id, "key": k, "value": v, "resource_type": kind} for k, v in list(tags.items())]
@@ -76,13 +79,14 @@ def get_tags(moto, self):
 
 @functools.cache
 def pattern(value):
-    """A filter value: * is any text, ? one character, a backslash takes their meaning away."""
+    """Compiles a filter value: * matches any text, ? matches one character, and a backslash escapes either."""
     parts = re.findall(r"\\.|[*?]|[^*?\\]+|\\", value)
     return re.compile("".join({"*": ".*", "?": "."}.get(p) or re.escape(p[1:] if len(p) > 1 and p[0] == "\\" else p) for p in parts), re.DOTALL)
 
 
 def is_filter_matching(obj, name, wanted):
-    """Listing and filtering (EC2 User Guide): values of one filter are joined by OR, filters by AND, values are case-sensitive."""
+    """Listing and filtering (EC2 User Guide): the values of one filter are joined by OR, and filters by AND. Values are
+    case-sensitive."""
     value = obj.get_filter_value(name)
     if isinstance(value, bool):
         value = str(value).lower()
@@ -96,7 +100,8 @@ utils.is_filter_matching = is_filter_matching
 
 @mend(EC2Backend)
 def do_resources_exist(moto, self, resource_ids):
-    """CreateTags on what does not exist is refused with that resource's own code (EC2 API, "Error codes")."""
+    """CreateTags on a resource that does not exist is refused with that resource type's own code (EC2 API, "Error
+    codes")."""
     known = {
         "nat": (self.nat_gateways, "NatGatewayNotFound"), "fl": (self.flow_logs, "InvalidFlowLogId.NotFound"),
         "eipalloc": ({a.allocation_id for a in self.addresses}, "InvalidAllocationID.NotFound"),
@@ -119,7 +124,10 @@ def dependent(kind, resource):
 @mend(VPCs)
 def delete_vpc(moto, self):
     """DeleteVpc: "you must detach or delete all gateways and resources that are associated with the VPC before you can
-    delete it"; else DependencyViolation. The default network ACL, group and main route table go with it."""
+    delete it"; otherwise the error is DependencyViolation.
+
+    The default network ACL, the default security group and the main route table are deleted with the VPC.
+    """
     vpc, backend = self._get_param("VpcId"), self.ec2_backend
     gateways = [g for g in backend.internet_gateways.values() if g.vpc and g.vpc.id == vpc]
     groups = [g for g in backend.groups.get(vpc, {}).values() if not g.is_default]
@@ -134,7 +142,7 @@ def delete_vpc(moto, self):
 
 
 def subnet_users(backend, subnet):
-    """Network interfaces in the subnet, and load balancers, whose interfaces moto does not have."""
+    """Returns the network interfaces in the subnet and its load balancers, which have no network interfaces in moto."""
     users = [eni.id for eni in backend.enis.values() if eni.subnet.id == subnet]
     elb = sys.modules.get("moto.elbv2.models")
     balancers = elb.elbv2_backends[backend.account_id][backend.region_name].load_balancers.values() if elb else ()
@@ -143,8 +151,11 @@ def subnet_users(backend, subnet):
 
 @mend(Subnets)
 def delete_subnet(moto, self):
-    """DeleteSubnet: "you must terminate all running instances in the subnet before you can delete the subnet"; any
-    network interface in it gives DependencyViolation. Its route table association goes with it."""
+    """DeleteSubnet: "you must terminate all running instances in the subnet before you can delete the subnet".
+
+    Any network interface in the subnet gives DependencyViolation. The subnet's route table association is deleted with
+    it.
+    """
     subnet, backend = self._get_param("SubnetId"), self.ec2_backend
     if subnet_users(backend, subnet):
         raise dependent("subnet", subnet)
@@ -156,8 +167,11 @@ def delete_subnet(moto, self):
 
 @mend(Subnets)
 def create_subnet(moto, self):
-    """CreateSubnet: AvailabilityZoneId names a zone as AvailabilityZone does; only default subnets are default for their zone
-    and map public addresses. moto knows neither for a zone given by its id."""
+    """CreateSubnet: AvailabilityZoneId names a zone, as AvailabilityZone does.
+
+    Only default subnets are the default for their zone and map public addresses. For a zone that is given by its id,
+    moto supports neither.
+    """
     zone = self._get_param("AvailabilityZoneId")
     for candidate in RegionsAndZonesBackend.zones[self.region] if zone else ():
         if candidate.zone_id == zone:
@@ -173,7 +187,8 @@ Subnet.enable_dns64 = False
 
 @mend(Subnets)
 def modify_subnet_attribute(moto, self):
-    """ModifySubnetAttribute also sets PrivateDnsHostnameTypeOnLaunch, EnableResourceNameDnsAAAARecordOnLaunch and EnableDns64."""
+    """ModifySubnetAttribute also sets PrivateDnsHostnameTypeOnLaunch, EnableResourceNameDnsAAAARecordOnLaunch and
+    EnableDns64."""
     subnet = self.ec2_backend.get_subnet(self._get_param("SubnetId"))
     if kind := self._get_param("PrivateDnsHostnameTypeOnLaunch"):
         subnet.private_dns_name_options_on_launch["HostnameType"] = kind
@@ -187,7 +202,7 @@ def modify_subnet_attribute(moto, self):
 # ---- internet gateways
 
 def igw_filter_value(self, name, method=None):
-    """DescribeInternetGateways documents these filters besides the tag filters."""
+    """DescribeInternetGateways documents these filters in addition to the tag filters."""
     known = {"internet-gateway-id": self.id, "owner-id": self.owner_id, "attachment.vpc-id": self.vpc.id if self.vpc else None,
              "attachment.state": "available" if self.vpc else None}
     return known[name] if name in known else TaggedEC2Resource.get_filter_value(self, name, method)
@@ -199,7 +214,7 @@ sys.modules["moto.ec2.models.internet_gateways"].filter_internet_gateways = lamb
 
 @mend(InternetGateways)
 def attach_internet_gateway(moto, self):
-    """A VPC has at most one internet gateway (Amazon VPC quotas): InvalidParameterValue for a second one."""
+    """A VPC has at most one internet gateway (Amazon VPC quotas). A second one gives InvalidParameterValue."""
     vpc = self._get_param("VpcId")
     if any(g.vpc and g.vpc.id == vpc and g.id != self._get_param("InternetGatewayId") for g in self.ec2_backend.internet_gateways.values()):
         raise EC2ClientError("InvalidParameterValue", f"Network {vpc} already has an internet gateway attached")
@@ -209,7 +224,7 @@ def attach_internet_gateway(moto, self):
 @mend(InternetGateways)
 def detach_internet_gateway(moto, self):
     """DetachInternetGateway: "the VPC must not contain any running instances with Elastic IP addresses or public IPv4
-    addresses"; a mapped address (a NAT gateway's, a load balancer's) gives DependencyViolation."""
+    addresses". A mapped address (of a NAT gateway or a load balancer) gives DependencyViolation."""
     vpc, backend = self._get_param("VpcId"), self.ec2_backend
     elb = sys.modules.get("moto.elbv2.models")
     balancers = elb.elbv2_backends[backend.account_id][backend.region_name].load_balancers.values() if elb else ()
@@ -224,15 +239,16 @@ def detach_internet_gateway(moto, self):
 
 @computed(Route)
 def state(self):
-    """Route.State: blackhole "indicates that the route's target isn't available (for example, the specified gateway isn't
-    attached to the VPC, or the specified NAT instance has been terminated)"."""
+    """Route.State: blackhole "indicates that the route's target isn't available (for example, the specified gateway
+    isn't attached to the VPC, or the specified NAT instance has been terminated)"."""
     if isinstance(self.gateway, InternetGateway) and not (self.gateway.vpc and self.gateway.vpc.id == self.route_table.vpc_id):
         return "blackhole"
     return "blackhole" if self.nat_gateway and self.nat_gateway.state in ("deleted", "failed") else "active"
 
 
 def check_targets(self):
-    """CreateRoute and ReplaceRoute: the target must exist, and a gateway must be attached to the table's VPC."""
+    """CreateRoute and ReplaceRoute: the target must exist, and an internet gateway must be attached to the route
+    table's VPC."""
     nat, gateway, backend = self._get_param("NatGatewayId"), self._get_param("GatewayId") or "", self.ec2_backend
     table = backend.get_route_table(self._get_param("RouteTableId"))
     if nat and nat not in backend.nat_gateways:
@@ -257,7 +273,7 @@ def replace_route(moto, self):
 
 @mend(RouteTables)
 def associate_route_table(moto, self):
-    """AssociateRouteTable: a subnet has one route table; Resource.AlreadyAssociated when it is another one."""
+    """AssociateRouteTable: a subnet has one route table. Associating another one gives Resource.AlreadyAssociated."""
     table, subnet = self._get_param("RouteTableId"), self._get_param("SubnetId")
     for other in self.ec2_backend.route_tables.values():
         if subnet and other.id != table and subnet in other._associations.values():
@@ -275,6 +291,6 @@ def delete_route_table(moto, self):
 
 
 def each_backend():
-    """All of EC2's backends that exist now."""
+    """Yields every EC2 backend that exists now."""
     for account in list(ec2_backends.values()):
         yield from list(account.values())

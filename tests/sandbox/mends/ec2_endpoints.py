@@ -29,9 +29,9 @@ def refuse(code, message):
 
 @computed(VPCEndPoint)
 def state(self):
-    """VpcEndpoint.State is `pending` until the endpoint is usable, which takes an interface endpoint some minutes."""
-    told = self.__dict__.get("_state")
-    return "pending" if told == "available" and knobs.pending("vpcEndpoint", self.born) else told
+    """VpcEndpoint.State is `pending` until the endpoint is usable. An interface endpoint takes some minutes."""
+    stored = self.__dict__.get("_state")
+    return "pending" if stored == "available" and knobs.pending("vpcEndpoint", self.born) else stored
 
 
 @mend(VPCEndPoint)
@@ -42,7 +42,7 @@ def get_filter_value(moto, self, name, method=None):
 
 
 def route(endpoint, table):
-    """A gateway endpoint's own route: the service's prefix list, through the endpoint."""
+    """Creates a gateway endpoint's own route: from the service's prefix list to the endpoint."""
     backend = endpoint.ec2_backend
     if generate_route_id(table, endpoint.destination_prefix_list_id) in backend.get_route_table(table)._routes:
         refuse("RouteAlreadyExists", f"route table {table} already has a route with destination-prefix-list-id {endpoint.destination_prefix_list_id}")
@@ -57,20 +57,23 @@ def unroute(endpoint, table):
 
 @mend(VPCs)
 def create_vpc_endpoint(moto, self):
-    """CreateVpcEndpoint: "Default: Gateway"; a gateway endpoint's PrivateDnsEnabled is false; "if this parameter is not
-    specified, we use the default security group for the VPC"; a Vpc has one private name a service."""
+    """CreateVpcEndpoint: the type's "Default: Gateway". PrivateDnsEnabled of a gateway endpoint is false.
+
+    Security groups: "if this parameter is not specified, we use the default security group for the VPC". A VPC has one
+    private DNS name for each service.
+    """
     kind = self.params.setdefault("VpcEndpointType", "Gateway")
     backend, vpc, service = self.ec2_backend, self._get_param("VpcId"), self._get_param("ServiceName")
-    there = [e for e in backend.vpc_end_points.values() if e.vpc_id == vpc and e.service_name == service and e.state != "deleted"]
+    existing = [e for e in backend.vpc_end_points.values() if e.vpc_id == vpc and e.service_name == service and e.state != "deleted"]
     if kind == "Interface":
         if self._get_param("PrivateDnsEnabled") is None:
             self.params["PrivateDnsEnabled"] = True
-        if self._get_bool_param("PrivateDnsEnabled") and any(e.private_dns_enabled for e in there):
+        if self._get_bool_param("PrivateDnsEnabled") and any(e.private_dns_enabled for e in existing):
             refuse("InvalidParameter", "private-dns-enabled cannot be set because there is already a conflicting DNS domain for the service")
         self.params.setdefault("SecurityGroupIds", [g.id for g in backend.groups[vpc].values() if g.is_default])
     else:
         self.params["PrivateDnsEnabled"] = False
-        if {t for e in there for t in e.route_table_ids} & set(self._get_param("RouteTableIds", [])):
+        if {t for e in existing for t in e.route_table_ids} & set(self._get_param("RouteTableIds", [])):
             refuse("RouteAlreadyExists", f"a route table already has a route to {service}")
     made = moto().result["VpcEndpoint"]
     made.born, made.ip_address_type = time.monotonic(), self._get_param("IpAddressType") or "ipv4"
@@ -80,8 +83,11 @@ def create_vpc_endpoint(moto, self):
 
 @mend(VPCs)
 def modify_vpc_endpoint(moto, self):
-    """ModifyVpcEndpoint: "(Gateway endpoint) the IDs of the route tables to associate", whose routes come and go with that; also
-    PrivateDnsEnabled, IpAddressType, DnsOptions, ResetPolicy."""
+    """ModifyVpcEndpoint: "(Gateway endpoint) the IDs of the route tables to associate".
+
+    The endpoint's routes are created and deleted with the association. PrivateDnsEnabled, IpAddressType, DnsOptions and
+    ResetPolicy can change too.
+    """
     endpoint = self.ec2_backend.describe_vpc_endpoints([self._get_param("VpcEndpointId")])[0]
     for table in set(self._get_param("AddRouteTableIds", [])) - set(endpoint.route_table_ids):
         route(endpoint, table)
@@ -90,9 +96,9 @@ def modify_vpc_endpoint(moto, self):
     for subnet in set(self._get_param("AddSubnetIds", [])) - set(endpoint.subnet_ids):
         endpoint.network_interface_ids.append(self.ec2_backend.create_network_interface(self.ec2_backend.get_subnet(subnet), random_private_ip()).id)
     for subnet in self._get_param("RemoveSubnetIds", []):
-        gone = [i for i in endpoint.network_interface_ids if self.ec2_backend.enis[i].subnet.id == subnet]
-        endpoint.network_interface_ids = [i for i in endpoint.network_interface_ids if i not in gone]
-        for interface in gone:
+        removed = [i for i in endpoint.network_interface_ids if self.ec2_backend.enis[i].subnet.id == subnet]
+        endpoint.network_interface_ids = [i for i in endpoint.network_interface_ids if i not in removed]
+        for interface in removed:
             self.ec2_backend.enis.pop(interface)
     if (private := self._get_param("PrivateDnsEnabled")) is not None:
         endpoint.private_dns_enabled = self._get_bool_param("PrivateDnsEnabled") if isinstance(private, str) else private
@@ -103,8 +109,10 @@ def modify_vpc_endpoint(moto, self):
 
 @mend(VPCBackend)
 def delete_vpc_endpoints(moto, self, vpce_ids=None):
-    """DeleteVpcEndpoints: "deleting a gateway endpoint also deletes the endpoint routes in the route tables", and its network
-    interfaces go with an interface endpoint. It is not described any more then."""
+    """DeleteVpcEndpoints: "deleting a gateway endpoint also deletes the endpoint routes in the route tables".
+
+    The network interfaces of an interface endpoint are deleted with it. A deleted endpoint is no longer described.
+    """
     for endpoint in (self.vpc_end_points.pop(i, None) for i in vpce_ids or []):
         if endpoint:
             for table in endpoint.route_table_ids:
@@ -115,7 +123,8 @@ def delete_vpc_endpoints(moto, self, vpce_ids=None):
 
 @mend(VPCs, "delete_vpc_endpoints")
 def delete_endpoints(moto, self):
-    """DeleteVpcEndpoints: what is not there is among the Unsuccessful, InvalidVpcEndpointId.NotFound."""
+    """DeleteVpcEndpoints: an endpoint that does not exist is listed in Unsuccessful, as
+    InvalidVpcEndpointId.NotFound."""
     unknown = [i for i in self._get_param("VpcEndpointIds", []) if i not in self.ec2_backend.vpc_end_points]
     moto()
     error = {"Code": "InvalidVpcEndpointId.NotFound", "Message": "The VpcEndpoint Id does not exist"}
@@ -126,7 +135,8 @@ def delete_endpoints(moto, self):
 
 @computed(VPCPeeringConnection)
 def status(self):
-    """VPC peering connection lifecycle (VPC Peering Guide): initiating-request, pending-acceptance, provisioning, active."""
+    """VPC peering connection lifecycle (VPC Peering Guide): initiating-request, pending-acceptance, provisioning,
+    active."""
     code = self._status.code
     if code == "pending-acceptance" and knobs.pending("vpcPeering", self.born):
         code = "initiating-request"
@@ -137,8 +147,8 @@ def status(self):
 
 @mend(VPCPeeringConnections)
 def create_vpc_peering_connection(moto, self):
-    """CreateVpcPeeringConnection: "the requester VPC and accepter VPC cannot have overlapping CIDR blocks [...] the connection
-    has a status of failed". The answer says initiating-request."""
+    """CreateVpcPeeringConnection: "the requester VPC and accepter VPC cannot have overlapping CIDR blocks [...] the
+    connection has a status of failed". The status in the create's answer is initiating-request."""
     answer = moto()
     made = answer.result["VpcPeeringConnection"]
     made.born = time.monotonic()
@@ -166,7 +176,8 @@ VPCPeeringConnection.get_filter_value = peering_filter_value
 
 @mend(VPCPeeringConnections)
 def describe_vpc_peering_connections(moto, self):
-    """DescribeVpcPeeringConnections: filters narrow the answer; tags belong to the side, the account and region, that set them."""
+    """DescribeVpcPeeringConnections: filters narrow the result. Tags belong to the side (account and region) that set
+    them."""
     found = generic_filter(self._filters_from_querystring(), moto().result["VpcPeeringConnections"])
     ours = [p for p in found if p.ec2_backend is self.ec2_backend]
     if self._filters_from_querystring() and any(name.startswith("tag") for name in self._filters_from_querystring()):
@@ -178,9 +189,9 @@ def describe_vpc_peering_connections(moto, self):
 
 @mend(VPCPeeringConnections)
 def modify_vpc_peering_connection_options(moto, self):
-    """ModifyVpcPeeringConnectionOptions: "If the peered VPCs are in different Regions, you must use the Region for the requester
-    VPC to modify the requester VPC peering options and the Region for the accepter VPC to modify the accepter options"; the
-    connection has to be active."""
+    """ModifyVpcPeeringConnectionOptions: "If the peered VPCs are in different Regions, you must use the Region for the
+    requester VPC to modify the requester VPC peering options and the Region for the accepter VPC to modify the accepter
+    options". The connection must be active."""
     peering = self.ec2_backend.get_vpc_peering_connection(self._get_param("VpcPeeringConnectionId"))
     if peering.status["Code"] != "active":
         refuse("InvalidStateTransition", f"The VPC peering connection {peering.id} is not active.")

@@ -18,7 +18,8 @@ SOURCES = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6", "UserIdGroupPairs": "
 
 @mend(SecurityGroupRule, "__init__")
 def made(moto, self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, source_group=None, prefix_list_id=None, **more):
-    """IpRange.CidrIp: AWS canonicalizes IPv4 and IPv6 CIDRs. A description belongs to the rule, whatever its source is."""
+    """IpRange.CidrIp: AWS canonicalizes IPv4 and IPv6 CIDRs. A description belongs to the rule, whatever the rule's
+    source is."""
     ip_range = {k: canonical(v) if k.startswith("Cidr") else v for k, v in (ip_range or {}).items()}
     text = next((s["Description"] for s in (ip_range, source_group or {}, prefix_list_id or {}) if s.get("Description")), None)
     moto(ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, dict(source_group or {}), prefix_list_id, **more)
@@ -33,7 +34,7 @@ def description(self):
 
 @computed(SecurityGroupRule)
 def referenced_group_info(self):
-    """SecurityGroupRule.ReferencedGroupInfo: the other group's id, owner and VPC."""
+    """SecurityGroupRule.ReferencedGroupInfo: the referenced group's id, owner and VPC."""
     if not self.source_group:
         return None
     group = self.ec2_backend.get_security_group_from_id(self.source_group.get("GroupId", ""))
@@ -45,7 +46,7 @@ SecurityGroupRule.security_group_rule_arn = property(
 
 
 def key(rule):
-    """What makes two rules the same: everything but description, tags and owner."""
+    """Returns a rule's identity: everything but its description, tags and owner."""
     return (rule.ip_protocol, rule.from_port, rule.to_port, rule.ip_range.get("CidrIp"), rule.ip_range.get("CidrIpv6"),
             rule.source_group.get("GroupId"), rule.prefix_list_id)
 
@@ -56,7 +57,8 @@ SecurityGroupRule.__hash__ = object.__hash__
 
 @mend(SecurityGroup)
 def _flattened_rules(moto, self, rules):
-    """IpPermission: rules of the same protocol and ports are shown together, each source with its own description."""
+    """IpPermission: rules with the same protocol and ports are returned together, each source with its own
+    description."""
     shown = {}
     for rule in rules:
         entry = shown.setdefault((rule.ip_protocol, rule.from_port, rule.to_port), {
@@ -83,7 +85,7 @@ def group_of(self):
 
 
 def named(self, egress):
-    """The rules that the request spells out, not yet part of the group."""
+    """Yields the rules that the request specifies by their properties. They are not part of the group yet."""
     backend, group = self.ec2_backend, group_of(self)
     for asked in self._process_rules_from_querystring():
         sources = backend._add_source_group(asked["source_groups"], None)
@@ -93,8 +95,10 @@ def named(self, egress):
 
 
 def authorize(moto, self, egress):
-    """AuthorizeSecurityGroupIngress/Egress: all rules or none; a rule that is there is InvalidPermission.Duplicate, whatever
-    its description; the answer has every rule that was made."""
+    """AuthorizeSecurityGroupIngress/Egress creates either all rules or none, and returns every rule that it created.
+
+    A rule that already exists gives InvalidPermission.Duplicate, whatever its description is.
+    """
     group = group_of(self)
     rules = group.egress_rules if egress else group.ingress_rules
     asked = list(named(self, egress))
@@ -110,8 +114,11 @@ def authorize(moto, self, egress):
 
 
 def revoke(self, egress):
-    """RevokeSecurityGroupIngress/Egress: by rule ids, or by properties: "you do not need to specify the description"; in a
-    non-default VPC what does not match is InvalidPermission.NotFound "and no rules are revoked"."""
+    """RevokeSecurityGroupIngress/Egress: rules are named by their ids or by their properties: "you do not need to
+    specify the description".
+
+    In a non-default VPC a rule that does not match gives InvalidPermission.NotFound "and no rules are revoked".
+    """
     group, ids = group_of(self), self._get_param("SecurityGroupRuleIds", [])
     rules = group.egress_rules if egress else group.ingress_rules
     for rule_id in ids:
@@ -120,23 +127,23 @@ def revoke(self, egress):
     asked = [] if ids else list(named(self, egress))
     if any(rule not in rules for rule in asked) and not self.ec2_backend.vpcs[group.vpc_id].is_default:
         raise InvalidPermissionNotFoundError()
-    gone = [rule for rule in rules if rule.id in ids or rule in asked]
-    rules[:] = [rule for rule in rules if rule not in gone]
-    for rule in gone:
+    revoked = [rule for rule in rules if rule.id in ids or rule in asked]
+    rules[:] = [rule for rule in rules if rule not in revoked]
+    for rule in revoked:
         self.ec2_backend.tags.pop(rule.id, None)
     return ActionResult({"Return": True})
 
 
 def describe_anew(self, egress):
-    """UpdateSecurityGroupRuleDescriptionsIngress/Egress: by rule id or by IpPermissions; "you can remove a description for a
-    security group rule by omitting the description parameter in the request"."""
+    """UpdateSecurityGroupRuleDescriptionsIngress/Egress: rules are named by their ids or by IpPermissions. "you can
+    remove a description for a security group rule by omitting the description parameter in the request"."""
     group = group_of(self)
     rules = group.egress_rules if egress else group.ingress_rules
-    for wanted in self._get_param("SecurityGroupRuleDescriptions", []):
-        rule = next((r for r in rules if r.id == wanted["SecurityGroupRuleId"]), None)
+    for update in self._get_param("SecurityGroupRuleDescriptions", []):
+        rule = next((r for r in rules if r.id == update["SecurityGroupRuleId"]), None)
         if rule is None:
-            raise InvalidSecurityGroupRuleIdNotFoundError(wanted["SecurityGroupRuleId"])
-        rule.text = wanted.get("Description") or None
+            raise InvalidSecurityGroupRuleIdNotFoundError(update["SecurityGroupRuleId"])
+        rule.text = update.get("Description") or None
     if not self._get_param("SecurityGroupRuleDescriptions"):
         for asked in named(self, egress):
             if asked not in rules:
@@ -180,16 +187,16 @@ def modify_security_group_rules(moto, self):
     """ModifySecurityGroupRules replaces a rule's protocol, ports, source and description as a whole."""
     group = group_of(self)
     for change in self._get_param("SecurityGroupRules", []):
-        rule, wanted = group.get_rule(change["SecurityGroupRuleId"]), change["SecurityGroupRule"]
+        rule, requested = group.get_rule(change["SecurityGroupRuleId"]), change["SecurityGroupRule"]
         if rule is None:
             raise InvalidSecurityGroupRuleIdNotFoundError(change["SecurityGroupRuleId"])
-        other = wanted.get("ReferencedGroupId")
+        other = requested.get("ReferencedGroupId")
         source = self.ec2_backend._add_source_group([{"GroupId": other}] if other else [], None)
-        ranges = {new: wanted[old] for old, new in (("CidrIpv4", "CidrIp"), ("CidrIpv6", "CidrIpv6")) if old in wanted}
-        prefix = {"PrefixListId": wanted["PrefixListId"]} if "PrefixListId" in wanted else None
-        fresh = SecurityGroupRule(self.ec2_backend, wanted.get("IpProtocol"), group.id, wanted.get("FromPort"), wanted.get("ToPort"),
+        ranges = {new: requested[old] for old, new in (("CidrIpv4", "CidrIp"), ("CidrIpv6", "CidrIpv6")) if old in requested}
+        prefix = {"PrefixListId": requested["PrefixListId"]} if "PrefixListId" in requested else None
+        fresh = SecurityGroupRule(self.ec2_backend, requested.get("IpProtocol"), group.id, requested.get("FromPort"), requested.get("ToPort"),
                                   ranges, source[0] if source else None, prefix, is_egress=rule.is_egress)
-        fresh.text = wanted.get("Description") or None
+        fresh.text = requested.get("Description") or None
         same = [r for r in (group.egress_rules if rule.is_egress else group.ingress_rules) if r is not rule]
         if fresh in same:
             raise InvalidPermissionDuplicateError()
@@ -210,7 +217,10 @@ def create_security_group(moto, self, name, description, *args, **kwargs):
 
 
 def group_users(backend, group):
-    """Rules of other groups, network interfaces, and load balancers, whose interfaces moto does not have."""
+    """Returns the users of a group: rules of other groups, network interfaces and load balancers.
+
+    Load balancers have no network interfaces in moto.
+    """
     others = [g for groups in backend.groups.values() for g in groups.values() if g.id != group.id]
     users = [g.id for g in others if any(r.source_group.get("GroupId") == group.id for r in g.ingress_rules + g.egress_rules)]
     users += [eni.id for eni in backend.enis.values() if group.id in [g.id for g in eni.group_set]]
@@ -222,7 +232,8 @@ def group_users(backend, group):
 @mend(SecurityGroups)
 def delete_security_group(moto, self):
     """DeleteSecurityGroup: "If you attempt to delete a security group that is associated with an instance or network
-    interface, is referenced by another security group in the same VPC [...] the operation fails with DependencyViolation"."""
+    interface, is referenced by another security group in the same VPC [...] the operation fails with
+    DependencyViolation"."""
     group = group_of(self)
     if group.is_default:
         raise EC2ClientError("CannotDelete", f'the specified group: "{group.id}" name: "{group.name}" cannot be deleted by a user')

@@ -1,4 +1,4 @@
-"""EC2: instances, their volumes and profiles."""
+"""EC2: instances, their volumes and instance profiles."""
 import functools
 import gzip
 import json
@@ -22,21 +22,21 @@ from mends import mend
 for pending in (knobs.DEFAULTS["pending"], knobs.settings["pending"]):
     pending.update({"instance": 0, "instanceStop": 0})
 MOVING = {"running": ("pending", 0, "instance"), "stopped": ("stopping", 64, "instanceStop"), "terminated": ("shutting-down", 32, "instanceStop")}
-SIZE = 8  # GiB of the root volume of Amazon Linux
+SIZE = 8  # The size in GiB of the root volume of Amazon Linux.
 
 
 # ---- images
 
 @functools.cache
 def linux(region):
-    """The public parameters /aws/service/ami-amazon-linux-latest/…: name -> image."""
+    """Returns the public parameters /aws/service/ami-amazon-linux-latest/…: parameter name -> image id."""
     file = pathlib.Path(moto.ssm.__file__).parent / f"resources/ami-amazon-linux-latest/{region}.json.gz"
     return {p["Name"]: p["Value"] for p in json.loads(gzip.decompress(file.read_bytes()))} if file.exists() else {}
 
 
 @mend(AmiBackend)
 def describe_images(moto, self, ami_ids=(), filters=None, *args, **kwargs):
-    """The images that the public parameters of SSM name exist; those of Amazon Linux start from /dev/xvda."""
+    """The images that SSM's public parameters name exist. The root device of Amazon Linux images is /dev/xvda."""
     asked = (filters or {}).get("image-id") or []
     for image in [*(ami_ids or ()), *(asked if isinstance(asked, list) else [asked])]:
         name = next((n for n, i in linux(self.region_name).items() if i == image), None)
@@ -47,10 +47,11 @@ def describe_images(moto, self, ami_ids=(), filters=None, *args, **kwargs):
     return moto(ami_ids, filters, *args, **kwargs)
 
 
-# ---- life
+# ---- lifecycle
 
 def told(self):
-    """Instance lifecycle (EC2 User Guide): pending before running, stopping before stopped, shutting-down before terminated."""
+    """Instance lifecycle (EC2 User Guide): pending precedes running, stopping precedes stopped, and shutting-down
+    precedes terminated."""
     name, code, knob = MOVING[self._state.name]
     return InstanceState(name, code) if knobs.pending(knob, self.__dict__.get("moved", 0)) else self._state
 
@@ -68,7 +69,8 @@ for name in ("start", "stop", "terminate"):
 
 @mend(Instance)
 def terminate(moto, self):
-    """TerminateInstances: network interfaces and root volumes that the launch made go with the instance (DeleteOnTermination)."""
+    """TerminateInstances: network interfaces and root volumes that the launch created are deleted with the instance
+    (DeleteOnTermination)."""
     previous = moto()
     for interface in self.nics.values():
         self.ec2_backend.enis.pop(interface.id, None)
@@ -77,8 +79,11 @@ def terminate(moto, self):
 
 @mend(InstanceResponse)
 def run_instances(moto, self):
-    """RunInstances: ImageId may be `resolve:ssm:<parameter>`; DisableApiTermination and HttpTokens are kept; the root volume is the
-    image's own device, changed by the mapping of that name and gp3's throughput by default."""
+    """RunInstances: ImageId may be `resolve:ssm:<parameter>`. DisableApiTermination and HttpTokens are stored.
+
+    The root volume is the image's root device, changed by the block device mapping of that name. It has gp3's default
+    throughput.
+    """
     image = self._get_param("ImageId") or ""
     if image.startswith("resolve:ssm:"):
         found = linux(self.region).get(image.removeprefix("resolve:ssm:"))
@@ -106,8 +111,11 @@ def run_instances(moto, self):
 
 @mend(InstanceResponse)
 def modify_instance_attribute(moto, self):
-    """ModifyInstanceAttribute: "To modify some attributes, the instance must be stopped": the type, ebsOptimized, the user data;
-    IncorrectInstanceState otherwise."""
+    """ModifyInstanceAttribute: "To modify some attributes, the instance must be stopped".
+
+    These attributes are the instance type, ebsOptimized and the user data. Otherwise the error is
+    IncorrectInstanceState.
+    """
     instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
     of_stopped = [a for a in ("InstanceType", "EbsOptimized", "UserData") if self._get_param(f"{a}.Value") is not None]
     if of_stopped and instance.state != "stopped":
@@ -117,7 +125,7 @@ def modify_instance_attribute(moto, self):
 
 @mend(InstanceBackend)
 def start_instances(moto, self, instance_ids):
-    """StartInstances: one that is not stopped yet is IncorrectInstanceState."""
+    """StartInstances: an instance that is not stopped yet gives IncorrectInstanceState."""
     for instance in self.get_multi_instances_by_id(instance_ids):
         if instance.state not in ("stopped", "running", "pending"):
             raise EC2ClientError("IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which it can be started.")
@@ -128,9 +136,9 @@ def start_instances(moto, self, instance_ids):
 def modify_instance_metadata_options(moto, self, instance_id, http_tokens=None, hop_limit=None, http_endpoint=None, dry_run=False,
                                      http_protocol=None, metadata_tags=None):
     """ModifyInstanceMetadataOptions: "if you do not specify a parameter, the existing state is maintained"."""
-    there = self.get_instance(instance_id).metadata_options
-    return moto(instance_id, http_tokens or there.http_tokens, hop_limit or there.http_put_response_hop_limit, http_endpoint or there.http_endpoint,
-                dry_run, http_protocol or there.http_protocol_ipv6, metadata_tags or there.instance_metadata_tags)
+    current = self.get_instance(instance_id).metadata_options
+    return moto(instance_id, http_tokens or current.http_tokens, hop_limit or current.http_put_response_hop_limit, http_endpoint or current.http_endpoint,
+                dry_run, http_protocol or current.http_protocol_ipv6, metadata_tags or current.instance_metadata_tags)
 
 
 def monitor(self, state):
@@ -154,7 +162,7 @@ def unmonitor_instances(moto, self):
 
 @mend(InstanceBackend)
 def modify_instance_security_groups(moto, self, instance_id, new_group_id_list):
-    """ModifyInstanceAttribute, Groups: the groups of the instance's network interface too."""
+    """ModifyInstanceAttribute, Groups: also changes the groups of the instance's network interfaces."""
     instance = moto(instance_id, new_group_id_list)
     for interface in instance.nics.values():
         interface._group_set = list(instance.security_groups)
@@ -171,7 +179,7 @@ def replace_iam_instance_profile_association(moto, self, association_id, iam_ins
 
 @mend(Volume)
 def modify(moto, self, *args, **kwargs):
-    """ModifyVolume: "the target throughput and IOPS [...] default" are gp3's own when the type becomes gp3."""
+    """ModifyVolume: when the type becomes gp3, "the target throughput and IOPS [...] default" are those of gp3."""
     moto(*args, **kwargs)
     if self.volume_type == "gp3":
         self.iops, self.throughput = self.iops or 3000, self.throughput or 125
@@ -181,9 +189,9 @@ OWN = NetworkInterface.association
 
 
 def association(self):
-    """InstanceNetworkInterfaceAssociation.IpOwnerId: `amazon` for an address that is not an Elastic IP address."""
-    told = OWN.fget(self)
-    return {**told, "ipOwnerId": "amazon"} if told and not told.get("allocationId") else told
+    """InstanceNetworkInterfaceAssociation.IpOwnerId is `amazon` for an address that is not an Elastic IP address."""
+    original = OWN.fget(self)
+    return {**original, "ipOwnerId": "amazon"} if original and not original.get("allocationId") else original
 
 
 NetworkInterface.association = property(association)

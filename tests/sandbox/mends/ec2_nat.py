@@ -24,7 +24,7 @@ ElasticAddress.network_border_group = property(lambda self: self.ec2_backend.reg
 
 @computed(ElasticAddress)
 def instance_id(self):
-    """Address: what is not associated has no InstanceId, rather than an empty one."""
+    """Address: an address without an association has no InstanceId, instead of an empty one."""
     return self.instance.id if self.instance else None
 
 
@@ -43,8 +43,8 @@ def allocate_address(moto, self):
 
 @mend(ElasticIPAddresses)
 def release_address(moto, self):
-    """ReleaseAddress: "You must disassociate the Elastic IP address before you can release it. Otherwise, Amazon EC2 returns
-    an error (InvalidIPAddress.InUse)."."""
+    """ReleaseAddress: "You must disassociate the Elastic IP address before you can release it. Otherwise, Amazon EC2
+    returns an error (InvalidIPAddress.InUse)."."""
     for address in self.ec2_backend.addresses:
         named = (address.allocation_id, address.public_ip)
         if (self._get_param("AllocationId") in named or self._get_param("PublicIp") in named) and address.association_id:
@@ -74,7 +74,7 @@ NatGateway.get_filter_value = nat_filter_value
 
 def free(nat):
     """DeleteNatGateway: "Deleting a public NAT gateway disassociates its Elastic IP address, but does not release the
-    address from your account." Its network interface goes."""
+    address from your account." The NAT gateway's network interface is deleted."""
     for address in nat.ec2_backend.addresses:
         if address.eni is nat._eni:
             address.eni = address.association_id = None
@@ -84,7 +84,7 @@ def free(nat):
 
 
 def settle():
-    """Frees the address of each NAT gateway when its deletion has come to its end."""
+    """Disassociates the address of each NAT gateway whose deletion is complete, or whose creation failed."""
     for backend in each_backend():
         for nat in backend.nat_gateways.values():
             if nat.state in ("deleted", "failed") and nat._eni.id in backend.enis:
@@ -96,8 +96,11 @@ core.ticks.append(settle)
 
 @mend(NatGateways)
 def create_nat_gateway(moto, self):
-    """CreateNatGateway: public is the default connectivity and needs AllocationId. In a VPC without an internet gateway it
-    is made and fails, FailureCode Gateway.NotAttached (VPC User Guide, "NAT gateway creation fails")."""
+    """CreateNatGateway: the default connectivity type is public, which needs AllocationId.
+
+    In a VPC without an internet gateway the NAT gateway is created and then fails with the FailureCode
+    Gateway.NotAttached (VPC User Guide, "NAT gateway creation fails").
+    """
     self.params.setdefault("ConnectivityType", "public")
     public, backend = self.params["ConnectivityType"] == "public", self.ec2_backend
     if public and not self._get_param("AllocationId"):
@@ -122,17 +125,17 @@ def create_nat_gateway(moto, self):
 
 @mend(NatGatewayBackend)
 def describe_nat_gateways(moto, self, filters, nat_gateway_ids):
-    """DescribeNatGateways: tag and state filters narrow the answer; an unknown id is NatGatewayNotFound."""
-    for wanted in nat_gateway_ids or ():
-        if wanted not in self.nat_gateways:
-            raise EC2ClientError("NatGatewayNotFound", f"The Nat Gateway {wanted} was not found")
+    """DescribeNatGateways: tag and state filters narrow the result. An unknown id gives NatGatewayNotFound."""
+    for requested in nat_gateway_ids or ():
+        if requested not in self.nat_gateways:
+            raise EC2ClientError("NatGatewayNotFound", f"The Nat Gateway {requested} was not found")
     chosen = [n for n in self.nat_gateways.values() if not nat_gateway_ids or n.id in nat_gateway_ids]
     return generic_filter(filters, chosen)
 
 
 @mend(NatGatewayBackend)
 def delete_nat_gateway(moto, self, nat_gateway_id):
-    """A deleted NAT gateway stays listed, as deleting and then deleted, for about an hour (VPC User Guide)."""
+    """A deleted NAT gateway remains listed for about an hour, as deleting and then as deleted (VPC User Guide)."""
     nat = self.nat_gateways.get(nat_gateway_id)
     if not nat:
         raise EC2ClientError("NatGatewayNotFound", f"The Nat Gateway {nat_gateway_id} was not found")
@@ -146,7 +149,7 @@ def delete_nat_gateway(moto, self, nat_gateway_id):
 
 @mend(FlowLogs)
 def create_flow_logs(moto, self):
-    """CreateFlowLogs: for CloudWatch Logs, LogDestination may name the group by its ARN instead of LogGroupName."""
+    """CreateFlowLogs: for CloudWatch Logs, LogDestination may name the log group by its ARN instead of LogGroupName."""
     destination = self._get_param("LogDestination") or ""
     if ":log-group:" in destination and not self._get_param("LogGroupName"):
         self.params["LogGroupName"] = destination.split(":log-group:")[1].removesuffix(":*")
@@ -160,7 +163,7 @@ def create_flow_logs(moto, self):
 
 @mend(FlowLogsBackend)
 def describe_flow_logs(moto, self, flow_log_ids=None, filters=None):
-    """DescribeFlowLogs by an id that does not exist: InvalidFlowLogId.NotFound (EC2 API, "Error codes")."""
+    """DescribeFlowLogs: an id that does not exist gives InvalidFlowLogId.NotFound (EC2 API, "Error codes")."""
     missing = [i for i in flow_log_ids or () if i not in self.flow_logs]
     if missing:
         raise InvalidFlowLogIdError(len(missing), " ".join(missing))
@@ -169,5 +172,5 @@ def describe_flow_logs(moto, self, flow_log_ids=None, filters=None):
 
 @mend(FlowLog)
 def get_filter_value(moto, self, name, method=None):
-    """DescribeFlowLogs: the filter for the delivery's state is the real one."""
+    """DescribeFlowLogs: the filter deliver-log-status compares the flow log's actual delivery status."""
     return self.deliver_logs_status if name == "deliver-log-status" else moto(name, method)

@@ -12,7 +12,7 @@ from mends import computed, mend
 
 @mend(EC2ContainerServiceResponse)
 def create_cluster(moto, self):
-    """CreateCluster is idempotent: a cluster that exists and is ACTIVE comes back as it is."""
+    """CreateCluster is idempotent: an existing cluster that is ACTIVE is returned unchanged."""
     present = self.ecs_backend.clusters.get(self._get_param("clusterName") or "default")
     if present and present.status == "ACTIVE":
         return ActionResult({"cluster": present})
@@ -24,10 +24,11 @@ def create_cluster(moto, self):
 
 
 def update_settings(self):
-    """UpdateCluster, UpdateClusterSettings: the settings are changed one by one, by name."""
+    """UpdateCluster, UpdateClusterSettings: each given setting replaces the setting of the same name. Others are
+    kept."""
     cluster = self.ecs_backend._get_cluster(self._get_param("cluster"))
-    wanted = {s["name"]: s for s in self._get_param("settings", [])}
-    cluster.settings = list({**{s["name"]: s for s in cluster.settings}, **wanted}.values())
+    given = {s["name"]: s for s in self._get_param("settings", [])}
+    cluster.settings = list({**{s["name"]: s for s in cluster.settings}, **given}.values())
     return cluster
 
 
@@ -54,13 +55,14 @@ def describe_clusters(moto, self):
 
 @mend(EC2ContainerServiceBackend)
 def list_clusters(moto, self):
-    """DeleteCluster: the cluster "transitions to the INACTIVE state"; it can be described for a while, but is not listed."""
+    """DeleteCluster: the cluster "transitions to the INACTIVE state". It can be described for a while, but is not
+    listed."""
     return [c.arn for c in self.clusters.values() if c.status == "ACTIVE"]
 
 
 @mend(EC2ContainerServiceBackend)
 def delete_cluster(moto, self, cluster_str):
-    """DeleteCluster: ClusterContainsServicesException, "You can't delete a cluster that contains services", and
+    """DeleteCluster: ClusterContainsServicesException ("You can't delete a cluster that contains services") and
     ClusterContainsTasksException."""
     cluster = self._get_cluster(cluster_str)
     if any(s.cluster_name == cluster.name and s.status in ("ACTIVE", "DRAINING") for s in self.services.values()):
@@ -74,7 +76,8 @@ def tasks_of(self):
     return [t for arn, t in BACKEND[self.arn].tasks.get(self.name, {}).items() if t.desired_status == "RUNNING"] if self.arn in BACKEND else []
 
 
-BACKEND = {}  # a cluster does not know its backend: ARN -> backend
+# The backends by cluster ARN, because moto's cluster has no reference to its backend.
+BACKEND = {}
 
 
 @mend(EC2ContainerServiceBackend, "create_cluster")
@@ -86,7 +89,7 @@ def remember(moto, self, *args, **kwargs):
 
 @computed(Cluster)
 def running_tasks_count(self):
-    """Cluster.runningTasksCount: the tasks in the RUNNING state, counted."""
+    """Cluster.runningTasksCount: the number of tasks in the RUNNING state."""
     return len(tasks_of(self))
 
 
@@ -105,8 +108,10 @@ def pending_tasks_count(self):
 
 @mend(EC2ContainerServiceResponse)
 def register_task_definition(moto, self):
-    """RegisterTaskDefinition: Fargate "requires" awsvpc, task cpu and memory; container defaults are filled in; the tags
-    come back beside the definition."""
+    """RegisterTaskDefinition: Fargate "requires" awsvpc, task cpu and memory.
+
+    Defaults of containers are filled in. The tags are returned beside the task definition.
+    """
     fargate = "FARGATE" in (self._get_param("requiresCompatibilities") or [])
     for name in ("cpu", "memory") if fargate else ():
         if not self._get_param(name):
@@ -118,7 +123,8 @@ def register_task_definition(moto, self):
         for port in container.get("portMappings") or []:
             port.setdefault("protocol", "tcp")
             port.setdefault("hostPort", port.get("containerPort", 0) if self._get_param("networkMode") in ("awsvpc", "host") else 0)
-        if check := container.get("healthCheck"):  # HealthCheck: the defaults are 30 seconds, 5 seconds, 3 retries
+        # HealthCheck: the defaults are an interval of 30 seconds, a timeout of 5 seconds, and 3 retries.
+        if check := container.get("healthCheck"):
             container["healthCheck"] = {"interval": 30, "timeout": 5, "retries": 3, **check}
     made = moto().result["taskDefinition"]
     made.registered_at, made.registered_by = utcnow(), f"arn:aws:iam::{self.current_account}:root"
@@ -127,7 +133,7 @@ def register_task_definition(moto, self):
 
 @mend(EC2ContainerServiceBackend)
 def describe_task_definition(moto, self, task_definition_str):
-    """DescribeTaskDefinition: a family stands for "the latest ACTIVE revision in the family"."""
+    """DescribeTaskDefinition: a family name means "the latest ACTIVE revision in the family"."""
     name = task_definition_str.split("/")[-1]
     if ":" not in name:
         active = [r for r, d in self.task_definitions.get(name, {}).items() if d.status == "ACTIVE"]
@@ -146,8 +152,8 @@ def deregister_task_definition(moto, self, task_definition_str):
 
 @mend(EC2ContainerServiceResponse)
 def list_task_definitions(moto, self):
-    """ListTaskDefinitions: "by default (ASC), task definitions are listed lexicographically by family name and in ascending
-    numerical order by revision"; DESC reverses both."""
+    """ListTaskDefinitions: "by default (ASC), task definitions are listed lexicographically by family name and in
+    ascending numerical order by revision"; DESC reverses both."""
     prefix, status = self._get_param("familyPrefix"), self._get_param("status") or "ACTIVE"
     chosen = [d for revisions in self.ecs_backend.task_definitions.values() for d in revisions.values()
               if d.status == status and (prefix is None or d.family == prefix)]
@@ -157,7 +163,8 @@ def list_task_definitions(moto, self):
 
 @mend(EC2ContainerServiceBackend)
 def list_task_definition_families(moto, self, family_prefix=None, status=None):
-    """ListTaskDefinitionFamilies: ACTIVE lists families with an ACTIVE revision, INACTIVE those without any."""
+    """ListTaskDefinitionFamilies: ACTIVE lists families with an ACTIVE revision. INACTIVE lists families without
+    one."""
     for family, revisions in self.task_definitions.items():
         active = any(d.status == "ACTIVE" for d in revisions.values())
         if family.startswith(family_prefix or "") and (status in (None, "ALL") or active == (status == "ACTIVE")):
@@ -171,7 +178,7 @@ def list_families(moto, self):
 
 
 def at_most(self, name, limit, what):
-    """Several Describe calls take a limited number of names; more are refused."""
+    """Several Describe calls accept a limited number of names and refuse more."""
     if len(self._get_param(name) or []) > limit:
         raise InvalidParameterException(f"{what} can not have more than {limit} elements.")
 

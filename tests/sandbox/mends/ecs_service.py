@@ -1,4 +1,4 @@
-"""ECS: services that deploy, run tasks, register targets and reach a steady state, as time goes by."""
+"""ECS: services that deploy, run tasks, register targets and reach a steady state over time."""
 import copy
 import json
 import time
@@ -17,10 +17,10 @@ from mends import computed, core, mend
 from mends.ecs import at_most
 from mends.ecs_tasks import halt, launch, missing_image, targets, tasks_of
 
-# UpdateService says of each parameter whether it "triggers a new service deployment"
+# UpdateService documents for each parameter whether it "triggers a new service deployment".
 DEPLOYS = {"taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration",
            "volumeConfigurations"}
-PLAIN = {  # parameter of CreateService and UpdateService -> (attribute, AWS's default)
+PLAIN = {  # The parameter of CreateService and UpdateService -> (attribute, AWS's default).
     "capacityProviderStrategy": ("capacity_provider_strategy", []), "placementConstraints": ("placement_constraints", []),
     "placementStrategy": ("placement_strategy", []), "enableExecuteCommand": ("enable_execute_command", False),
     "enableECSManagedTags": ("enable_ecs_managed_tags", False), "propagateTags": ("propagate_tags", "NONE"),
@@ -41,7 +41,7 @@ def say(service, message):
 
 
 def deploy(service, why=""):
-    """A new PRIMARY deployment; the one before stays ACTIVE until the new one is complete."""
+    """Starts a new PRIMARY deployment. The previous one remains ACTIVE until the new one is complete."""
     for old in service.deployments:
         old["status"] = "ACTIVE"
     name = f"ecs-svc/{mock_random.randint(10**18, 10**19)}"
@@ -55,8 +55,11 @@ def deploy(service, why=""):
 
 
 def fail(service, deployment, image):
-    """CannotPullContainerError (Developer Guide, "Stopped tasks error messages"): the tasks of the deployment stop one after
-    the other. The circuit breaker's threshold is half the desired count, at least 3 and at most 200."""
+    """CannotPullContainerError (Developer Guide, "Stopped tasks error messages"): the tasks of the deployment stop one
+    after another.
+
+    The circuit breaker's threshold is half the desired count, at least 3 and at most 200.
+    """
     breaker = service.deployment_configuration["deploymentCircuitBreaker"]
     reason = f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {image}: not found"
     threshold = min(max(3, -(-service.desired_count // 2)), 200)
@@ -83,7 +86,7 @@ def fail(service, deployment, image):
 
 
 def advance(service):
-    """What ECS's scheduler does between two requests."""
+    """Emulates the work of ECS's scheduler between two requests."""
     deployment = service.deployments[0]
     if knobs.pending("service", deployment["began"]) or deployment["rolloutState"] == "FAILED":
         return
@@ -124,7 +127,8 @@ def scheduler():
                 if service.status == "ACTIVE":
                     try:
                         advance(service)
-                    except ServiceException as wrong:  # a subnet or a group that is gone: the service says so and tries again
+                    except ServiceException as wrong:
+                        # For example a deleted subnet or security group: the service reports an event and tries again.
                         if wrong.message not in str(service.events[:1]):
                             say(service, f"was unable to place a task. Reason: {wrong.message}")
                 elif service.status == "DRAINING" and not knobs.pending("serviceDelete", service.deleted_at):
@@ -133,7 +137,7 @@ def scheduler():
 
 core.ticks.append(scheduler)
 
-Service.deployments = ()  # moto's __init__ asks for the counts before it has any
+Service.deployments = ()  # moto's __init__ reads the task counts before it sets the deployments
 
 
 @computed(Service)
@@ -148,14 +152,17 @@ def pending_count(self):
 
 @computed(Service)
 def health_check_grace_period_seconds(self):
-    """Service: present, 0 by default, when the service has load balancers."""
+    """Service.healthCheckGracePeriodSeconds is present, 0 by default, when the service has load balancers."""
     return (self.__dict__.get("_health_check_grace_period_seconds") or 0) if self.load_balancers else None
 
 
 # ---- CreateService, UpdateService, DeleteService
 
 def check(self, definition, balancers, network, grace):
-    """What CreateService and UpdateService refuse: balancers that do not fit, an awsvpc task without a network."""
+    """Raises the errors of CreateService and UpdateService.
+
+    They concern load balancers that do not match the task definition, and awsvpc tasks without a network configuration.
+    """
     groups = elbv2_backends[self.current_account][self.region].target_groups
     for balancer in balancers or []:
         arn = balancer.get("targetGroupArn")
@@ -178,7 +185,8 @@ def check(self, definition, balancers, network, grace):
         raise InvalidParameterException("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
     if network:
         network["awsvpcConfiguration"].setdefault("securityGroups", [])
-        network["awsvpcConfiguration"].setdefault("assignPublicIp", "DISABLED")  # AwsVpcConfiguration: "The default value is DISABLED"
+        # AwsVpcConfiguration: "The default value is DISABLED"
+        network["awsvpcConfiguration"].setdefault("assignPublicIp", "DISABLED")
 
 
 def active(backend, name):
@@ -190,8 +198,11 @@ def active(backend, name):
 
 @mend(EC2ContainerServiceResponse)
 def create_service(moto, self):
-    """CreateService keeps all it is given, with AWS's defaults, and starts a deployment. The same request again gives the
-    same service; another one for the same name fails with InvalidParameterException."""
+    """CreateService stores all that it is given, fills in AWS's defaults, and starts a deployment.
+
+    The same request again returns the same service. Another request with the same name fails with
+    InvalidParameterException.
+    """
     backend, name = self.ecs_backend, self._get_param("serviceName")
     cluster = backend._get_cluster(self._get_param("cluster") or "default")
     if cluster.status != "ACTIVE":
@@ -227,7 +238,8 @@ def create_service(moto, self):
 
 @mend(EC2ContainerServiceResponse)
 def update_service(moto, self):
-    """UpdateService changes what it is given; only what "triggers a new service deployment", or forceNewDeployment, deploys."""
+    """UpdateService changes only what it is given. Only forceNewDeployment, or a parameter that "triggers a new service
+    deployment", starts a deployment."""
     backend = self.ecs_backend
     service = backend._get_service(self._get_param("cluster") or "default", self._get_param("service").split("/")[-1])
     if service.status != "ACTIVE":
@@ -253,8 +265,8 @@ def update_service(moto, self):
 
 @mend(EC2ContainerServiceBackend)
 def delete_service(moto, self, cluster_name, service_name, force):
-    """DeleteService: "the service status moves from ACTIVE to DRAINING, and the service is no longer visible in the console or
-    in the ListServices API operation [...] then to INACTIVE"; both can be described."""
+    """DeleteService: "the service status moves from ACTIVE to DRAINING, and the service is no longer visible in the
+    console or in the ListServices API operation [...] then to INACTIVE". A service can be described in both states."""
     service = self._get_service(cluster_name, service_name.split("/")[-1])
     if service.status == "INACTIVE":
         raise ECSException("ServiceNotFoundException", "Service not found.")

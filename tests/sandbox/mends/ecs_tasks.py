@@ -16,8 +16,8 @@ import knobs
 from mends import mend
 from mends.ecs import at_most
 
-NetworkInterface.private_dns_name = None  # moto sets it only where the VPC has DNS host names
-Task.advance = lambda self: None  # moto lets a task stop a little more each time it is looked at
+NetworkInterface.private_dns_name = None  # moto sets it only when the VPC has DNS host names
+Task.advance = lambda self: None  # moto advances a stopping task each time it is described
 
 
 def tasks_of(service, deployment=None, desired="RUNNING"):
@@ -27,7 +27,10 @@ def tasks_of(service, deployment=None, desired="RUNNING"):
 
 
 def missing_image(service, task_definition):
-    """With imagePull strict: the first image of an ECR repository here that has no such tag or digest."""
+    """Returns the first image that an ECR repository of the sandbox does not have: its tag or digest does not exist.
+
+    Returns None unless imagePull is strict.
+    """
     if knobs.settings["imagePull"] != "strict":
         return None
     for container in service._backend.describe_task_definition(task_definition).container_definitions:
@@ -42,7 +45,10 @@ def missing_image(service, task_definition):
 
 
 def launch(service, deployment):
-    """Starts one task of a deployment: its network interface in one of the subnets, its address in the target groups."""
+    """Starts one task of a deployment, with its network interface in one of the subnets.
+
+    The caller registers the task's address in the target groups.
+    """
     backend = service._backend
     definition, number = backend.describe_task_definition(deployment["taskDefinition"]), len(tasks_of(service))
     network = deployment["networkConfiguration"]
@@ -81,7 +87,7 @@ def interfaces(task):
 
 
 def targets(service, task):
-    """(target group, target) for every load balancer of the service."""
+    """Yields (target group, target) for every load balancer of the service."""
     groups = elbv2_backends[service._account_id][service.region_name].target_groups
     for balancer in service.load_balancers:
         group = groups.get(balancer.get("targetGroupArn"))
@@ -90,7 +96,7 @@ def targets(service, task):
 
 
 def halt(task, reason, code="ServiceSchedulerInitiated", service=None):
-    """Stops a task: its targets and its network interface go; it can be described for a while."""
+    """Stops a task: deregisters its targets and deletes its network interface. It can be described for a while."""
     for group, target in targets(service, task) if service else ():
         group.targets.pop(target["Id"], None)
     for eni in interfaces(task):
@@ -106,21 +112,21 @@ def halt(task, reason, code="ServiceSchedulerInitiated", service=None):
 
 @mend(EC2ContainerServiceResponse)
 def list_tasks(moto, self):
-    """ListTasks: filtered by service, family, startedBy and launch type; desiredStatus is RUNNING by default."""
+    """ListTasks filters by service, family, startedBy and launch type. desiredStatus is RUNNING by default."""
     backend, name = self.ecs_backend, self._get_param("serviceName")
     cluster = backend._get_cluster(self._get_param("cluster") or "default")
-    wanted = {"desired_status": self._get_param("desiredStatus") or "RUNNING", "started_by": self._get_param("startedBy"),
+    filters = {"desired_status": self._get_param("desiredStatus") or "RUNNING", "started_by": self._get_param("startedBy"),
               "launch_type": self._get_param("launchType"), "group": f"service:{name.split('/')[-1]}" if name else None}
     family = self._get_param("family")
     found = [t for t in backend.tasks.get(cluster.name, {}).values()
-             if all(v is None or getattr(t, k) == v for k, v in wanted.items())
+             if all(v is None or getattr(t, k) == v for k, v in filters.items())
              and (family is None or t.task_definition_arn.split("/")[-1].split(":")[0] == family)]
     return ActionResult({"taskArns": [t.task_arn for t in found]})
 
 
 @mend(EC2ContainerServiceResponse)
 def describe_tasks(moto, self):
-    """DescribeTasks: up to 100 tasks; one that does not exist is a failure with the reason MISSING."""
+    """DescribeTasks accepts up to 100 tasks. A task that does not exist is a failure with the reason MISSING."""
     at_most(self, "tasks", 100, "Tasks")
     answer, asked = moto(), self._get_param("tasks", [])
     found = {t.task_arn for t in answer.result["tasks"]}
@@ -130,7 +136,7 @@ def describe_tasks(moto, self):
 
 @mend(EC2ContainerServiceBackend)
 def stop_task(moto, self, cluster_str, task_str, reason):
-    """StopTask: the task's target and network interface go, and its service starts another one."""
+    """StopTask deregisters the task's target and deletes its network interface. The service starts another task."""
     tasks = self.tasks.get(self._get_cluster(cluster_str).name, {})
     task = next((t for arn, t in tasks.items() if arn.split("/")[-1] == task_str.split("/")[-1]), None)
     if task is None:

@@ -8,7 +8,7 @@ from moto.elasticache.responses import ElastiCacheResponse
 
 from mends import mend
 
-# ElastiCache User Guide, "Engine specific parameters": name -> default, of some
+# ElastiCache User Guide, "Engine specific parameters": name -> default, for a selection of the parameters.
 PARAMETERS = {"maxmemory-policy": "volatile-lru", "timeout": "0", "notify-keyspace-events": "", "slowlog-log-slower-than": "10000",
               "activedefrag": "no", "cluster-enabled": "no", "tcp-keepalive": "300"}
 FAMILIES = ("redis5.0", "redis6.x", "redis7", "valkey7", "valkey8")
@@ -31,7 +31,7 @@ class ParameterGroup(BaseModel):
 
 
 def parameter_groups(backend):
-    """The account's groups, and AWS's own: default.<family>, and default.<family>.cluster.on."""
+    """Returns the account's parameter groups, and AWS's own: default.<family> and default.<family>.cluster.on."""
     if "cache_parameter_groups" not in backend.__dict__:
         names = [f"default.{family}{cluster}" for family in FAMILIES for cluster in ("", ".cluster.on")]
         backend.cache_parameter_groups = {
@@ -73,11 +73,11 @@ def describe_cache_parameter_groups(moto, self):
 
 @mend(ElastiCacheResponse)
 def describe_cache_parameters(moto, self):
-    """DescribeCacheParameters: Source is user for what was changed, system for the rest."""
-    group, wanted = parameter_group(self), self._get_param("Source")
-    told = [{"ParameterName": name, "ParameterValue": group.value(name), "Source": "user" if name in group.set else "system",
+    """DescribeCacheParameters: Source is user for changed parameters and system for all others."""
+    group, source = parameter_group(self), self._get_param("Source")
+    parameters = [{"ParameterName": name, "ParameterValue": group.value(name), "Source": "user" if name in group.set else "system",
              "DataType": "string", "IsModifiable": True} for name in PARAMETERS]
-    return ActionResult({"Parameters": [p for p in told if wanted in (None, p["Source"])], "CacheNodeTypeSpecificParameters": []})
+    return ActionResult({"Parameters": [p for p in parameters if source in (None, p["Source"])], "CacheNodeTypeSpecificParameters": []})
 
 
 def named(self, least=1):
@@ -102,7 +102,8 @@ def modify_cache_parameter_group(moto, self):
 
 @mend(ElastiCacheResponse)
 def reset_cache_parameter_group(moto, self):
-    """ResetCacheParameterGroup: named parameters, or with ResetAllParameters all, go back to their defaults."""
+    """ResetCacheParameterGroup resets the named parameters, or with ResetAllParameters all of them, to their
+    defaults."""
     everything = str(self._get_param("ResetAllParameters")).lower() == "true"
     group, pairs = named(self, least=0 if everything else 1)
     for name in list(group.set) if everything else [pair["ParameterName"] for pair in pairs]:
@@ -112,7 +113,8 @@ def reset_cache_parameter_group(moto, self):
 
 @mend(ElastiCacheResponse)
 def delete_cache_parameter_group(moto, self):
-    """DeleteCacheParameterGroup: "You cannot delete this cache parameter group if it is associated with any clusters", nor a default one."""
+    """DeleteCacheParameterGroup: "You cannot delete this cache parameter group if it is associated with any clusters".
+    A default group cannot be deleted either."""
     group, backend = parameter_group(self), self.elasticache_backend
     name = group.cache_parameter_group_name
     if name.startswith("default."):
@@ -152,7 +154,7 @@ def subnet_group(self):
 
 @mend(ElastiCacheResponse)
 def modify_cache_subnet_group(moto, self):
-    """ModifyCacheSubnetGroup: description and subnets, each if given."""
+    """ModifyCacheSubnetGroup changes the description and the subnets, each only if given."""
     group, backend = subnet_group(self), self.elasticache_backend
     if description := self._get_param("CacheSubnetGroupDescription"):
         group.cache_subnet_group_description = description
@@ -164,7 +166,8 @@ def modify_cache_subnet_group(moto, self):
 
 @mend(ElastiCacheResponse)
 def delete_cache_subnet_group(moto, self):
-    """DeleteCacheSubnetGroup: CacheSubnetGroupInUse, "You cannot delete a default subnet group or one that is associated with any clusters"."""
+    """DeleteCacheSubnetGroup: "You cannot delete a default subnet group or one that is associated with any clusters"
+    (CacheSubnetGroupInUse)."""
     group, backend = subnet_group(self), self.elasticache_backend
     name = group.cache_subnet_group_name
     if any(r.cache_subnet_group_name == name for r in backend.replication_groups.values()):
@@ -177,8 +180,11 @@ def delete_cache_subnet_group(moto, self):
 # ---- tags
 
 def taggable(self, arn):
-    """Tag operations need the resource; "Cluster not in available state to perform tagging operations" otherwise
-    (ListTagsForResource, AddTagsToResource: InvalidReplicationGroupState)."""
+    """The tag operations need an existing resource.
+
+    For a replication group that is not available: "Cluster not in available state to perform tagging operations"
+    (ListTagsForResource, AddTagsToResource: InvalidReplicationGroupState).
+    """
     kind, name = arn.split(":")[5:7]
     backend = self
     known = {"parametergroup": parameter_groups(backend), "subnetgroup": backend.cache_subnet_groups,
@@ -211,7 +217,7 @@ def remove_tags_from_resource(moto, self, arn, tags):
 
 @mend(ElastiCacheBackend)
 def iter_tagged_resources(moto, self):
-    """GetResources has parameter groups too."""
+    """GetResources also returns parameter groups."""
     yield from moto()
     for group in parameter_groups(self).values():
         yield TaggedResource(group.arn, self.tagging_service.get_tag_dict_for_resource(group.arn), "elasticache:parametergroup")

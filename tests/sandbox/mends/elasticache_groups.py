@@ -1,4 +1,4 @@
-"""ElastiCache: replication groups, which take their time, and their nodes."""
+"""ElastiCache: replication groups and their nodes. Creation, changes and deletion take time."""
 import time
 
 from moto.core.responses import ActionResult, PaginatedResult
@@ -16,7 +16,7 @@ from mends.elasticache import each_backend, parameter_group, parameter_groups, r
 knobs.DEFAULTS["pending"].update(replicationGroup=0, replicationGroupChange=0, replicationGroupDelete=0)
 knobs.reset()
 
-# "Supported engines and versions": AWS picks the patch of the minor version that is asked for
+# "Supported engines and versions": AWS selects the patch version of the requested minor version.
 PATCHES = {"6.0": "6.0.5", "6.2": "6.2.6", "7.0": "7.0.7", "7.1": "7.1.0", "7.2": "7.2.6", "8.0": "8.0.1", "8.1": "8.1.0"}
 NEWEST = {"redis": "7.1.0", "valkey": "8.0.1"}
 
@@ -32,7 +32,7 @@ def status(self):
 
 
 def settle():
-    """What is deleted is gone when its time has come."""
+    """Removes the replication groups whose deletion is complete."""
     for backend in each_backend():
         for name, group in list(backend.replication_groups.items()):
             if group.status == "deleted":
@@ -49,8 +49,11 @@ def family(group):
 
 
 def lay_out(group):
-    """NodeGroup, NodeGroupMember: shards are numbered from 0001; a node is <id>-001, with cluster mode <id>-0001-001. Endpoints are of
-    the shard, or with cluster mode of the whole."""
+    """NodeGroup, NodeGroupMember: shards are numbered from 0001.
+
+    A node's id is <id>-001, or with cluster mode <id>-0001-001. Endpoints belong to the shard, or with cluster mode to
+    the whole group.
+    """
     cluster, name = group.cluster_enabled, group.replication_group_id
     domain = f"{name}.{group.random}.use1.cache.amazonaws.com"
 
@@ -64,11 +67,11 @@ def lay_out(group):
         if not cluster:
             for i, member in enumerate(members):
                 member.update(ReadEndpoint=endpoint(member["CacheClusterId"]), CurrentRole="replica" if i else "primary")
-        told = {"NodeGroupId": shard, "Status": "available", "NodeGroupMembers": members}
+        described = {"NodeGroupId": shard, "Status": "available", "NodeGroupMembers": members}
         width = 16384 // len(group.shards)
-        told.update({"Slots": f"{n * width}-{16383 if n + 1 == len(group.shards) else (n + 1) * width - 1}"} if cluster else
+        described.update({"Slots": f"{n * width}-{16383 if n + 1 == len(group.shards) else (n + 1) * width - 1}"} if cluster else
                     {"PrimaryEndpoint": endpoint("master"), "ReaderEndpoint": endpoint("replica")})
-        group.node_groups.append(told)
+        group.node_groups.append(described)
         group.member_clusters += names
     group.configuration_endpoint = endpoint("clustercfg") if cluster else None
 
@@ -86,8 +89,11 @@ def default_group(backend):
 
 @mend(ElastiCacheResponse)
 def create_replication_group(moto, self):
-    """CreateReplicationGroup: the id is "stored as a lowercase string"; subnet and parameter groups have to be there; an AUTH token needs
-    TLS; encryption at rest is the default of Valkey; with TLS the mode is required unless preferred is said."""
+    """CreateReplicationGroup: the id is "stored as a lowercase string".
+
+    The subnet group and the parameter group must exist. An AUTH token needs TLS. Encryption at rest is the default of
+    Valkey. With TLS the transit encryption mode is required, unless the request says preferred.
+    """
     backend, given = self.elasticache_backend, self._get_param
     self.params["ReplicationGroupId"] = given("ReplicationGroupId").lower()
     tls = self._get_bool_param("TransitEncryptionEnabled")
@@ -129,20 +135,23 @@ def create_replication_group(moto, self):
 
 
 def deliver(group, requests):
-    """LogDeliveryConfigurationRequest: by log type; with Enabled false the delivery ends."""
-    there = {log["LogType"]: log for log in group.log_delivery_configurations}
+    """LogDeliveryConfigurationRequest: there is one delivery for each log type. Enabled false ends the delivery."""
+    deliveries = {log["LogType"]: log for log in group.log_delivery_configurations}
     for request in requests:
-        told = {key: value for key, value in request.items() if key != "Enabled"}
+        settings = {key: value for key, value in request.items() if key != "Enabled"}
         if str(request.get("Enabled", True)).lower() == "false":
-            there.pop(request["LogType"], None)
+            deliveries.pop(request["LogType"], None)
         else:
-            there[request["LogType"]] = {**told, "Status": "active"}
-    group.log_delivery_configurations = list(there.values())
+            deliveries[request["LogType"]] = {**settings, "Status": "active"}
+    group.log_delivery_configurations = list(deliveries.values())
 
 
 @mend(ElastiCacheBackend)
 def describe_cache_clusters(moto, self, cache_cluster_id=None, **kwargs):
-    """DescribeCacheClusters: the nodes of replication groups are clusters of one node each, and tell what the group does not."""
+    """DescribeCacheClusters: the nodes of replication groups are clusters of one node each.
+
+    They have fields that the replication group does not have.
+    """
     nodes = []
     for group in self.replication_groups.values():
         topic = {"TopicArn": group.notification_topic_arn, "TopicStatus": group.topic_status} if group.notification_topic_arn else None
@@ -167,7 +176,7 @@ def describe_cache_clusters(moto, self, cache_cluster_id=None, **kwargs):
 # ---- changes
 
 def changeable(self):
-    """The group, when it takes changes: InvalidReplicationGroupState otherwise."""
+    """Returns the group when it is available. Otherwise the error is InvalidReplicationGroupState."""
     groups, name = self.elasticache_backend.replication_groups, self._get_param("ReplicationGroupId").lower()
     if name not in groups:
         raise ReplicationGroupNotFound(name)
@@ -188,8 +197,11 @@ PLAIN = {"ReplicationGroupDescription": "description", "PreferredMaintenanceWind
 
 @mend(ElastiCacheResponse)
 def modify_replication_group(moto, self):
-    """ModifyReplicationGroup: each parameter, if given. Without ApplyImmediately the node type and the engine version wait for the
-    maintenance window. Snapshots of a group without cluster mode need a SnapshottingClusterId."""
+    """ModifyReplicationGroup changes each given parameter.
+
+    Without ApplyImmediately the node type and the engine version change in the maintenance window. Snapshots of a group
+    without cluster mode need a SnapshottingClusterId.
+    """
     group, given, flag = changeable(self), self._get_param, self._get_bool_param
     if given("CacheParameterGroupName"):
         group.cache_parameter_group_name = parameter_group(self).cache_parameter_group_name
@@ -228,8 +240,12 @@ def modify_replication_group(moto, self):
 
 
 def transit(group, enabled, mode):
-    """ModifyReplicationGroup: "If you are enabling in-transit encryption for an existing cluster, you must also set TransitEncryptionMode to
-    preferred"; required is "a two-step process"; off comes after preferred (User Guide, "Enabling in-transit encryption")."""
+    """ModifyReplicationGroup: "If you are enabling in-transit encryption for an existing cluster, you must also set
+    TransitEncryptionMode to preferred".
+
+    The mode required needs "a two-step process". Encryption can be disabled only in the mode preferred (User Guide,
+    "Enabling in-transit encryption").
+    """
     if enabled and not group.transit_encryption_enabled and mode != "preferred":
         raise refuse("InvalidParameterCombination", "TransitEncryptionMode must be preferred to enable in-transit encryption.")
     if enabled is False and group.transit_encryption_enabled and group.transit_encryption_mode != "preferred":
@@ -239,7 +255,8 @@ def transit(group, enabled, mode):
 
 
 def authenticate(group, token, strategy):
-    """AuthTokenUpdateStrategy: ROTATE, SET ("allowed only after ROTATE"), DELETE ("allowed only when transitioning to RBAC")."""
+    """AuthTokenUpdateStrategy: ROTATE, SET ("allowed only after ROTATE"), DELETE ("allowed only when transitioning to
+    RBAC")."""
     if token and not group.transit_encryption_enabled:
         raise refuse("InvalidParameterCombination", "The AUTH token can only be used with encryption in transit.")
     if strategy == "SET" and not group.rotated:
@@ -253,7 +270,8 @@ def authenticate(group, token, strategy):
 
 @mend(ElastiCacheResponse)
 def increase_replica_count(moto, self):
-    """IncreaseReplicaCount: NewReplicaCount in each shard; more than there are, at most 5."""
+    """IncreaseReplicaCount: NewReplicaCount is the number of replicas in each shard. It must be greater than the
+    current number, and at most 5."""
     group, count = changeable(self), int(self._get_param("NewReplicaCount"))
     if not group.replicas < count <= 5:
         raise refuse("InvalidParameterValue", "The new replica count must be greater than the current one, and at most 5.")
@@ -264,7 +282,7 @@ def increase_replica_count(moto, self):
 
 @mend(ElastiCacheResponse)
 def decrease_replica_count(moto, self):
-    """DecreaseReplicaCount: the least is 1 with Multi-AZ, else 0."""
+    """DecreaseReplicaCount: the minimum is 1 with Multi-AZ, otherwise 0."""
     group, count = changeable(self), int(self._get_param("NewReplicaCount"))
     if not (1 if group.multi_az == "enabled" and not group.cluster_enabled else 0) <= count < group.replicas:
         raise refuse("InvalidParameterValue", "The new replica count must be less than the current one.")
@@ -275,13 +293,14 @@ def decrease_replica_count(moto, self):
 
 @mend(ElastiCacheResponse)
 def modify_replication_group_shard_configuration(moto, self):
-    """ModifyReplicationGroupShardConfiguration: with fewer shards "either NodeGroupsToRemove or NodeGroupsToRetain is required"."""
+    """ModifyReplicationGroupShardConfiguration: with fewer shards "either NodeGroupsToRemove or NodeGroupsToRetain is
+    required"."""
     group, count, given = changeable(self), int(self._get_param("NodeGroupCount")), self._get_param
     if not group.cluster_enabled:
         raise refuse("InvalidReplicationGroupState", "Replication group must be cluster-mode enabled to modify its shard configuration.")
     stay = given("NodeGroupsToRetain") or [s for s in group.shards if s not in given("NodeGroupsToRemove", [])]
     if count < len(group.shards) and len(stay) != count:
-        raise refuse("InvalidParameterValue", "NodeGroupsToRemove or NodeGroupsToRetain has to fit NodeGroupCount.")
+        raise refuse("InvalidParameterValue", "NodeGroupsToRemove or NodeGroupsToRetain must match NodeGroupCount.")
     stay = stay if count < len(group.shards) else group.shards
     new = [s for s in (f"{n:04}" for n in range(1, 501)) if s not in stay][:count - len(stay)]
     group.shards = sorted(stay) + new
@@ -291,7 +310,8 @@ def modify_replication_group_shard_configuration(moto, self):
 
 @mend(ElastiCacheResponse)
 def delete_replication_group(moto, self):
-    """DeleteReplicationGroup: an available one; a final snapshot if it is named. It is gone after a while."""
+    """DeleteReplicationGroup: the group must be available. A final snapshot is created if it is named. The deletion
+    takes time."""
     group, backend = changeable(self), self.elasticache_backend
     if snapshot := self._get_param("FinalSnapshotIdentifier"):
         backend.create_snapshot(snapshot, group.replication_group_id, None, None, None)

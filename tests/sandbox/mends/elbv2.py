@@ -15,7 +15,7 @@ from mends import computed, mend
 LOGS = {f"{kind}.s3.{key}": default for kind in ("access_logs", "connection_logs", "health_check_logs")
         for key, default in (("enabled", "false"), ("bucket", ""), ("prefix", ""))}
 SHARED = {"deletion_protection.enabled": "false", "zonal_shift.config.enabled": "false", "ipv6.deny_all_igw_traffic": "false"}
-BALANCER = {  # LoadBalancerAttribute: the attributes each type has, and their defaults
+BALANCER = {  # LoadBalancerAttribute: the attributes of each type, with their defaults
     "application": {
         **SHARED, **LOGS, "load_balancing.cross_zone.enabled": "true", "idle_timeout.timeout_seconds": "60", "client_keep_alive.seconds": "3600",
         "routing.http.desync_mitigation_mode": "defensive", "routing.http.drop_invalid_header_fields.enabled": "false",
@@ -29,7 +29,7 @@ BALANCER = {  # LoadBalancerAttribute: the attributes each type has, and their d
 }
 HEALTH = {f"target_group_health.{what}.minimum_healthy_targets.{unit}": default for what in ("dns_failover", "unhealthy_state_routing")
           for unit, default in (("count", "1"), ("percentage", "off"))}
-GROUP = {  # TargetGroupAttribute: the same for target groups, by protocol
+GROUP = {  # TargetGroupAttribute: the attributes of target groups by protocol, with their defaults
     "http": {
         **HEALTH, "deregistration_delay.timeout_seconds": "300", "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
         "load_balancing.algorithm.type": "round_robin", "load_balancing.algorithm.anomaly_mitigation": "off", "slow_start.duration_seconds": "0",
@@ -62,7 +62,7 @@ FakeLoadBalancer.activate = lambda self: None
 
 @mend(FakeLoadBalancer, "__init__")
 def balancer(moto, self, *args, **kwargs):
-    """DescribeLoadBalancerAttributes shows every attribute that the type has, not only the changed ones."""
+    """DescribeLoadBalancerAttributes returns every attribute of the type, not only the changed ones."""
     moto(*args, **kwargs)
     self.attrs = dict(BALANCER.get(self.type, {}))
     if self.scheme == "internal" and "ipv6.deny_all_igw_traffic" in self.attrs:
@@ -71,7 +71,7 @@ def balancer(moto, self, *args, **kwargs):
 
 
 def check_balancer(self, kind, scheme, subnet_ids):
-    """What CreateLoadBalancer documents of names, subnets and security groups."""
+    """Checks the name, subnets and security groups as CreateLoadBalancer documents. Returns the security groups."""
     name, ec2 = self._get_param("Name"), ec2_backends[self.current_account][self.region]
     if len(name) > 32:
         refuse("ValidationError", f"The load balancer name '{name}' cannot be longer than '32' characters")
@@ -98,8 +98,12 @@ def check_balancer(self, kind, scheme, subnet_ids):
 
 @mend(ELBV2Response)
 def create_load_balancer(moto, self):
-    """CreateLoadBalancer "is idempotent [...] If you attempt to create multiple load balancers with the same settings, each
-    call succeeds"; with others it is DuplicateLoadBalancerName. Without groups it gets the VPC's default group."""
+    """CreateLoadBalancer "is idempotent [...] If you attempt to create multiple load balancers with the same settings,
+    each call succeeds".
+
+    Other settings with the same name give DuplicateLoadBalancerName. An Application Load Balancer without security
+    groups gets the VPC's default group.
+    """
     kind, scheme = self._get_param("Type") or "application", self._get_param("Scheme") or "internet-facing"
     subnets = self._get_param("Subnets", []) or [m["SubnetId"] for m in self._get_param("SubnetMappings", [])]
     groups = check_balancer(self, kind, scheme, subnets)
@@ -113,7 +117,8 @@ def create_load_balancer(moto, self):
     self.params.update(Scheme=scheme, Type=kind, SecurityGroups=groups)
     answer = moto()
     made, backend = answer.result["LoadBalancers"][0], self.elbv2_backend
-    if kind != "application":  # its ARN says net or gwy, where moto says app
+    # The ARN contains net or gwy; moto's ARN contains app.
+    if kind != "application":
         arn = made.arn.replace("/app/", {"network": "/net/", "gateway": "/gwy/"}[kind])
         backend.tagging_service.copy_tags(made.arn, arn)
         backend.tagging_service.delete_all_tags_for_resource(made.arn)
@@ -124,23 +129,24 @@ def create_load_balancer(moto, self):
 
 @mend(ELBv2Backend)
 def describe_load_balancers(moto, self, arns, names):
-    """DescribeLoadBalancers: "You can specify up to 20 load balancers in a single call"; one unknown is LoadBalancerNotFound."""
+    """DescribeLoadBalancers: "You can specify up to 20 load balancers in a single call". An unknown one gives
+    LoadBalancerNotFound."""
     if len(arns or []) > 20 or len(names or []) > 20:
         refuse("ValidationError", "Up to 20 load balancers can be described at a time")
     everything = list(self.load_balancers.values())
-    for key, wanted in (("arn", arns), ("name", names)):
-        if wanted:
-            chosen = [b for b in everything if getattr(b, key) in wanted]
-            if len(chosen) < len(set(wanted)):
-                refuse("LoadBalancerNotFound", f"One or more load balancers not found: {wanted}")
+    for key, requested in (("arn", arns), ("name", names)):
+        if requested:
+            chosen = [b for b in everything if getattr(b, key) in requested]
+            if len(chosen) < len(set(requested)):
+                refuse("LoadBalancerNotFound", f"One or more load balancers not found: {requested}")
             return chosen
     return everything
 
 
 @mend(ELBv2Backend)
 def delete_load_balancer(moto, self, arn):
-    """DeleteLoadBalancer: "You can't delete a load balancer if deletion protection is enabled" (OperationNotPermitted); its
-    listeners and its tags go with it."""
+    """DeleteLoadBalancer: "You can't delete a load balancer if deletion protection is enabled" (OperationNotPermitted).
+    Its listeners and tags are deleted with it."""
     present = self.load_balancers.get(arn)
     if present and present.attrs.get("deletion_protection.enabled") == "true":
         refuse("OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled")
@@ -152,7 +158,7 @@ def delete_load_balancer(moto, self, arn):
 
 @mend(ELBV2Response)
 def set_security_groups(moto, self):
-    """SetSecurityGroups answers with SecurityGroupIds."""
+    """SetSecurityGroups returns SecurityGroupIds."""
     moto()
     return ActionResult({"SecurityGroupIds": self._get_param("SecurityGroups", [])})
 
@@ -161,7 +167,7 @@ def set_security_groups(moto, self):
 
 @mend(FakeTargetGroup, "__init__")
 def group(moto, self, *args, **kwargs):
-    """DescribeTargetGroupAttributes shows every attribute that such a group has."""
+    """DescribeTargetGroupAttributes returns every attribute of a target group of this type."""
     moto(*args, **kwargs)
     kind = "lambda" if self.target_type == "lambda" else "http" if self.protocol in ("HTTP", "HTTPS") else "tcp"
     self.attributes = dict(GROUP[kind])
@@ -171,7 +177,8 @@ def group(moto, self, *args, **kwargs):
 
 @computed(FakeTargetGroup)
 def load_balancer_arns(self):
-    """TargetGroup.LoadBalancerArns: "the load balancer that routes traffic to this target group", as long as one does."""
+    """TargetGroup.LoadBalancerArns: "the load balancer that routes traffic to this target group", as long as one
+    does."""
     backend = elbv2_backends[self.account_id][self.region_name]
     return [b.arn for b in backend.load_balancers.values() for listener in b.listeners.values()
             if any(self.arn in backend._get_target_group_arns_from(a.data) for rule in listener.rules.values() for a in rule.actions)][:1]
@@ -179,7 +186,10 @@ def load_balancer_arns(self):
 
 @mend(ELBV2Response)
 def create_target_group(moto, self):
-    """CreateTargetGroup is idempotent too: the same settings give the same group, others DuplicateTargetGroupName."""
+    """CreateTargetGroup is idempotent: the same settings return the same group.
+
+    Other settings with the same name give DuplicateTargetGroupName.
+    """
     asked = {k: v for k, v in self.params.items() if k != "Tags"}
     present = next((g for g in self.elbv2_backend.target_groups.values() if g.name == self._get_param("Name")), None)
     if present:
@@ -193,7 +203,7 @@ def create_target_group(moto, self):
 
 @mend(ELBv2Backend)
 def describe_target_groups(moto, self, load_balancer_arn, target_group_arns, names):
-    """DescribeTargetGroups of a load balancer without any is empty, not an error."""
+    """DescribeTargetGroups: for a load balancer without target groups the result is empty, not an error."""
     if load_balancer_arn and not target_group_arns and not names:
         if load_balancer_arn not in self.load_balancers:
             raise LoadBalancerNotFoundError()
@@ -204,15 +214,19 @@ def describe_target_groups(moto, self, load_balancer_arn, target_group_arns, nam
 @mend(ELBv2Backend)
 def delete_target_group(moto, self, target_group_arn):
     if target_group_arn not in self.target_groups:
-        return None  # DeleteTargetGroup lists ResourceInUse as its only error: deleting what is gone succeeds
-    gone = moto(target_group_arn)
+        # DeleteTargetGroup documents ResourceInUse as its only error: deleting a group that does not exist succeeds.
+        return None
+    deleted = moto(target_group_arn)
     self.tagging_service.delete_all_tags_for_resource(target_group_arn)
-    return gone
+    return deleted
 
 
 @mend(ELBv2Backend)
 def modify_target_group_attributes(moto, self, target_group_arn, attributes):
-    """TargetGroupAttribute: deregistration_delay.timeout_seconds is 0-3600, both included; an unknown key is refused."""
+    """TargetGroupAttribute: deregistration_delay.timeout_seconds is 0-3600, both inclusive.
+
+    An unknown key is refused.
+    """
     present = self.target_groups.get(target_group_arn)
     for key in attributes if present else ():
         if key not in present.attributes:
@@ -226,7 +240,7 @@ def modify_target_group_attributes(moto, self, target_group_arn, attributes):
 
 @mend(ELBv2Backend)
 def describe_tags(moto, self, resource_arns):
-    """DescribeTags: up to 20 resources; one that does not exist is refused."""
+    """DescribeTags accepts up to 20 resources. A resource that does not exist is refused."""
     if len(resource_arns) > 20:
         refuse("ValidationError", "Up to 20 resources can be described at a time")
     for arn in resource_arns:
@@ -236,7 +250,7 @@ def describe_tags(moto, self, resource_arns):
 
 @mend(ELBv2Backend)
 def add_tags(moto, self, resource_arns, tags):
-    """Quotas for tags: 50 a resource, where moto stops at 10."""
+    """Quotas for tags: a resource has up to 50 tags. moto's limit is 10."""
     for arn in resource_arns:
         self._get_resource_by_arn(arn)
         if len({**self.tagging_service.get_tag_dict_for_resource(arn), **self.tagging_service.flatten_tag_list(tags)}) > 50:

@@ -18,8 +18,11 @@ HEADERS = ("strict_transport_security", "access_control_allow_origin", "access_c
 
 @mend(FakeAction, "__init__")
 def action(moto, self, data):
-    """Action: a forward to one target group is shown both ways, as TargetGroupArn and as ForwardConfig; RedirectActionConfig:
-    "Any components that you do not modify retain their original values", shown as the reserved keywords."""
+    """Action: a forward to one target group is returned both as TargetGroupArn and as ForwardConfig.
+
+    RedirectActionConfig: "Any components that you do not modify retain their original values"; they are returned as the
+    reserved keywords.
+    """
     if data.get("Type") == "forward":
         groups = (data.get("ForwardConfig") or {}).get("TargetGroups") or [{"TargetGroupArn": data.get("TargetGroupArn")}]
         data["ForwardConfig"] = {"TargetGroupStickinessConfig": {"Enabled": False}, **(data.get("ForwardConfig") or {}), "TargetGroups": groups}
@@ -32,7 +35,8 @@ def action(moto, self, data):
 
 @mend(FakeListener, "__init__")
 def listener(moto, self, *args, **kwargs):
-    """Listener.SslPolicy is for HTTPS and TLS only; DescribeListenerAttributes: each type of load balancer has its own."""
+    """Listener.SslPolicy exists for HTTPS and TLS only. DescribeListenerAttributes: each type of load balancer has its
+    own attributes."""
     moto(*args, **kwargs)
     if self.protocol not in SECURE:
         self.ssl_policy = None
@@ -41,13 +45,14 @@ def listener(moto, self, *args, **kwargs):
                            **{f"routing.http.response.{name}.header_value": "" for name in HEADERS}}
 
 
-for output in ("CreateListener", "DescribeListeners", "ModifyListener"):  # Listener.Certificates: "The default certificate for the listener"
+# Listener.Certificates: "The default certificate for the listener"
+for output in ("CreateListener", "DescribeListeners", "ModifyListener"):
     ELBV2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER[f"{output}Output.Listeners.Listener.Certificates"] = (
         lambda certificates: [{"CertificateArn": certificates[0]}] if certificates else None)
 
 
 def check_certificate(self, certificates):
-    """A certificate must exist and, when it is ACM's, be issued."""
+    """A certificate must exist. An ACM certificate must also be issued."""
     if len(certificates) != 1:
         refuse("ValidationError", "A certificate must be specified for HTTPS listeners; you must provide exactly one certificate")
     arn = certificates[0]["CertificateArn"]
@@ -66,7 +71,8 @@ def check_policy(policy):
 
 @mend(ELBV2Response)
 def create_listener(moto, self):
-    """CreateListener is idempotent: the same settings give the same listener; another one on the port is DuplicateListener."""
+    """CreateListener is idempotent: the same settings return the same listener. Another listener on the port gives
+    DuplicateListener."""
     balancer = self.elbv2_backend.load_balancers.get(self._get_param("LoadBalancerArn"))
     if balancer is None:
         raise LoadBalancerNotFoundError()
@@ -76,7 +82,7 @@ def create_listener(moto, self):
             if getattr(present, "asked", None) != repr(asked):
                 raise DuplicateListenerError()
             return ActionResult({"Listeners": [present]})
-    asked = repr(asked)  # before moto fills its defaults into the same structure
+    asked = repr(asked)  # before moto adds its defaults to the same structure
     check_policy(self._get_param("SslPolicy"))
     if self._get_param("Protocol") in SECURE:
         check_certificate(self, self._get_param("Certificates", []))
@@ -87,8 +93,12 @@ def create_listener(moto, self):
 
 @mend(ELBV2Response)
 def modify_listener(moto, self):
-    """ModifyListener: "Changing the protocol from HTTPS to HTTP [...] removes the security policy and default certificate
-    properties"; Certificates is the default one, the additional ones stay; a port that is taken is DuplicateListener."""
+    """ModifyListener: "Changing the protocol from HTTPS to HTTP [...] removes the security policy and default
+    certificate properties".
+
+    Certificates is the default certificate; the additional certificates are kept. A port that is already in use gives
+    DuplicateListener.
+    """
     backend, arn = self.elbv2_backend, self._get_param("ListenerArn")
     present = backend.describe_listeners(None, [arn])[0]
     port, protocol, certificates = self._get_param("Port"), self._get_param("Protocol") or present.protocol, self._get_param("Certificates", [])
@@ -113,7 +123,7 @@ def modify_listener(moto, self):
 
 @mend(ELBv2Backend, "modify_listener")
 def modify_protocol(moto, self, arn, port=None, protocol=None, *args, **kwargs):
-    """ModifyListener: "Network Load Balancers support TCP, TLS, UDP, TCP_UDP [...]", of which moto takes TCP."""
+    """ModifyListener: "Network Load Balancers support TCP, TLS, UDP, TCP_UDP [...]"; moto accepts only TCP."""
     of_network = protocol in ("TLS", "UDP", "TCP_UDP")
     changed = moto(arn, port, "TCP" if of_network else protocol, *args, **kwargs)
     changed.protocol = protocol if of_network else changed.protocol
@@ -122,7 +132,7 @@ def modify_protocol(moto, self, arn, port=None, protocol=None, *args, **kwargs):
 
 @mend(ELBv2Backend)
 def describe_listeners(moto, self, load_balancer_arn, listener_arns):
-    """DescribeListeners: one unknown ARN is ListenerNotFound."""
+    """DescribeListeners: an unknown ARN gives ListenerNotFound."""
     found = moto(load_balancer_arn, listener_arns)
     if not load_balancer_arn and len(found) < len(set(listener_arns)):
         raise ListenerNotFoundError()

@@ -1,4 +1,4 @@
-"""IAM: OpenID Connect providers, and the versions of managed policies."""
+"""IAM: OpenID Connect (OIDC) providers, and the versions of managed policies."""
 import hashlib
 
 from moto.core.responses import EmptyResult
@@ -11,9 +11,9 @@ from mends import mend
 
 @mend(IAMBackend)
 def create_open_id_connect_provider(moto, self, url, thumbprint_list, *args, **kwargs):
-    """CreateOpenIDConnectProvider, ThumbprintList: "This parameter is optional. If it is not included, IAM will retrieve
-    and use the top intermediate certificate authority (CA) thumbprint of the OpenID Connect identity provider server
-    certificate"."""
+    """CreateOpenIDConnectProvider, ThumbprintList: "This parameter is optional. If it is not included, IAM will
+    retrieve and use the top intermediate certificate authority (CA) thumbprint of the OpenID Connect identity provider
+    server certificate"."""
     return moto(url, thumbprint_list or [hashlib.sha1(url.encode()).hexdigest()], *args, **kwargs)
 
 
@@ -24,8 +24,8 @@ def provider(response):
 
 @mend(IamResponse)
 def add_client_id_to_open_id_connect_provider(moto, self):
-    """AddClientIDToOpenIDConnectProvider: "This operation is idempotent; it does not fail or return an error if you add an
-    existing client ID to the provider". At most 100 of them."""
+    """AddClientIDToOpenIDConnectProvider: "This operation is idempotent; it does not fail or return an error if you add
+    an existing client ID to the provider". A provider has at most 100 client IDs."""
     found, client = provider(self)
     if client not in found.client_id_list:
         if len(found.client_id_list) >= 100:
@@ -36,21 +36,21 @@ def add_client_id_to_open_id_connect_provider(moto, self):
 
 @mend(IamResponse)
 def remove_client_id_from_open_id_connect_provider(moto, self):
-    """RemoveClientIDFromOpenIDConnectProvider: "it does not fail or return an error if you try to remove a client ID that
-    does not exist"."""
+    """RemoveClientIDFromOpenIDConnectProvider: "it does not fail or return an error if you try to remove a client ID
+    that does not exist"."""
     found, client = provider(self)
     found.client_id_list[:] = [one for one in found.client_id_list if one != client]
     return EmptyResult()
 
 
-# ManagedPolicyDetail, which GetAccountAuthorizationDetails answers, has PolicyName and PolicyId.
+# ManagedPolicyDetail, in the answer of GetAccountAuthorizationDetails, has PolicyName and PolicyId.
 ManagedPolicy.policy_name = property(lambda self: self.name)
 ManagedPolicy.policy_id = property(lambda self: self.id)
 
 
 @mend(IAMBackend)
 def delete_policy(moto, self, policy_arn):
-    """DeletePolicy: a policy that is attached, or has versions that are not the default, is DeleteConflict."""
+    """DeletePolicy: a policy that is attached, or has versions other than the default, gives DeleteConflict."""
     policy = self.get_policy(policy_arn)
     if policy.attachment_count > 0:
         raise DeleteConflictException("Cannot delete a policy attached to entities.")

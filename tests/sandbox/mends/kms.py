@@ -14,8 +14,11 @@ Key.rotation_period = DEFAULT_PERIOD
 
 
 def key_of(self, state=None):
-    """The key that a request names. "This operation requires that the key is not pending deletion": KMSInvalidStateException
-    (docs.aws.amazon.com/kms/latest/developerguide/key-state.html)."""
+    """Returns the key that a request names.
+
+    "This operation requires that the key is not pending deletion": otherwise the error is KMSInvalidStateException
+    (docs.aws.amazon.com/kms/latest/developerguide/key-state.html).
+    """
     self._validate_key_id(self._get_param("KeyId"))
     key = self.kms_backend.keys[self.kms_backend.any_id_to_key_id(self._get_param("KeyId"))]
     if key.key_state == "PendingDeletion":
@@ -26,14 +29,15 @@ def key_of(self, state=None):
 
 
 def symmetric(key):
-    """GetKeyRotationStatus, EnableKeyRotation: "You cannot enable automatic rotation of asymmetric KMS keys, HMAC KMS keys …"."""
+    """GetKeyRotationStatus, EnableKeyRotation: "You cannot enable automatic rotation of asymmetric KMS keys, HMAC KMS
+    keys …"."""
     if key.key_spec != "SYMMETRIC_DEFAULT" or key.origin != "AWS_KMS":
         raise JsonRESTError("UnsupportedOperationException", f"{key.arn} key spec is {key.key_spec} which is not valid for this operation.")
 
 
 @mend(KmsResponse)
 def create_key(moto, self):
-    """CreateKey: KeyUsage is ENCRYPT_DECRYPT unless given; MultiRegion false."""
+    """CreateKey: by default KeyUsage is ENCRYPT_DECRYPT and MultiRegion is false."""
     answer = json.loads(moto())
     key = self.kms_backend.keys[answer["KeyMetadata"]["KeyId"]]
     key.key_usage, key.multi_region = key.key_usage or "ENCRYPT_DECRYPT", bool(key.multi_region)
@@ -42,7 +46,10 @@ def create_key(moto, self):
 
 @mend(KmsResponse)
 def enable_key_rotation(moto, self):
-    """EnableKeyRotation: RotationPeriodInDays from 90 to 2560; "if no value is specified, the default value is 365 days"."""
+    """EnableKeyRotation: RotationPeriodInDays is 90 to 2560.
+
+    "if no value is specified, the default value is 365 days".
+    """
     key, period = key_of(self, "Enabled"), self._get_param("RotationPeriodInDays")
     symmetric(key)
     if period is not None and not 90 <= period <= 2560:
@@ -59,7 +66,10 @@ def disable_key_rotation(moto, self):
 
 @mend(KmsResponse)
 def get_key_rotation_status(moto, self):
-    """GetKeyRotationStatus: KeyRotationEnabled, and RotationPeriodInDays where it is; of a key pending deletion it is false."""
+    """GetKeyRotationStatus returns KeyRotationEnabled, and RotationPeriodInDays only when rotation is enabled.
+
+    For a key that is pending deletion KeyRotationEnabled is false.
+    """
     self._validate_cmk_id(self._get_param("KeyId"))
     key = self.kms_backend.keys[self.kms_backend.get_key_id(self._get_param("KeyId"))]
     symmetric(key)
@@ -76,7 +86,7 @@ responses._assert_default_policy = only_default
 
 
 def by_any_id(name):
-    """EnableKey, DisableKey and others take a key's id or its ARN, which moto's own models do not."""
+    """EnableKey, DisableKey and others accept a key's id or its ARN; moto's own models do not accept both."""
 
     def of_key(moto, self):
         key = key_of(self)
@@ -93,7 +103,10 @@ for operation in ("enable_key", "disable_key", "put_key_policy", "update_key_des
 
 @mend(KmsResponse)
 def schedule_key_deletion(moto, self):
-    """ScheduleKeyDeletion: the window has 7 to 30 days, 30 unless given; the key's state becomes PendingDeletion."""
+    """ScheduleKeyDeletion: the waiting period is 7 to 30 days, 30 by default.
+
+    The key's state becomes PendingDeletion.
+    """
     key, days = key_of(self), self._get_param("PendingWindowInDays")
     if days is not None and not 7 <= days <= 30:
         raise ValidationException(f"1 validation error detected: Value '{days}' at 'pendingWindowInDays' failed to satisfy constraint")
@@ -104,20 +117,20 @@ def schedule_key_deletion(moto, self):
 
 @mend(KmsResponse)
 def encrypt(moto, self):
-    """Encrypt: DisabledException for a disabled key."""
+    """Encrypt: a disabled key gives DisabledException."""
     key_of(self, "Enabled")
     return moto()
 
 
 @mend(KmsResponse)
 def list_keys(moto, self):
-    """ListKeys: Limit keys a page, 100 unless given, and Truncated with NextMarker where there are more."""
+    """ListKeys returns Limit keys in a page, 100 by default. Truncated and NextMarker say that there are more."""
     return page(self, "Keys", json.loads(moto())["Keys"], 100)
 
 
 @mend(KmsResponse)
 def list_aliases(moto, self):
-    """ListAliases: Limit aliases a page, 50 unless given."""
+    """ListAliases returns Limit aliases in a page, 50 by default."""
     return page(self, "Aliases", json.loads(moto())["Aliases"], 50)
 
 
@@ -131,7 +144,7 @@ def page(self, name, everything, usual):
 
 @mend(KmsBackend)
 def delete_alias(moto, self, alias_name):
-    """DeleteAlias: NotFoundException for one that is not there."""
+    """DeleteAlias: an alias that does not exist gives NotFoundException."""
     if not self.alias_exists(alias_name):
         raise NotFoundException(f"Alias arn:aws:kms:{self.region_name}:{self.account_id}:{alias_name} is not found.")
     return moto(alias_name)

@@ -16,7 +16,7 @@ LogGroup.log_group_class, LogGroup.protected = "STANDARD", False
 
 @mend(LogsResponse)
 def create_log_group(moto, self):
-    """CreateLogGroup: names have 1 to 512 of a-z A-Z 0-9 _ - / . #; the class is STANDARD by default."""
+    """CreateLogGroup: a name has 1 to 512 characters of a-z A-Z 0-9 _ - / . #. The default class is STANDARD."""
     name = self._get_param("logGroupName") or ""
     if not re.fullmatch(r"[\.\-_/#A-Za-z0-9]{1,512}", name):
         raise InvalidParameterException(constraint=r"Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+",
@@ -30,13 +30,13 @@ def create_log_group(moto, self):
 
 @mend(LogGroup)
 def to_describe_dict(moto, self):
-    """LogGroup.logGroupClass, deletionProtectionEnabled."""
+    """LogGroup has logGroupClass and deletionProtectionEnabled."""
     return {**moto(), "logGroupClass": self.log_group_class, "deletionProtectionEnabled": self.protected}
 
 
 @mend(LogsBackend)
 def delete_log_group(moto, self, log_group_name):
-    """DeleteLogGroup: its tags and metric filters go with it; a protected group is refused."""
+    """DeleteLogGroup also deletes the group's tags and metric filters. A protected group is refused."""
     group = self.groups.get(log_group_name)
     if group and group.protected:
         raise LogsClientError("OperationAbortedException", "The log group has deletion protection enabled")
@@ -47,7 +47,7 @@ def delete_log_group(moto, self, log_group_name):
 
 @mend(LogsResponse)
 def put_log_group_deletion_protection(moto, self):
-    """PutLogGroupDeletionProtection takes a name or an ARN."""
+    """PutLogGroupDeletionProtection accepts a name or an ARN."""
     group = self.logs_backend.groups.get(self._get_param("logGroupIdentifier").split(":log-group:")[-1].removesuffix(":*"))
     if not group:
         raise ResourceNotFoundException()
@@ -57,7 +57,7 @@ def put_log_group_deletion_protection(moto, self):
 
 @mend(LogsResponse)
 def describe_log_groups(moto, self):
-    """DescribeLogGroups: logGroupNamePattern is a case-sensitive substring; it cannot be used together with a prefix."""
+    """DescribeLogGroups: logGroupNamePattern is a case-sensitive substring. It excludes a prefix."""
     part, kind = self._get_param("logGroupNamePattern"), self._get_param("logGroupClass")
     if part and self._get_param("logGroupNamePrefix"):
         raise InvalidParameterException("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
@@ -69,7 +69,7 @@ def describe_log_groups(moto, self):
 
 @mend(LogsBackend)
 def put_retention_policy(moto, self, log_group_name, retention_in_days):
-    """PutRetentionPolicy: only the documented numbers of days."""
+    """PutRetentionPolicy accepts only the documented numbers of days."""
     if int(retention_in_days) not in DAYS:
         raise InvalidParameterException(constraint=f"Member must satisfy enum value set: {DAYS}", parameter="retentionInDays",
                                         value=retention_in_days)
@@ -96,7 +96,7 @@ def disassociate_kms_key(moto, self):
 
 
 def check_arn(self):
-    """The tag operations take the ARN without the :* at its end; what it names must exist."""
+    """The tag operations accept the ARN without the trailing :*. The resource must exist."""
     arn = self._get_param("resourceArn") or ""
     known = {g.arn for g in self.logs_backend.groups.values()}
     backend = self.logs_backend
@@ -126,8 +126,11 @@ def untag_resource(moto, self):
 
 @mend(LogsResponse)
 def put_metric_filter(moto, self):
-    """PutMetricFilter "creates or updates a metric filter and associates it with the specified log group": at most a
-    hundred of a group, three dimensions, and no default value together with dimensions. A unit that is not said is None."""
+    """PutMetricFilter "creates or updates a metric filter and associates it with the specified log group".
+
+    A log group has at most a hundred filters. A transformation has at most three dimensions, and cannot have a default
+    value together with dimensions. The default unit is None.
+    """
     name, group, backend = self._get_param("filterName"), self._get_param("logGroupName"), self.logs_backend
     if group not in backend.groups:
         raise ResourceNotFoundException()
@@ -135,11 +138,11 @@ def put_metric_filter(moto, self):
     others = [f for f in filters.metric_filters if (f["filterName"], f["logGroupName"]) != (name, group)]
     if sum(f["logGroupName"] == group for f in others) >= 100:
         raise LogsClientError("LimitExceededException", "Resource limit exceeded.")
-    for told in self._get_param("metricTransformations") or []:
-        dimensions = told.get("dimensions") or {}
-        if len(dimensions) > 3 or dimensions and told.get("defaultValue") is not None:
+    for transformation in self._get_param("metricTransformations") or []:
+        dimensions = transformation.get("dimensions") or {}
+        if len(dimensions) > 3 or dimensions and transformation.get("defaultValue") is not None:
             raise InvalidParameterException("Invalid metric transformation: dimensions are at most three, and exclude a default value")
-        if told["metricNamespace"].startswith("AWS/"):
+        if transformation["metricNamespace"].startswith("AWS/"):
             raise InvalidParameterException("Invalid metric transformation: namespace cannot begin with AWS/")
     before, filters.metric_filters = filters.metric_filters, others
     try:
@@ -152,13 +155,13 @@ def put_metric_filter(moto, self):
         if self._get_param(field):
             more[field] = self._get_param(field)
     made = filters.metric_filters[-1]
-    made.update(more, metricTransformations=[{"unit": "None", **told} for told in made["metricTransformations"]])
+    made.update(more, metricTransformations=[{"unit": "None", **transformation} for transformation in made["metricTransformations"]])
     return answer
 
 
 @mend(LogsResponse)
 def describe_metric_filters(moto, self):
-    """DescribeMetricFilters: in order of name, in pages of limit, 50 by default."""
+    """DescribeMetricFilters returns the filters in the order of their names, in pages of limit, 50 by default."""
     group = self._get_param("logGroupName")
     if group and group not in self.logs_backend.groups:
         raise ResourceNotFoundException()
@@ -170,7 +173,7 @@ def describe_metric_filters(moto, self):
 
 @mend(LogsBackend)
 def delete_metric_filter(moto, self, filter_name=None, log_group_name=None):
-    """DeleteMetricFilter: ResourceNotFoundException for a filter or a log group that is not there."""
+    """DeleteMetricFilter: a filter or log group that does not exist gives ResourceNotFoundException."""
     if not any((f["filterName"], f["logGroupName"]) == (filter_name, log_group_name) for f in self.filters.metric_filters):
         raise ResourceNotFoundException()
     moto(filter_name, log_group_name)

@@ -1,4 +1,4 @@
-"""OpenSearch Service: domains, which take their time to be made, changed and deleted."""
+"""OpenSearch Service: domains. Creation, changes and deletion take time."""
 import copy
 import time
 
@@ -13,14 +13,17 @@ from mends import computed, core, mend
 knobs.DEFAULTS["pending"].update(searchDomain=0, searchDomainChange=0, searchDomainDelete=0)
 knobs.reset()
 
-# CreateDomain: the default is TLS 1.2; "the latest version of OpenSearch"
+# CreateDomain: the default TLS version is 1.2; the default engine version is "the latest version of OpenSearch".
 models.default_domain_endpoint_options["TLSSecurityPolicy"] = "Policy-Min-TLS-1-2-2019-07"
 OFF_PEAK = {"Enabled": True, "OffPeakWindow": {"WindowStartTime": {"Hours": 22, "Minutes": 0}}}
 GP3 = {"Iops": 3000, "Throughput": 125}
 
 
 def phase(domain):
-    """Processing: true while the domain is made, changed or deleted; Deleted: true once its deletion began."""
+    """Returns the phase of a domain: Creating, Active, Modifying, Deleting or Gone.
+
+    Processing: true while the domain is created, changed or deleted. Deleted: true as soon as the deletion has begun.
+    """
     if deleted := domain.__dict__.get("deleted_at"):
         return "Deleting" if knobs.pending("searchDomainDelete", deleted) else "Gone"
     if knobs.pending("searchDomain", domain.born):
@@ -39,7 +42,7 @@ def deleted(self):
 
 
 def settle():
-    """What is deleted is gone when its time has come, and its tags."""
+    """Removes the domains whose deletion is complete, and their tags."""
     for account in opensearch_backends.values():
         for backend in account.values():
             for name, domain in list(backend.domains.items()):
@@ -52,7 +55,7 @@ core.ticks.append(settle)
 
 
 def ebs(options):
-    """EBSOptions: gp3 has 3000 operations and 125 MiB a second at least; types without them have neither."""
+    """EBSOptions: gp3 has at least 3000 IOPS and 125 MiB a second. Volume types without these settings have neither."""
     options = dict(options or {"EBSEnabled": False})
     if options.get("EBSEnabled"):
         options.setdefault("VolumeType", "gp3")
@@ -61,7 +64,7 @@ def ebs(options):
 
 
 def auto_tune(options):
-    """AutoTuneOptionsOutput: State in place of DesiredState."""
+    """AutoTuneOptionsOutput has State instead of DesiredState."""
     given = options or {}
     return {"State": given.get("DesiredState", "ENABLED"), "UseOffPeakWindow": given.get("UseOffPeakWindow", False)}
 
@@ -86,13 +89,13 @@ def begin(moto, self, *args, **given):
 
 
 def without_master(options):
-    """AdvancedSecurityOptions: the master user goes in and never comes out."""
-    told = {"Enabled": False, "InternalUserDatabaseEnabled": False, "AnonymousAuthEnabled": False, **(options or {})}
-    return {key: value for key, value in told.items() if key != "MasterUserOptions"}
+    """AdvancedSecurityOptions: the master user is accepted in requests and never returned."""
+    complete = {"Enabled": False, "InternalUserDatabaseEnabled": False, "AnonymousAuthEnabled": False, **(options or {})}
+    return {key: value for key, value in complete.items() if key != "MasterUserOptions"}
 
 
 def key_of(domain, options):
-    """EncryptionAtRestOptions: the key's ARN; aws/es when none is given."""
+    """EncryptionAtRestOptions: the key's ARN. Without a given key it is the ARN of aws/es."""
     region, account = domain.arn.split(":")[3:5]
     if (options or {}).get("Enabled"):
         return {"KmsKeyId": f"arn:aws:kms:{region}:{account}:key/aws-es", **options}
@@ -101,19 +104,25 @@ def key_of(domain, options):
 
 @mend(OpenSearchDomain)
 def to_dict(moto, self):
-    """DomainStatus: no endpoint while it is made; VPCOptions is a VPCDerivedInfo; the processing status as a word."""
-    told = moto()
-    told.update(DomainProcessingStatus=phase(self), IPAddressType=self.ip_address_type, SnapshotOptions={})
+    """DomainStatus: a domain has no endpoint while it is created. VPCOptions is a VPCDerivedInfo.
+
+    DomainProcessingStatus is the phase as a word.
+    """
+    described = moto()
+    described.update(DomainProcessingStatus=phase(self), IPAddressType=self.ip_address_type, SnapshotOptions={})
     if phase(self) == "Creating":
-        told.pop("Endpoint", None), told.pop("Endpoints", None)
+        described.pop("Endpoint", None), described.pop("Endpoints", None)
     if self.vpc_options:
-        told["VPCOptions"] = {"VPCId": "vpc-0", "AvailabilityZones": [], **self.vpc_options}
-    return told
+        described["VPCOptions"] = {"VPCId": "vpc-0", "AvailabilityZones": [], **self.vpc_options}
+    return described
 
 
 @mend(OpenSearchServiceBackend)
 def create_domain(moto, self, domain_name, **given):
-    """CreateDomain: ResourceAlreadyExistsException. Fine-grained access control needs both encryptions and HTTPS."""
+    """CreateDomain: an existing name gives ResourceAlreadyExistsException.
+
+    Fine-grained access control needs encryption at rest, node-to-node encryption and enforced HTTPS.
+    """
     if domain_name in self.domains:
         raise JsonRESTError("ResourceAlreadyExistsException", f"Domain {domain_name} already exists")
     if (given.get("advanced_security_options") or {}).get("Enabled"):
@@ -135,11 +144,12 @@ def changeable(self, domain_name):
 
 @mend(OpenSearchServiceBackend)
 def update_domain_config(moto, self, domain_name, **given):
-    """UpdateDomainConfig: each part, if given; an empty access policy takes it away; encryption is never switched off."""
+    """UpdateDomainConfig changes each given part. An empty access policy removes the policy. Encryption and
+    fine-grained access control can never be disabled."""
     domain = changeable(self, domain_name)
     for part in ("encryption_at_rest_options", "node_to_node_encryption_options", "advanced_security_options"):
-        wanted = given.get(part)
-        if wanted and wanted.get("Enabled") is False and getattr(domain, part).get("Enabled"):
+        requested = given.get(part)
+        if requested and requested.get("Enabled") is False and getattr(domain, part).get("Enabled"):
             raise JsonRESTError("ValidationException", f"{part} cannot be disabled once it is enabled.")
     merged = {"cluster_config": given.get("cluster_config") and {**domain.cluster_config, **given["cluster_config"]}}
     if given.get("ebs_options"):
@@ -164,7 +174,7 @@ def update_domain_config(moto, self, domain_name, **given):
 
 @mend(models.OpenSearchServiceBackend)
 def delete_domain(moto, self, domain_name):
-    """DeleteDomain: Deleted is true, and it is listed until it is gone."""
+    """DeleteDomain sets Deleted to true. The domain is listed until its deletion is complete."""
     if domain_name not in self.domains:
         raise ResourceNotFoundException(domain_name)
     domain = self.domains[domain_name]

@@ -1,4 +1,4 @@
-"""OpenSearch Service: requests that moto does not take."""
+"""OpenSearch Service: requests and parameters that moto does not accept."""
 import json
 import time
 
@@ -14,7 +14,7 @@ urls.url_paths["{0}/2021-01-01/opensearch/upgradeDomain$"] = OpenSearchServiceRe
 
 @mend(OpenSearchServiceResponse)
 def create_domain(moto, self):
-    """CreateDomain: IPAddressType too."""
+    """CreateDomain stores IPAddressType too."""
     answer = json.loads(moto())
     domain = self.opensearch_backend.domains[answer["DomainStatus"]["DomainName"]]
     domain.ip_address_type = self._get_param("IPAddressType") or "ipv4"
@@ -43,7 +43,7 @@ def update_domain_config(moto, self):
 
 @mend(OpenSearchServiceResponse)
 def upgrade_domain(moto, self):
-    """UpgradeDomain: to a newer version only; it takes as long as a change."""
+    """UpgradeDomain: the target is a newer version, which the sandbox does not check. It takes as long as a change."""
     body = json.loads(self.body)
     domain = changeable(self.opensearch_backend, body["DomainName"])
     if not body.get("PerformCheckOnly"):
@@ -53,7 +53,7 @@ def upgrade_domain(moto, self):
 
 @mend(OpenSearchServiceResponse)
 def list_tags(moto, self):
-    """ListTags: ResourceNotFoundException for a domain that is gone."""
+    """ListTags: a domain that does not exist gives ResourceNotFoundException."""
     name = (self._get_param("arn") or "").rsplit("/", 1)[-1]
     if name not in self.opensearch_backend.domains:
         raise ResourceNotFoundException(name)

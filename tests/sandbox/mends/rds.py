@@ -15,7 +15,7 @@ from mends import mend
 
 
 def each_backend():
-    """All of RDS's backends that exist now."""
+    """Yields every RDS backend that exists now."""
     for account in list(rds_backends.values()):
         yield from list(account.values())
 
@@ -23,8 +23,11 @@ def each_backend():
 # ---- subnet groups
 
 def zones(subnets):
-    """CreateDBSubnetGroup: "DB subnet groups must contain at least one subnet in at least two AZs in the Amazon Web Services
-    Region."; DBSubnetGroupDoesNotCoverEnoughAZs otherwise. All of them are of one network (InvalidSubnet)."""
+    """CreateDBSubnetGroup: "DB subnet groups must contain at least one subnet in at least two AZs in the Amazon Web
+    Services Region."; otherwise the error is DBSubnetGroupDoesNotCoverEnoughAZs.
+
+    All subnets must be in one VPC (InvalidSubnet).
+    """
     if len({subnet.vpc_id for subnet in subnets}) > 1:
         raise RDSClientError("InvalidSubnet", "The requested subnets are not all in a common VPC.")
     if len({subnet.availability_zone for subnet in subnets}) < 2:
@@ -33,7 +36,8 @@ def zones(subnets):
 
 @mend(RDSBackend)
 def create_subnet_group(moto, self, subnet_name, description, subnets, tags):
-    """CreateDBSubnetGroup: "This value is stored as a lowercase string."; DBSubnetGroupAlreadyExists."""
+    """CreateDBSubnetGroup: "This value is stored as a lowercase string.". An existing name gives
+    DBSubnetGroupAlreadyExists."""
     name = subnet_name.lower()
     if name in self.subnet_groups:
         raise RDSClientError("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
@@ -45,7 +49,10 @@ def create_subnet_group(moto, self, subnet_name, description, subnets, tags):
 
 @mend(RDSBackend)
 def modify_db_subnet_group(moto, self, subnet_name, description, subnets):
-    """ModifyDBSubnetGroup: the group stays (moto takes it away); SubnetAlreadyInUse for one that a database is in."""
+    """ModifyDBSubnetGroup keeps the group; moto deletes it.
+
+    AWS's SubnetAlreadyInUse, for a subnet that a DB instance uses, is not implemented here.
+    """
     name = subnet_name.lower()
     if name not in self.subnet_groups:
         raise DBSubnetGroupNotFoundError(name)
@@ -59,8 +66,8 @@ def modify_db_subnet_group(moto, self, subnet_name, description, subnets):
 
 @mend(RDSBackend)
 def delete_subnet_group(moto, self, subnet_name):
-    """DeleteDBSubnetGroup: "The specified database subnet group must not be associated with any DB instances."; the code is
-    InvalidDBSubnetGroupStateFault."""
+    """DeleteDBSubnetGroup: "The specified database subnet group must not be associated with any DB instances."; the
+    error code is InvalidDBSubnetGroupStateFault."""
     name = subnet_name.lower()
     users = [d.db_instance_identifier for d in self.databases.values() if d._db_subnet_group_name == name]
     if users:
@@ -71,7 +78,8 @@ def delete_subnet_group(moto, self, subnet_name):
 
 # ---- parameter groups
 
-# A few of the engines' parameters: name -> (apply type, default). RDS User Guide, "Parameters on RDS for PostgreSQL", ….
+# A selection of the engines' parameters: name -> (apply type, default). RDS User Guide, "Parameters on RDS for
+# PostgreSQL", ….
 CATALOGUE = {
     "postgres": {
         "autovacuum_analyze_scale_factor": ("dynamic", "0.05"),
@@ -109,7 +117,7 @@ CATALOGUE["mariadb"] = CATALOGUE["mysql"]
 
 
 def catalogue(group):
-    """The parameters of a group's family; none for families that the sandbox does not know."""
+    """Returns the parameters of a group's family, or None for a family that the sandbox does not know."""
     return next((known for engine, known in CATALOGUE.items() if (group.family or "").startswith(engine)), None)
 
 
@@ -121,8 +129,8 @@ def wanted_group(backend, name):
 
 
 def checked(group, parameters):
-    """ModifyDBParameterGroup: "A maximum of 20 parameters can be modified in a single request."; "You can use the immediate
-    value with dynamic parameters only."; an unknown name is InvalidParameterValue."""
+    """ModifyDBParameterGroup: "A maximum of 20 parameters can be modified in a single request."; "You can use the
+    immediate value with dynamic parameters only.". An unknown name gives InvalidParameterValue."""
     known = catalogue(group)
     if group.name.startswith("default."):
         raise RDSClientError("InvalidDBParameterGroupState", "Default DBParameterGroup cannot be modified: " + group.name)
@@ -147,15 +155,17 @@ def create_db_parameter_group(moto, self, db_parameter_group_kwargs):
 
 @mend(RDSBackend)
 def modify_db_parameter_group(moto, self, db_parameter_group_name, db_parameter_group_parameters):
-    """A static parameter makes the databases of the group `pending-reboot` (RDS User Guide, "Modifying parameters")."""
+    """A changed static parameter makes the group's DB instances `pending-reboot` (RDS User Guide, "Modifying
+    parameters")."""
     parameters, group = list(db_parameter_group_parameters), wanted_group(self, db_parameter_group_name)
     checked(group, parameters)
     return moto(group.name, parameters)
 
 
 def reset_db_parameter_group(self):
-    """ResetDBParameterGroup: "To reset specific parameters, provide a list of the following: ParameterName and ApplyMethod. To
-    reset the entire DB parameter group, specify the DBParameterGroup name and ResetAllParameters parameters."."""
+    """ResetDBParameterGroup: "To reset specific parameters, provide a list of the following: ParameterName and
+    ApplyMethod. To reset the entire DB parameter group, specify the DBParameterGroup name and ResetAllParameters
+    parameters."."""
     group = wanted_group(self.backend, self.params.get("DBParameterGroupName"))
     parameters = [parameter.original_dict() for parameter in self.params.get("Parameters", [])]
     everything = self.params.get("ResetAllParameters")
@@ -175,8 +185,10 @@ RDSResponse.reset_db_parameter_group = reset_db_parameter_group
 
 @mend(RDSResponse)
 def describe_db_parameters(moto, self):
-    """DescribeDBParameters: all of the engine's parameters, by Source `user`, `engine-default` or `system`; ApplyType says
-    whether one is static or dynamic."""
+    """DescribeDBParameters returns all of the engine's parameters.
+
+    Source is `user`, `engine-default` or `system`. ApplyType says whether a parameter is static or dynamic.
+    """
     group, rows = wanted_group(self.backend, self.params.get("DBParameterGroupName")), []
     for name in sorted({*(catalogue(group) or {}), *group.parameters}):
         kind, default = (catalogue(group) or {}).get(name, ("dynamic", None))
@@ -190,7 +202,7 @@ def describe_db_parameters(moto, self):
 
 @mend(RDSBackend)
 def describe_db_parameter_groups(moto, self, db_parameter_group_kwargs):
-    """DescribeDBParameterGroups by the name of none: DBParameterGroupNotFound."""
+    """DescribeDBParameterGroups: a name that does not exist gives DBParameterGroupNotFound."""
     if name := db_parameter_group_kwargs.get("db_parameter_group_name"):
         return [wanted_group(self, name)]
     return moto(db_parameter_group_kwargs)
@@ -198,8 +210,8 @@ def describe_db_parameter_groups(moto, self, db_parameter_group_kwargs):
 
 @mend(RDSBackend)
 def delete_db_parameter_group(moto, self, db_parameter_group_name):
-    """DeleteDBParameterGroup: "The DB parameter group to be deleted can't be associated with any DB instances."; the code is
-    InvalidDBParameterGroupState, also for a default group."""
+    """DeleteDBParameterGroup: "The DB parameter group to be deleted can't be associated with any DB instances."; the
+    error code is InvalidDBParameterGroupState, also for a default group."""
     name = db_parameter_group_name.lower()
     if any(d.db_parameter_group_name == name for d in self.databases.values()) or name.startswith("default."):
         raise RDSClientError("InvalidDBParameterGroupState", f"One or more database instances are still members of this parameter group {name}, so the group cannot be deleted")
@@ -214,7 +226,8 @@ NOT_FOUND = {"db": DBInstanceNotFoundError, "subgrp": DBSubnetGroupNotFoundError
 
 @mend(RDSBackend)
 def _get_resource_for_tagging(moto, self, arn):
-    """ListTagsForResource and its kin of what is not there: DBInstanceNotFound and the like."""
+    """ListTagsForResource and the other tag operations: a resource that does not exist gives the error of its type, for
+    example DBInstanceNotFound."""
     resource, kind = moto(arn), arn.split(":")[5]
     if resource is None and kind in NOT_FOUND:
         raise NOT_FOUND[kind](arn.split(":")[-1])
@@ -223,7 +236,7 @@ def _get_resource_for_tagging(moto, self, arn):
 
 @mend(RDSBackend)
 def iter_tagged_resources(moto, self):
-    """GetResources finds subnet groups and parameter groups too."""
+    """GetResources also returns subnet groups and parameter groups."""
     yield from moto()
     for kind, resources in (("rds:subgrp", self.subnet_groups), ("rds:pg", self.db_parameter_groups)):
         for resource in resources.values():

@@ -1,4 +1,4 @@
-"""RDS: databases, their replicas, and the copies of their backups in other regions."""
+"""RDS: DB instances, their read replicas, and their automated backups in other regions."""
 import time
 import uuid
 
@@ -19,7 +19,7 @@ import knobs
 from mends import computed, core, mend
 from mends.rds import each_backend
 
-# How long a database is made, changed and deleted: minutes in AWS.
+# The seconds that the creation, change and deletion of a DB instance take. In AWS they take minutes.
 knobs.DEFAULTS["pending"].update(dbInstance=0, dbInstanceModify=0, dbInstanceDelete=0)
 knobs.reset()
 
@@ -36,7 +36,7 @@ for attribute, value in {"network_type": "IPV4", "dedicated_log_volume": False, 
 
 @computed(DBInstance)
 def status(self):
-    """DBInstanceStatus: creating, modifying, deleting for as long as the knobs say."""
+    """DBInstanceStatus is creating, modifying or deleting for the seconds in the settings."""
     if self.deleted_at:
         return "deleting"
     if knobs.pending("dbInstance", self.born):
@@ -48,13 +48,13 @@ def status(self):
 
 @computed(DBInstance)
 def secondary_availability_zone(self):
-    """DBInstance.SecondaryAvailabilityZone: "If present, specifies the name of the secondary Availability Zone for a DB instance
-    with multi-AZ support."."""
+    """DBInstance.SecondaryAvailabilityZone: "If present, specifies the name of the secondary Availability Zone for a DB
+    instance with multi-AZ support."."""
     return (self.region + ("b" if self.availability_zone.endswith("a") else "a")) if self.multi_az else None
 
 
 def settle():
-    """Takes away what was being deleted when that has come to its end."""
+    """Removes the DB instances whose deletion is complete."""
     for backend in each_backend():
         for name, database in list(backend.databases.items()):
             if database.deleted_at and not knobs.pending("dbInstanceDelete", database.deleted_at):
@@ -64,9 +64,9 @@ def settle():
 core.ticks.append(settle)
 
 
-def version(engine, wanted):
-    """CreateDBInstance EngineVersion: a major version stands for the default minor version of it."""
-    return MINORS.get((engine, wanted), wanted)
+def version(engine, requested):
+    """CreateDBInstance, EngineVersion: a major version means its default minor version."""
+    return MINORS.get((engine, requested), requested)
 
 
 def major(engine, of):
@@ -78,14 +78,17 @@ def numbers(of):
 
 
 def own_key(backend, service):
-    """The ARN of AWS's own key for a service in the region, made when it is first needed."""
+    """Returns the ARN of the AWS managed key of a service in the region. The first use creates the key."""
     keys = backend.__dict__.setdefault("own_keys", {})
     return keys.setdefault(service, f"arn:aws:kms:{backend.region_name}:{backend.account_id}:key/{uuid.uuid4()}")
 
 
 def volume(database, asked):
-    """RDS User Guide, "gp3 storage": 3,000 IOPS and 125 MiBps are the baseline below 400 GiB and cannot be set there; 12,000
-    and 500 from there on."""
+    """RDS User Guide, "gp3 storage": below 400 GiB (200 GiB for Oracle) the baseline is 3,000 IOPS and 125 MiBps, which
+    cannot be changed.
+
+    From there on the baseline is 12,000 IOPS and 500 MiBps.
+    """
     if database.storage_type != "gp3":
         database._storage_throughput = None
         if database.storage_type in ("gp2", "standard"):
@@ -100,12 +103,13 @@ def volume(database, asked):
 
 
 def insights(backend, database, asked):
-    """Performance Insights: kept for 7 days unless asked otherwise, under AWS's own key; nothing of it when it is off."""
+    """Performance Insights: the retention period is 7 days by default, and the key is AWS's own by default. When it is
+    off, neither exists."""
     on = asked.pop("enable_performance_insights", None)
     database.performance_insights_enabled = database.performance_insights_enabled if on is None else on
     if not database.performance_insights_enabled:
         if asked.get("performance_insights_retention_period"):
-            raise InvalidParameterCombination("Performance Insights retention period cannot be set while it is off.")
+            raise InvalidParameterCombination("The retention period cannot be set while Performance Insights is off.")
         database.performance_insights_retention_period = database.performance_insights_kms_key_id = None
         return
     days = asked.pop("performance_insights_retention_period", None) or database.performance_insights_retention_period or 7
@@ -117,7 +121,7 @@ def insights(backend, database, asked):
 
 
 def finish(backend, database, asked):
-    """What moto leaves out of a new database."""
+    """Sets the fields that moto leaves out of a new DB instance."""
     database.dbi_resource_id = f"db-{random.get_random_string(26).upper()}"
     database.publicly_accessible = bool(database.publicly_accessible)
     if database.ca_certificate_identifier == "rds-ca-default":
@@ -135,8 +139,12 @@ def finish(backend, database, asked):
 
 @mend(RDSBackend)
 def create_db_instance(moto, self, db_kwargs):
-    """CreateDBInstance: DBInstanceIdentifier "is stored as a lowercase string."; each has a DbiResourceId of its own; "Can't set the
-    AvailabilityZone parameter if the DB instance is a Multi-AZ deployment."; a password, or a managed one, and not both."""
+    """CreateDBInstance: DBInstanceIdentifier "is stored as a lowercase string.". Each DB instance has its own
+    DbiResourceId.
+
+    "Can't set the AvailabilityZone parameter if the DB instance is a Multi-AZ deployment.". The request has either a
+    password or a managed password, not both.
+    """
     asked = dict(db_kwargs)
     asked["db_instance_identifier"] = asked["db_instance_identifier"].lower()
     if asked.get("db_cluster_identifier"):
@@ -158,14 +166,17 @@ def create_db_instance(moto, self, db_kwargs):
     return database
 
 
-# ---- replicas
+# ---- read replicas
 
 @mend(RDSBackend)
 def create_db_instance_read_replica(moto, self, db_kwargs):
-    """CreateDBInstanceReadReplica: a database of its own (moto: a copy that shares lists with its source), without backups and
-    with tags of its own. "The specified DB instance must have automatic backups enabled, that is, its backup retention period
-    must be greater than 0."; "If you create an encrypted read replica in a different Amazon Web Services Region, then you must
-    specify a KMS key identifier for the destination"; its parameter group is the source's in the same region, the default elsewhere."""
+    """CreateDBInstanceReadReplica creates a separate DB instance, without backups and with its own tags.
+
+    moto's read replica is a copy that shares lists with its source. "The specified DB instance must have automatic
+    backups enabled, that is, its backup retention period must be greater than 0."; "If you create an encrypted read
+    replica in a different Amazon Web Services Region, then you must specify a KMS key identifier for the destination".
+    Its parameter group is the source's in the same region, and the default in another region.
+    """
     asked = {k: v for k, v in dict(db_kwargs).items() if k != "pre_signed_url"}
     name = asked["db_instance_identifier"] = asked["db_instance_identifier"].lower()
     source = self.find_db_from_id(asked["source_db_instance_identifier"])
@@ -178,9 +189,10 @@ def create_db_instance_read_replica(moto, self, db_kwargs):
     if source.status not in USABLE:
         raise RDSClientError("InvalidDBInstanceState", f"DB instance {source.db_instance_identifier} is not in available state.")
     if source.manage_master_user_password and not source.engine.startswith("sqlserver-"):
-        # "Creating a read replica when the source DB or Multi-AZ DB cluster manages credentials with Secrets Manager": not supported
+        # Not supported: "Creating a read replica when the source DB or Multi-AZ DB cluster manages credentials with
+        # Secrets Manager"
         # (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html#rds-secrets-manager-limitations).
-        raise RDSClientError("InvalidDBInstanceState", "A read replica of a DB instance whose master user password RDS manages cannot be created.")
+        raise RDSClientError("InvalidDBInstanceState", "A read replica cannot be created while RDS manages the source's master user password.")
     if source.storage_encrypted and not here and not asked.get("kms_key_id"):
         raise InvalidParameterCombination("Cannot create a cross region unencrypted read replica from encrypted source.")
     if asked.get("kms_key_id") and not source.storage_encrypted:
@@ -207,7 +219,7 @@ def create_db_instance_read_replica(moto, self, db_kwargs):
 
 @mend(DBInstance)
 def remove_replica(moto, self, replica):
-    """A replica in another region stands among its source's by its ARN."""
+    """A replica in another region is listed in its source by its ARN."""
     for name in (replica.db_instance_identifier, replica.db_instance_arn):
         if name in self.replicas:
             self.replicas.remove(name)
@@ -217,14 +229,16 @@ def stand_alone(database):
     try:
         database.backend.find_db_from_id(database.source_db_instance_identifier).remove_replica(database)
     except DBInstanceNotFoundError:
-        pass  # its source is gone
+        pass  # its source does not exist any more
     database.is_replica, database.source_db_instance_identifier, database.replica_mode = False, None, None
 
 
 @mend(RDSBackend)
 def promote_read_replica(moto, self, db_kwargs):
-    """PromoteReadReplica: "Promotes a read replica DB instance to a standalone DB instance."; BackupRetentionPeriod is 1 by default;
-    of one that is none, InvalidDBInstanceState."""
+    """PromoteReadReplica: "Promotes a read replica DB instance to a standalone DB instance.".
+
+    BackupRetentionPeriod is 1 by default. A DB instance that is not a read replica gives InvalidDBInstanceState.
+    """
     name = db_kwargs["db_instance_identifier"]
     if name not in self.databases:
         raise DBInstanceNotFoundError(name)
@@ -240,8 +254,8 @@ def promote_read_replica(moto, self, db_kwargs):
 
 # ---- changes
 
-# What waits for the maintenance window unless it is applied at once (RDS User Guide, "Settings for DB instances"), with its
-# name among the pending values.
+# The settings that change in the maintenance window unless they are applied immediately (RDS User Guide, "Settings for
+# DB instances"), with their names in PendingModifiedValues.
 WINDOW = {"db_instance_class": "DBInstanceClass", "allocated_storage": "AllocatedStorage", "multi_az": "MultiAZ", "iops": "Iops",
           "engine_version": "EngineVersion", "storage_type": "StorageType", "storage_throughput": "StorageThroughput",
           "port": "Port", "license_model": "LicenseModel", "db_subnet_group_name": "DBSubnetGroupName",
@@ -250,22 +264,22 @@ WINDOW = {"db_instance_class": "DBInstanceClass", "allocated_storage": "Allocate
 
 @computed(DBInstance)
 def pending_modified_values(self):
-    """DBInstance.PendingModifiedValues: what is to change and has not yet."""
+    """DBInstance.PendingModifiedValues: the changes that are not applied yet."""
     return {WINDOW[name]: value for name, value in self.__dict__.get("waiting", {}).items()}
 
 
 def refuse(database, asked):
-    """What ModifyDBInstance refuses."""
+    """Raises the errors of ModifyDBInstance."""
     if database.status not in USABLE:
         raise RDSClientError("InvalidDBInstanceState", f"Database instance is not in available state: {database.status}.")
     storage = asked.get("allocated_storage")
     if storage and storage < database.allocated_storage:
         raise InvalidParameterCombination(f"Requested storage size ({storage}) cannot be less than the current storage size ({database.allocated_storage}).")
-    if wanted := asked.get("engine_version"):
-        wanted = asked["engine_version"] = version(database.engine, wanted)
-        if numbers(wanted) < numbers(database.engine_version):
-            raise InvalidParameterCombination(f"Cannot upgrade {database.engine} from {database.engine_version} to {wanted}")
-        if major(database.engine, wanted) != major(database.engine, database.engine_version) and not asked.get("allow_major_version_upgrade"):
+    if requested := asked.get("engine_version"):
+        requested = asked["engine_version"] = version(database.engine, requested)
+        if numbers(requested) < numbers(database.engine_version):
+            raise InvalidParameterCombination(f"Cannot upgrade {database.engine} from {database.engine_version} to {requested}")
+        if major(database.engine, requested) != major(database.engine, database.engine_version) and not asked.get("allow_major_version_upgrade"):
             raise InvalidParameterCombination("The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.")
     interval, role = asked.get("monitoring_interval", database.monitoring_interval), asked.get("monitoring_role_arn", database.monitoring_role_arn)
     if interval and not role:
@@ -286,8 +300,11 @@ def refuse(database, asked):
 
 @mend(RDSBackend)
 def modify_db_instance(moto, self, db_instance_identifier, db_kwargs):
-    """ModifyDBInstance: ApplyImmediately "Specifies whether the modifications in this request and any pending modifications are
-    asynchronously applied as soon as possible"; without it they stand in PendingModifiedValues."""
+    """ModifyDBInstance: ApplyImmediately "Specifies whether the modifications in this request and any pending
+    modifications are asynchronously applied as soon as possible".
+
+    Without it the modifications are listed in PendingModifiedValues.
+    """
     database, asked = self.describe_db_instances(db_instance_identifier)[0], dict(db_kwargs)
     if isinstance(database, DBInstanceClustered):
         return moto(db_instance_identifier, db_kwargs)
@@ -302,8 +319,8 @@ def modify_db_instance(moto, self, db_instance_identifier, db_kwargs):
         later = {k: asked.pop(k) for k in list(asked) if k in WINDOW and asked[k] != attribute_of(database, k)}
         database.__dict__.setdefault("waiting", {}).update(later)
     insights(self, database, asked)
-    gone = "manage_master_user_password" in asked and not asked["manage_master_user_password"] and not database.manage_master_user_password
-    if gone:
+    unmanaged = "manage_master_user_password" in asked and not asked["manage_master_user_password"] and not database.manage_master_user_password
+    if unmanaged:
         asked.pop("manage_master_user_password")
     if asked.get("manage_master_user_password") and database.manage_master_user_password:
         asked.pop("manage_master_user_password")
@@ -323,7 +340,8 @@ def modify_db_instance(moto, self, db_instance_identifier, db_kwargs):
             asked = {k: v for k, v in asked.items() if k not in ("iops", "storage_throughput")}
     default = asked.get("db_parameter_group_name") or ""
     if default.startswith("default.") and default not in self.db_parameter_groups:
-        family = default.removeprefix("default.")  # the default groups are there before any database is
+        # AWS's default groups exist before any DB instance does.
+        family = default.removeprefix("default.")
         self.db_parameter_groups[default] = DBParameterGroup(self, default, f"Default parameter group for {family}", family)
     answer = moto(db_instance_identifier, asked)
     if asked.get("monitoring_interval") == 0:
@@ -340,9 +358,12 @@ def attribute_of(database, name):
 @mend(RDSBackend)
 def delete_db_instance(moto, self, db_instance_identifier, final_db_snapshot_identifier=None, skip_final_snapshot=False,
                        delete_automated_backups=True):
-    """DeleteDBInstance: "If you don't enable this parameter [SkipFinalSnapshot], you must specify the FinalDBSnapshotIdentifier
-    parameter."; of a read replica it must be enabled; replicas of the same region become databases of their own; it is
-    `deleting` for some minutes."""
+    """DeleteDBInstance: "If you don't enable this parameter [SkipFinalSnapshot], you must specify the
+    FinalDBSnapshotIdentifier parameter.".
+
+    For a read replica SkipFinalSnapshot must be enabled. Read replicas in the same region become standalone DB
+    instances. The status is `deleting` for some minutes.
+    """
     name = db_instance_identifier.lower()
     if name not in self.databases:
         raise DBInstanceNotFoundError(name)
@@ -365,10 +386,10 @@ def delete_db_instance(moto, self, db_instance_identifier, final_db_snapshot_ide
     return answer
 
 
-# ---- copies of backups in another region
+# ---- automated backups in another region
 
 class Copies:
-    """The automated backups of a database of another region."""
+    """The automated backups of a DB instance of another region."""
 
     def __init__(self, backend, source, days, key):
         self.backend, self.source, self.backup_retention_period, self.kms_key_id = backend, source, days, key
@@ -385,18 +406,21 @@ def copies(backend):
 
 @computed(DBInstance)
 def db_instance_automated_backups_replications(self):
-    """DBInstance.DBInstanceAutomatedBackupsReplications: "The list of replicated automated backups associated with the DB instance."."""
+    """DBInstance.DBInstanceAutomatedBackupsReplications: "The list of replicated automated backups associated with the
+    DB instance."."""
     found = [copies(backend).get(self.db_instance_arn) for backend in each_backend()]
     return [{"DBInstanceAutomatedBackupsArn": of.db_instance_automated_backups_arn} for of in found if of]
 
 
 def start_db_instance_automated_backups_replication(self):
-    """StartDBInstanceAutomatedBackupsReplication: called in the destination; BackupRetentionPeriod is 7 by default; an encrypted
-    source needs a KmsKeyId of the destination."""
+    """StartDBInstanceAutomatedBackupsReplication is called in the destination region.
+
+    BackupRetentionPeriod is 7 by default. An encrypted source needs a KmsKeyId of the destination region.
+    """
     arn, days = self.params["SourceDBInstanceArn"], self.params.get("BackupRetentionPeriod") or 7
     source = self.backend.find_db_from_id(arn)
     if source.region == self.region:
-        raise InvalidParameterValue("The source of the replication has to be in another region.")
+        raise InvalidParameterValue("The source of the replication must be in another region.")
     if not source.backup_retention_period or source.status not in USABLE or source.db_instance_automated_backups_replications:
         raise RDSClientError("InvalidDBInstanceState", "The source has no backups, is not available, or is replicated already.")
     if source.storage_encrypted and not self.params.get("KmsKeyId"):
@@ -406,11 +430,11 @@ def start_db_instance_automated_backups_replication(self):
 
 
 def stop_db_instance_automated_backups_replication(self):
-    """StopDBInstanceAutomatedBackupsReplication: called in the destination."""
-    gone = copies(self.backend).pop(self.params["SourceDBInstanceArn"], None)
-    if not gone:
+    """StopDBInstanceAutomatedBackupsReplication is called in the destination region."""
+    stopped = copies(self.backend).pop(self.params["SourceDBInstanceArn"], None)
+    if not stopped:
         raise RDSClientError("InvalidDBInstanceState", "There is no replication of this DB instance to this region.")
-    return ActionResult({"DBInstanceAutomatedBackup": gone})
+    return ActionResult({"DBInstanceAutomatedBackup": stopped})
 
 
 RDSResponse.start_db_instance_automated_backups_replication = start_db_instance_automated_backups_replication
@@ -419,7 +443,10 @@ RDSResponse.stop_db_instance_automated_backups_replication = stop_db_instance_au
 
 @mend(RDSResponse)
 def describe_db_instance_automated_backups(moto, self):
-    """DescribeDBInstanceAutomatedBackups by the ARN of copies: they, or DBInstanceAutomatedBackupNotFound."""
+    """DescribeDBInstanceAutomatedBackups: an ARN selects the backups that were replicated to this region.
+
+    An unknown ARN gives DBInstanceAutomatedBackupNotFound.
+    """
     arn = self.params.get("DBInstanceAutomatedBackupsArn")
     if not arn:
         return moto()

@@ -1,4 +1,4 @@
-"""RDS: proxies and what stands behind them."""
+"""RDS: DB proxies and their targets."""
 from moto.core.responses import ActionResult
 from moto.rds.exceptions import DBInstanceNotFoundError, DBProxyNotFoundFault, InvalidParameterValue, RDSClientError
 from moto.rds.models import DBProxy, DBProxyTarget, DBProxyTargetGroup, RDSBackend
@@ -18,7 +18,7 @@ DBProxyTarget.role = "READ_WRITE"
 
 @computed(DBProxy)
 def status(self):
-    """DBProxy.Status: creating, for as long as the knob says, and then available."""
+    """DBProxy.Status is creating for the seconds in the setting pending.dbProxy, and then available."""
     return "creating" if knobs.pending("dbProxy", self.born) else self._status
 
 
@@ -29,20 +29,21 @@ def wanted(backend, name):
 
 
 def entries(auth, family):
-    """UserAuthConfigInfo: IAMAuth is DISABLED and ClientPasswordAuthType the engine's unless said otherwise."""
-    told = [{name: one.get(name) for name in ("Description", "UserName", "AuthScheme", "SecretArn", "IAMAuth", "ClientPasswordAuthType")}
+    """UserAuthConfigInfo: by default IAMAuth is DISABLED, and ClientPasswordAuthType is the engine's."""
+    complete = [{name: one.get(name) for name in ("Description", "UserName", "AuthScheme", "SecretArn", "IAMAuth", "ClientPasswordAuthType")}
             for one in auth or []]
     return [{k: v for k, v in {**one, "AuthScheme": one["AuthScheme"] or "SECRETS", "IAMAuth": one["IAMAuth"] or "DISABLED",
                                "ClientPasswordAuthType": one["ClientPasswordAuthType"] or CLIENT[family]}.items() if v is not None}
-            for one in told]
+            for one in complete]
 
 
 @mend(RDSResponse)
 def create_db_proxy(moto, self):
-    """CreateDBProxy: Auth is optional with DefaultAuthScheme IAM_AUTH; a proxy needs subnets in two zones."""
+    """CreateDBProxy: Auth is optional when DefaultAuthScheme is IAM_AUTH. A proxy needs subnets in two Availability
+    Zones."""
     scheme = self.params.get("DefaultAuthScheme") or "NONE"
     if scheme == "NONE" and not self.params.get("Auth"):
-        raise InvalidParameterValue("Auth has to be given with DefaultAuthScheme NONE.")
+        raise InvalidParameterValue("Auth must be given when DefaultAuthScheme is NONE.")
     if "Auth" not in self.params:
         self.params["Auth"] = []
     answer = moto()
@@ -53,18 +54,18 @@ def create_db_proxy(moto, self):
 
 
 def modify_db_proxy(self):
-    """ModifyDBProxy: what is left out stays."""
-    proxy, said = wanted(self.backend, self.params["DBProxyName"]), self.params
+    """ModifyDBProxy keeps the parameters that are not given."""
+    proxy, given = wanted(self.backend, self.params["DBProxyName"]), self.params
     if proxy.status != "available":
         raise RDSClientError("InvalidDBProxyStateFault", "The requested operation can't be performed while the proxy is in this state.")
-    if said.get("Auth") is not None:
-        proxy.auth = entries(said["Auth"], proxy.engine_family)
-    if said.get("SecurityGroups") is not None:
-        proxy.vpc_security_group_ids = list(said["SecurityGroups"])
+    if given.get("Auth") is not None:
+        proxy.auth = entries(given["Auth"], proxy.engine_family)
+    if given.get("SecurityGroups") is not None:
+        proxy.vpc_security_group_ids = list(given["SecurityGroups"])
     for parameter, attribute in (("RequireTLS", "require_tls"), ("IdleClientTimeout", "idle_client_timeout"), ("RoleArn", "role_arn"),
                                  ("DebugLogging", "debug_logging"), ("DefaultAuthScheme", "default_auth_scheme")):
-        if said.get(parameter) is not None:
-            setattr(proxy, attribute, said[parameter])
+        if given.get(parameter) is not None:
+            setattr(proxy, attribute, given[parameter])
     return ActionResult({"DBProxy": proxy})
 
 
@@ -91,8 +92,11 @@ def describe_db_proxy_target_groups(moto, self, proxy_name):
 
 @mend(RDSBackend)
 def modify_db_proxy_target_group(moto, self, proxy_name, config):
-    """ConnectionPoolConfiguration: MaxIdleConnectionsPercent is half of MaxConnectionsPercent when that is changed without it;
-    0 is a value (moto takes it for none); InitQuery."""
+    """ConnectionPoolConfiguration: a change of MaxConnectionsPercent alone sets MaxIdleConnectionsPercent to half of
+    it.
+
+    0 is a value; moto treats it as absent. InitQuery is supported.
+    """
     group = wanted(self, proxy_name).proxy_target_groups["default"]
     most, idle = config.get("MaxConnectionsPercent"), config.get("MaxIdleConnectionsPercent")
     if idle is not None and int(idle) > int(most or group.max_connections):
@@ -110,14 +114,17 @@ def modify_db_proxy_target_group(moto, self, proxy_name, config):
 
 @computed(DBProxyTargetGroup)
 def connection_pool_config(self):
-    told = {"MaxConnectionsPercent": self.max_connections, "MaxIdleConnectionsPercent": self.max_idle_connections, "InitQuery": self.init_query,
+    config = {"MaxConnectionsPercent": self.max_connections, "MaxIdleConnectionsPercent": self.max_idle_connections, "InitQuery": self.init_query,
             "ConnectionBorrowTimeout": self.borrow_timeout, "SessionPinningFilters": list(self.session_pinning_filters)}
-    return {k: v for k, v in told.items() if v is not None}
+    return {k: v for k, v in config.items() if v is not None}
 
 
 @mend(RDSBackend)
 def register_db_proxy_targets(moto, self, db_proxy_name, target_group_name, db_cluster_identifiers, db_instance_identifiers):
-    """RegisterDBProxyTargets: DBInstanceNotFound; a proxy stands before one database: DBProxyTargetAlreadyRegisteredFault."""
+    """RegisterDBProxyTargets: an unknown DB instance gives DBInstanceNotFound.
+
+    A proxy has one DB instance as its target. Another one gives DBProxyTargetAlreadyRegisteredFault.
+    """
     group = wanted(self, db_proxy_name).proxy_target_groups["default"]
     for name in db_instance_identifiers:
         if name not in self.databases:
@@ -131,7 +138,7 @@ def register_db_proxy_targets(moto, self, db_proxy_name, target_group_name, db_c
 
 @mend(RDSBackend)
 def deregister_db_proxy_targets(moto, self, db_proxy_name, target_group_name, db_cluster_identifiers, db_instance_identifiers):
-    """DeregisterDBProxyTargets of what is not registered: DBProxyTargetNotFoundFault."""
+    """DeregisterDBProxyTargets: a target that is not registered gives DBProxyTargetNotFoundFault."""
     registered = {t.rds_resource_id for t in wanted(self, db_proxy_name).proxy_target_groups["default"].targets}
     if not registered & {*db_cluster_identifiers, *db_instance_identifiers}:
         raise RDSClientError("DBProxyTargetNotFoundFault", "The specified target is not registered.")

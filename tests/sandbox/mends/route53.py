@@ -12,7 +12,8 @@ from mends import mend
 
 @mend(Route53Backend)
 def create_hosted_zone(moto, self, name, *args, caller_reference=None, **kwargs):
-    """CreateHostedZone: a CallerReference that was used before is HostedZoneAlreadyExists; names are kept in lower case."""
+    """CreateHostedZone: a CallerReference that was used before gives HostedZoneAlreadyExists. Names are stored in lower
+    case."""
     if any(zone.caller_reference == caller_reference for zone in self.zones.values()):
         raise Route53ClientError("HostedZoneAlreadyExists", f"A hosted zone was already created with the caller reference {caller_reference}.")
     return moto(name.lower(), *args, caller_reference=caller_reference, **kwargs)
@@ -20,13 +21,13 @@ def create_hosted_zone(moto, self, name, *args, caller_reference=None, **kwargs)
 
 @mend(Route53Backend)
 def delete_hosted_zone(moto, self, id_):
-    gone = moto(id_)
+    deleted = moto(id_)
     self.resource_tags.pop(id_.replace("/hostedzone/", ""), None)
-    return gone
+    return deleted
 
 
 def spelt(name):
-    """A record's name as Route 53 gives it back: lower case, a dot at the end, an asterisk as \\052."""
+    """Returns a record's name as Route 53 returns it: in lower case, with a trailing dot, and \\052 for an asterisk."""
     return name.lower().rstrip(".").replace("*", "\\052") + "."
 
 
@@ -38,54 +39,61 @@ def content(ttl, records, alias):
 ROUTINGS = ("Weight", "Region", "Failover", "GeoLocation", "MultiValueAnswer", "CidrRoutingConfig", "GeoProximityLocation")
 
 
-def wrong(action, wanted):
-    """ResourceRecordSet: either an alias or TTL and records; a set identifier and one routing policy go together."""
-    where = f"Change with [Action={action}, Name={wanted['Name']}, Type={wanted['Type']}, SetIdentifier={wanted.get('SetIdentifier', 'null')}]"
-    contents = [bool(wanted.get("AliasTarget")), bool(wanted.get("TTL") is not None and wanted.get("ResourceRecords"))]
-    if sum(contents) != 1 or (contents[0] and (wanted.get("TTL") is not None or wanted.get("ResourceRecords"))):
+def wrong(action, record):
+    """Returns the error message for an invalid record, or None.
+
+    ResourceRecordSet: a record has either an alias, or a TTL and records. A set identifier and one routing policy go
+    together.
+    """
+    where = f"Change with [Action={action}, Name={record['Name']}, Type={record['Type']}, SetIdentifier={record.get('SetIdentifier', 'null')}]"
+    contents = [bool(record.get("AliasTarget")), bool(record.get("TTL") is not None and record.get("ResourceRecords"))]
+    if sum(contents) != 1 or (contents[0] and (record.get("TTL") is not None or record.get("ResourceRecords"))):
         found = "none" if not any(contents) else "more than one"
         return f"Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId], but found {found} in {where}"
-    routings = sum(wanted.get(r) is not None and wanted.get(r) is not False for r in ROUTINGS)
-    if routings != (1 if wanted.get("SetIdentifier") else 0):
+    routings = sum(record.get(r) is not None and record.get(r) is not False for r in ROUTINGS)
+    if routings != (1 if record.get("SetIdentifier") else 0):
         return f"Invalid request: Expected exactly one of [Weight, Region, Failover, GeoLocation, MultiValueAnswer, CidrRoutingConfig] in {where}"
     return None
 
 
 @mend(Route53Backend)
 def change_resource_record_sets(moto, self, zoneid, change_list):
-    """ChangeResourceRecordSets: all changes or none; CREATE of what exists and DELETE of what is not exactly there are
-    InvalidChangeBatch, as are a CNAME beside other records and a name outside of the zone. DomainNames (Developer Guide):
-    an asterisk is given back as \\052, an alias's name ends with a dot."""
+    """ChangeResourceRecordSets makes either all changes or none.
+
+    InvalidChangeBatch is the error for a CREATE of an existing record, a DELETE that does not match the record exactly,
+    a CNAME beside other records, and a name outside the zone. DomainNames (Developer Guide): an asterisk is returned as
+    \\052, and an alias's name ends with a dot.
+    """
     zone, problems = self.get_hosted_zone(zoneid), []
     records = list(zone.rrsets)
     for change in change_list:
-        action, wanted = change["Action"], copy.deepcopy(change["ResourceRecordSet"])
-        wanted["Name"] = spelt(wanted["Name"])
-        if wrong(action, wanted):
-            raise InvalidInput(wrong(action, wanted))
-        if wanted.get("AliasTarget"):
-            wanted["AliasTarget"]["DNSName"] = wanted["AliasTarget"]["DNSName"].lower().rstrip(".") + "."
-        wanted["ResourceRecords"] = [r["Value"] for r in wanted.get("ResourceRecords") or []]
+        action, record = change["Action"], copy.deepcopy(change["ResourceRecordSet"])
+        record["Name"] = spelt(record["Name"])
+        if wrong(action, record):
+            raise InvalidInput(wrong(action, record))
+        if record.get("AliasTarget"):
+            record["AliasTarget"]["DNSName"] = record["AliasTarget"]["DNSName"].lower().rstrip(".") + "."
+        record["ResourceRecords"] = [r["Value"] for r in record.get("ResourceRecords") or []]
         present = next((r for r in records if (spelt(r.name), r.type, r.set_identifier) ==
-                        (wanted["Name"], wanted["Type"], wanted.get("SetIdentifier"))), None)
-        what = f"resource record set [name='{wanted['Name']}', type='{wanted['Type']}']"
+                        (record["Name"], record["Type"], record.get("SetIdentifier"))), None)
+        what = f"resource record set [name='{record['Name']}', type='{record['Type']}']"
         base = spelt(zone.name)
-        if not (wanted["Name"] == base or wanted["Name"].endswith("." + base)):
-            problems.append(f"RRSet with DNS name {wanted['Name']} is not permitted in zone {base}")
+        if not (record["Name"] == base or record["Name"].endswith("." + base)):
+            problems.append(f"RRSet with DNS name {record['Name']} is not permitted in zone {base}")
         if action == "CREATE" and present:
             problems.append(f"Tried to create {what} but it already exists")
         if action == "DELETE":
             if not present:
                 problems.append(f"Tried to delete {what} but it was not found")
-            elif content(wanted.get("TTL"), wanted["ResourceRecords"], wanted.get("AliasTarget")) != content(present.ttl, present.records, present.alias_target):
+            elif content(record.get("TTL"), record["ResourceRecords"], record.get("AliasTarget")) != content(present.ttl, present.records, present.alias_target):
                 problems.append(f"Tried to delete {what} but the values provided do not match the current values")
-            elif wanted["Name"] == base and wanted["Type"] in ("NS", "SOA"):
-                problems.append(f"A HostedZone must contain at least one {wanted['Type']} record for the zone itself.")
+            elif record["Name"] == base and record["Type"] in ("NS", "SOA"):
+                problems.append(f"A HostedZone must contain at least one {record['Type']} record for the zone itself.")
             else:
                 records.remove(present)
             continue
-        made = RecordSet(wanted)
-        made.cidr_routing_config = wanted.get("CidrRoutingConfig")
+        made = RecordSet(record)
+        made.cidr_routing_config = record.get("CidrRoutingConfig")
         if present in records and present is not None:
             records[records.index(present)] = made
         else:
@@ -99,8 +107,8 @@ def change_resource_record_sets(moto, self, zoneid, change_list):
 
 
 def known(backend, resource_type, resource_id):
-    there = backend.zones if resource_type == "hostedzone" else backend.health_checks
-    if resource_id not in there:
+    existing = backend.zones if resource_type == "hostedzone" else backend.health_checks
+    if resource_id not in existing:
         code = "NoSuchHostedZone" if resource_type == "hostedzone" else "NoSuchHealthCheck"
         raise Route53ClientError(code, f"No {resource_type} found with ID: {resource_id}")
 
@@ -117,7 +125,7 @@ def change_tags_for_resource(moto, self, resource_type, resource_id, add_tags, r
 
 @mend(Route53Backend)
 def list_tags_for_resources(moto, self, resource_type, resource_ids):
-    """ListTagsForResources: up to ten ids; one that does not exist is NoSuchHostedZone or NoSuchHealthCheck."""
+    """ListTagsForResources accepts up to ten ids. An unknown id gives NoSuchHostedZone or NoSuchHealthCheck."""
     if len(resource_ids) > 10:
         raise InvalidInput("Member must have length less than or equal to 10")
     for resource_id in resource_ids:
@@ -126,7 +134,7 @@ def list_tags_for_resources(moto, self, resource_type, resource_ids):
 
 
 def with_defaults(asked):
-    """HealthCheckConfig: the values that AWS gives what is left out."""
+    """HealthCheckConfig: omitted values have AWS's defaults."""
     secure = asked["Type"].startswith("HTTPS")
     config = {"Inverted": False, "Disabled": False}
     if asked["Type"] not in ("CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL"):
@@ -139,14 +147,16 @@ HealthCheck.health_check_config = property(lambda self: self.asked)
 
 @mend(Route53)
 def create_health_check(moto, self):
-    """CreateHealthCheck: the same CallerReference and settings answer the check that is there; other settings, or a
-    reference of a deleted check, are HealthCheckAlreadyExists."""
+    """CreateHealthCheck: the same CallerReference and settings return the existing health check.
+
+    Other settings, or a reference of a deleted health check, give HealthCheckAlreadyExists.
+    """
     reference, asked = self._get_param("CallerReference"), with_defaults(self._get_param("HealthCheckConfig"))
     used = self.backend.__dict__.setdefault("check_references", {})
     if reference in used:
-        there = self.backend.health_checks.get(used[reference])
-        if there and there.asked == asked:
-            return ActionResult({"HealthCheck": there})
+        existing = self.backend.health_checks.get(used[reference])
+        if existing and existing.asked == asked:
+            return ActionResult({"HealthCheck": existing})
         raise Route53ClientError("HealthCheckAlreadyExists", f"A health check with the caller reference {reference} already exists.")
     made = HealthCheck(str(uuid.uuid4()), reference, {"type": asked["Type"]})
     made.asked, used[reference] = asked, made.id
@@ -156,8 +166,10 @@ def create_health_check(moto, self):
 
 @mend(Route53)
 def update_health_check(moto, self):
-    """UpdateHealthCheck: what is not given stays; each change raises HealthCheckVersion, and another version than the
-    current one is HealthCheckVersionMismatch."""
+    """UpdateHealthCheck keeps the values that are not given, and increments HealthCheckVersion.
+
+    A version other than the current one gives HealthCheckVersionMismatch.
+    """
     check = self.backend.get_health_check(self._get_param("HealthCheckId"))
     version = self._get_param("HealthCheckVersion")
     if version and int(version) != check.health_check_version:
@@ -175,7 +187,7 @@ def update_health_check(moto, self):
 
 @mend(Route53Backend)
 def delete_health_check(moto, self, health_check_id):
-    """DeleteHealthCheck: NoSuchHealthCheck."""
+    """DeleteHealthCheck: an unknown id gives NoSuchHealthCheck."""
     if health_check_id not in self.health_checks:
         raise NoSuchHealthCheck(health_check_id)
     self.resource_tags.pop(health_check_id, None)

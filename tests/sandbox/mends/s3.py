@@ -1,4 +1,4 @@
-"""S3: what a bucket is made with, and its settings, which AWS answers as they were put."""
+"""S3: the creation of buckets, and bucket settings that are returned as they were put."""
 import base64
 import functools
 import html
@@ -13,7 +13,7 @@ from mends import mend
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-# the parameter of the URL -> the answer's root; the error where there is none
+# The URL's parameter -> (the root element of the answer, the error code when the setting does not exist).
 ECHOED = {
     "lifecycle": ("LifecycleConfiguration", "NoSuchLifecycleConfiguration"),
     "cors": ("CORSConfiguration", "NoSuchCORSConfiguration"),
@@ -33,15 +33,18 @@ MINIMUM = "x-amz-transition-default-minimum-object-size"
 
 @mend(type(s3_backends))
 def clear(moto, self):
-    """The names of buckets are free again when all state is emptied."""
+    """Releases all bucket names when the state is reset."""
     moto()
     self.bucket_accounts.clear()
 
 
 @mend(FakeBucket)
 def get_permission(moto, self, action, resource):
-    """A statement with conditions denies those who meet them, which moto takes for everybody: a policy that wants TLS denied
-    the sandbox's own plain HTTP, which stands for AWS's HTTPS."""
+    """A Deny statement with conditions applies only to requests that meet the conditions. moto applies it to every
+    request.
+
+    A policy that requires TLS would therefore deny the sandbox's plain HTTP, which stands for AWS's HTTPS.
+    """
     if self.policy is None:
         return moto(action, resource)
     whole = self.policy
@@ -56,7 +59,7 @@ def get_permission(moto, self, action, resource):
 
 
 class Refused(Exception):
-    """A refusal with AWS's code, whatever action moto thinks it is in."""
+    """An error answer with AWS's code, whatever action moto assigns to the request."""
 
     def __init__(self, code, message, status=400):
         super().__init__(message)
@@ -79,7 +82,10 @@ def setting_of(query):
 
 
 def settings_of(bucket):
-    """What is put stays as it is. A new bucket: SSE-S3, all public access blocked, BucketOwnerEnforced (CreateBucket)."""
+    """Returns a bucket's settings, which are stored as they were put.
+
+    A new bucket has SSE-S3, all public access blocked, and BucketOwnerEnforced (CreateBucket).
+    """
     if "settings" not in bucket.__dict__:
         bucket.settings = {
             "encryption": AES256,
@@ -90,7 +96,7 @@ def settings_of(bucket):
 
 
 def inside(body):
-    """What stands inside the root of an XML body."""
+    """Returns the content of the root element of an XML body."""
     text = re.sub(r"^\s*<\?xml[^>]*\?>\s*", "", body.decode())
     found = re.fullmatch(r"\s*<[^>]*[^/]>(.*)</[^>]*>\s*", text, re.S)
     return found.group(1) if found else ""
@@ -101,7 +107,7 @@ def all_of(value):
 
 
 def check_lifecycle(config):
-    """LifecycleRule: a filter has one condition or And; a rule needs an action; the id is made up where it is not given."""
+    """LifecycleRule: a filter has one condition or And. A rule needs an action. An omitted id is generated."""
     for rule in all_of(config.get("Rule")):
         conditions = rule.get("Filter") or {}
         if len(conditions) > 1:
@@ -112,7 +118,8 @@ def check_lifecycle(config):
 
 
 def check_replication(backend, bucket, config):
-    """Replication needs versioning at both ends; a rule with a filter says Priority and DeleteMarkerReplication."""
+    """Replication needs versioning on both buckets. A rule with a filter must have Priority and
+    DeleteMarkerReplication."""
     if not bucket.is_versioned:
         raise Refused("InvalidRequest", "Versioning must be 'Enabled' on the bucket to apply a replication configuration")
     for rule in all_of(config.get("Rule")):
@@ -127,7 +134,10 @@ def check_replication(backend, bucket, config):
 
 
 def check_policy(bucket, body):
-    """PutBucketPolicy: JSON with a Statement, whose resources are this bucket's; public ones only where they are not blocked."""
+    """PutBucketPolicy: the policy is JSON with a Statement, and its resources are this bucket's.
+
+    A public policy is accepted only while public policies are not blocked.
+    """
     def malformed(message):
         return Refused("MalformedPolicy", message)
 
@@ -153,7 +163,10 @@ def check_policy(bucket, body):
 @mend(S3Response)
 @answering
 def _bucket_response_put(moto, self, request, bucket_name, query):
-    """CreateBucket takes tags in its body; what is put is answered as it was put; an answer to a put has no body."""
+    """CreateBucket accepts tags in its body. Settings are returned as they were put.
+
+    The answer to a PUT has no body.
+    """
     if not query or set(query) <= {"x-id"}:
         return create(moto, self, request, bucket_name, query)
     bucket, setting = self.backend.get_bucket(bucket_name), setting_of(query)
@@ -180,19 +193,23 @@ def _bucket_response_put(moto, self, request, bucket_name, query):
     elif setting == "publicAccessBlock":
         text = "".join(f"<{block}>{(config.get(block) or 'false').lower()}</{block}>" for block in BLOCKS)
     elif setting in ("notification", "logging"):
-        moto(request, bucket_name, query) if text else None  # moto looks whether the others are there
+        # moto checks that the other resources exist.
+        moto(request, bucket_name, query) if text else None
     settings_of(bucket)[setting] = text
     return 200, {}, ""
 
 
 def create(moto, self, request, bucket_name, query):
-    """CreateBucketConfiguration.Tags; "if you re-create an existing bucket that you already own in the North Virginia Region,
-    Amazon S3 returns 200 OK", and changes nothing but ACLs."""
-    there = bucket_name in self.backend.buckets
+    """CreateBucketConfiguration.Tags: the tags of a new bucket.
+
+    "if you re-create an existing bucket that you already own in the North Virginia Region, Amazon S3 returns 200 OK",
+    and changes nothing but ACLs.
+    """
+    exists = bucket_name in self.backend.buckets
     answer = moto(request, bucket_name, query)
     config = next(iter(xmltodict.parse(self.body).values())) or {} if self.body else {}
     tags = {tag["Key"]: tag.get("Value") or "" for tag in all_of((config.get("Tags") or {}).get("Tag"))}
-    if tags and not there:
+    if tags and not exists:
         self.backend.put_bucket_tagging(bucket_name, tags)
     return answer
 
@@ -200,7 +217,7 @@ def create(moto, self, request, bucket_name, query):
 @mend(S3Response)
 @answering
 def _bucket_response_get(moto, self, bucket_name, query):
-    """Answers have the documented roots: VersioningConfiguration, and those of the settings."""
+    """Answers have the documented root elements: VersioningConfiguration, and those of the settings."""
     setting = setting_of(query)
     if setting is None and "versioning" not in query:
         return moto(bucket_name, query)
@@ -219,7 +236,7 @@ def _bucket_response_get(moto, self, bucket_name, query):
 @mend(S3Response)
 @answering
 def _bucket_response_delete(moto, self, bucket_name, query):
-    """DeleteBucketEncryption: "the default encryption [goes back] to SSE-S3"; the others: there is none any more."""
+    """DeleteBucketEncryption: "the default encryption [goes back] to SSE-S3". Other settings are removed."""
     setting = setting_of(query)
     if setting is None:
         return moto(bucket_name, query)
@@ -232,7 +249,10 @@ def _bucket_response_delete(moto, self, bucket_name, query):
 
 @mend(S3Response)
 def all_buckets(moto, self):
-    """ListBuckets: with max-buckets a token leads on; BucketRegion and BucketArn are answered."""
+    """ListBuckets: with max-buckets the answer has a token for the next page.
+
+    Each bucket has BucketRegion and BucketArn.
+    """
     prefix, region, most = (self._get_param(name) for name in ("prefix", "bucket-region", "max-buckets"))
     after = base64.b64decode(self._get_param("continuation-token") or "").decode()
     found = sorted(b for b in self.backend.buckets if b > after and b.startswith(prefix or ""))
@@ -249,7 +269,7 @@ def all_buckets(moto, self):
 
 @mend(S3Backend)
 def get_bucket_notification_configuration(moto, self, bucket_name):
-    """What a put takes away is gone for those who are told as well."""
+    """Returns the configuration by which moto delivers events. A PUT that removes it also ends the delivery."""
     bucket = self.get_bucket(bucket_name)
     return moto(bucket_name) if settings_of(bucket).get("notification") else None
 

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: client tokens, and what an update says."""
+"""EventBridge Scheduler: client tokens, and the semantics of an update."""
 import json
 
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
@@ -11,7 +11,10 @@ RETRIES = {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
 
 @mend(EventBridgeSchedulerResponse)
 def create_schedule(moto, self):
-    """CreateSchedule: ClientToken "ensures the idempotency of the request"; ActionAfterCompletion is NONE unless said."""
+    """CreateSchedule: ClientToken "ensures the idempotency of the request".
+
+    ActionAfterCompletion is NONE by default.
+    """
     seen = self.scheduler_backend.__dict__.setdefault("client_tokens", {})
     token, asked = self._get_param("ClientToken"), json.dumps(json.loads(self.body), sort_keys=True)
     if token and seen.get(token, (None,))[0] == asked:
@@ -26,8 +29,11 @@ def create_schedule(moto, self):
 
 @mend(EventBridgeSchedulerResponse)
 def update_schedule(moto, self):
-    """UpdateSchedule "uses all values, including empty values, specified in the request and overrides the existing schedule":
-    ActionAfterCompletion too, and the state is ENABLED unless said."""
+    """UpdateSchedule "uses all values, including empty values, specified in the request and overrides the existing
+    schedule".
+
+    This includes ActionAfterCompletion. The state is ENABLED by default.
+    """
     answer = moto()
     name = self.uri.split("?")[0].split("/")[-1]
     schedule = self.scheduler_backend.get_schedule(self._get_param("GroupName"), name)
@@ -47,6 +53,6 @@ Schedule.validate_target = staticmethod(validate_target)
 
 @mend(EventBridgeSchedulerBackend)
 def delete_schedule(moto, self, group_name, name):
-    """DeleteSchedule: the token of a schedule that is gone makes a new one."""
+    """DeleteSchedule: afterwards the client token of the deleted schedule creates a new one."""
     moto(group_name, name)
     self.__dict__.get("client_tokens", {}).clear()

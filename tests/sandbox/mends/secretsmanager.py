@@ -1,4 +1,4 @@
-"""Secrets Manager: secrets, their versions, copies and rotation."""
+"""Secrets Manager: secrets, their versions, replicas and rotation."""
 import json
 
 from moto.secretsmanager.exceptions import InvalidParameterException, InvalidRequestException, ResourceExistsException
@@ -17,8 +17,10 @@ def marked():
 
 @mend(SecretsManagerResponse)
 def create_secret(moto, self):
-    """CreateSecret: the name of a secret that waits for its deletion is refused as InvalidRequestException, one that is
-    there as ResourceExistsException. Each of AddReplicaRegions may name its key."""
+    """CreateSecret: the name of a secret that is scheduled for deletion gives InvalidRequestException.
+
+    The name of an existing secret gives ResourceExistsException. Each of AddReplicaRegions may name its KMS key.
+    """
     present = self.backend.secrets.get(self._get_param("Name"))
     if present is not None and present.is_deleted():
         raise InvalidRequestException("You can't create this secret because a secret with this name is already scheduled for deletion.")
@@ -29,8 +31,8 @@ def create_secret(moto, self):
     return json.dumps({**json.loads(answer), **shown_copies(self.backend.secrets.get(self._get_param("Name")))})
 
 
-def keys_of_copies(secret, wanted):
-    for one in wanted or []:
+def keys_of_copies(secret, requested):
+    for one in requested or []:
         for copy in secret.replicas:
             if copy.region == one["Region"]:
                 copy.config["KmsKeyId"] = one.get("KmsKeyId") or OWN_KEY
@@ -42,7 +44,10 @@ def shown_copies(secret):
 
 @mend(SecretsManagerBackend)
 def update_secret(moto, self, secret_id, secret_string=None, secret_binary=None, client_request_token=None, kms_key_id=None, description=None):
-    """UpdateSecret: changes what is given and nothing else; only a value makes a new version. The answer has no VersionId then."""
+    """UpdateSecret changes only what is given. Only a value creates a version.
+
+    Without a new version the answer has no VersionId.
+    """
     secret = self.describe_secret(secret_id)
     if secret.is_deleted():
         raise marked()
@@ -58,20 +63,22 @@ def update_secret(moto, self, secret_id, secret_string=None, secret_binary=None,
 
 @mend(SecretsManagerBackend)
 def put_secret_value(moto, self, secret_id, secret_string, secret_binary, client_request_token, version_stages):
-    """PutSecretValue: for a version that exists with the same value "the operation succeeds but does nothing"; for one with
-    another value ResourceExistsException."""
+    """PutSecretValue: for an existing version with the same value "the operation succeeds but does nothing".
+
+    For an existing version with another value the error is ResourceExistsException.
+    """
     secret = self.describe_secret(secret_id)
     if secret.is_deleted():
         raise marked()
-    there = secret.versions.get(client_request_token)
-    if there and there.get("secret_string") == secret_string and "AWSPENDING" not in there["version_stages"]:
+    existing = secret.versions.get(client_request_token)
+    if existing and existing.get("secret_string") == secret_string and "AWSPENDING" not in existing["version_stages"]:
         return secret.to_short_dict(include_version_stages=True, version_id=client_request_token)
     return moto(secret_id, secret_string, secret_binary, client_request_token, version_stages)
 
 
 @mend(SecretsManagerBackend)
 def update_secret_version_stage(moto, self, secret_id, version_stage, remove_from_version_id, move_to_version_id):
-    """GetSecretValue without a version or stage answers AWSCURRENT, whichever version that is now."""
+    """GetSecretValue without a version or stage returns the version that has the stage AWSCURRENT now."""
     answer = moto(secret_id, version_stage, remove_from_version_id, move_to_version_id)
     if version_stage == "AWSCURRENT" and move_to_version_id:
         self.secrets[secret_id].set_default_version_id(move_to_version_id)
@@ -80,7 +87,10 @@ def update_secret_version_stage(moto, self, secret_id, version_stage, remove_fro
 
 @mend(FakeSecret)
 def to_dict(moto, self):
-    """DescribeSecret: versions without a stage are not shown; RotationRules as they were given; no KmsKeyId for the service's own key."""
+    """DescribeSecret omits versions without a stage, and returns RotationRules as they were given.
+
+    KmsKeyId is omitted for the service's own key.
+    """
     shown = moto()
     for name in ("VersionIdsToStages", "SecretVersionsToStages"):
         if name in shown:
@@ -96,8 +106,11 @@ def to_dict(moto, self):
 
 @mend(SecretsManagerBackend)
 def rotate_secret(moto, self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True):
-    """RotateSecret: AutomaticallyAfterDays or ScheduleExpression, not both; without RotateImmediately the value stays until the
-    next window, and "Secrets Manager tests the rotation configuration" only. No function runs in the sandbox."""
+    """RotateSecret accepts either AutomaticallyAfterDays or ScheduleExpression, not both.
+
+    Without RotateImmediately the value is kept until the next window, and "Secrets Manager tests the rotation
+    configuration" only. The sandbox runs no rotation function.
+    """
     secret, rules = self.describe_secret(secret_id), rotation_rules or {}
     if secret.is_deleted():
         raise marked()
@@ -132,7 +145,7 @@ def remove_regions_from_replication(moto, self, secret_id, replica_regions):
 
 @mend(ReplicaSecret, "to_dict")
 def of_copy(moto, self):
-    """DescribeSecret of a copy: PrimaryRegion, and not the copies of its primary."""
+    """DescribeSecret of a replica returns PrimaryRegion, and not the replicas of its primary secret."""
     shown = moto()
     shown.pop("ReplicationStatus", None)
     return shown

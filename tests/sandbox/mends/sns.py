@@ -8,8 +8,8 @@ from moto.sns.responses import SNSResponse
 
 from mends import mend
 
-PENDING = ("email", "email-json", "http", "https")  # the protocols whose endpoint has to confirm
-ALWAYS = ("DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId")  # what moto keeps in attributes of its own
+PENDING = ("email", "email-json", "http", "https")  # the protocols with an endpoint that must confirm the subscription
+ALWAYS = ("DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId")  # the attributes that moto stores in fields of the topic
 FEEDBACK = {f"{kind}{what}" for kind in ("HTTP", "Firehose", "Lambda", "Application", "SQS")
             for what in ("SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate", "FailureFeedbackRoleArn")}
 MORE = FEEDBACK | {"TracingConfig", "SignatureVersion", "FifoTopic", "ContentBasedDeduplication", "FifoThroughputScope", "ArchivePolicy",
@@ -19,7 +19,8 @@ MORE = FEEDBACK | {"TracingConfig", "SignatureVersion", "FifoTopic", "ContentBas
 # ---- topics
 
 def keep(topic, name, value):
-    """SetTopicAttributes: only the documented names; a policy is JSON; an empty value takes the attribute away."""
+    """SetTopicAttributes accepts only the documented names. A policy must be JSON. An empty value removes the
+    attribute."""
     if name not in (*ALWAYS, *MORE):
         raise SNSInvalidParameter("Invalid parameter: AttributeName")
     if name == "Policy":
@@ -36,20 +37,20 @@ def keep(topic, name, value):
 
 @mend(SNSResponse)
 def create_topic(moto, self):
-    """CreateTopic: for a name that exists, the topic's ARN, unless attributes or tags differ: InvalidParameter."""
-    wanted, asked = dict(self._get_param("Attributes") or {}), self._get_tags()
-    self.params["Attributes"] = {k: v for k, v in wanted.items() if k == "FifoTopic"}
+    """CreateTopic: an existing name returns the topic's ARN. Different attributes or tags give InvalidParameter."""
+    attributes, asked = dict(self._get_param("Attributes") or {}), self._get_tags()
+    self.params["Attributes"] = {k: v for k, v in attributes.items() if k == "FifoTopic"}
     name = self._get_param("Name")
     present = next((t for t in self.backend.topics.values() if t.name == name), None)
     if present and asked and asked != present._tags:
         raise SNSInvalidParameter("Invalid parameter: Tags Reason: Topic already exists with different tags")
     if present:
         now = shown(present)
-        if any(now.get(k) != v and not (k == "Policy" and json.loads(v) == json.loads(now[k])) for k, v in wanted.items()):
+        if any(now.get(k) != v and not (k == "Policy" and json.loads(v) == json.loads(now[k])) for k, v in attributes.items()):
             raise SNSInvalidParameter("Invalid parameter: Attributes Reason: Topic already exists with different attributes")
         return ActionResult({"TopicArn": present.arn})
     answer = moto()
-    for attribute, value in wanted.items():
+    for attribute, value in attributes.items():
         keep(self.backend.topics[answer.result["TopicArn"]], attribute, value)
     return answer
 
@@ -74,16 +75,16 @@ def shown(topic):
 
 @mend(SNSResponse)
 def get_topic_attributes(moto, self):
-    """GetTopicAttributes: every attribute that is set, those that are not left out, and the subscriptions counted."""
+    """GetTopicAttributes returns every attribute that is set, omits the others, and counts the subscriptions."""
     return ActionResult({"Attributes": shown(self.backend.get_topic(self._get_param("TopicArn")))})
 
 
 @mend(SNSBackend)
 def delete_topic(moto, self, arn):
-    gone = self.topics.get(arn)
+    deleted = self.topics.get(arn)
     moto(arn)
-    if gone:
-        gone._tags = {}
+    if deleted:
+        deleted._tags = {}
 
 
 # ---- subscriptions
@@ -94,7 +95,7 @@ def pending(subscription):
 
 @mend(SNSResponse)
 def subscribe(moto, self):
-    """Subscribe: until it is confirmed the answer is "pending confirmation", or the ARN with ReturnSubscriptionArn."""
+    """Subscribe: before confirmation the answer is "pending confirmation", or the ARN with ReturnSubscriptionArn."""
     answer = moto()
     made = self.backend.subscriptions[answer.result["SubscriptionArn"]]
     made.attributes["PendingConfirmation"] = pending(made)
@@ -105,7 +106,7 @@ def subscribe(moto, self):
 
 
 def listed(answer):
-    """Subscription.SubscriptionArn is PendingConfirmation in the lists until the subscription is confirmed."""
+    """In lists Subscription.SubscriptionArn is PendingConfirmation until the subscription is confirmed."""
     answer.result["Subscriptions"] = [
         {"SubscriptionArn": "PendingConfirmation" if pending(s) else s.arn, "Owner": s.owner, "Protocol": s.protocol, "Endpoint": s.endpoint,
          "TopicArn": s.topic_arn} for s in answer.result["Subscriptions"]]
@@ -124,7 +125,7 @@ def list_subscriptions_by_topic(moto, self):
 
 @mend(SNSResponse)
 def unsubscribe(moto, self):
-    """Unsubscribe needs an ARN, which PendingConfirmation is not."""
+    """Unsubscribe needs an ARN. PendingConfirmation is not an ARN."""
     if not self._get_param("SubscriptionArn").startswith("arn:"):
         raise SNSInvalidParameter("Invalid parameter: SubscriptionArn Reason: An ARN must have at least 6 elements, not 1")
     return moto()
@@ -132,7 +133,7 @@ def unsubscribe(moto, self):
 
 @mend(SNSResponse)
 def confirm_subscription(moto, self):
-    """ConfirmSubscription: in the sandbox the token is the endpoint, since nobody gets the e-mail that would tell it."""
+    """ConfirmSubscription: in the sandbox the token is the endpoint, because no email with a token is sent."""
     for subscription in self.backend.subscriptions.values():
         if (subscription.topic_arn, subscription.endpoint) == (self._get_param("TopicArn"), self._get_param("Token")):
             subscription.confirmed = True

@@ -1,4 +1,4 @@
-"""SQS: attributes, and names that are not free at once."""
+"""SQS: queue attributes, and the time after a deletion during which a queue's name cannot be used."""
 import time
 
 import knobs
@@ -7,7 +7,7 @@ from moto.sqs.models import Queue, SQSBackend
 
 from mends import mend
 
-# The seconds after a deletion in which its name is refused: 60 in AWS. 0 lets tests go on at once.
+# The seconds after a deletion for which the queue's name is refused: 60 in AWS. With 0 tests need not wait.
 knobs.DEFAULTS["pending"]["queueName"] = 0
 knobs.reset()
 
@@ -16,7 +16,7 @@ Queue.sqs_managed_sse_enabled, Queue.redrive_allow_policy = "true", None
 
 @mend(Queue)
 def _set_attributes(moto, self, attributes, now=None):
-    """SetQueueAttributes changes what it is given and nothing else; one of SSE-KMS and SSE-SQS is on at a time."""
+    """SetQueueAttributes changes only what it is given. Either SSE-KMS or SSE-SQS is enabled, not both."""
     policy = attributes["Policy"] if "Policy" in attributes else getattr(self, "policy", None)
     moto(attributes, now)
     self.policy = policy or None
@@ -28,14 +28,17 @@ def _set_attributes(moto, self, attributes, now=None):
 
 @mend(SQSBackend)
 def create_queue(moto, self, name, tags=None, **kwargs):
-    """CreateQueue: "if you delete a queue, you must wait at least 60 seconds before creating a queue with the same name"; a
-    queue that is there keeps its tags; a message has up to 1 MiB."""
+    """CreateQueue: "if you delete a queue, you must wait at least 60 seconds before creating a queue with the same
+    name".
+
+    An existing queue keeps its tags. A message has up to 1 MiB by default.
+    """
     since = self.__dict__.get("deleted", {}).get(name)
     if since is not None and knobs.pending("queueName", since):
         raise SQSException("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue before you can create another with the same name.")
-    there = name in self.queues
-    queue = moto(name, None if there else tags, **kwargs)
-    if not there and "MaximumMessageSize" not in kwargs:
+    exists = name in self.queues
+    queue = moto(name, None if exists else tags, **kwargs)
+    if not exists and "MaximumMessageSize" not in kwargs:
         queue.maximum_message_size = 1048576
     return queue
 
@@ -48,7 +51,7 @@ def delete_queue(moto, self, queue_name):
 
 @mend(SQSBackend)
 def get_queue_attributes(moto, self, queue_name, attribute_names):
-    """GetQueueAttributes: SqsManagedSseEnabled always, RedriveAllowPolicy where there is one."""
+    """GetQueueAttributes always returns SqsManagedSseEnabled, and RedriveAllowPolicy only if it is set."""
     more = {"SqsManagedSseEnabled", "RedriveAllowPolicy"}
     queue, plain = self.get_queue(queue_name), [name for name in attribute_names or [] if name not in more]
     answer = dict(moto(queue_name, plain)) if plain else {}

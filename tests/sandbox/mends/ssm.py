@@ -11,8 +11,10 @@ from mends import mend
 
 @mend(SimpleSystemManagerBackend)
 def put_parameter(moto, self, name, description, value, parameter_type, allowed_pattern, keyid, overwrite, tags, data_type, tier, policies):
-    """PutParameter: ParameterPatternMismatchException, "The parameter value doesn't match the allowed pattern"; an advanced parameter
-    cannot become a standard one; a String has no key."""
+    """PutParameter: ParameterPatternMismatchException, "The parameter value doesn't match the allowed pattern".
+
+    An advanced parameter cannot become a standard one. A String has no key.
+    """
     previous = self._parameters[name][-1] if name in self._parameters and self._parameters[name] else None
     pattern = allowed_pattern if allowed_pattern is not None else previous and previous.allowed_pattern
     if pattern and value and not re.fullmatch(pattern, value):
@@ -31,7 +33,7 @@ def put_parameter(moto, self, name, description, value, parameter_type, allowed_
 
 @mend(Parameter)
 def describe_response_object(moto, self, decrypt=False, include_labels=False):
-    """ParameterMetadata has the ARN; the value is in no description."""
+    """ParameterMetadata has the ARN. No description contains the value."""
     shown = moto(decrypt, include_labels)
     if not include_labels:
         shown.pop("Value", None)
@@ -41,7 +43,7 @@ def describe_response_object(moto, self, decrypt=False, include_labels=False):
 
 @mend(SimpleSystemManagerResponse)
 def describe_parameters(moto, self):
-    """DescribeParameters: MaxResults parameters a page, 10 unless given, 50 at most."""
+    """DescribeParameters returns MaxResults parameters in a page: 10 by default, 50 at most."""
     size, start = int(self._get_param("MaxResults") or 10), int((self._get_param("NextToken") or "0").strip() or 0)
     if not 1 <= size <= 50:
         raise ValidationException(f"1 validation error detected: Value '{size}' at 'maxResults' failed to satisfy constraint")

@@ -1,4 +1,4 @@
-"""Resource Groups Tagging API: kinds that moto leaves out of GetResources."""
+"""Resource Groups Tagging API: resource types that moto omits from GetResources."""
 import re
 
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
@@ -23,7 +23,7 @@ from mends import mend
 
 @mend(EC2Backend)
 def iter_tagged_resources(moto, self):
-    """GetResources, with EC2's own resource types: elastic-ip, vpc-flow-log, security-group-rule."""
+    """GetResources returns EC2's own resource types: elastic-ip, vpc-flow-log, security-group-rule."""
     arn = f"arn:{self.partition}:ec2:{self.region_name}:{self.account_id}"
     for resource in moto():
         if resource.resource_type == "ec2:flow-logs":
@@ -37,7 +37,7 @@ def iter_tagged_resources(moto, self):
 
 @mend(ELBv2Backend, "iter_tagged_resources")
 def of_balancers(moto, self):
-    """GetResources has listeners too, and a load balancer only when it has tags."""
+    """GetResources also returns listeners. It returns a load balancer only when the load balancer has tags."""
     for resource in moto():
         yield TaggedResource(resource.arn, resource.tags, resource.resource_type)
     for balancer in self.load_balancers.values():
@@ -64,7 +64,7 @@ plain = resource_tagging.iter_taggable_backends
 
 
 def iter_taggable_backends(account, region):
-    """moto's backends with tags, and those that became taggable here."""
+    """Yields moto's backends with tags, and the backends that this module makes taggable."""
     yield from plain(account, region)
     for backends in resource_tagging.BackendDict._instances:
         if backends.backend in (ECRBackend, ApplicationAutoscalingBackend) and region in backends.get(account, {}):
@@ -74,12 +74,14 @@ def iter_taggable_backends(account, region):
 api.iter_taggable_backends = iter_taggable_backends
 
 
-# Where what belongs to no region is told: https://github.com/cloud-custodian/cloud-custodian/pull/2729
+# The region in which GetResources returns global resources:
+# https://github.com/cloud-custodian/cloud-custodian/pull/2729
 GLOBAL = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def is_here(self, resource):
-    """GetResources: "resources that are located in the specified AWS Region": a bucket in its own, a distribution in one."""
+    """GetResources: "resources that are located in the specified AWS Region". A bucket is in its own region, a
+    distribution in one region."""
     if resource.resource_type == "s3:bucket":
         buckets = s3_backends[self.account_id][self.partition].buckets
         return buckets[resource.arn.rsplit(":", 1)[1]].region_name == self.region_name
@@ -87,7 +89,7 @@ def is_here(self, resource):
 
 
 def backend(self, backends, region):
-    """A service's backend, where it is in use."""
+    """Returns a list of the service's backend in the region, which is empty when the backend is not in use."""
     account = backends.get(self.account_id, {})
     return [account[region]] if region in account else []
 
@@ -98,13 +100,14 @@ def pairs(tags):
 
 
 def is_of(arn, filters):
-    """GetResources: "The string for each service name and resource type is the same as that embedded in a resource's ARN"."""
+    """GetResources: "The string for each service name and resource type is the same as that embedded in a resource's
+    ARN"."""
     service, resource = arn.split(":", 5)[2::3]
     return not filters or service in filters or f"{service}:{re.split('[/:]', resource)[0]}" in filters
 
 
 def of_region(self):
-    """What moto leaves out of a region's resources."""
+    """Yields the regional resources that moto omits."""
     for events in backend(self, events_backends, self.region_name):
         for rule in (rule for bus in events.event_buses.values() for rule in bus.rules.values()):
             yield TaggedResource(rule.arn, events.tagger.get_tag_dict_for_resource(rule.arn), "events:rule")
@@ -122,7 +125,7 @@ def of_region(self):
 
 
 def of_no_region(self):
-    """The same of what belongs to no region."""
+    """Yields the global resources that moto omits."""
     own = f"arn:{self.partition}:"
     for route53 in backend(self, route53_backends, self.partition):
         for kind, ids in (("hostedzone", route53.zones), ("healthcheck", route53.health_checks)):
@@ -130,7 +133,7 @@ def of_no_region(self):
                 yield TaggedResource(f"{own}route53:::{kind}/{id_}", dict(route53.resource_tags.get(id_, {})), f"route53:{kind}")
     for iam in backend(self, iam_backends, self.partition):
         of_kind = (("policy", iam.managed_policies), ("oidc-provider", iam.open_id_providers), ("instance-profile", iam.instance_profiles))
-        # AWS's own policies, 1,500 of them, have no tags.
+        # AWS's managed policies, 1,500 of them, have no tags.
         for kind, one in ((kind, one) for kind, all_of_it in of_kind for one in all_of_it.values() if one.tags):
             yield TaggedResource(one.arn, pairs(one.tags), f"iam:{kind}")
     for budgets in backend(self, budgets_backends, self.partition):
@@ -143,7 +146,7 @@ def of_no_region(self):
 
 @mend(api.ResourceGroupsTaggingAPIBackend)
 def _get_resources_generator(moto, self, tag_filters=None, resource_type_filters=None, resource_arn_list=None):
-    """"The GetResources [...] operations support all resource types", but "IAM users and roles"
+    """GetResources: "The GetResources [...] operations support all resource types", but "IAM users and roles"
     (https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html)."""
     for one in moto(tag_filters, None, resource_arn_list):
         if is_here(self, one) and is_of(one.arn, resource_type_filters):
@@ -157,8 +160,9 @@ def _get_resources_generator(moto, self, tag_filters=None, resource_type_filters
 
 @mend(api.ResourceGroupsTaggingAPIBackend)
 def get_resources(moto, self, *args, tags_per_page=100, **kwargs):
-    """A page holds ResourcesPerPage resources, whatever their tags, unless TagsPerPage is given (GetResources).
+    """GetResources: a page holds ResourcesPerPage resources, whatever their tags, unless TagsPerPage is given.
 
-    moto counts a hundred tags where the request names no limit; a hundred is also the least that a request may name.
+    moto limits a page to a hundred tags when the request names no limit. A hundred is also the lowest limit that a
+    request may name.
     """
     return moto(*args, tags_per_page=10**9 if tags_per_page == 100 else tags_per_page, **kwargs)

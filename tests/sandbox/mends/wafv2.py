@@ -1,4 +1,4 @@
-"""WAF: web ACLs that come back as they were sent, capacity, associations, duplicates, and what is still in use."""
+"""WAF: web ACLs that are returned as they were sent, capacity, associations, duplicates, and resources in use."""
 import copy
 import json
 
@@ -22,13 +22,13 @@ def refuse(code, message):
 
 @mend(WAFV2DuplicateItemException, "__init__")
 def duplicate(moto, self):
-    """WAFDuplicateItemException, as the API Reference calls it."""
+    """WAFDuplicateItemException is the name in the API Reference."""
     moto()
     WAFv2ClientError.__init__(self, "WAFDuplicateItemException", "AWS WAF couldn't perform the operation because some resource in your request is a duplicate of an existing one.")
 
 
 def statements(tree):
-    """All statements below something, by their names."""
+    """Yields the name and content of every statement in a tree."""
     if isinstance(tree, dict):
         for key, value in tree.items():
             if key.endswith("Statement") and key not in ("Statement", "ScopeDownStatement"):
@@ -40,13 +40,16 @@ def statements(tree):
 
 
 def capacity(rules):
-    """WebACL.Capacity: the units of all rules."""
+    """WebACL.Capacity: the sum of the capacity units of all rules."""
     return sum(GROUPS.get(body.get("Name"), 100) if name == "ManagedRuleGroupStatement" else UNITS.get(name, 0)
                for name, body in statements(rules))
 
 
 def check(backend, body):
-    """What CreateWebACL and UpdateWebACL refuse (WAFInvalidParameterException, WAFNonexistentItemException)."""
+    """Raises the errors of CreateWebACL and UpdateWebACL.
+
+    They are WAFInvalidParameterException and WAFNonexistentItemException.
+    """
     rules = body.get("Rules") or []
     for what in ("Name", "Priority"):
         if len({rule[what] for rule in rules}) < len(rules):
@@ -55,7 +58,7 @@ def check(backend, body):
         names = [name for name, _ in statements(rule["Statement"])]
         grouped = bool({"ManagedRuleGroupStatement", "RuleGroupReferenceStatement"} & set(rule["Statement"]))
         if len(rule["Statement"]) != 1 or not names:
-            refuse("WAFInvalidParameterException", "Error reason: A statement has exactly one kind., field: STATEMENT")
+            refuse("WAFInvalidParameterException", "Error reason: A rule must have exactly one statement., field: STATEMENT")
         if ("OverrideAction" in rule) != grouped or ("Action" in rule) == grouped:
             refuse("WAFInvalidParameterException", "Error reason: A reference in your rule statement is not valid., field: RULE_ACTION")
         if "VisibilityConfig" not in rule:
@@ -89,7 +92,7 @@ def create_web_acl(moto, self):
 
 @mend(WAFV2Response)
 def update_web_acl(moto, self):
-    """UpdateWebACL replaces all that the web ACL has: what is left out is gone."""
+    """UpdateWebACL replaces the web ACL's whole configuration. Omitted settings are removed."""
     body = json.loads(self.body)
     backend = backend_of(self, body["Scope"])
     acl = backend.get_web_acl(None, body["Name"], body["Id"])
@@ -104,14 +107,15 @@ def update_web_acl(moto, self):
 
 @mend(FakeWebACL)
 def to_dict(moto, self):
-    """WebACL as it was sent, with what only AWS knows."""
+    """WebACL: the configuration as it was sent, and the fields that AWS adds."""
     return {**self.body, "Id": self.id, "ARN": self.arn, "Capacity": capacity(self.body.get("Rules")), "LabelNamespace": self.label_namespace,
             "ManagedByFirewallManager": False, "RetrofittedByFirewallManager": False, "Rules": self.body.get("Rules") or []}
 
 
 @mend(WAFV2Backend)
 def delete_web_acl(moto, self, name, scope, _id, lock_token):
-    """DeleteWebACL: WAFAssociatedItemException while it protects something. Its logging and its tags go with it."""
+    """DeleteWebACL: a web ACL that protects a resource gives WAFAssociatedItemException. Its logging configuration and
+    tags are deleted with it."""
     acl = self.get_web_acl(None, name, _id)
     if acl.lock_token == lock_token and (acl.associated_resources or used_by_distribution(self.account_id, acl.arn)):
         refuse("WAFAssociatedItemException", "AWS WAF couldn't perform the operation because your resource is being used by another resource or it's associated with another resource.")
@@ -128,7 +132,7 @@ def used_by_distribution(account, arn):
 
 @mend(WAFV2Backend)
 def associate_web_acl(moto, self, web_acl_arn, resource_arn):
-    """AssociateWebACL: the resource must be there, and what protected it before does no longer."""
+    """AssociateWebACL: the resource must exist. The new web ACL replaces the resource's previous one."""
     balancers = elbv2_backends[self.account_id][self.region_name].load_balancers
     if ":loadbalancer/app/" in resource_arn and resource_arn not in balancers:
         refuse("WAFUnavailableEntityException", "AWS WAF couldn't retrieve a resource that you specified in your request.")
@@ -140,22 +144,23 @@ def associate_web_acl(moto, self, web_acl_arn, resource_arn):
 
 @mend(WAFV2Response)
 def list_resources_for_web_acl(moto, self):
-    """ListResourcesForWebACL: of one type, application load balancers where none is given; those that are there."""
+    """ListResourcesForWebACL returns existing resources of one type, by default Application Load Balancers."""
     body = json.loads(self.body)
     acl = self.wafv2_backend.wacls.get(body["WebACLArn"])
     if not acl:
         raise WAFNonexistentItemException()
     balancers = elbv2_backends[self.current_account][self.region].load_balancers
     acl.associated_resources = [arn for arn in acl.associated_resources if ":loadbalancer/" not in arn or arn in balancers]
-    wanted = ":loadbalancer/" if body.get("ResourceType", "APPLICATION_LOAD_BALANCER") == "APPLICATION_LOAD_BALANCER" else ":apigateway:"
-    return 200, {}, json.dumps({"ResourceArns": [arn for arn in acl.associated_resources if wanted in arn]})
+    kind = ":loadbalancer/" if body.get("ResourceType", "APPLICATION_LOAD_BALANCER") == "APPLICATION_LOAD_BALANCER" else ":apigateway:"
+    return 200, {}, json.dumps({"ResourceArns": [arn for arn in acl.associated_resources if kind in arn]})
 
 
 @mend(WAFV2Response)
 def put_logging_configuration(moto, self):
-    """PutLoggingConfiguration: one destination, whose name begins with aws-waf-logs-, for a web ACL that is there."""
-    wanted = json.loads(self.body)["LoggingConfiguration"]
-    arn, destinations = wanted["ResourceArn"], wanted["LogDestinationConfigs"]
+    """PutLoggingConfiguration: there is one destination, and its name begins with aws-waf-logs-. The web ACL must
+    exist."""
+    config = json.loads(self.body)["LoggingConfiguration"]
+    arn, destinations = config["ResourceArn"], config["LogDestinationConfigs"]
     of = backend_of(self, "CLOUDFRONT" if ":global/" in arn else "REGIONAL")
     if arn not in of.wacls:
         raise WAFNonexistentItemException()
@@ -166,7 +171,7 @@ def put_logging_configuration(moto, self):
 
 @mend(WAFV2Backend)
 def create_ip_set(moto, self, name, scope, description, ip_address_version, addresses, tags):
-    """CreateIPSet: WAFDuplicateItemException for a name that is taken in its scope."""
+    """CreateIPSet: a name that is already in use in its scope gives WAFDuplicateItemException."""
     if any(one.name == name and one.scope == scope for one in self.ip_sets.values()):
         raise WAFV2DuplicateItemException()
     return moto(name, scope, description, ip_address_version, addresses, tags)
@@ -174,7 +179,7 @@ def create_ip_set(moto, self, name, scope, description, ip_address_version, addr
 
 @mend(WAFV2Backend)
 def delete_ip_set(moto, self, name, scope, _id, lock_token):
-    """DeleteIPSet: WAFAssociatedItemException while a rule names it."""
+    """DeleteIPSet: an IP set that a rule references gives WAFAssociatedItemException."""
     arns = [arn for arn, one in self.ip_sets.items() if one.ip_set_id == _id]
     for acl in self.wacls.values():
         if any(body.get("ARN") in arns for which, body in statements(acl.body.get("Rules")) if which == "IPSetReferenceStatement"):

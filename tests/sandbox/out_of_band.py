@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Somebody changes things from outside: boto3 behind JSON lines, for tests that are not written in Python.
+"""Makes out-of-band changes in the sandbox: boto3 behind JSON lines, for tests that are not written in Python.
 
-A line `{"service": "ec2", "operation": "modify_vpc_attribute", "parameters": {...}, "region": "us-east-1"}` on standard
-input is answered by one line on standard output, `{"ok": result}` or `{"error": {"code", "message"}}`. The endpoint is
-AWS_ENDPOINT_URL, the credentials are dummies, times are ISO strings and bytes are base64.
+Each line `{"service": "ec2", "operation": "modify_vpc_attribute", "parameters": {...}, "region": "us-east-1"}` on
+standard input is answered by one line on standard output: `{"ok": result}` or `{"error": {"code", "message"}}`. The
+endpoint is AWS_ENDPOINT_URL. The credentials are dummies. Times are ISO strings, and bytes are base64.
 """
 import base64
 import datetime
@@ -19,12 +19,12 @@ from botocore.config import Config
 
 @functools.cache
 def client(service, region):
-    return boto3.client(service, region_name=region, endpoint_url=os.environ["AWS_ENDPOINT_URL"], aws_access_key_id="outside",
-                        aws_secret_access_key="outside", config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}))
+    return boto3.client(service, region_name=region, endpoint_url=os.environ["AWS_ENDPOINT_URL"], aws_access_key_id="out-of-band",
+                        aws_secret_access_key="out-of-band", config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}))
 
 
 def plain(value):
-    """What JSON cannot say by itself."""
+    """Converts values that JSON cannot represent."""
     if isinstance(value, (datetime.datetime, datetime.date)):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -42,7 +42,8 @@ def answer(line):
     except botocore.exceptions.ClientError as refused:
         error = refused.response["Error"]
         return {"error": {"code": error.get("Code", ""), "message": error.get("Message", "")}}
-    except Exception as wrong:  # a bad request, an unknown operation, no connection: the asker must hear of it
+    except Exception as wrong:
+        # A malformed request, an unknown operation, no connection: the test must receive the error.
         return {"error": {"code": type(wrong).__name__, "message": str(wrong)}}
 
 
