@@ -1,11 +1,12 @@
-//! `cargo xtask generate`: writes what is generated from the kinds' own tables.
+//! `cargo xtask generate`: writes the documentation that is generated from the kinds' own tables.
 
 use std::fs;
 
 use anyhow::Context;
 use holdfast_tests::{Holdfast, env_for, sandbox};
 
-use crate::run::{cargo, say};
+use crate::process::{cargo, say};
+use crate::summary;
 
 pub(crate) fn run() -> anyhow::Result<()> {
     cargo(&["build", "--quiet", "--package", "holdfast"])?;
@@ -30,7 +31,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     fs::write(docs.join("holdfast.schema.json"), schema.stdout)?;
     say(&format!("wrote docs/kinds ({} kinds) and docs/holdfast.schema.json", names.len()));
-    Ok(())
+    summary::write()
 }
 
 /// The manual's page of a kind, with its tested example.

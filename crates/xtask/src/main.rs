@@ -1,37 +1,75 @@
-//! The project's own commands: the demo, the tests, generated documentation, tidy checks.
+//! The project's own commands: what a person runs is what continuous integration runs.
 
+mod check;
 mod demo;
+mod docs;
+mod fmt;
 mod generate;
-mod run;
+mod process;
+mod summary;
 mod test;
 
-use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
-/// The project's own commands.
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::process::cargo;
+
+/// The project's own commands. `.ci/run` runs check, lint, docs and test, in this order.
 #[derive(Parser)]
-struct Arguments {
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
     #[command(subcommand)]
-    command: Command,
+    verb: Option<Verb>,
 }
 
 #[derive(Subcommand)]
-enum Command {
-    /// Converges desired-state/mashroom in the sandbox, breaks it from outside, shows the drift and mends it.
-    Demo,
-    /// Runs every test. From a fresh clone: 10 to 20 minutes on two cores, most of it building the AWS SDKs.
+enum Verb {
+    /// Checks formatting, prose, names, links and house rules. Builds no AWS SDK.
+    Check(check::Options),
+    /// Formats all Rust code.
+    Fmt,
+    /// Runs clippy on all targets of the workspace, with warnings denied.
+    Lint,
+    /// Builds the API documentation, with warnings denied, and the book if mdbook is installed.
+    Docs,
+    /// Runs all tests, the quick ones first.
     Test {
         /// Only the tests that build no AWS SDK: seconds, once built.
         #[arg(long)]
         fast: bool,
     },
-    /// Writes the generated documentation: docs/kinds/ and docs/holdfast.schema.json.
-    Generate,
+    /// Writes the generated documentation: docs/kinds, the JSON Schema and docs/SUMMARY.md.
+    Generate {
+        /// Only docs/SUMMARY.md, which needs no build.
+        #[arg(long)]
+        summary: bool,
+    },
+    /// Runs the main job in the sandbox: converges a system, breaks it, corrects the drift.
+    Demo,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Demo => demo::run(),
-        Command::Test { fast } => test::run(fast),
-        Command::Generate => generate::run(),
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a verb. Without one, prints the list of verbs.
+fn run(verb: Option<Verb>) -> anyhow::Result<()> {
+    match verb {
+        None => Ok(Cli::command().print_help()?),
+        Some(Verb::Check(options)) => check::run(&options),
+        Some(Verb::Fmt) => fmt::write(),
+        Some(Verb::Lint) => cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+        Some(Verb::Docs) => docs::run(),
+        Some(Verb::Test { fast }) => test::run(fast),
+        Some(Verb::Generate { summary: true }) => summary::write(),
+        Some(Verb::Generate { summary: false }) => generate::run(),
+        Some(Verb::Demo) => demo::run(),
     }
 }

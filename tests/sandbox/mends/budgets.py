@@ -154,5 +154,3 @@ def untag_resource(moto, self):
     for one in self._get_param("ResourceTagKeys"):
         tags_of(self).pop(one, None)
     return json.dumps({})
-
-

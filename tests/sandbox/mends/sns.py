@@ -140,4 +140,3 @@ def confirm_subscription(moto, self):
             subscription.attributes.update(PendingConfirmation=False, ConfirmationWasAuthenticated=False)
             return ActionResult({"SubscriptionArn": subscription.arn})
     raise SNSInvalidParameter("Invalid parameter: Token")
-

@@ -1,0 +1,15 @@
+//! Loads and renders a document of any text. A document that is refused is fine; a panic or an endless loop is not.
+#![no_main]
+
+use holdfast_core::load::load;
+use holdfast_core::render::render;
+use holdfast_core_fuzz::{REGISTRY, files, request};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let result = load(&files(text), &request(), &REGISTRY).and_then(|loaded| render(&loaded, &REGISTRY));
+    if let Err(errors) = result {
+        // The excerpts are cut out of the text, so they are worth fuzzing too.
+        assert!(!errors.render(false).is_empty(), "a refusal says why");
+    }
+});
