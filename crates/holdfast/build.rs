@@ -1,4 +1,4 @@
-//! How the unoptimised binary is linked.
+//! The linker flags of the unoptimised binary.
 
 use std::env;
 use std::fs;
@@ -10,14 +10,14 @@ fn main() {
     if !(is("PROFILE", "debug") && is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu")) {
         return;
     }
-    // To a fixed address: at each of a test's hundreds of starts, the 640,000 addresses of a movable one would be
-    // written first, which takes longer than most of what a run does.
+    // A fixed address: the loader would have to relocate 640,000 addresses of a position-independent executable at each
+    // of a test's hundreds of starts, which takes longer than most of the run itself.
     println!("cargo::rustc-link-arg-bins=-no-pie");
     #[cfg(unix)]
     link_with_wild();
 }
 
-/// By wild, where somebody has installed it: half of an edit's build is its link, and wild takes half as long as lld.
+/// Links with wild if it is installed: linking is half of the build after an edit, and wild takes half as long as lld.
 #[cfg(unix)]
 fn link_with_wild() {
     let cargo = env::var_os("CARGO_HOME").map(PathBuf::from);
@@ -26,7 +26,8 @@ fn link_with_wild() {
     if tools.exists() {
         println!("cargo::rerun-if-changed={}", tools.display());
     }
-    // GCC knows `-fuse-ld=wild` from its version 16 on: until then, wild goes by a name that every GCC knows.
+    // GCC accepts `-fuse-ld=wild` since version 16. For older versions, wild gets the name of a linker that every GCC
+    // accepts.
     let names = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("linker");
     let name = names.join("ld.bfd");
     let _ = fs::remove_dir_all(&names);

@@ -1,4 +1,4 @@
-//! The cloud of AWS, with the kinds of all groups.
+//! The AWS cloud: the port to AWS with the kinds of all groups.
 
 use std::sync::{Arc, LazyLock};
 
@@ -7,13 +7,13 @@ use holdfast_base::client::{self, Aws};
 use holdfast_base::driver::{self, Driver};
 use holdfast_core::observed::Observed;
 use holdfast_core::schema::{Registry, Schema};
-use holdfast_engine::budget::{Budget, Counts};
-use holdfast_engine::cloud::{Cloud, Done, Failure, Op, Scope};
+use holdfast_engine::budget::{CallBudget, Counts};
+use holdfast_engine::cloud::{Cloud, Failure, Operation, OperationResult, Scope};
 
 pub use holdfast_base::client::{Settings, SettingsError};
-pub use holdfast_base::vault::Vault;
+pub use holdfast_base::secret_store::SecretStore;
 
-/// The kinds by group, each a crate: in the order of what usually needs what.
+/// The kinds by group, one crate each, in the usual order of dependencies.
 const GROUPS: [&[&dyn Driver]; 5] = [
     holdfast_network::KINDS,
     holdfast_data::KINDS,
@@ -22,7 +22,7 @@ const GROUPS: [&[&dyn Driver]; 5] = [
     holdfast_operations::KINDS,
 ];
 
-/// All the kinds of AWS that Holdfast knows.
+/// The registry of all kinds of AWS resources.
 pub fn registry() -> Registry {
     static SCHEMAS: LazyLock<Vec<&Schema>> =
         LazyLock::new(|| GROUPS.iter().copied().flatten().map(|driver| driver.schema()).collect());
@@ -36,10 +36,10 @@ fn driver(kind: &str) -> Result<&'static dyn Driver, Failure> {
     driver.copied().ok_or_else(|| Failure::terminal(kind, "no such kind"))
 }
 
-/// The cloud of AWS, seen with one set of credentials.
+/// The AWS cloud, for one set of credentials.
 pub struct AwsCloud {
     base: Arc<client::Base>,
-    budget: Budget,
+    budget: CallBudget,
 }
 
 impl AwsCloud {
@@ -48,7 +48,7 @@ impl AwsCloud {
     /// # Errors
     /// When no region is known or the settings contradict each other. Makes no call.
     pub async fn connect(settings: Settings) -> Result<AwsCloud, SettingsError> {
-        let budget = Budget::scaled(settings.time_scale);
+        let budget = CallBudget::scaled(settings.time_scale);
         let base = Arc::new(client::Base::load(settings, budget.clone()).await?);
         Ok(AwsCloud { base, budget })
     }
@@ -73,12 +73,13 @@ impl Cloud for AwsCloud {
         driver::observe(driver(kind)?, &self.aws(&scope.region), scope).await
     }
 
-    async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure> {
-        let mut done = driver::apply(driver(kind)?, &self.aws(region), op).await?;
-        if let Some(live) = &mut done.live {
+    async fn apply(&self, operation: &Operation) -> Result<OperationResult, Failure> {
+        let Operation { kind, region, mutation } = operation;
+        let mut result = driver::apply(driver(kind)?, &self.aws(region), mutation).await?;
+        if let Some(live) = &mut result.live {
             region.clone_into(&mut live.region);
         }
-        Ok(done)
+        Ok(result)
     }
 
     fn calls(&self) -> Counts {
@@ -106,21 +107,21 @@ mod tests {
         record.fields.iter().for_each(|field| references(&field.ty, found));
     }
 
-    /// References to kinds of other crates go by name: no compiler sees whether there is such a kind.
+    /// References to kinds of other crates go by name, so the compiler cannot check that the kind exists.
     #[test]
-    fn every_reference_is_to_a_kind_that_tells_what_it_takes() {
+    fn every_reference_names_a_kind_and_one_of_its_attributes() {
         let registry = registry();
         let mut wrong = vec![];
         for schema in registry.0 {
             let mut found = vec![];
             of(schema.record, &mut found);
             wrong.extend(found.into_iter().filter(|(kind, attribute)| {
-                let told = |of: &Schema| ["id", "name"].contains(attribute) || of.status.field(attribute).is_some();
-                !registry.get(kind).is_some_and(told)
+                let has_attribute = |of: &Schema| ["id", "name"].contains(attribute) || of.status.field(attribute).is_some();
+                !registry.get(kind).is_some_and(has_attribute)
             }));
         }
         assert_eq!(wrong, vec![]);
         let unknown: Vec<_> = holdfast_base::names::NAMES.iter().filter(|kind| registry.get(kind).is_none()).collect();
-        assert!(unknown.is_empty(), "{unknown:?} are no kinds");
+        assert!(unknown.is_empty(), "{unknown:?} are not kinds");
     }
 }

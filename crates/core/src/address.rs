@@ -1,4 +1,4 @@
-//! Addresses: `Kind/name`, the one way to say which resource is meant.
+//! Addresses: `Kind/name`, the identifier of a resource in a document.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// `Kind/name`. A resource of a component is named `<component>.<name>`.
+/// The address of a resource: `Kind/name`. The name of a component's resource is `<component>.<name>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
-    /// The kind, as in `SecurityGroup`.
+    /// The kind, for example `SecurityGroup`.
     pub kind: Arc<str>,
-    /// The name within the document, as in `network.public-a`.
+    /// The name within the document, for example `network.public-a`.
     pub name: Arc<str>,
 }
 
-/// An address that is not one.
+/// A text that is not an address.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not an address; one looks like `SecurityGroup/web`")]
+#[error("`{0}` is not an address; an example is `SecurityGroup/web`")]
 pub struct AddressError(String);
 
 impl Address {
-    /// The address of `kind` and `name`.
+    /// Creates the address of `kind` and `name`.
     pub fn new(kind: &str, name: &str) -> Self {
         Address { kind: kind.into(), name: name.into() }
     }

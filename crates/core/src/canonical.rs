@@ -1,29 +1,29 @@
-//! The one spelling of things that AWS spells in several ways.
+//! Canonical forms of values that have several equivalent forms in AWS.
 
 use std::net::IpAddr;
 
 use crate::value::Value;
 
-/// An ARN: six parts at least.
+/// Returns the ARN unchanged. An ARN has at least six parts.
 ///
 /// # Errors
-/// Says what is wrong when it is not one.
+/// When the value is not an ARN.
 pub fn arn(value: &Value) -> Result<Value, String> {
     let text = value.text().ok_or("an ARN is a string")?;
     if text.starts_with("arn:") && text.splitn(6, ':').count() == 6 {
         Ok(value.clone())
     } else {
-        Err(format!("`{text}` is not an ARN; one looks like `arn:aws:iam::123456789012:role/name`"))
+        Err(format!("`{text}` is not an ARN; an example is `arn:aws:iam::123456789012:role/name`"))
     }
 }
 
-/// A CIDR block with its host bits cleared, as EC2 stores it.
+/// Returns the CIDR block with its host bits cleared, as EC2 stores it.
 ///
 /// # Errors
-/// Says what is wrong when it is not one.
+/// When the value is not a CIDR block.
 pub fn cidr(value: &Value) -> Result<Value, String> {
     let text = value.text().ok_or("a CIDR block is a string")?;
-    let wrong = || format!("`{text}` is not a CIDR block; one looks like `10.0.0.0/16`");
+    let wrong = || format!("`{text}` is not a CIDR block; an example is `10.0.0.0/16`");
     let (ip, bits) = text.split_once('/').ok_or_else(wrong)?;
     let bits: u32 = bits.parse().map_err(|_| wrong())?;
     let masked = match ip.parse::<IpAddr>().map_err(|_| wrong())? {
@@ -40,49 +40,49 @@ pub fn cidr(value: &Value) -> Result<Value, String> {
     Ok(Value::Text(format!("{masked}/{bits}")))
 }
 
-/// JSON given as a tree or as text: the tree.
+/// Returns JSON as a tree; the value is a tree or JSON text.
 ///
 /// # Errors
-/// Says what is wrong when the text is not JSON.
+/// When the text is not JSON.
 pub fn json(value: &Value) -> Result<Value, String> {
     match value {
         Value::Text(text) => serde_json::from_str::<serde_json::Value>(text)
             .map(Value::from)
-            .map_err(|error| format!("this is not JSON: {error}")),
+            .map_err(|error| format!("this is not valid JSON: {error}")),
         Value::Map(_) | Value::List(_) => Ok(value.clone()),
         other => Err(format!("`{other}` is not a JSON document")),
     }
 }
 
-/// A policy document in which order and one-element lists do not matter.
+/// Returns the canonical form of a policy document, in which equivalent policies are equal.
 ///
-/// IAM keeps a policy as it was written, and other services rewrite it: `Action: x` and
-/// `Action: [x]` mean the same, the order of statements' actions, resources and principals means
-/// nothing, and an account principal comes back as its root user's ARN
+/// IAM stores a policy as it was written; other services rewrite it. `Action: x` and `Action: [x]` are equivalent, the
+/// order of a statement's actions, resources and principals has no meaning, and an account principal comes back as the
+/// ARN of the account's root user
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>).
 ///
 /// # Errors
-/// Says what is wrong when it is not a policy document.
+/// When the value is not a policy document.
 pub fn policy(value: &Value) -> Result<Value, String> {
     let Value::Map(mut document) = json(value)? else {
-        return Err("a policy document is a map with `Version` and `Statement`".into());
+        return Err("a policy document must be a map with `Version` and `Statement`".into());
     };
     let statements = match document.remove("Statement") {
         Some(Value::List(statements)) => statements,
         Some(one) => vec![one],
         None => return Err("a policy document needs a `Statement`".into()),
     };
-    let statements = statements.into_iter().map(|s| loosen(s, "")).collect();
+    let statements = statements.into_iter().map(|s| normalize(s, "")).collect();
     document.insert("Statement".into(), Value::List(statements));
     Ok(Value::Map(document))
 }
 
-/// Sorts what has no order and unwraps lists of one, below the statements.
-fn loosen(value: Value, key: &str) -> Value {
+/// Sorts unordered lists and unwraps lists of one element, below the statements.
+fn normalize(value: Value, key: &str) -> Value {
     match value {
-        Value::Map(map) => Value::Map(map.into_iter().map(|(k, v)| (k.clone(), loosen(v, &k))).collect()),
+        Value::Map(map) => Value::Map(map.into_iter().map(|(k, v)| (k.clone(), normalize(v, &k))).collect()),
         Value::List(list) => {
-            let mut items: Vec<Value> = list.into_iter().map(|v| loosen(v, key)).collect();
+            let mut items: Vec<Value> = list.into_iter().map(|v| normalize(v, key)).collect();
             items.sort_by_key(ToString::to_string);
             items.dedup();
             match items.len() {
@@ -90,7 +90,7 @@ fn loosen(value: Value, key: &str) -> Value {
                 _ => Value::List(items),
             }
         }
-        // Condition values come back as strings, whatever they were.
+        // AWS returns condition values as strings, whatever type they had.
         Value::Bool(b) => Value::Text(b.to_string()),
         Value::Integer(n) => Value::Text(n.to_string()),
         Value::Text(text) if key == "AWS" && text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) => {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cidr_clears_host_bits() {
+    fn a_cidr_block_loses_its_host_bits() {
         assert_eq!(cidr(&"10.0.1.7/24".into()), Ok("10.0.1.0/24".into()));
         assert_eq!(cidr(&"0.0.0.0/0".into()), Ok("0.0.0.0/0".into()));
         assert_eq!(cidr(&"2001:DB8::1/32".into()), Ok("2001:db8::/32".into()));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_that_mean_the_same_are_equal() {
+    fn equivalent_policies_have_the_same_canonical_form() {
         let a = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["b","a"],"Principal":{"AWS":"123456789012"},"Resource":["*"]}}"#;
         let b = r#"{"Statement":[{"Action":["a","b"],"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Resource":"*"}],"Version":"2012-10-17"}"#;
         assert_eq!(policy(&a.into()), policy(&b.into()));

@@ -1,4 +1,4 @@
-//! Errors of documents: where, what, and the way out; all of a document's at once.
+//! Errors of documents: what is wrong, where, and how to fix it. All errors of a document are reported at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
-/// A place in a file. Lines and columns count from 1; line 0 means the file as a whole.
+/// A location in a file. Lines and columns count from 1; line 0 means the file as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Location {
     /// The file's path, as the source names it.
@@ -16,12 +16,12 @@ pub struct Location {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// How many characters are meant.
+    /// The length in characters.
     pub length: usize,
 }
 
 impl Location {
-    /// The file as a whole.
+    /// Returns the location of a file as a whole.
     pub fn file(file: &str) -> Self {
         Location { file: file.into(), line: 0, column: 0, length: 0 }
     }
@@ -39,37 +39,37 @@ impl fmt::Display for Location {
 /// One error of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What is wrong, in one sentence.
+    /// The error, in one sentence.
     pub message: String,
-    /// Where.
+    /// The location.
     pub at: Location,
-    /// What is said at the place itself; empty when the message says it all.
+    /// A note that is shown at the location; empty for none.
     pub label: String,
-    /// The way out.
+    /// How to fix the error.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// An error at a place.
+    /// Creates an error at a location.
     pub fn new(at: &Location, message: impl Into<String>) -> Self {
         Diagnostic { message: message.into(), at: at.clone(), label: String::new(), help: None }
     }
 
-    /// The same, with words at the place itself.
+    /// Adds a note that is shown at the location.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// The same, with the way out.
+    /// Adds how to fix the error.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same, with the way out if there is one.
+    /// Adds how to fix the error, if that is known.
     #[must_use]
     pub fn help_if(mut self, help: Option<String>) -> Self {
         self.help = help.or(self.help);
@@ -77,7 +77,7 @@ impl Diagnostic {
     }
 }
 
-/// All errors of a document, with the text they are about.
+/// All errors of a document, with the texts of its files.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -85,14 +85,14 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Adds an error. The same one twice counts once.
+    /// Adds an error. A duplicate is ignored.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         if !self.list.contains(&diagnostic) {
             self.list.push(diagnostic);
         }
     }
 
-    /// Adds an error about a part of the text at a place: the place is narrowed to that part.
+    /// Adds an error about a part of the text at a location: the location is narrowed to that part.
     pub fn push_within(&mut self, part: &str, mut diagnostic: Diagnostic) {
         if let Some(narrow) = self.find(&diagnostic.at, part) {
             diagnostic.at = narrow;
@@ -100,41 +100,41 @@ impl Diagnostics {
         self.push(diagnostic);
     }
 
-    /// Remembers the text of a file, for excerpts.
-    pub fn remember(&mut self, file: &str, text: &str) {
+    /// Stores the text of a file, for excerpts.
+    pub fn add_source(&mut self, file: &str, text: &str) {
         self.sources.insert(file.into(), text.into());
     }
 
-    /// True when there are none.
+    /// True when there are no errors.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of errors.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// The errors, by file and line.
+    /// Returns the errors, by file and line.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         let mut sorted: Vec<_> = self.list.iter().collect();
         sorted.sort_by(|a, b| (&a.at, &a.message).cmp(&(&b.at, &b.message)));
         sorted.into_iter()
     }
 
-    /// The files that were read, whether they could be or not: a change of one may mend the errors.
+    /// Returns the files that were read. A change of one may fix the errors.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(AsRef::as_ref)
     }
 
-    /// For people, as rustc shows its errors.
+    /// Returns the errors as text for people, in the format of rustc.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let shown: Vec<String> = self.iter().map(|diagnostic| self.render_one(diagnostic, &renderer)).collect();
         shown.join("\n\n")
     }
 
-    /// For machines: a list of `{file, line, column, message, label, help}`.
+    /// Returns the errors as JSON for machines: a list of `{file, line, column, message, label, help}`.
     pub fn json(&self) -> serde_json::Value {
         let one = |diagnostic: &Diagnostic| {
             serde_json::json!({
@@ -173,10 +173,10 @@ impl Diagnostics {
         renderer.render(&[group])
     }
 
-    /// Where `part` stands, from a place on: on its line, or for block text on one of the lines below.
+    /// Finds `part` in the text from a location on: on the same line, or for a block scalar on one of the lines below.
     fn find(&self, at: &Location, part: &str) -> Option<Location> {
         let part = part.lines().next().filter(|part| !part.is_empty())?;
-        // Expressions stand close to where their string begins; a policy in a block scalar may be long.
+        // An expression is close to the beginning of its string, but a policy in a block scalar may be long.
         const LINES: usize = 200;
         let text = self.sources.get(&at.file)?;
         let from = at.line.checked_sub(1)?;
@@ -196,7 +196,7 @@ impl Diagnostics {
     }
 }
 
-/// The byte offset of a character, or the end of the line.
+/// Returns the byte offset of a character, or the end of the line.
 fn byte(line: &str, characters: usize) -> usize {
     line.char_indices().nth(characters).map_or(line.len(), |(offset, _)| offset)
 }
@@ -209,22 +209,22 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// "did you mean `x`?", when something known is near enough to what was written.
+/// Returns "did you mean `x`?" when a known word is similar enough to the written one.
 pub fn suggest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(written, known).map(|word| format!("did you mean `{word}`?"))
 }
 
-/// The known word nearest to what was written, if any is near enough.
+/// Returns the known word that is most similar to the written one, if any is similar enough.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Below this, Jaro-Winkler calls words similar that people would not: `vpc` and `tags` score 0.
+    // Below this score, Jaro-Winkler accepts words that people do not call similar: `vpc` and `tags` score 0.
     // `cidr`/`cidrBlock` scores 0.91, `subnet`/`subnets` 0.97, `port`/`protocol` 0.78.
     const NEAR: f64 = 0.8;
     let written = written.to_lowercase();
     let score = |word: &str| {
         let word = word.to_lowercase();
-        // One slip in a short word, `vcp` for `vpc`, counts for less with Jaro-Winkler than it does with people.
-        let slip = word.len() > 2 && strsim::damerau_levenshtein(&written, &word) == 1;
-        strsim::jaro_winkler(&written, &word).max(if slip { 0.9 } else { 0.0 })
+        // Jaro-Winkler scores one typo in a short word, `vcp` for `vpc`, lower than people would.
+        let typo = word.len() > 2 && strsim::damerau_levenshtein(&written, &word) == 1;
+        strsim::jaro_winkler(&written, &word).max(if typo { 0.9 } else { 0.0 })
     };
     let scored = known.into_iter().map(|word| (score(word), word)).filter(|(score, _)| *score >= NEAR);
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)

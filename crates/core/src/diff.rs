@@ -1,4 +1,4 @@
-//! What differs between a resolved spec and a live one, field by field: the only comparator there is.
+//! The only comparator: the differences between a resolved spec and a live spec, field by field.
 
 use std::collections::BTreeMap;
 
@@ -11,28 +11,29 @@ use crate::value::Value;
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// Where: `healthCheckPath`, `tags.team`, `containerDefinitions.0.image`.
+    /// The path of the field: `healthCheckPath`, `tags.team`, `containerDefinitions.0.image`.
     pub path: String,
-    /// What is there; null when nothing is.
+    /// The live value; null when the field has none.
     pub from: Value,
-    /// What is to be there; null for AWS's default.
+    /// The desired value; null for AWS's default.
     pub to: Value,
-    /// True when this field cannot be changed in place.
+    /// True when the field cannot be changed in place.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub immutable: bool,
-    /// Set when it cannot be told yet whether it differs: the resource it waits for.
+    /// The resource that the desired value waits for, while it is not known whether the field differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<Address>,
 }
 
 impl Change {
-    /// The field of the kind's record that the path begins with.
+    /// Returns the field of the kind's record with which the path begins.
     pub fn field(&self) -> &str {
         self.path.split('.').next().unwrap_or_default()
     }
 }
 
-/// What differs. Absent in `desired` means unmanaged; `ignore` holds paths that belong to somebody else.
+/// Returns the fields that differ. A field that is absent in `desired` is unmanaged. `ignore` lists paths that another
+/// process or a person controls.
 pub fn diff(record: &Record, desired: &Value, live: &Value, ignore: &[String]) -> Vec<Change> {
     let mut changes = vec![];
     compare_record(record, desired, live, "", false, &mut changes);
@@ -40,7 +41,7 @@ pub fn diff(record: &Record, desired: &Value, live: &Value, ignore: &[String]) -
     changes
 }
 
-/// What differs between two maps of tags, under the path `tags`.
+/// Returns the differences between two maps of tags, under the path `tags`.
 pub fn diff_tags(desired: &Value, live: &Value, ignore: &[String]) -> Vec<Change> {
     let mut changes = vec![];
     compare(&Type::Map(&Type::Text), desired, live, "tags", false, &mut changes);
@@ -53,7 +54,7 @@ pub fn is_below(path: &str, above: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The desired spec, with the live value wherever it is unset or ignored: what a full replacement sends.
+/// Returns the desired spec with the live value of each unset or ignored field, for calls that replace all fields.
 pub fn merge(record: &Record, desired: &Value, live: &Value, ignore: &[String]) -> Value {
     let mut merged = merge_record(record, desired, live);
     for path in ignore {
@@ -62,7 +63,7 @@ pub fn merge(record: &Record, desired: &Value, live: &Value, ignore: &[String]) 
     merged
 }
 
-/// The one spelling of a value of a type: canonical forms, sets in order, nothing that is null.
+/// Returns the canonical form of a value: canonical types in their one form, sets sorted, records without nulls.
 pub fn normal(ty: &Type, value: &Value) -> Value {
     match (ty, value) {
         (Type::Canonical { canonical, .. }, _) if value.unknown().is_none() => {
@@ -89,16 +90,16 @@ pub fn normal(ty: &Type, value: &Value) -> Value {
 
 fn compare_record(record: &Record, desired: &Value, live: &Value, path: &str, immutable: bool, out: &mut Vec<Change>) {
     for field in record.fields {
-        if let Some(wanted) = desired.get(field.name) {
-            let there = live.get(field.name).unwrap_or(&Value::Null);
-            if field.once {
-                if *there == Value::Null && *wanted != Value::Null {
+        if let Some(desired) = desired.get(field.name) {
+            let live = live.get(field.name).unwrap_or(&Value::Null);
+            if field.only_at_create {
+                if *live == Value::Null && *desired != Value::Null {
                     let (path, from) = (join(path, field.name), Value::Null);
-                    out.push(Change { path, from, to: wanted.clone(), immutable: false, unknown: None });
+                    out.push(Change { path, from, to: desired.clone(), immutable: false, unknown: None });
                 }
                 continue;
             }
-            compare(&field.ty, wanted, there, &join(path, field.name), immutable || field.immutable, out);
+            compare(&field.ty, desired, live, &join(path, field.name), immutable || field.immutable, out);
         }
     }
 }
@@ -114,36 +115,36 @@ fn compare(ty: &Type, desired: &Value, live: &Value, path: &str, immutable: bool
     match (ty, desired, live) {
         (_, Value::Unknown(unknown), _) => out.push(change(Some(unknown.waits_for.clone()))),
         (_, desired, live) if desired.is_empty() && live.is_empty() => {}
-        // A source that has no value leaves alone what is there.
-        (Type::Secret, Value::Secret(wanted), live) => {
-            let there = live.get("version").and_then(Value::text);
-            if there.is_none() || wanted.version.is_some() && wanted.version.as_deref() != there {
+        // A source without a value does not change the live secret.
+        (Type::Secret, Value::Secret(desired), live) => {
+            let live = live.get("version").and_then(Value::text);
+            if live.is_none() || desired.version.is_some() && desired.version.as_deref() != live {
                 out.push(change(None));
             }
         }
         (Type::Record(record), Value::Map(_), Value::Map(_)) => {
             compare_record(record, desired, live, path, immutable, out);
         }
-        (Type::Map(of), Value::Map(wanted), Value::Map(_) | Value::Null) => {
-            let there = live.map().cloned().unwrap_or_default();
-            for (key, value) in wanted {
-                compare(of, value, there.get(key).unwrap_or(&Value::Null), &join(path, key), immutable, out);
+        (Type::Map(of), Value::Map(desired), Value::Map(_) | Value::Null) => {
+            let live = live.map().cloned().unwrap_or_default();
+            for (key, value) in desired {
+                compare(of, value, live.get(key).unwrap_or(&Value::Null), &join(path, key), immutable, out);
             }
-            for (key, value) in there.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
+            for (key, value) in live.iter().filter(|(key, _)| !desired.contains_key(*key)) {
                 compare(of, &Value::Null, value, &join(path, key), immutable, out);
             }
         }
-        // Lists of records of the same length: only what is managed in each is compared.
-        (Type::List(of @ Type::Record(_)), Value::List(wanted), Value::List(there)) if wanted.len() == there.len() => {
-            for (i, (wanted, there)) in wanted.iter().zip(there).enumerate() {
-                compare(of, wanted, there, &join(path, &i.to_string()), immutable, out);
+        // In lists of records of the same length, only the managed fields of each element are compared.
+        (Type::List(of @ Type::Record(_)), Value::List(desired), Value::List(live)) if desired.len() == live.len() => {
+            for (i, (desired, live)) in desired.iter().zip(live).enumerate() {
+                compare(of, desired, live, &join(path, &i.to_string()), immutable, out);
             }
         }
-        (Type::Set(of), Value::List(wanted), Value::List(_) | Value::Null) if desired.unknown().is_some() => {
-            // The known elements can tell that it differs; that it does not, only the unknown ones can.
-            let (known, unknown): (Vec<_>, Vec<_>) = wanted.iter().cloned().partition(|v| v.unknown().is_none());
-            let there = elements(of, live);
-            let missing = elements(of, &Value::List(known)).into_iter().any(|v| !there.contains(&v));
+        (Type::Set(of), Value::List(items), Value::List(_) | Value::Null) if desired.unknown().is_some() => {
+            // A missing known element shows that the set differs. Only the unknown elements can show that it does not.
+            let (known, unknown): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|v| v.unknown().is_none());
+            let live = elements(of, live);
+            let missing = elements(of, &Value::List(known)).into_iter().any(|v| !live.contains(&v));
             let waits_for = unknown.iter().find_map(Value::unknown).map(|u| u.waits_for.clone());
             out.push(change(waits_for.filter(|_| !missing || immutable)));
         }
@@ -164,11 +165,11 @@ fn elements(of: &Type, value: &Value) -> Vec<Value> {
 
 fn merge_record(record: &Record, desired: &Value, live: &Value) -> Value {
     let mut merged: BTreeMap<String, Value> = live.map().cloned().unwrap_or_default();
-    for (key, wanted) in desired.map().into_iter().flatten() {
-        let there = live.get(key).unwrap_or(&Value::Null);
+    for (key, desired) in desired.map().into_iter().flatten() {
+        let live = live.get(key).unwrap_or(&Value::Null);
         let value = match record.field(key).map(|f| &f.ty) {
-            Some(ty) => merge_value(ty, wanted, there),
-            None => wanted.clone(),
+            Some(ty) => merge_value(ty, desired, live),
+            None => desired.clone(),
         };
         merged.insert(key.clone(), value);
     }
@@ -178,28 +179,30 @@ fn merge_record(record: &Record, desired: &Value, live: &Value) -> Value {
 fn merge_value(ty: &Type, desired: &Value, live: &Value) -> Value {
     match (ty, desired, live) {
         (Type::Record(record), Value::Map(_), Value::Map(_)) => merge_record(record, desired, live),
-        // By key: what is not wanted any more goes, and what stays keeps what nobody states of it.
-        (Type::Map(of), Value::Map(wanted), Value::Map(there)) => {
-            let merged = |(key, wanted): (&String, &Value)| {
-                let there = there.get(key).map(|there| without_handles(of, there));
-                let value = there.map_or_else(|| wanted.clone(), |there| merge_value(of, wanted, &there));
+        // By key: an entry that the document does not contain is removed, and the others keep their unset fields.
+        (Type::Map(of), Value::Map(desired), Value::Map(live)) => {
+            let merged = |(key, desired): (&String, &Value)| {
+                let live = live.get(key).map(|live| without_handles(of, live));
+                let value = live.map_or_else(|| desired.clone(), |live| merge_value(of, desired, &live));
                 (key.clone(), value)
             };
-            Value::Map(wanted.iter().map(merged).collect())
+            Value::Map(desired.iter().map(merged).collect())
         }
-        (Type::List(of @ Type::Record(_)), Value::List(wanted), Value::List(there)) if wanted.len() == there.len() => {
-            Value::List(wanted.iter().zip(there).map(|(w, t)| merge_value(of, w, t)).collect())
+        (Type::List(of @ Type::Record(_)), Value::List(desired), Value::List(live)) if desired.len() == live.len() => {
+            Value::List(desired.iter().zip(live).map(|(desired, live)| merge_value(of, desired, live)).collect())
         }
         _ => desired.clone(),
     }
 }
 
-/// The live element of a map without what only stands for a value: of secrets and of what is made once AWS tells
-/// no more than that they are there, which is nothing to send, and would stand beside what takes their place.
+/// Returns the live element of a map without the fields whose live value only shows that a value exists: secrets, and
+/// fields that only the create uses. Such a live value cannot be sent, and would remain beside the value that replaces
+/// it.
 fn without_handles(ty: &Type, live: &Value) -> Value {
     match (ty, live) {
         (Type::Record(record), Value::Map(fields)) => {
-            let is_handle = |name: &str| record.field(name).is_some_and(|f| f.once || matches!(f.ty, Type::Secret));
+            let is_handle =
+                |name: &str| record.field(name).is_some_and(|f| f.only_at_create || matches!(f.ty, Type::Secret));
             Value::Map(fields.iter().filter(|(k, _)| !is_handle(k)).map(|(k, v)| (k.clone(), v.clone())).collect())
         }
         _ => live.clone(),
@@ -246,12 +249,12 @@ mod tests {
     use super::*;
     use crate::Spec;
     use crate::schema::Spec as _;
-    use crate::types::{Cidr, Once, Policy, ValueFrom};
-    use crate::value::{Secret, Source, Unknown};
+    use crate::types::{Cidr, OnlyAtCreate, PolicyDocument, ValueFrom};
+    use crate::value::{Secret, SecretSource, Unknown};
 
     #[derive(Serialize, Deserialize, Spec)]
     #[serde(rename_all = "camelCase")]
-    struct Thing {
+    struct DiffSample {
         /// A size.
         size: Option<i64>,
         /// A block.
@@ -262,20 +265,20 @@ mod tests {
         /// Labels.
         labels: Option<BTreeMap<String, String>>,
         /// Parts.
-        parts: Option<Vec<Part>>,
+        parts: Option<Vec<DiffPart>>,
         /// Parts by name.
-        named: Option<BTreeMap<String, Part>>,
-        /// Who may.
-        policy: Option<Policy>,
-        /// Made once.
-        made: Option<Once<Part>>,
+        named: Option<BTreeMap<String, DiffPart>>,
+        /// A policy.
+        policy: Option<PolicyDocument>,
+        /// A value that only the create uses.
+        initial: Option<OnlyAtCreate<DiffPart>>,
         /// A secret.
         value_from: Option<ValueFrom>,
     }
 
     #[derive(Serialize, Deserialize, Spec)]
     #[serde(rename_all = "camelCase")]
-    struct Part {
+    struct DiffPart {
         /// A word.
         word: String,
         /// A number.
@@ -285,7 +288,7 @@ mod tests {
     }
 
     fn check(desired: serde_json::Value, live: serde_json::Value, expect: Expect) {
-        let changes = diff(&Thing::RECORD, &desired.into(), &live.into(), &["labels.theirs".to_owned()]);
+        let changes = diff(&DiffSample::RECORD, &desired.into(), &live.into(), &["labels.external".to_owned()]);
         let lines: Vec<String> = changes
             .iter()
             .map(|c| format!("{}: {} -> {}{}", c.path, c.from, c.to, if c.immutable { " (immutable)" } else { "" }))
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_is_unmanaged_and_null_is_the_default() {
+    fn an_absent_field_is_unmanaged_and_null_means_the_default() {
         check(json!({}), json!({"size": 3, "labels": {"a": "b"}}), expect![""]);
         check(json!({"size": null}), json!({"size": 3}), expect!["size: 3 -> null"]);
         check(json!({"size": null}), json!({}), expect![""]);
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_is_compared_in_its_way() {
+    fn each_type_has_its_own_comparison() {
         check(json!({"block": "10.0.0.9/24"}), json!({"block": "10.0.0.0/24"}), expect![""]);
         check(
             json!({"block": "10.0.1.0/24"}),
@@ -314,7 +317,7 @@ mod tests {
         check(json!({"names": ["a"]}), json!({"names": ["b", "a"]}), expect![[r#"names: ["b","a"] -> ["a"]"#]]);
         check(
             json!({"labels": {"a": "1", "b": "2"}}),
-            json!({"labels": {"a": "0", "c": "3", "theirs": "x"}}),
+            json!({"labels": {"a": "0", "c": "3", "external": "x"}}),
             expect![[r#"
                 labels.a: 0 -> 1
                 labels.b: null -> 2
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_records_compare_what_is_managed() {
+    fn lists_of_records_compare_only_managed_fields() {
         let live = json!({"parts": [{"word": "x", "number": 0}, {"word": "y", "number": 7}]});
         check(
             json!({"parts": [{"word": "x"}, {"word": "y", "number": 8}]}),
@@ -338,17 +341,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_once_is_compared_with_nothing_only() {
-        check(json!({"made": {"word": "x"}}), json!({"made": {}}), expect![""]);
-        check(json!({"made": {"word": "x"}}), json!({}), expect![[r#"made: null -> {"word":"x"}"#]]);
+    fn a_field_that_only_the_create_uses_differs_only_from_an_absent_value() {
+        check(json!({"initial": {"word": "x"}}), json!({"initial": {}}), expect![""]);
+        check(json!({"initial": {"word": "x"}}), json!({}), expect![[r#"initial: null -> {"word":"x"}"#]]);
     }
 
     #[test]
-    fn secrets_compare_by_version_and_a_source_without_a_value_leaves_them_alone() {
+    fn secrets_compare_by_version_and_a_source_without_a_value_changes_nothing() {
         let changed = |version: Option<&str>, live: serde_json::Value| {
-            let secret = Secret { source: Source::Env("TOKEN".into()), version: version.map(str::to_owned) };
+            let secret = Secret { source: SecretSource::Env("TOKEN".into()), version: version.map(str::to_owned) };
             let desired = Value::from([("valueFrom", Value::Secret(secret))]);
-            !diff(&Thing::RECORD, &desired, &live.into(), &[]).is_empty()
+            !diff(&DiffSample::RECORD, &desired, &live.into(), &[]).is_empty()
         };
         let live = json!({"valueFrom": {"version": "v1"}});
         assert!(!changed(Some("v1"), live.clone()) && changed(Some("v2"), live.clone()));
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_compare_by_meaning() {
+    fn policies_compare_in_their_canonical_form() {
         check(
             json!({"policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["a"]}]}}),
             json!({"policy": {"Statement": {"Action": "a", "Effect": "Allow"}, "Version": "2012-10-17"}}),
@@ -365,34 +368,33 @@ mod tests {
     }
 
     #[test]
-    fn unknown_is_neither_equal_nor_different() {
-        let unknown = Value::Unknown(Unknown { waits_for: Address::new("Vpc", "main"), late: true });
+    fn an_unknown_value_is_neither_equal_nor_different() {
+        let unknown = Value::Unknown(Unknown { waits_for: Address::new("Vpc", "main"), after_create: true });
         let desired = Value::from([("names", Value::List(vec!["a".into(), unknown]))]);
-        let changes = diff(&Thing::RECORD, &desired, &Value::from(json!({"names": ["a"]})), &[]);
+        let changes = diff(&DiffSample::RECORD, &desired, &Value::from(json!({"names": ["a"]})), &[]);
         assert_eq!(changes[0].unknown, Some(Address::new("Vpc", "main")));
-        let changes = diff(&Thing::RECORD, &desired, &Value::from(json!({"names": ["b"]})), &[]);
-        assert_eq!(changes[0].unknown, None, "the known element is enough to tell");
+        let changes = diff(&DiffSample::RECORD, &desired, &Value::from(json!({"names": ["b"]})), &[]);
+        assert_eq!(changes[0].unknown, None, "the known element shows that the set differs");
     }
 
     #[test]
-    fn merge_keeps_what_is_not_ours() {
-        let desired = json!({"size": 1, "labels": {"a": "1", "theirs": "mine"}, "parts": [{"word": "z"}]}).into();
-        let live =
-            json!({"size": 2, "block": "10.0.0.0/8", "labels": {"theirs": "x"}, "parts": [{"word": "x", "number": 5}]})
-                .into();
-        let merged = merge(&Thing::RECORD, &desired, &live, &["labels.theirs".to_owned()]);
+    fn merge_keeps_unset_and_ignored_fields() {
+        let desired = json!({"size": 1, "labels": {"a": "1", "external": "mine"}, "parts": [{"word": "z"}]}).into();
+        let parts = json!([{"word": "x", "number": 5}]);
+        let live = json!({"size": 2, "block": "10.0.0.0/8", "labels": {"external": "x"}, "parts": parts});
+        let merged = merge(&DiffSample::RECORD, &desired, &live.into(), &["labels.external".to_owned()]);
         expect![[
-            r#"{"block":"10.0.0.0/8","labels":{"a":"1","theirs":"x"},"parts":[{"number":5,"word":"z"}],"size":1}"#
+            r#"{"block":"10.0.0.0/8","labels":{"a":"1","external":"x"},"parts":[{"number":5,"word":"z"}],"size":1}"#
         ]]
         .assert_eq(&merged.json().to_string());
     }
 
     #[test]
-    fn merge_keeps_what_nobody_states_of_the_records_of_a_map() {
+    fn merge_keeps_unset_fields_of_the_records_in_a_map() {
         let desired = json!({"named": {"a": {"word": "x"}, "b": {"word": "y", "number": 2}, "new": {"word": "z"}}});
         let live = json!({"named": {"a": {"word": "w", "number": 1}, "b": {"word": "y", "number": 1,
-            "valueFrom": {"version": "v1"}}, "gone": {"word": "v"}}});
+            "valueFrom": {"version": "v1"}}, "old": {"word": "v"}}});
         expect![[r#"{"named":{"a":{"number":1,"word":"x"},"b":{"number":2,"word":"y"},"new":{"word":"z"}}}"#]]
-            .assert_eq(&merge(&Thing::RECORD, &desired.into(), &live.into(), &[]).json().to_string());
+            .assert_eq(&merge(&DiffSample::RECORD, &desired.into(), &live.into(), &[]).json().to_string());
     }
 }

@@ -1,27 +1,28 @@
-//! The digest of a rendered spec: it tells drift from an edit of the document.
+//! The digest of a rendered spec, which distinguishes drift from an edit of the document.
 
 use sha2::{Digest, Sha256};
 
 use crate::document::Resource;
 use crate::value::Value;
 
-/// Length of a digest in hex digits: 64 bits, far past an accidental collision between two versions of one spec.
+/// The length of a digest in hex digits: 64 bits, so that an accidental collision between two versions of one spec is
+/// practically impossible.
 const DIGITS: usize = 16;
 
-/// The digest of what the document says of a resource.
+/// Returns the digest of a resource as the document describes it.
 ///
-/// References count as addresses and templates as their source, so that a replaced dependency is
-/// no edit of what refers to it.
+/// A reference counts as its address and a template as its source text. The replacement of a dependency is therefore
+/// not an edit of its dependents.
 pub fn of(resource: &Resource) -> String {
     let mut bindings = serde_json::Map::new();
     bind(&resource.spec, &mut bindings);
-    // Which value a secret has is not what the document says: a run without its source is of the same document.
+    // The version of a secret is not part of the document: a run without the secret's source must get the same digest.
     let mut spec = resource.spec.clone();
     spec.fill_secrets("", &mut |_, _| None);
     text(&format!("{}\n{}\n{}\n{}", resource.name, resource.region, spec.json(), serde_json::Value::Object(bindings)))
 }
 
-/// What the templates in a value see, and what those see that they were given.
+/// Collects the bindings of the templates in a value, and the bindings of templates inside those bindings.
 fn bind(value: &Value, bindings: &mut serde_json::Map<String, serde_json::Value>) {
     value.walk(&mut |value| {
         let Value::Deferred(deferred) = value else { return };
@@ -32,21 +33,21 @@ fn bind(value: &Value, bindings: &mut serde_json::Map<String, serde_json::Value>
     });
 }
 
-/// A client token for what has this identity: 32 hex digits, the shortest limit that AWS sets (ACM's).
+/// Returns a client token for an identity: 32 hex digits, which is the shortest limit of all AWS services (ACM's).
 pub fn token(identity: &str) -> String {
     hex(identity, 32)
 }
 
-/// The digest of any text.
+/// Returns the digest of a text.
 pub fn text(text: &str) -> String {
     hex(text, DIGITS)
 }
 
-/// Rounds of the slow digest. Whoever guesses at a value pays this much for each guess
+/// The rounds of the slow digest: the cost of each guess in a brute-force attack
 /// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
 const ROUNDS: u32 = 600_000;
 
-/// The slow digest of a secret value, from which nobody can tell the value.
+/// Returns the slow digest of a secret value. The value cannot be derived from it.
 pub fn slow(salt: &str, value: &str) -> [u8; 16] {
     pbkdf2::pbkdf2_hmac_array::<Sha256, 16>(value.as_bytes(), salt.as_bytes(), ROUNDS)
 }
@@ -61,7 +62,7 @@ fn hex(text: &str, digits: usize) -> String {
 mod tests {
     use super::*;
 
-    /// Known from another implementation: versions stand in tags, and stay what they are.
+    /// The expected digest comes from another implementation. Versions are recorded in tags, so they must never change.
     #[test]
     fn the_slow_digest_is_pbkdf2_with_hmac_and_sha_256() {
         let hex: String = slow("s", "x").iter().map(|byte| format!("{byte:02x}")).collect();

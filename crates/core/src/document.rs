@@ -1,4 +1,4 @@
-//! A rendered document: the flat map of resources that one environment of a stack is to have.
+//! A rendered document: the desired resources of one environment of a stack, as a flat map.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,169 +8,170 @@ use crate::address::Address;
 use crate::schema::Schema;
 use crate::value::Value;
 
-/// What one environment of a stack is to have.
+/// The desired state of one environment of a stack.
 #[derive(Clone, Debug)]
 pub struct Document {
     /// The stack's name.
     pub stack: String,
     /// The environment's name.
     pub env: String,
-    /// Which repository or bucket it came from; empty when nobody said.
-    pub origin: String,
-    /// Where it is to be.
+    /// The repository or bucket that the document came from; empty when the source is not known.
+    pub source: String,
+    /// The account and regions.
     pub target: Target,
     /// The resources, by address.
     pub resources: BTreeMap<Address, Resource>,
-    /// What the stack grants and wants as a whole.
+    /// The policy of the stack.
     pub policy: StackPolicy,
 }
 
-/// The account and region that a document is for.
+/// The account and regions that a document is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// The account that the caller must be in; none means any.
+    /// The id of the account that the caller must be in; none accepts any account.
     pub account: Option<String>,
-    /// The regions by alias; `main` is where resources are that say nothing.
+    /// The regions by alias. `main` is the default region of all resources.
     pub regions: BTreeMap<String, String>,
-    /// A role to assume.
+    /// The role to assume.
     pub role: Option<String>,
-    /// The external id that the role wants.
+    /// The external id that the role's trust policy requires.
     pub external_id: Option<String>,
 }
 
-/// What a stack grants and wants as a whole.
+/// The policy of a stack: what is allowed without a flag, how drift is handled, and the limits of a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackPolicy {
-    /// True when what left the document may be deleted without a flag.
+    /// True when resources that left the document may be deleted without a flag.
     pub prune: bool,
-    /// What to do about drift.
+    /// How drift is handled.
     pub drift: Drift,
-    /// The most deletions in one pass.
+    /// The maximum number of deletions in one pass.
     pub max_deletions: usize,
-    /// The most mutations in one pass.
+    /// The maximum number of mutating calls in one pass.
     pub max_mutations: usize,
 }
 
 impl Default for StackPolicy {
     fn default() -> Self {
-        // Ten deletions is more than an ordinary change makes and less than a lost component;
-        // a thousand mutations is six times the largest of the five systems.
-        StackPolicy { prune: false, drift: Drift::Mend, max_deletions: 10, max_mutations: 1000 }
+        // An ordinary change makes fewer than ten deletions; the accidental loss of a component makes more.
+        // A thousand mutations is six times the number of the largest of the five systems.
+        StackPolicy { prune: false, drift: Drift::Correct, max_deletions: 10, max_mutations: 1000 }
     }
 }
 
-/// What to do about drift.
+/// How drift is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Drift {
-    /// Put it back.
+    /// Report the drift and correct it.
     #[default]
-    Mend,
-    /// Tell, as an alert, and leave it.
-    Alert,
-    /// Tell, and leave it.
-    Observe,
+    Correct,
+    /// Report the drift and leave it.
+    Warn,
+    /// Leave the drift and do not report it.
+    Ignore,
 }
 
 /// One resource of a rendered document.
 #[derive(Clone, Debug)]
 pub struct Resource {
-    /// Its address.
+    /// The address.
     pub address: Address,
-    /// Its kind.
+    /// The schema of the kind.
     pub schema: &'static Schema,
-    /// Its physical name, before a generation's suffix.
+    /// The physical name, without the suffix of a generation.
     pub name: String,
-    /// True when the document gave the name: then two generations cannot be there at once.
+    /// True when the document sets the name. Two generations cannot exist at once then.
     pub named: bool,
-    /// Its region; empty when the kind is global.
+    /// The region; empty when the kind is global.
     pub region: String,
-    /// Its spec: defaults filled in, references as [`Value::Reference`], templates as [`Value::Deferred`].
+    /// The spec, with defaults filled in, references as [`Value::Reference`] and templates as [`Value::Deferred`].
     pub spec: Value,
-    /// How it is to be treated.
+    /// How the resource is managed.
     pub lifecycle: Lifecycle,
-    /// Further resources that have to be there first.
+    /// Further resources that must be ready first.
     pub depends_on: BTreeSet<Address>,
-    /// File, line and column of its definition, for errors about it.
+    /// The file, line and column of the declaration, for errors about the resource.
     pub at: String,
 }
 
-/// How a resource is to be treated.
+/// How a resource is managed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lifecycle {
-    /// `manage: observe`: looked up, never changed. Holds how it is found.
+    /// For `manage: observe`, which reads the resource and never changes it: how the resource is found.
     pub lookup: Option<Lookup>,
-    /// What happens when it leaves the document; none means the kind's own default.
+    /// The action when the resource leaves the document; none means the kind's default.
     pub on_delete: Option<OnDelete>,
-    /// True when it may be replaced without a flag.
+    /// True when the resource may be replaced without a flag.
     pub replace: bool,
-    /// Paths that belong to somebody else.
+    /// The paths of fields that another process or a person controls.
     pub ignore: Vec<String>,
-    /// A live resource to take over: its id or its name.
+    /// The id or name of a live resource to adopt.
     pub adopt: Option<String>,
-    /// True when it is never deleted nor replaced, whatever is granted.
+    /// True when the resource is never deleted or replaced, whatever is granted.
     pub protect: bool,
-    /// The address that it had before.
+    /// The address that the resource had before.
     pub moved_from: Option<Address>,
-    /// What to do about its drift; none means the stack's.
+    /// How the resource's drift is handled; none means the stack's policy.
     pub drift: Option<Drift>,
 }
 
-/// How a looked-up resource is found.
+/// How an observed resource (`manage: observe`) is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// By its id.
     Id(String),
-    /// By its fields: exactly one live resource must have what the spec states.
+    /// By its fields: exactly one live resource must match the spec.
     Fields,
     /// By the owner tags of another stack.
     Owner {
-        /// That stack.
+        /// The other stack.
         stack: String,
-        /// That environment.
+        /// The environment of the other stack.
         env: String,
-        /// The address there.
+        /// The address in the other stack.
         address: Address,
     },
 }
 
-/// What happens to a resource that leaves the document.
+/// The action on a resource that leaves the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDelete {
-    /// It is deleted, once pruning is granted.
+    /// The resource is deleted, when pruning is granted.
     Delete,
-    /// It stays, tagged as retained.
+    /// The resource is kept and tagged as retained.
     Retain,
 }
 
 impl Resource {
-    /// What happens when it leaves the document.
+    /// Returns the action when the resource leaves the document.
     pub fn on_delete(&self) -> OnDelete {
-        self.lifecycle.on_delete.unwrap_or(match self.schema.data {
+        self.lifecycle.on_delete.unwrap_or(match self.schema.stateful {
             true => OnDelete::Retain,
             false => OnDelete::Delete,
         })
     }
 
-    /// True when it is only looked up.
+    /// True for `manage: observe`: the resource is read and never changed.
     pub fn is_lookup(&self) -> bool {
         self.lifecycle.lookup.is_some()
     }
 
-    /// The resources that it refers to, with whether only an update needs them.
+    /// Returns the resources that this resource refers to, each with true when only the update after the create needs
+    /// it.
     ///
-    /// A resource that is needed both ways counts as needed by the create.
+    /// A resource that both the create and the update need counts as needed by the create.
     pub fn references(&self) -> BTreeMap<Address, bool> {
         let mut found: BTreeMap<Address, bool> = BTreeMap::new();
-        let mut add = |address: &Address, late: bool| {
-            let entry = found.entry(address.clone()).or_insert(late);
-            *entry &= late;
+        let mut add = |address: &Address, after_create: bool| {
+            let entry = found.entry(address.clone()).or_insert(after_create);
+            *entry &= after_create;
         };
         for (name, value) in self.spec.map().into_iter().flatten() {
-            let late = self.schema.record.field(name).is_some_and(|field| field.late);
+            let after_create = self.schema.record.field(name).is_some_and(|field| field.after_create);
             value.walk(&mut |value| match value {
-                Value::Reference(reference) => add(&reference.address, reference.late),
-                Value::Deferred(deferred) => deferred.reads.iter().for_each(|address| add(address, late)),
+                Value::Reference(reference) => add(&reference.address, reference.after_create),
+                Value::Deferred(deferred) => deferred.reads.iter().for_each(|address| add(address, after_create)),
                 _ => {}
             });
         }

@@ -1,23 +1,22 @@
-//! Explain: what a kind or field is, for people, from the same table that everything else reads.
+//! Explain: the description of a kind or field for people, from the schema.
 
 use std::fmt::Write as _;
 
 use crate::diagnostic::suggest;
-use crate::schema::{Claim, CreateClass, Field, Presence, Record, Registry, Replace, Schema, Type};
+use crate::schema::{Field, Idempotency, Ownership, Presence, Record, Registry, Replacement, Schema, Type};
 
-/// A path that means no kind or field.
+/// A path that names no kind or field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no {what} `{name}`{}", help.as_deref().map(|help| format!("; {help}")).unwrap_or_default())]
+#[error("{message}{}", help.as_deref().map(|help| format!("; {help}")).unwrap_or_default())]
 pub struct ExplainError {
-    what: String,
-    name: String,
+    message: String,
     help: Option<String>,
 }
 
-/// What `Kind` or `Kind.field.sub` is, as text for a terminal. An empty path lists the kinds.
+/// Describes `Kind` or `Kind.field.sub`, as text for a terminal. An empty path lists the kinds.
 ///
 /// # Errors
-/// Says which part of the path there is not, and what was perhaps meant.
+/// When a part of the path does not exist. The error names the part and suggests a similar one.
 pub fn explain(registry: &Registry, path: &str) -> Result<String, ExplainError> {
     if path.is_empty() {
         return Ok(kinds(registry));
@@ -25,8 +24,7 @@ pub fn explain(registry: &Registry, path: &str) -> Result<String, ExplainError> 
     let mut steps = path.split('.');
     let kind = steps.next().unwrap_or_default();
     let schema = registry.get(kind).ok_or_else(|| ExplainError {
-        what: "kind".into(),
-        name: kind.to_owned(),
+        message: format!("there is no kind `{kind}`"),
         help: suggest(kind, registry.kinds()),
     })?;
     let mut record = schema.record;
@@ -34,8 +32,7 @@ pub fn explain(registry: &Registry, path: &str) -> Result<String, ExplainError> 
     let mut found: Option<&Field> = None;
     for step in steps {
         let field = record.field(step).ok_or_else(|| ExplainError {
-            what: format!("field of {at}"),
-            name: step.to_owned(),
+            message: format!("`{at}` has no field `{step}`"),
             help: suggest(step, record.fields.iter().map(|field| field.name)),
         })?;
         at = format!("{at}.{step}");
@@ -46,7 +43,7 @@ pub fn explain(registry: &Registry, path: &str) -> Result<String, ExplainError> 
     match found {
         Some(field) => {
             let _ = writeln!(text, "{at}: {}", field.ty.describe());
-            let _ = writeln!(text, "{}\n", traits(field, unobserved(schema, &at)).join(", "));
+            let _ = writeln!(text, "{}\n", traits(field, write_only(schema, &at)).join(", "));
             paragraph(&mut text, field.doc, "  ");
         }
         None => {
@@ -54,13 +51,13 @@ pub fn explain(registry: &Registry, path: &str) -> Result<String, ExplainError> 
             paragraph(&mut text, schema.record.doc, "  ");
             text.push('\n');
             for (label, fact) in facts(schema) {
-                let _ = writeln!(text, "  {label:<10}{fact}");
+                let _ = writeln!(text, "  {label:<13}{fact}");
             }
         }
     }
     list(&mut text, schema, record, &at);
     if found.is_none() && !schema.status.fields.is_empty() {
-        text.push_str("\nATTRIBUTES (what expressions can read besides: id, name, and the fields)\n");
+        text.push_str("\nATTRIBUTES (expressions can also read id, name and the fields)\n");
         for field in schema.status.fields {
             let _ = writeln!(text, "  {}: {}", field.name, field.ty.describe());
             paragraph(&mut text, field.doc, "      ");
@@ -69,9 +66,9 @@ pub fn explain(registry: &Registry, path: &str) -> Result<String, ExplainError> 
     Ok(text)
 }
 
-/// The manual's page of a kind, in Markdown.
+/// Returns the manual's page of a kind, in Markdown.
 pub fn manual(schema: &Schema) -> String {
-    let mut text = format!("# {}\n\n{}\n\n| | |\n|---|---|\n", schema.kind, schema.record.doc);
+    let mut text = format!("# {}\n\n{}\n\n| property | value |\n|---|---|\n", schema.kind, schema.record.doc);
     for (label, fact) in facts(schema) {
         let _ = writeln!(text, "| {label} | {} |", cell(&fact));
     }
@@ -80,17 +77,21 @@ pub fn manual(schema: &Schema) -> String {
     if !schema.status.fields.is_empty() {
         let _ = writeln!(
             text,
-            "\n## Attributes\n\nExpressions read these beside `id`, `name` and the fields: `${{{}.name.attribute}}`.\n",
+            "\n## Attributes\n\nExpressions can read these attributes in addition to `id`, `name` and the fields: \
+             `${{{}.name.attribute}}`.\n",
             schema.kind
         );
-        let _ = writeln!(text, "| attribute | type | |\n|---|---|---|");
+        let _ = writeln!(text, "| attribute | type | description |\n|---|---|---|");
         for field in schema.status.fields {
             let _ = writeln!(text, "| `{}` | {} | {} |", field.name, cell(&field.ty.describe()), cell(field.doc));
         }
     }
-    if !schema.unobserved.is_empty() {
-        let _ = writeln!(text, "\n## Not covered by drift\n");
-        for (path, reason) in schema.unobserved {
+    if !schema.write_only.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n## Write-only fields\n\nThese fields cannot be observed, so drift detection does not cover them.\n"
+        );
+        for (path, reason) in schema.write_only {
             let _ = writeln!(text, "- `{path}`: {reason}");
         }
     }
@@ -99,7 +100,7 @@ pub fn manual(schema: &Schema) -> String {
 
 const NO_FIELDS: Record = Record { name: "", doc: "", fields: &[] };
 
-/// The kinds by tier, with the first line of what they are.
+/// Lists the kinds by tier, each with the first line of its description.
 fn kinds(registry: &Registry) -> String {
     let mut schemas: Vec<&Schema> = registry.0.to_vec();
     schemas.sort_by_key(|schema| (schema.tier, schema.kind));
@@ -111,7 +112,7 @@ fn kinds(registry: &Registry) -> String {
     text
 }
 
-/// What holds for a kind as a whole.
+/// Returns the properties of a kind as a whole.
 fn facts(schema: &Schema) -> Vec<(&'static str, String)> {
     let naming = &schema.naming;
     let mut name = format!("at most {} characters", naming.limit);
@@ -124,66 +125,71 @@ fn facts(schema: &Schema) -> Vec<(&'static str, String)> {
     if naming.lowercase {
         name.push_str(", in lower case");
     }
-    let made = match schema.class {
-        CreateClass::Token => "with a client token, so that a second attempt makes no second one",
-        CreateClass::Name => "under its name, which AWS gives out once",
-        CreateClass::Lookup => "with a new id; after an unclear answer it is looked for by its tags",
+    let idempotency = match schema.idempotency {
+        Idempotency::ClientToken => "client token: a retry with the same token creates no second resource",
+        Idempotency::UniqueName => "unique name: AWS refuses a second resource of the same name",
+        Idempotency::FindByTags => "found by tags: after an unclear response, its tags are searched before a retry",
     };
-    let claimed = match schema.claim {
-        Claim::AtCreate => "by its tags".to_owned(),
-        Claim::Intent => "by its caller reference, and by its tags once it has them".to_owned(),
-        Claim::Mark { .. } => "by a mark in its text: it has no tags".to_owned(),
-        Claim::Parent { field, key: [] } => format!("by its name under its `{field}`"),
-        Claim::Parent { field, key } => format!("by {} under its `{field}`", key.join(", ")),
+    let ownership = match schema.ownership {
+        Ownership::TagOnCreate => "tags".to_owned(),
+        Ownership::CallerReference => "caller reference, then tags: the create call takes no tags".to_owned(),
+        Ownership::EmbeddedMarker { .. } => "marker in its text: it has no tags".to_owned(),
+        Ownership::ViaParent { field, key } => {
+            let fields: Vec<String> = key.iter().map(|field| format!("`{field}`")).collect();
+            let key = if fields.is_empty() { "name".to_owned() } else { fields.join(" and ") };
+            format!("parent's tags: recorded by {key} in the tags of its `{field}`")
+        }
     };
-    let replaced = match schema.replace {
-        Replace::CreateFirst => "the new one first, then the old one goes".to_owned(),
-        Replace::DeleteFirst => "the old one first: two cannot be there at once".to_owned(),
-        Replace::ByName => "the new one first where its name changes; else the old one first".to_owned(),
-        Replace::Revision { keep } => format!("never: every change is a new revision; the last {keep} stay"),
+    let replacement = match schema.replacement {
+        Replacement::CreateBeforeDestroy => "create before destroy".to_owned(),
+        Replacement::DestroyBeforeCreate => "destroy before create: two cannot exist at once".to_owned(),
+        Replacement::ByName => "create before destroy when the name changes, else destroy before create".to_owned(),
+        Replacement::Revision { keep } => {
+            format!("never: every change is a new revision; the last {keep} revisions are kept")
+        }
     };
-    let deleted = match schema.data {
-        true => "retained unless `onDelete: delete`: it holds data",
-        false => "when it left the document and pruning is granted",
+    let deletion = match schema.stateful {
+        true => "retained unless `onDelete: delete`, because it holds data",
+        false => "deleted when it leaves the document and pruning is granted",
     };
     vec![
         ("tier", schema.tier.to_string()),
         ("name", name),
-        ("made", made.to_owned()),
-        ("owned", claimed),
-        ("replaced", replaced),
-        ("deleted", deleted.to_owned()),
-        ("region", if schema.global { "none: it is global".to_owned() } else { "one".to_owned() }),
+        ("idempotency", idempotency.to_owned()),
+        ("ownership", ownership),
+        ("replacement", replacement),
+        ("deletion", deletion.to_owned()),
+        ("region", if schema.global { "none: the kind is global".to_owned() } else { "one".to_owned() }),
     ]
 }
 
-/// Presence, immutability and the rest, in words.
-fn traits(field: &Field, unobserved: Option<&str>) -> Vec<String> {
+/// Returns the presence, immutability and other properties of a field, in words.
+fn traits(field: &Field, write_only: Option<&str>) -> Vec<String> {
     let mut traits = vec![match field.presence {
         Presence::Required => "required".to_owned(),
         Presence::Optional => "optional".to_owned(),
-        Presence::Always => "optional, never null".to_owned(),
+        Presence::ServerDefault => "optional, server default".to_owned(),
         Presence::Default(default) => format!("default {}", default().json()),
     }];
     if field.immutable {
-        traits.push("immutable: a change means replacement".to_owned());
+        traits.push("immutable: a change requires a replacement".to_owned());
     }
-    if let Type::Scaled { by, .. } = field.ty {
-        traits.push(format!("left to the {by} inside its band, once there is one"));
+    if let Type::AutoscaledCount { by, .. } = field.ty {
+        traits.push(format!("controlled by a {by} between its minimum and maximum, when one exists"));
     }
-    if let Some(reason) = unobserved {
-        traits.push(format!("not observed: {reason}"));
+    if let Some(reason) = write_only {
+        traits.push(format!("write-only: {reason}"));
     }
     traits
 }
 
-/// Why a field cannot be observed, by its path behind the kind.
-fn unobserved(schema: &Schema, at: &str) -> Option<&'static str> {
+/// Returns the reason why a field cannot be observed; none when it can. `at` is the kind and the field's path.
+fn write_only(schema: &Schema, at: &str) -> Option<&'static str> {
     let path = at.split_once('.')?.1;
-    schema.unobserved.iter().find(|(field, _)| *field == path).map(|(_, reason)| *reason)
+    schema.write_only.iter().find(|(field, _)| *field == path).map(|(_, reason)| *reason)
 }
 
-/// The record inside a type, through lists and maps.
+/// Returns the record of a type, or of the elements of a set, list or map.
 fn inner(ty: &Type) -> Option<&'static Record> {
     match ty {
         Type::Record(record) => Some(record),
@@ -200,7 +206,7 @@ fn list(text: &mut String, schema: &Schema, record: &Record, at: &str) {
     for field in record.fields {
         let _ = writeln!(text, "  {}: {}", field.name, field.ty.describe());
         let path = format!("{at}.{}", field.name);
-        let _ = writeln!(text, "      {}", traits(field, unobserved(schema, &path)).join(", "));
+        let _ = writeln!(text, "      {}", traits(field, write_only(schema, &path)).join(", "));
         paragraph(text, field.doc, "      ");
     }
 }
@@ -212,10 +218,10 @@ fn paragraph(text: &mut String, doc: &str, indent: &str) {
 }
 
 fn table(text: &mut String, schema: &Schema, record: &Record, at: &str) {
-    let _ = writeln!(text, "| field | type | | |\n|---|---|---|---|");
+    let _ = writeln!(text, "| field | type | properties | description |\n|---|---|---|---|");
     for field in record.fields {
         let path = format!("{at}.{}", field.name);
-        let traits = traits(field, unobserved(schema, &path)).join("; ");
+        let traits = traits(field, write_only(schema, &path)).join("; ");
         let _ = writeln!(
             text,
             "| `{}` | {} | {} | {} |",
@@ -234,7 +240,7 @@ fn table(text: &mut String, schema: &Schema, record: &Record, at: &str) {
     }
 }
 
-/// Text that stays in one cell of a table.
+/// Escapes text for one cell of a table.
 fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }

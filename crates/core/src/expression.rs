@@ -1,7 +1,7 @@
-//! Expressions: `${…}` in strings, in CEL, over `params`, `env`, `each` and other resources.
+//! Expressions: `${…}` in strings, written in CEL, which read `params`, `env`, `each` and other resources.
 //!
-//! CEL always ends but may take long, so every expression is bounded before and while it runs
-//! (see `bound`). What it can call besides CEL's own functions stands in [`function`].
+//! A CEL expression always terminates but may take long, so every expression is bounded before and while it runs
+//! (see `bound`). [`function`] lists the functions in addition to CEL's own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -22,15 +22,15 @@ mod tree;
 pub(crate) use template::{Part, Template};
 use tree::{chain, collect, parts_mut};
 
-/// An expression that cannot be used, and why.
+/// An invalid expression, or one that cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExpressionError {
-    /// What is wrong.
+    /// The error.
     pub message: String,
-    /// The way out.
+    /// How to fix the error.
     pub help: Option<String>,
-    /// The part of the document's text that is meant.
+    /// The part of the document's text that the error is about.
     pub part: String,
 }
 
@@ -45,37 +45,37 @@ impl ExpressionError {
     }
 }
 
-/// A parsed expression, with what it reads.
+/// A parsed expression.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
-    /// What stands between the braces.
+    /// The text between the braces.
     pub(crate) text: String,
     expression: IdedExpr,
-    /// What it reads: roots with the literal steps behind them.
+    /// The names that the expression reads: roots with the literal steps after them.
     pub(crate) uses: Vec<Use>,
 }
 
-/// `root.step.step`: a read of something that the expression does not make itself.
+/// `root.step.step`: a read of a name that the expression does not define itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Use {
     pub(crate) root: String,
     pub(crate) steps: Vec<String>,
 }
 
-/// The resource that steps behind a kind's name stand for: its name here, and how many steps name it.
+/// The resource that `Kind.step.step` names: its address, and the number of steps that are part of its name.
 pub(crate) type Found = Option<(Address, usize)>;
 
-/// Evaluates what could not be evaluated at render, now that the attributes are known.
+/// Evaluates a template that could not be evaluated at render time, now that the attributes are known.
 ///
-/// `attributes` answers a map with a resource's `id`, `name`, status and spec. Whoever calls this
-/// makes sure first that all of `deferred.reads` are there.
+/// `attributes` returns a map with a resource's `id`, `name`, status and spec. The caller makes sure first that all
+/// resources in `deferred.reads` exist.
 ///
 /// # Errors
-/// Says what the expression could not do, or which resource is not there.
+/// When an expression fails, or when a resource that it reads does not exist.
 pub fn evaluate(deferred: &Deferred, attributes: &dyn Fn(&Address) -> Option<Value>) -> Result<Value, ExpressionError> {
     let mut variables = BTreeMap::new();
     for (root, bound) in &deferred.bindings {
-        variables.insert(root.clone(), settled(bound, attributes)?);
+        variables.insert(root.clone(), evaluate_within(bound, attributes)?);
     }
     let template = Template::parse(&deferred.source)?.unwrap_or_default();
     let kinds: BTreeSet<&str> = deferred.reads.iter().map(|read| &*read.kind).collect();
@@ -85,20 +85,22 @@ pub fn evaluate(deferred: &Deferred, attributes: &dyn Fn(&Address) -> Option<Val
     run(&template, &variables, &|kind| kinds.contains(kind), &locate, attributes)
 }
 
-/// The value with every deferred part evaluated.
-fn settled(value: &Value, attributes: &dyn Fn(&Address) -> Option<Value>) -> Result<Value, ExpressionError> {
+/// Returns the value with every deferred part evaluated.
+fn evaluate_within(value: &Value, attributes: &dyn Fn(&Address) -> Option<Value>) -> Result<Value, ExpressionError> {
     Ok(match value {
         Value::Deferred(inner) => evaluate(inner, attributes)?,
-        Value::List(list) => Value::List(list.iter().map(|v| settled(v, attributes)).collect::<Result<_, _>>()?),
+        Value::List(list) => {
+            Value::List(list.iter().map(|v| evaluate_within(v, attributes)).collect::<Result<_, _>>()?)
+        }
         Value::Map(map) => {
-            let pairs = map.iter().map(|(k, v)| Ok((k.clone(), settled(v, attributes)?)));
+            let pairs = map.iter().map(|(k, v)| Ok((k.clone(), evaluate_within(v, attributes)?)));
             Value::Map(pairs.collect::<Result<_, ExpressionError>>()?)
         }
         other => other.clone(),
     })
 }
 
-/// The namespaces that a name in a component is looked up in, innermost first: `a.b`, `a`, and the top.
+/// Returns the namespaces that are searched for a name in a component, innermost first: `a.b`, `a`, and the stack.
 pub(crate) fn outward(component: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(component), |namespace| match namespace.rsplit_once('.') {
         Some((outer, _)) => Some(outer),
@@ -107,12 +109,12 @@ pub(crate) fn outward(component: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A name as seen from a namespace.
+/// Returns the full name of a name in a namespace.
 pub(crate) fn within(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name.to_owned() } else { format!("{namespace}.{name}") }
 }
 
-/// Finds the resource that `Kind.step.step` means: the nearest namespace, and there the longest name.
+/// Finds the resource that `Kind.step.step` names: in the innermost namespace that has one, the longest name.
 pub(crate) fn locate(kind: &str, steps: &[String], component: &str, exists: impl Fn(&Address) -> bool) -> Found {
     outward(component).find_map(|namespace| {
         (1..=steps.len()).rev().find_map(|used| {
@@ -122,7 +124,7 @@ pub(crate) fn locate(kind: &str, steps: &[String], component: &str, exists: impl
     })
 }
 
-/// Evaluates a template. A template that is one expression keeps its type; others become text.
+/// Evaluates a template. The result of a template that is one expression keeps its type; other templates give text.
 pub(crate) fn run(
     template: &Template,
     variables: &BTreeMap<String, Value>,
@@ -130,7 +132,7 @@ pub(crate) fn run(
     locate: &dyn Fn(&str, &[String]) -> Found,
     attributes: &dyn Fn(&Address) -> Option<Value>,
 ) -> Result<Value, ExpressionError> {
-    let budget = bound::Budget::default();
+    let budget = bound::EvaluationBudget::default();
     let mut text = String::new();
     for part in &template.parts {
         match part {
@@ -147,19 +149,19 @@ pub(crate) fn run(
     Ok(Value::Text(text))
 }
 
-/// A value inside a longer string.
+/// Returns the text of a value that is inserted into a longer string.
 fn as_text(value: &Value, code: &str) -> Result<String, ExpressionError> {
     match value {
         Value::Text(text) => Ok(text.clone()),
         Value::Bool(_) | Value::Integer(_) | Value::Number(_) => Ok(plain_text(value)),
-        Value::Null => Err(ExpressionError::new("this is null, and stands inside a string", code)
+        Value::Null => Err(ExpressionError::new("this is null, which cannot be inserted into a string", code)
             .help("give it a value, or write `default(…, \"\")`")),
-        _ => Err(ExpressionError::new("this is a list or a map, and stands inside a string", code)
+        _ => Err(ExpressionError::new("this is a list or a map, which cannot be inserted into a string", code)
             .help("write `json(…)`, or `join(…, \",\")` for a list")),
     }
 }
 
-/// A scalar as text: a whole number without a fraction, as CEL's own `string` has it.
+/// Returns a scalar as text: a whole number without a fraction, like CEL's own `string`.
 pub(crate) fn plain_text(value: &Value) -> String {
     match value {
         Value::Number(n) => format!("{n}"),
@@ -167,17 +169,17 @@ pub(crate) fn plain_text(value: &Value) -> String {
     }
 }
 
-/// A number from an expression as the whole number that it is.
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small enough")]
+/// Converts a number from an expression to a whole number; none when it has a fraction or is too large.
+#[expect(clippy::cast_possible_truncation, reason = "the number has no fraction and is small enough")]
 pub(crate) fn whole(n: f64) -> Option<Value> {
     (n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0).then_some(Value::Integer(n as i64))
 }
 
-/// CEL's standard library, without optional values: one way to say that something is absent is enough.
+/// CEL's standard library, without optional values: `null`, `has` and `default` handle absent values.
 static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(false)));
 
 impl Code {
-    /// Parses and bounds an expression.
+    /// Parses an expression and applies the bounds to it.
     pub(crate) fn parse(text: &str) -> Result<Code, ExpressionError> {
         bound::check_text(text)?;
         let parser = PrattParser::new().max_recursion_depth(bound::BRACKETS).max_expression_node_count(bound::NODES);
@@ -185,10 +187,10 @@ impl Code {
         let mut expression = parsed.map_err(|errors| {
             let first = errors.errors.first().map_or_else(|| errors.to_string(), |e| e.msg.clone());
             let first = first.lines().next().unwrap_or_default().to_owned();
-            let error = ExpressionError::new(format!("this is no expression: {first}"), text);
+            let error = ExpressionError::new(format!("this is not a valid expression: {first}"), text);
             match text.trim_start().starts_with("aws:") || text.contains("AWS::") {
-                true => error.help(format!("for a variable of AWS's own, write `$${{{text}}}`")),
-                false => error.help("expressions are CEL; write `$${` for a `${` that is no expression"),
+                true => error.help(format!("for a variable that AWS substitutes, write `$${{{text}}}`")),
+                false => error.help("expressions are written in CEL; for a literal `${`, write `$${`"),
             }
         })?;
         bound::bind(&mut expression, text)?;
@@ -196,20 +198,21 @@ impl Code {
         Ok(Code { text: text.to_owned(), expression, uses })
     }
 
-    /// The read that this is, when it is nothing else: `params.zones`.
+    /// Returns the read when the expression consists of nothing else: `params.zones`.
     pub(crate) fn path(&self) -> Option<Use> {
         chain(&self.expression).filter(|(_, _, whole)| *whole).map(|(root, steps, _)| Use { root, steps })
     }
 
-    /// What it reads once the conditions are decided that depend on `bindings` alone.
+    /// Returns the names that the expression reads. Conditions that depend on `bindings` alone are evaluated, and the
+    /// side that they exclude is not read.
     pub(crate) fn reads(&self, bindings: &BTreeMap<String, Value>) -> Vec<Use> {
         let decide = |condition: &IdedExpr| {
             let mut known = collect(condition, &|_| None).into_iter();
             if !known.all(|used| bindings.get(&used.root).is_some_and(|bound| !is_deferred(bound))) {
                 return None;
             }
-            let decided = evaluate_tree(condition, bindings.iter(), &bound::Budget::default());
-            if let Ok(cel::Value::Bool(decided)) = decided { Some(decided) } else { None }
+            let result = evaluate_tree(condition, bindings.iter(), &bound::EvaluationBudget::default());
+            if let Ok(cel::Value::Bool(holds)) = result { Some(holds) } else { None }
         };
         collect(&self.expression, &decide)
     }
@@ -220,7 +223,7 @@ impl Code {
         is_kind: &dyn Fn(&str) -> bool,
         locate: &dyn Fn(&str, &[String]) -> Found,
         attributes: &dyn Fn(&Address) -> Option<Value>,
-        budget: &bound::Budget,
+        budget: &bound::EvaluationBudget,
     ) -> Result<Value, ExpressionError> {
         let mut expression = self.expression.clone();
         let mut read = BTreeSet::new();
@@ -228,7 +231,7 @@ impl Code {
         let mut resources = Vec::new();
         for address in read {
             let Some(value) = attributes(&address) else {
-                return Err(ExpressionError::new(format!("`{address}` is not there"), &self.text));
+                return Err(ExpressionError::new(format!("`{address}` does not exist"), &self.text));
             };
             resources.push((variable(&address), value));
         }
@@ -239,11 +242,11 @@ impl Code {
     }
 }
 
-/// What a tree evaluates to.
+/// Evaluates an expression tree.
 fn evaluate_tree<'v>(
     expression: &IdedExpr,
     variables: impl Iterator<Item = (&'v String, &'v Value)>,
-    budget: &bound::Budget,
+    budget: &bound::EvaluationBudget,
 ) -> Result<cel::Value, cel::ExecutionError> {
     let mut context = Context::with_env(LIBRARY.clone());
     function::add(&mut context, budget);
@@ -253,19 +256,19 @@ fn evaluate_tree<'v>(
     cel::Value::resolve(expression, &context)
 }
 
-/// True when a value has a part that only other resources can give.
+/// True when a part of the value is an expression that reads other resources.
 pub(crate) fn is_deferred(value: &Value) -> bool {
     let mut found = false;
     value.walk(&mut |v| found |= matches!(v, Value::Deferred(_)));
     found
 }
 
-/// The variable that stands for a resource. No expression can spell it.
+/// Returns the variable that represents a resource. No expression can contain this name.
 fn variable(address: &Address) -> String {
     format!("@{}", address.to_string().replace('.', "@"))
 }
 
-/// Puts variables in the place of `Kind.name`, so that CEL sees a map of attributes.
+/// Replaces `Kind.name` by variables, so that CEL reads a map of attributes.
 fn substitute(
     expression: &mut IdedExpr,
     is_kind: &dyn Fn(&str) -> bool,
@@ -274,7 +277,7 @@ fn substitute(
 ) {
     if let Some((root, steps, true)) = chain(expression).filter(|(root, _, _)| is_kind(root)) {
         let Some((address, used)) = locate(&root, &steps) else { return };
-        // Go inwards over the attributes, until what is left is the name.
+        // Descend over the attributes until only the name is left.
         let mut inner = expression;
         for _ in used..steps.len() {
             let Some(operand) = parts_mut(inner).into_iter().next() else { return };

@@ -1,4 +1,4 @@
-//! The order of things: what refers to what, and how long the chain behind each is.
+//! The dependency graph: the references between resources, their order, and the critical path lengths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,22 +7,23 @@ use crate::document::Document;
 use crate::schema::{Record, Type};
 use crate::value::Value;
 
-/// The document's resources with their edges.
+/// The references between the document's resources.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    /// For each address, what it refers to, and whether only its update needs that.
+    /// For each address, the addresses that it refers to. The value is true when only the update after the create needs
+    /// the reference.
     pub edges: BTreeMap<Address, BTreeMap<Address, bool>>,
 }
 
 impl Graph {
-    /// The graph of a document.
+    /// Returns the graph of a document.
     pub fn of(document: &Document) -> Graph {
         let edges = document.resources.values().map(|r| (r.address.clone(), r.references()));
         Graph { edges: edges.collect() }
     }
 
-    /// All addresses, each after what its create needs. What lies on a cycle comes last, in order of
-    /// address; rendering refuses such documents.
+    /// Returns all addresses, each after the addresses that its create needs. Rendering refuses documents with a cycle;
+    /// in such a document, an edge that closes a cycle is left out.
     pub fn order(&self) -> Vec<Address> {
         let mut done = BTreeSet::new();
         let mut order = Vec::with_capacity(self.edges.len());
@@ -42,8 +43,8 @@ impl Graph {
         if done.contains(at) || !path.insert(at.clone()) {
             return;
         }
-        for (to, late) in self.edges.get(at).into_iter().flatten() {
-            if !late && self.edges.contains_key(to) {
+        for (to, after_create) in self.edges.get(at).into_iter().flatten() {
+            if !after_create && self.edges.contains_key(to) {
                 self.visit(to, path, done, order);
             }
         }
@@ -53,24 +54,24 @@ impl Graph {
         }
     }
 
-    /// For each address, the length of the longest chain of creates that waits for it.
-    pub fn heights(&self) -> BTreeMap<Address, usize> {
-        let mut heights: BTreeMap<Address, usize> = BTreeMap::new();
+    /// Returns for each address the length of the longest chain of creates that waits for it.
+    pub fn critical_path_lengths(&self) -> BTreeMap<Address, usize> {
+        let mut critical_path_lengths: BTreeMap<Address, usize> = BTreeMap::new();
         for address in self.order().into_iter().rev() {
-            let height = heights.get(&address).copied().unwrap_or_default();
-            for (to, late) in self.edges.get(&address).into_iter().flatten() {
-                if !late {
-                    let below = heights.entry(to.clone()).or_default();
-                    *below = (*below).max(height + 1);
+            let length = critical_path_lengths.get(&address).copied().unwrap_or_default();
+            for (to, after_create) in self.edges.get(&address).into_iter().flatten() {
+                if !after_create {
+                    let dependency = critical_path_lengths.entry(to.clone()).or_default();
+                    *dependency = (*dependency).max(length + 1);
                 }
             }
-            heights.entry(address).or_default();
+            critical_path_lengths.entry(address).or_default();
         }
-        heights
+        critical_path_lengths
     }
 }
 
-/// The identities that a live spec refers to, each with the kind that it names.
+/// Returns the identities that a live spec refers to, each with the kind of the reference.
 pub fn live_references(record: &Record, spec: &Value) -> Vec<(&'static str, String)> {
     let mut found = vec![];
     for field in record.fields {

@@ -1,14 +1,14 @@
-//! The JSON Schema of documents, made from the field tables, so that editors complete and check as one types.
+//! The JSON Schema of documents, generated from the field tables. Editors use it to complete and validate documents.
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::schema::{Field, Presence, Record, Registry, Schema, Type};
+use crate::schema::{Field, Presence, Record, Registry, Schema, Type, with_article};
 use crate::value::Value;
 
-/// One JSON Schema (draft 2020-12) for stacks, environments and components.
+/// Returns the JSON Schema (draft 2020-12) for stacks, environments and components.
 ///
-/// It is looser than `validate`: whatever may be an expression is taken as one, and references are
-/// not followed.
+/// The schema is less strict than `holdfast validate`: it accepts an expression wherever one is possible, and does not
+/// follow references.
 pub fn schema(registry: &Registry) -> Json {
     let mut definitions = Map::new();
     definitions.insert(
@@ -22,7 +22,7 @@ pub fn schema(registry: &Registry) -> Json {
     definitions.insert("name".into(), json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$" }));
     definitions.insert("tags".into(), json!({
         "type": ["object", "null"],
-        "description": "Tags beside those of the stack. {} means none at all; a null takes one of the stack's away.",
+        "description": "Tags in addition to the stack's tags. {} means no tags at all; a null value removes one of the stack's tags.",
         "additionalProperties": { "type": ["string", "null"] },
         "propertyNames": { "not": { "pattern": "^(holdfast|aws):" } },
     }));
@@ -30,24 +30,24 @@ pub fn schema(registry: &Registry) -> Json {
         "regions".into(),
         json!({
             "type": "object",
-            "description": "Regions by alias; `main` is where resources are that say nothing.",
+            "description": "Regions by alias. `main` is the default region of all resources.",
             "additionalProperties": { "type": "string", "pattern": "^[a-z]+(-[a-z]+)+-[0-9]+$" },
         }),
     );
     definitions.insert("policy".into(), object(json!({
-        "prune": described(json!({ "type": "boolean" }), "True when what left the document may be deleted without a flag."),
-        "drift": described(json!({ "enum": ["mend", "alert", "observe"] }), "What to do about drift."),
-        "maxDeletions": described(count(), "The most deletions in one pass."),
-        "maxMutations": described(count(), "The most mutations in one pass."),
+        "prune": described(json!({ "type": "boolean" }), "True: resources that left the document may be deleted without a flag."),
+        "drift": described(json!({ "enum": ["correct", "warn", "ignore"] }), DRIFT),
+        "maxDeletions": described(count(), "The maximum number of deletions in one pass."),
+        "maxMutations": described(count(), "The maximum number of mutating calls in one pass."),
     }), &[]));
     definitions.insert(
         "parameter".into(),
         object(
             json!({
-                "type": { "enum": crate::load::file::Kind::WORDS },
-                "default": described(json!({}), "Its value when nobody gives one; may use the parameters above it."),
+                "type": { "enum": crate::load::file::Kind::NAMES },
+                "default": described(json!({}), "The value when none is given. It may use the parameters declared above."),
                 "description": { "type": "string" },
-                "allowed": described(json!({ "type": "array" }), "The only values it may have."),
+                "allowed": described(json!({ "type": "array" }), "The allowed values."),
             }),
             &["type"],
         ),
@@ -64,8 +64,8 @@ pub fn schema(registry: &Registry) -> Json {
         "component".into(),
         object(
             json!({
-                "from": described(json!({ "type": "string" }), "The component's file, as seen from this one."),
-                "with": described(json!({ "type": ["object", "null"] }), "Its parameters."),
+                "from": described(json!({ "type": "string" }), "The path of the component's file, relative to this file."),
+                "with": described(json!({ "type": ["object", "null"] }), "Values of the component's parameters."),
                 "when": when(),
                 "forEach": for_each(),
                 "region": region(),
@@ -106,7 +106,7 @@ pub fn schema(registry: &Registry) -> Json {
         "patches".into(),
         json!({
             "type": ["object", "null"],
-            "description": "What differs here, by address: maps merge, everything else is replaced.",
+            "description": "The changes of this environment, by address. Maps are merged, everything else is replaced.",
             "patternProperties": patches,
             "additionalProperties": false,
         }),
@@ -116,7 +116,7 @@ pub fn schema(registry: &Registry) -> Json {
         object(
             json!({
                 "regions": reference("regions"),
-                "tags": described(reference("tags"), "Tags of every resource that can have tags."),
+                "tags": described(reference("tags"), "The tags of every resource that can have tags."),
                 "policy": reference("policy"),
                 "parameters": reference("parameters"),
                 "components": reference("components"),
@@ -137,12 +137,12 @@ pub fn schema(registry: &Registry) -> Json {
         ),
     );
     definitions.insert("Environment".into(), object(json!({
-        "stack": described(json!({ "type": "string" }), "The stack that this is an environment of."),
+        "stack": described(json!({ "type": "string" }), "The stack that the environment belongs to."),
         "target": object(json!({
-            "account": described(json!({ "type": ["string", "integer"] }), "The account that the caller must be in: 12 digits."),
-            "region": described(json!({ "type": "string" }), "The region `main`."),
-            "role": described(json!({ "type": "string" }), "A role to assume."),
-            "externalId": described(json!({ "type": "string" }), "The external id that the role wants."),
+            "account": described(json!({ "type": ["string", "integer"] }), "The id of the account that the caller must be in: 12 digits."),
+            "region": described(json!({ "type": "string" }), "The region with the alias `main`."),
+            "role": described(json!({ "type": "string" }), "The role to assume."),
+            "externalId": described(json!({ "type": "string" }), "The external id that the role's trust policy requires."),
         }), &[]),
         "regions": reference("regions"),
         "policy": reference("policy"),
@@ -177,7 +177,7 @@ fn reference(name: &str) -> Json {
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
-/// An object with these properties and no others.
+/// Returns the schema of an object with these properties and no others.
 fn object(properties: Json, required: &[&str]) -> Json {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
@@ -195,63 +195,66 @@ fn count() -> Json {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-/// The same, or an expression.
+/// Returns a schema that also accepts an expression.
 fn or_expression(schema: &Json) -> Json {
     json!({ "anyOf": [schema, reference("expression")] })
 }
 
 fn when() -> Json {
-    described(or_expression(&json!({ "type": ["boolean", "null"] })), "It is left out where this is false.")
+    let condition = "A condition. When it is false, the document does not contain this resource or component.";
+    described(or_expression(&json!({ "type": ["boolean", "null"] })), condition)
 }
 
 fn for_each() -> Json {
     let list_or_map = json!({ "type": ["array", "object", "null"] });
     described(
         or_expression(&list_or_map),
-        "One for each element: `each.key` and `each.value`; the address gets `-<key>`.",
+        "One copy for each element of a list or map. Expressions read the element as `each.key` and `each.value`; the address gets the suffix `-<key>`.",
     )
 }
 
 fn region() -> Json {
-    described(json!({ "type": ["string", "null"] }), "An alias of `spec.regions`, or a region's name.")
+    described(json!({ "type": ["string", "null"] }), "An alias of `spec.regions`, or the name of a region.")
 }
 
+const DRIFT: &str = "`correct` corrects drift (the default). `warn` reports drift and leaves it. `ignore` leaves drift and does not report it.";
+
 fn lifecycle() -> Json {
-    let choice = |words: &[&str], text: &str| described(or_expression(&json!({ "enum": words })), text);
+    let choice = |values: &[&str], text: &str| described(or_expression(&json!({ "enum": values })), text);
     described(
         object(
             json!({
-                "manage": choice(&["full", "observe"], "`observe`: looked up, never changed."),
-                "onDelete": choice(&["delete", "retain"], "What happens when it leaves the document."),
-                "replace": choice(&["allow", "refuse"], "Whether it may be replaced without a flag."),
-                "ignore": described(json!({ "type": "array", "items": { "type": "string" } }), "Paths that belong to somebody else."),
-                "adopt": described(json!({ "type": ["string", "null"] }), "A live resource to take over: its id or its name."),
-                "protect": described(or_expression(&json!({ "type": "boolean" })), "Never deleted nor replaced, whatever is granted."),
-                "movedFrom": described(json!({ "type": ["string", "null"] }), "The address that it had before: Kind/name."),
-                "drift": choice(&["mend", "alert", "observe"], "What to do about its drift."),
+                "manage": choice(&["full", "observe"], "`observe`: the resource exists already; Holdfast reads it and never changes it."),
+                "onDelete": choice(&["delete", "retain"], "Whether the resource is deleted or kept when it leaves the document."),
+                "replace": choice(&["allow", "refuse"], "Whether the resource may be replaced without a flag."),
+                "ignore": described(json!({ "type": "array", "items": { "type": "string" } }), "The paths of fields that another process or a person controls."),
+                "adopt": described(json!({ "type": ["string", "null"] }), "The id or name of a live resource to adopt."),
+                "protect": described(or_expression(&json!({ "type": "boolean" })), "True: the resource is never deleted or replaced, whatever is granted."),
+                "movedFrom": described(json!({ "type": ["string", "null"] }), "The address that the resource had before: Kind/name."),
+                "drift": choice(&["correct", "warn", "ignore"], DRIFT),
             }),
             &[],
         ),
-        "How it is treated.",
+        "How the resource is managed.",
     )
 }
 
-/// The fields of a kind and the words beside them, nothing required: what a patch may say.
+/// Returns the schema of a patch: the fields of a kind and the words beside them. No field is required.
 fn kind(schema: &Schema) -> Json {
     let mut properties = fields(schema.record);
     let words = json!({
-        "name": described(or_expression(&json!({ "type": ["string", "null"], "maxLength": schema.naming.limit })), "Its physical name, when the default will not do."),
+        "name": described(or_expression(&json!({ "type": ["string", "null"], "maxLength": schema.naming.limit })), "The physical name. The default is built from stack, environment and address."),
         "lifecycle": reference("lifecycle"),
         "forEach": for_each(),
         "when": when(),
         "region": region(),
-        "dependsOn": described(or_expression(&json!({ "type": "array", "items": { "type": "string" } })), "Further addresses that have to be there first."),
-        "id": described(json!({ "type": "string" }), "With `manage: observe`: the id by which it is found."),
+        "dependsOn": described(or_expression(&json!({ "type": "array", "items": { "type": "string" } })), "The addresses of further resources that must be ready first."),
+        "id": described(json!({ "type": "string" }), "With `manage: observe`: the id of the live resource."),
     });
     if let Json::Object(words) = words {
         properties.extend(words);
     }
-    if schema.claim.takes_tags() {
+    if schema.ownership.takes_tags() {
         properties.insert("tags".into(), json!({ "anyOf": [reference("tags"), reference("expression")] }));
     }
     json!({
@@ -262,7 +265,7 @@ fn kind(schema: &Schema) -> Json {
     })
 }
 
-/// The whole kind: what is required is there, unless it is only looked up.
+/// Returns the schema of a resource: the required fields are required, except with `manage: observe`.
 fn required(schema: &Schema, fields: &str) -> Json {
     let names = required_fields(schema.record);
     if names.is_empty() {
@@ -291,7 +294,7 @@ fn property(field: &Field) -> Json {
     let mut any = alternatives(&field.ty);
     let mut property = Map::new();
     match field.presence {
-        Presence::Required | Presence::Always => {}
+        Presence::Required | Presence::ServerDefault => {}
         Presence::Optional => any.push(json!({ "type": "null" })),
         Presence::Default(default) => {
             any.push(json!({ "type": "null" }));
@@ -308,46 +311,48 @@ fn property(field: &Field) -> Json {
     Json::Object(property)
 }
 
-/// What a type takes; everything but plain text also as an expression.
+/// Returns the schemas of the values that a type accepts. Every type but a plain string also accepts an expression.
 fn alternatives(ty: &Type) -> Vec<Json> {
     let plain = match ty {
         Type::Bool => json!({ "type": "boolean" }),
-        Type::Integer | Type::Scaled { .. } => json!({ "type": "integer" }),
+        Type::Integer | Type::AutoscaledCount { .. } => json!({ "type": "integer" }),
         Type::Number => json!({ "type": "number" }),
         Type::Text => return vec![json!({ "type": "string" })],
         Type::Choice(words) => json!({ "enum": words }),
         Type::Reference { kind, attribute, .. } => {
-            let name = described(json!({ "type": "string" }), &format!("The name of a {kind}."));
-            let foreign = object(json!({ "id": { "type": "string" } }), &["id"]);
-            let other = object(
+            let name = described(json!({ "type": "string" }), &format!("The name of {}.", with_article(kind)));
+            let by_id = object(json!({ "id": { "type": "string" } }), &["id"]);
+            let of_other_stack = object(
                 json!({
                     "stack": { "type": "string" }, "env": { "type": "string" }, "name": { "type": "string" },
                 }),
                 &["stack", "name"],
             );
-            let mut any = vec![name, foreign, other];
+            let mut any = vec![name, by_id, of_other_stack];
             if *attribute != "id" && *attribute != "name" {
                 any.push(object(json!({ *attribute: { "type": "string" } }), &[attribute]));
             }
             return any;
         }
         Type::Secret => {
-            let env =
-                object(json!({ "env": described(json!({ "type": "string" }), "An environment variable.") }), &["env"]);
+            let env = object(
+                json!({ "env": described(json!({ "type": "string" }), "The name of an environment variable.") }),
+                &["env"],
+            );
             let file =
                 object(json!({ "file": described(json!({ "type": "string" }), "The path of a file.") }), &["file"]);
             return vec![env, file];
         }
         Type::Canonical { canonical, .. } => {
-            // Whoever says what is canonical also knows what else than text it takes: a policy is a tree as well, an
-            // IP protocol a number, and a CIDR block is only ever text.
+            // The function accepts other types than strings for some values: a policy can be a tree, an IP protocol a
+            // number. A CIDR block is always a string.
             let probes = [
                 ("object", Value::from([("Statement", Value::List(Vec::new()))])),
                 ("array", Value::List(Vec::new())),
                 ("integer", Value::Integer(1)),
             ];
-            let taken = probes.into_iter().filter(|(_, probe)| canonical(probe).is_ok()).map(|(ty, _)| ty);
-            let types: Vec<&str> = std::iter::once("string").chain(taken).collect();
+            let accepted = probes.into_iter().filter(|(_, probe)| canonical(probe).is_ok()).map(|(ty, _)| ty);
+            let types: Vec<&str> = std::iter::once("string").chain(accepted).collect();
             return vec![if types.len() == 1 { json!({ "type": "string" }) } else { json!({ "type": types }) }];
         }
         Type::Set(of) | Type::List(of) => json!({ "type": "array", "items": element(of) }),

@@ -1,30 +1,30 @@
-//! The pure part of Holdfast: what is wanted, what is there, what differs, what to do about it.
+//! The pure part of Holdfast: documents, the observed state, differences between the two, and the plan.
 //!
-//! Nothing here reads a clock, a file or a network; everything is a function of its arguments.
-//! The life of a document reads from top to bottom:
+//! This crate never reads a clock, a file or the network. Every result depends only on the arguments.
+//! A document passes through the modules in this order:
 //! [`load`] → [`render`] → (the engine observes) → [`diff`] → [`plan`].
 
 pub mod address;
 pub mod canonical;
+mod coerce;
 pub mod diagnostic;
 pub mod diff;
 pub mod digest;
 pub mod document;
 pub mod explain;
 pub mod expression;
-mod fit;
 pub mod graph;
+pub mod inventory;
 pub mod json_schema;
 pub mod load;
 pub mod observed;
-pub mod op;
+pub mod operation;
 pub mod plan;
 pub mod render;
 pub mod report;
 pub mod resolve;
 pub mod rollback;
 pub mod schema;
-pub mod situation;
 pub mod types;
 pub mod value;
 

@@ -1,4 +1,4 @@
-//! Load: files to declarations, with every error at its place. Reading files is the caller's part.
+//! Load: parses files into declarations and reports every error with its location. The caller reads the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,29 +15,29 @@ use file::{Body, Environment, Stack};
 use node::Node;
 use reader::{Reader, words};
 
-/// How deep components may use components. Deeper than any sane library, and it ends a runaway one.
+/// The maximum nesting of components that use components. No sensible library is deeper, and a runaway one is refused.
 const DEPTH: usize = 8;
 
-/// Where files come from. Paths are with `/`, relative to wherever the source likes.
-pub trait Source {
-    /// The text of a file.
+/// A source of files. Paths use `/` and are relative to a folder that the source chooses.
+pub trait FileSource {
+    /// Returns the text of a file.
     ///
     /// # Errors
-    /// Says, for people, why it cannot be read.
+    /// When the file cannot be read. The error is the reason, for people.
     fn read(&self, path: &str) -> Result<String, String>;
 
     /// True when the path is a folder.
     fn is_dir(&self, path: &str) -> bool;
 
-    /// The names of the files in a folder, without the folder; none when there is no such folder.
+    /// Returns the names of the files in a folder, without the folder's path; none when the folder does not exist.
     fn list(&self, folder: &str) -> Vec<String>;
 }
 
-/// Files in memory, by path: for tests, and for documents that come over the wire.
+/// Files in memory, by path: for tests, and for documents that are received over a network.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(pub BTreeMap<String, String>);
+pub struct InMemoryFiles(pub BTreeMap<String, String>);
 
-impl Source for Memory {
+impl FileSource for InMemoryFiles {
     fn read(&self, path: &str) -> Result<String, String> {
         self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
     }
@@ -53,48 +53,47 @@ impl Source for Memory {
     }
 }
 
-/// Which document is wanted.
+/// The document to load.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
-    /// A folder with `stack.yaml`, or that file.
+    /// The path of a folder that contains `stack.yaml`, or of that file.
     pub path: &'a str,
-    /// The environment's name; empty for none, which only a stack without required parameters bears.
+    /// The environment's name; empty for none, which works only for a stack without required parameters.
     pub env: &'a str,
-    /// Parameters set from outside, over the environment's: names, and values in YAML.
+    /// Parameters from the command line, which override the environment's: names, and values in YAML.
     pub set: &'a [(String, String)],
-    /// Which repository or bucket the document comes from.
-    pub origin: &'a str,
+    /// The repository or bucket that the document comes from.
+    pub source: &'a str,
 }
 
-/// A document's files, read and taken apart, not yet rendered.
+/// The parsed files of a document, not yet rendered.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// Every file that was asked for: a change of one changes the document.
+    /// The paths of all files that were requested: a change of one can change the document.
     pub files: BTreeSet<String>,
     pub(crate) stack: Stack,
     pub(crate) env: String,
     pub(crate) environment_file: String,
     pub(crate) environment: Environment,
     pub(crate) components: BTreeMap<Arc<str>, Arc<Body>>,
-    /// Parameters set from outside: name, text, and the text as YAML.
+    /// Parameters from the command line: name, text, and the text parsed as YAML.
     pub(crate) set: Vec<(String, String, Node)>,
-    pub(crate) origin: String,
-    /// What was found wrong so far, and the texts of all files.
+    pub(crate) source: String,
+    /// The errors so far, and the texts of all files.
     pub(crate) out: Diagnostics,
 }
 
 /// Loads a stack, one of its environments and all components.
 ///
 /// # Errors
-/// All that is wrong with the files as such; what only rendering can see comes from
-/// [`crate::render::render`].
-pub fn load(source: &dyn Source, request: &Request<'_>, registry: &Registry) -> Result<Loaded, Diagnostics> {
+/// When the files are invalid: all errors of loading. [`crate::render::render`] returns the errors of rendering.
+pub fn load(source: &dyn FileSource, request: &Request<'_>, registry: &Registry) -> Result<Loaded, Diagnostics> {
     let loaded = load_all(source, request, registry)?;
     if loaded.out.is_empty() { Ok(loaded) } else { Err(loaded.out) }
 }
 
-/// The names of the environments of a stack, sorted.
-pub fn environments(source: &dyn Source, path: &str) -> Vec<String> {
+/// Returns the names of the environments of a stack, sorted.
+pub fn environments(source: &dyn FileSource, path: &str) -> Vec<String> {
     let folder = join(&stack_file(source, path), "environments");
     let files = source.list(&folder);
     let mut names: Vec<String> =
@@ -103,8 +102,12 @@ pub fn environments(source: &dyn Source, path: &str) -> Vec<String> {
     names
 }
 
-/// The same as [`load`], but goes on where it can, so that rendering can find its errors too.
-pub(crate) fn load_all(source: &dyn Source, request: &Request<'_>, registry: &Registry) -> Result<Loaded, Diagnostics> {
+/// Loads like [`load`], but continues after an error where possible, so that rendering can report its errors too.
+pub(crate) fn load_all(
+    source: &dyn FileSource,
+    request: &Request<'_>,
+    registry: &Registry,
+) -> Result<Loaded, Diagnostics> {
     let mut loader =
         Loader { source, registry, out: Diagnostics::default(), files: BTreeSet::new(), components: BTreeMap::new() };
     let file = stack_file(source, request.path);
@@ -131,13 +134,13 @@ pub(crate) fn load_all(source: &dyn Source, request: &Request<'_>, registry: &Re
         environment,
         components: loader.components,
         set,
-        origin: request.origin.to_owned(),
+        source: request.source.to_owned(),
         out: loader.out,
     })
 }
 
 struct Loader<'s> {
-    source: &'s dyn Source,
+    source: &'s dyn FileSource,
     registry: &'s Registry,
     out: Diagnostics,
     files: BTreeSet<String>,
@@ -145,7 +148,7 @@ struct Loader<'s> {
 }
 
 impl Loader<'_> {
-    /// Reads and parses a file; `at` is where it was asked for.
+    /// Reads and parses a file; `at` is the location of the path in the file that names it.
     fn read(&mut self, file: &str, at: Option<&Location>) -> Option<Node> {
         self.files.insert(file.to_owned());
         match self.source.read(file) {
@@ -153,8 +156,8 @@ impl Loader<'_> {
             Err(reason) => {
                 let whole = Location::file(file);
                 let help = match at {
-                    Some(_) => "the path counts from the file that names it",
-                    None => "name a folder with a `stack.yaml`, or that file",
+                    Some(_) => "the path is relative to the file that it is written in",
+                    None => "pass the path of a folder that contains `stack.yaml`, or of that file",
                 };
                 let message = format!("`{file}` cannot be read: {reason}");
                 self.out.push(Diagnostic::new(at.unwrap_or(&whole), message).help(help));
@@ -173,8 +176,8 @@ impl Loader<'_> {
         if !names.iter().any(|name| name == env) {
             self.files.insert(file.clone());
             let help = suggest(env, names.iter().map(String::as_str)).unwrap_or_else(|| match names.is_empty() {
-                true => format!("write one in {file}"),
-                false => format!("there are {}", words(&names)),
+                true => format!("create the file `{file}`"),
+                false => format!("the environments of this stack are {}", words(&names)),
             });
             self.out
                 .push(Diagnostic::new(&Location::file(&file), format!("there is no environment `{env}`")).help(help));
@@ -186,19 +189,19 @@ impl Loader<'_> {
         }
     }
 
-    /// Loads the components that a body uses; `stack` is the chain of files that led here.
+    /// Loads the components that a body uses; `chain` lists the files from the stack to this one.
     fn follow(&mut self, body: &mut Body, file: &str, chain: &mut Vec<String>) {
         for used in &mut body.uses {
             let Some((from, at)) = &used.from else { continue };
             let target = join(file, from);
             if let Some(first) = chain.iter().position(|link| *link == target) {
                 let links: Vec<&str> = chain[first..].iter().map(String::as_str).chain([target.as_str()]).collect();
-                let message = format!("components use each other in a circle: {}", links.join(" → "));
-                self.out.push(Diagnostic::new(at, message).help("move what both need into a third component"));
+                let message = format!("components use each other in a cycle: {}", links.join(" → "));
+                self.out.push(Diagnostic::new(at, message).help("move the shared part into a third component"));
                 continue;
             }
             if chain.len() > DEPTH {
-                let message = format!("components are nested more than {DEPTH} deep");
+                let message = format!("components are nested more than {DEPTH} levels deep");
                 self.out.push(Diagnostic::new(at, message).help(format!("the chain is {}", chain.join(" → "))));
                 continue;
             }
@@ -216,7 +219,7 @@ impl Loader<'_> {
     }
 }
 
-fn stack_file(source: &dyn Source, path: &str) -> String {
+fn stack_file(source: &dyn FileSource, path: &str) -> String {
     let path = if path.is_empty() { "." } else { path.trim_end_matches('/') };
     match source.is_dir(path) {
         true if path == "." => "stack.yaml".into(),
@@ -225,7 +228,7 @@ fn stack_file(source: &dyn Source, path: &str) -> String {
     }
 }
 
-/// `path` as seen from the folder of `file`, without `.` and with `..` resolved.
+/// Returns `path` relative to the folder of `file`, with `.` and `..` resolved.
 fn join(file: &str, path: &str) -> String {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let absolute = path.starts_with('/') || (file.starts_with('/') && !path.starts_with('/'));

@@ -1,4 +1,4 @@
-//! What is there: live resources as a driver saw them, and what could not be seen.
+//! Observations: live resources as drivers observed them, and the kinds that could not be observed.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,76 +10,77 @@ use serde::Serialize;
 use crate::address::Address;
 use crate::value::Value;
 
-/// Owner tag keys. They are the ownership; there is no other record of it.
+/// The keys of the owner tags. Owner tags are the only record of ownership.
 pub mod tag {
-    /// The stack it belongs to.
+    /// The stack that owns the resource.
     pub const STACK: &str = "holdfast:stack";
-    /// The environment it belongs to.
+    /// The environment that owns the resource.
     pub const ENV: &str = "holdfast:env";
-    /// Its address in the document.
+    /// The address in the document.
     pub const ADDRESS: &str = "holdfast:address";
-    /// Where the document came from, so that two origins cannot prune each other.
-    pub const ORIGIN: &str = "holdfast:origin";
-    /// Which of several live twins it is, from 1.
+    /// The source of the document. Two sources cannot prune each other's resources.
+    pub const SOURCE: &str = "holdfast:source";
+    /// The generation, from 1. A replacement has the next number.
     pub const GENERATION: &str = "holdfast:generation";
-    /// The digest of the rendered spec last converged.
+    /// The digest of the last converged spec.
     pub const DIGEST: &str = "holdfast:digest";
-    /// Present on what left the document and stays: it is not pruned.
+    /// Present on a resource that is retained when it leaves the document: it is not pruned.
     pub const RETAINED: &str = "holdfast:retained";
-    /// Present while an edit is held back and an earlier revision runs: see [`crate::rollback`].
+    /// Present while a rollback holds the document's revision and an earlier revision runs: see [`crate::rollback`].
     pub const ROLLBACK: &str = "holdfast:rollback";
-    /// On a parent: the digest and key of a child that cannot be tagged itself; the address follows.
+    /// The prefix of a tag on a parent, which records the digest and key of a child that cannot have tags. The child's
+    /// address follows the prefix.
     pub const CHILD: &str = "holdfast:child/";
-    /// All of the above begin so.
+    /// The prefix of all owner tags.
     pub const PREFIX: &str = "holdfast:";
 }
 
-/// The tag key under which a parent remembers a child that has no tags of its own.
+/// Returns the key of the parent's tag that records a child without tags of its own.
 pub fn child_tag(address: &Address) -> String {
     format!("{}{address}", tag::CHILD)
 }
 
-/// Who owns a live resource, read from its tags.
+/// The owner of a live resource, read from the resource's tags.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Owner {
     /// The stack.
     pub stack: String,
     /// The environment.
     pub env: String,
-    /// The address, as text: the kind may no longer exist in this binary.
+    /// The address, as text, because this version of Holdfast may not know the kind.
     pub address: String,
-    /// Where the document came from.
-    pub origin: String,
-    /// Which of several live twins, from 1.
+    /// The source of the document.
+    pub source: String,
+    /// The generation, from 1.
     pub generation: u32,
-    /// The digest of the rendered spec last converged; empty when unknown.
+    /// The digest of the last converged spec; empty when it is not known.
     pub digest: String,
-    /// True when it left the document and stays.
+    /// True when the resource is retained when it leaves the document.
     pub retained: bool,
 }
 
 impl Owner {
-    /// The owner that these tags name, if they name one.
+    /// Returns the owner that these tags name, if they name one.
     pub fn from_tags(tags: &BTreeMap<String, String>) -> Option<Owner> {
         let get = |key: &str| tags.get(key).cloned();
         Some(Owner {
             stack: get(tag::STACK)?,
             env: get(tag::ENV)?,
             address: get(tag::ADDRESS)?,
-            origin: get(tag::ORIGIN).unwrap_or_default(),
+            source: get(tag::SOURCE).unwrap_or_default(),
             generation: get(tag::GENERATION).and_then(|g| g.parse().ok()).unwrap_or(1),
             digest: get(tag::DIGEST).unwrap_or_default(),
             retained: tags.contains_key(tag::RETAINED),
         })
     }
 
-    /// The tags that say so.
+    /// Returns the tags that record this owner.
     pub fn tags(&self) -> BTreeMap<String, String> {
         let mut tags = BTreeMap::from([
             (tag::STACK.to_owned(), self.stack.clone()),
             (tag::ENV.to_owned(), self.env.clone()),
             (tag::ADDRESS.to_owned(), self.address.clone()),
-            (tag::ORIGIN.to_owned(), self.origin.clone()),
+            (tag::SOURCE.to_owned(), self.source.clone()),
             (tag::GENERATION.to_owned(), self.generation.to_string()),
             (tag::DIGEST.to_owned(), self.digest.clone()),
         ]);
@@ -90,23 +91,23 @@ impl Owner {
     }
 }
 
-/// Where a live resource is in its life.
+/// The phase of a live resource's life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Phase {
-    /// Being made: it cannot be used yet.
+    /// AWS is creating the resource. It cannot be used yet.
     Pending,
-    /// Usable, and takes changes.
+    /// The resource can be used and changed.
     Ready,
-    /// Usable, but refuses changes for now.
+    /// AWS is changing the resource. It can be used, but refuses further changes for now.
     Updating,
-    /// On its way out.
+    /// AWS is deleting the resource.
     Deleting,
-    /// AWS gave up on it.
+    /// AWS failed to provision the resource.
     Failed,
 }
 
 impl Phase {
-    /// All phases, in order of life.
+    /// All phases, in the order of the life cycle.
     pub const ALL: [Phase; 5] = [Phase::Pending, Phase::Ready, Phase::Updating, Phase::Deleting, Phase::Failed];
 }
 
@@ -116,50 +117,83 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A sentence about a live resource that is no phase and no drift: an image that is missing, a
-/// subscription that waits for its confirmation.
+/// A condition of a live resource that is neither its phase nor drift: an image that does not exist, a subscription
+/// that awaits confirmation. The form is that of a Kubernetes condition whose status is always true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Remark {
-    /// One word in CamelCase, as in a Kubernetes condition's reason.
+pub struct Condition {
+    /// The type: the meaning of the condition for the resource.
+    #[serde(rename = "type")]
+    pub ty: ConditionType,
+    /// The reason: one word in CamelCase, as in a Kubernetes condition.
     pub reason: String,
-    /// A sentence for people.
+    /// The description: a sentence for people.
     pub message: String,
+}
+
+/// The meaning of a condition for a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum ConditionType {
+    /// The resource does not work as declared.
+    Degraded,
+    /// AWS is still carrying out a change.
+    Progressing,
+    /// A person has to act outside Holdfast before the resource works as declared.
+    ActionRequired,
+}
+
+impl ConditionType {
+    /// Returns the name of the type, as in JSON and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ConditionType::Degraded => "Degraded",
+            ConditionType::Progressing => "Progressing",
+            ConditionType::ActionRequired => "ActionRequired",
+        }
+    }
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
 }
 
 /// A live resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
-    /// Its region, or empty when it is global.
+    /// The region; empty for a global resource.
     pub region: String,
-    /// What its kind's calls take.
+    /// The id, which the calls of the kind take.
     pub id: String,
-    /// Its physical name, where it has one.
+    /// The physical name; empty when the resource has none.
     pub name: String,
-    /// The live spec, without `tags`: only fields of the kind's record, null or absent where AWS has nothing.
+    /// The live spec, without `tags`: only fields of the kind's record. A field without a value in AWS is null or
+    /// absent.
     pub spec: Value,
-    /// What only AWS knows: ARNs, endpoints. Never compared; expressions read it.
+    /// The attributes that AWS sets, such as ARNs and endpoints. Expressions can read them; they are never compared.
     pub status: Value,
-    /// Where it is in its life.
+    /// The phase.
     pub phase: Phase,
-    /// What else people should know of it.
-    pub remarks: Vec<Remark>,
-    /// All its tags.
+    /// The conditions.
+    pub conditions: Vec<Condition>,
+    /// All tags.
     pub tags: BTreeMap<String, String>,
-    /// Changes that AWS accepted for later (paths): neither drift nor stalled.
+    /// The paths of changes that AWS accepted and applies later. They are neither drift nor stalled.
     pub scheduled: BTreeSet<String>,
-    /// True when nothing deletes it but the end of what it refers to: a subscription that nobody confirmed.
+    /// True when the resource ends only with the resource that it refers to, such as an SNS subscription that was never
+    /// confirmed. No call can delete it.
     pub bound: bool,
-    /// The driver's own view of it, handed back when it is changed.
+    /// The driver's own data about the resource, which the driver gets back with each change.
     pub opaque: Opaque,
 }
 
 impl Observed {
-    /// Who owns it.
+    /// Returns the owner, if the tags name one.
     pub fn owner(&self) -> Option<Owner> {
         Owner::from_tags(&self.tags)
     }
 
-    /// One of the attributes by which others refer to it, or which expressions read.
+    /// Returns an attribute by which other resources refer to this one, or which expressions read.
     pub fn attribute(&self, name: &str) -> Option<Value> {
         match name {
             "id" => Some(Value::Text(self.id.clone())),
@@ -169,7 +203,7 @@ impl Observed {
     }
 }
 
-/// Something of the driver's that core carries and never looks into.
+/// Data of a driver, which this crate carries and never reads.
 #[derive(Clone, Default)]
 pub struct Opaque(pub Option<Arc<dyn Any + Send + Sync>>);
 
@@ -179,34 +213,37 @@ impl fmt::Debug for Opaque {
     }
 }
 
-/// Always equal: what is opaque is not compared.
+/// Opaque data is not compared: two values are always equal.
 impl PartialEq for Opaque {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-/// A kind in a region: what one observation covers.
+/// A kind in a region: the scope of one observation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Place {
+pub struct KindRegion {
     /// The kind.
     pub kind: &'static str,
-    /// The region, or empty for a kind that is global.
+    /// The region; empty for a global kind.
     pub region: String,
 }
 
-/// Everything that was seen, and what was not.
+/// The observed resources, and the kinds and regions that could not be observed.
 #[derive(Clone, Debug, Default)]
 pub struct Observation {
-    /// What a complete look at each place found.
-    pub found: BTreeMap<Place, Vec<Observed>>,
-    /// The places that could not be seen, and why. Unknown is not absent.
-    pub unknown: BTreeMap<Place, String>,
+    /// The live resources of each completely observed kind and region.
+    pub found: BTreeMap<KindRegion, Vec<Observed>>,
+    /// The kinds and regions that could not be observed, and why. Unknown is not absent.
+    pub unknown: BTreeMap<KindRegion, String>,
 }
 
 impl Observation {
-    /// What was found of a kind in a region; none when the place is unknown.
+    /// Returns the live resources of a kind in a region; none when they could not be observed.
     pub fn at(&self, kind: &str, region: &str) -> Option<&[Observed]> {
-        self.found.iter().find(|(place, _)| place.kind == kind && place.region == region).map(|(_, found)| &found[..])
+        self.found
+            .iter()
+            .find(|(kind_region, _)| kind_region.kind == kind && kind_region.region == region)
+            .map(|(_, found)| &found[..])
     }
 }

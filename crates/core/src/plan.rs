@@ -1,10 +1,12 @@
-//! The plan: a pure function of what is wanted, what is there, and what is granted. It cannot fail.
+//! The plan: a pure function of the document, the observation, and the grants. Planning cannot fail.
 
-mod deed;
+mod await_replacement;
+mod compare;
+mod create;
 mod delete;
 mod difference;
 pub mod hold;
-mod kept;
+mod operation;
 mod planner;
 mod replace;
 mod tags;
@@ -17,109 +19,99 @@ use crate::address::Address;
 use crate::diff::Change;
 use crate::document::{Document, Drift};
 use crate::graph::Graph;
-use crate::observed::{Observation, Phase, Remark};
-use crate::op::Op;
-use crate::resolve::Made;
+use crate::inventory::match_resources;
+use crate::observed::{Condition, Observation, Phase};
+use crate::operation::Operation;
+use crate::resolve::CreatedIdentity;
 use crate::schema::{Schema, Tier};
-use crate::situation::situation;
 use hold::Hold;
 
-/// What is to be done, and what is held.
+/// The steps to make, and the changes that are held.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The stack.
     pub stack: String,
     /// The environment.
     pub env: String,
-    /// The steps: those with the longest chain behind them first.
+    /// The steps. Steps with the longest chain of dependents come first, and deletions come last.
     pub steps: Vec<Step>,
-    /// What is not done, and why.
+    /// The changes that are not made now, and why.
     pub holds: Vec<Hold>,
-    /// What differs from the document, whether or not there is a step for it.
+    /// The differences between the document and the account, with or without a step. Drift with the policy `ignore` is
+    /// left out.
     pub differences: Vec<Difference>,
-    /// How many resources are as the document has them.
+    /// How many resources need no change.
     pub unchanged: usize,
-    /// True when anything live is ours.
+    /// True when the stack owns a live resource.
     pub owns_something: bool,
-    /// What people should know of live resources.
-    pub remarks: Vec<(Address, Remark)>,
-    /// The live resources of the document.
-    pub live: BTreeMap<Address, Live>,
+    /// The conditions of live resources.
+    pub conditions: Vec<(Address, Condition)>,
+    /// The live resources of the document, by address.
+    pub live: BTreeMap<Address, LiveSummary>,
 }
 
-/// A live resource of the document, in short.
+/// The summary of a live resource of the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Live {
-    /// Its id.
+pub struct LiveSummary {
+    /// The id.
     pub id: String,
-    /// Its phase.
+    /// The phase.
     pub phase: Phase,
-    /// Its tier.
+    /// The tier.
     pub tier: Tier,
-    /// The digest of what the document says of it.
+    /// The digest of the desired spec.
     pub digest: String,
-    /// True when it is as the document has it.
+    /// True when the live resource matches the document.
     pub converged: bool,
 }
 
-/// One thing that a plan does.
+/// One action on one resource.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// To whom.
+    /// The address of the resource.
     pub address: Address,
-    /// In which tier.
+    /// The tier of the resource.
     pub tier: Tier,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Why.
+    /// The cause of the step.
     pub cause: Cause,
-    /// What changes by it.
+    /// The changes that the step makes.
     pub changes: Vec<Change>,
-    /// The addresses whose steps or phases it waits for. Empty means: it can start.
+    /// The addresses whose steps or phases the step waits for. A step that waits for none can start.
     pub after: BTreeSet<Address>,
-    /// How it is done; none while something it needs is not known.
-    pub deed: Option<Deed>,
+    /// The exact operation; none while a value that it needs is not known.
+    pub operation: Option<Operation>,
 }
 
-/// How a step is done.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Deed {
-    /// The kind whose driver does it: the parent's, where a child is remembered there.
-    pub kind: &'static str,
-    /// Where.
-    pub region: String,
-    /// What.
-    pub op: Op,
-}
-
-/// Something that differs from the document.
+/// A resource that differs from the document.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
-    /// Whom it is about.
+    /// The address of the resource.
     pub address: Address,
-    /// Its tier.
+    /// The tier of the resource.
     pub tier: Tier,
-    /// Why it differs.
+    /// The cause of the difference.
     pub cause: Cause,
-    /// What differs; empty for one that is missing.
+    /// The fields that differ; empty for a resource that does not exist.
     pub changes: Vec<Change>,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Makes what is not there.
+    /// Creates a resource.
     Create,
-    /// Changes what is there.
+    /// Changes a live resource in place.
     Update,
-    /// Makes a new one in the place of what cannot be changed.
+    /// Replaces a live resource that cannot be changed in place.
     Replace,
-    /// Deletes.
+    /// Deletes a live resource.
     Delete,
-    /// Takes over what was not ours, or was ours under another address.
+    /// Starts owning a live resource that the stack did not own, or owned under another address.
     Adopt,
-    /// Lets go of it without deleting it.
+    /// Stops owning a live resource without deleting it.
     Release,
 }
 
@@ -128,7 +120,7 @@ impl Action {
     pub const ALL: [Action; 6] =
         [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Adopt, Action::Release];
 
-    /// The word for it.
+    /// Returns the verb, as in JSON and on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Action::Create => "create",
@@ -141,68 +133,69 @@ impl Action {
     }
 }
 
-/// Why something differs.
+/// The cause of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// What is there left what was converged.
+    /// The live resource changed out of band after it was converged.
     Drift,
-    /// The document changed and was not applied yet.
+    /// The document changed, and the change is not applied yet.
     Edit,
-    /// It was there, or should be, and is not.
+    /// The resource existed before, or must be assumed to have existed, and does not exist.
     Missing,
-    /// Nobody recorded what was converged last.
+    /// Neither the tags nor the history record the last converged spec.
     Unattributed,
 }
 
 impl Cause {
-    /// True when AWS moved and not the document.
+    /// True when the account changed, and not the document.
     pub fn is_drift(self) -> bool {
         matches!(self, Cause::Drift | Cause::Missing | Cause::Unattributed)
     }
 }
 
-/// What may be done, and what is known besides the document and the observation.
+/// The grants of a plan, and the facts besides the document and the observation.
 #[derive(Clone, Debug, Default)]
-pub struct Policy {
-    /// True when what left the document may be deleted.
+pub struct PlanPolicy {
+    /// True when resources that left the document may be deleted.
     pub prune: bool,
-    /// True when data may be deleted with it.
+    /// True when data stores and retained resources may be deleted too.
     pub delete_data: bool,
     /// The addresses that may be replaced.
     pub replace: Grant,
-    /// True when everything is to go.
+    /// True when everything that the stack owns is to be deleted.
     pub destroy: bool,
-    /// Overrides what is done about drift.
+    /// Overrides the drift policies of the document.
     pub drift: Option<Drift>,
-    /// What the store remembers: the digest last converged of each address. None when there is no store.
-    pub memory: Option<BTreeMap<Address, String>>,
-    /// True when the memory saw all that was ever made: an address that it does not know is new.
-    pub remembers_all: bool,
-    /// True when the stack owned nothing when this began: its data stores are made without a grant.
-    pub fresh: bool,
-    /// What this process made, adopted or is replacing and has not seen converged: what differs there is no drift.
-    pub at_work: BTreeSet<Address>,
-    /// What this process made and has not seen yet.
-    pub made: BTreeMap<Address, Made>,
-    /// What the engine holds, because of what happened earlier in this process.
+    /// The history in the store: the last converged digest of each address. None when there is no store.
+    pub history: Option<BTreeMap<Address, String>>,
+    /// True when the history covers every create since the first: an address that it does not contain is new.
+    pub history_is_complete: bool,
+    /// True when the stack owned nothing when the pass began: its data stores are created without a grant.
+    pub is_initial: bool,
+    /// The addresses that this process created, adopted or is replacing, and has not observed converged. Their
+    /// differences are not drift.
+    pub in_progress: BTreeSet<Address>,
+    /// The identities of the resources that this process created and has not observed yet.
+    pub created: BTreeMap<Address, CreatedIdentity>,
+    /// The holds of the engine, which result from earlier steps of this process.
     pub holds: BTreeMap<Address, Hold>,
 }
 
-/// To which addresses something is granted.
+/// The addresses for which a permission is granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Grant {
-    /// To none.
+    /// No address.
     #[default]
     None,
-    /// To these.
+    /// These addresses.
     Some(BTreeSet<Address>),
-    /// To all.
+    /// All addresses.
     All,
 }
 
 impl Grant {
-    /// True when it is granted to this address.
+    /// True when the permission is granted for this address.
     pub fn allows(&self, address: &Address) -> bool {
         match self {
             Grant::None => false,
@@ -212,45 +205,70 @@ impl Grant {
     }
 }
 
-/// Works out what is to be done.
-pub fn plan(document: &Document, observation: &Observation, policy: &Policy, kinds: &[&'static Schema]) -> Plan {
+/// Decides all steps and holds.
+///
+/// # Expected flow
+/// 1. [`match_resources`] assigns the live resources to addresses.
+/// 2. Each resource of the document is considered after the resources that it refers to. It is created, compared with
+///    its live resource, or held.
+/// 3. Superseded generations, orphans and old revisions are deleted, each after its last user. With
+///    [`PlanPolicy::destroy`] everything that the stack owns is deleted instead, and step 2 is left out.
+/// 4. The steps are sorted: deletions last, and before that the longest chain of dependents first, then by tier.
+///
+/// # Guarantees
+/// - The same arguments give the same plan.
+/// - A step changes only resources that the stack owns or that the document adopts. The operation of a step is exact,
+///   so its execution makes no decision.
+/// - A replacement, a deletion of an orphan, and a deletion of data each need a grant. Without the grant, the resource
+///   is held.
+/// - Unknown is not absent: a resource that could not be observed is neither created nor deleted, and a resource that
+///   it may refer to is not deleted.
+/// - Steps do not wait for each other in a cycle.
+///
+/// # Assumptions
+/// `kinds` contains every kind of the observation. Rendering has refused documents with cycles.
+///
+/// # Caveats
+/// An operation is unknown while it needs a value of a resource that an earlier step changes. A later plan of the same
+/// pass contains the operation.
+pub fn plan(document: &Document, observation: &Observation, policy: &PlanPolicy, kinds: &[&'static Schema]) -> Plan {
     let graph = Graph::of(document);
     let order = graph.order();
-    let situation = situation(document, observation, &order, kinds);
-    let mut planner = planner::Planner::new(document, policy, &situation);
+    let inventory = match_resources(document, observation, &order, kinds);
+    let mut planner = planner::Planner::new(document, policy, &inventory);
     if policy.destroy {
         planner.destroy(&order);
     } else {
         order.iter().for_each(|address| planner.consider(address));
         planner.prune();
     }
-    let heights = graph.heights();
+    let critical_path_lengths = graph.critical_path_lengths();
     let mut plan = planner.finish();
     plan.steps.sort_by_key(|step| {
-        let height = heights.get(&step.address).copied().unwrap_or_default();
-        (step.action == Action::Delete, std::cmp::Reverse(height), step.tier, step.address.clone())
+        let length = critical_path_lengths.get(&step.address).copied().unwrap_or_default();
+        (step.action == Action::Delete, std::cmp::Reverse(length), step.tier, step.address.clone())
     });
     plan.holds.sort_by(|a, b| a.address.cmp(&b.address));
     plan
 }
 
 impl Plan {
-    /// True when there is nothing to do and nothing keeps the document from being converged.
+    /// True when there is no step, and no hold keeps the document from being converged.
     pub fn is_converged(&self) -> bool {
         self.steps.is_empty() && !self.holds.iter().any(|hold| hold.reason.blocks())
     }
 
-    /// The steps that can start now.
-    pub fn startable(&self) -> impl Iterator<Item = (&Step, &Deed)> {
-        self.steps.iter().filter(|step| step.after.is_empty()).filter_map(|step| Some((step, step.deed.as_ref()?)))
+    /// Returns the steps that can start now.
+    pub fn startable(&self) -> impl Iterator<Item = (&Step, &Operation)> {
+        self.steps.iter().filter(|step| step.after.is_empty()).filter_map(|step| Some((step, step.operation.as_ref()?)))
     }
 
-    /// How many steps there are of an action.
+    /// Returns the number of steps with this action.
     pub fn count(&self, action: Action) -> usize {
         self.steps.iter().filter(|step| step.action == action).count()
     }
 
-    /// What drifted: what AWS has that the document did not change.
+    /// Returns the differences that the document did not cause.
     pub fn drift(&self) -> impl Iterator<Item = &Difference> {
         self.differences.iter().filter(|difference| difference.cause.is_drift())
     }

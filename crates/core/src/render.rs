@@ -1,4 +1,4 @@
-//! Render: loaded files to the flat map of resources that one environment is to have.
+//! Render: turns loaded files into the flat map of an environment's desired resources.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::document::{Document, Resource, Target};
 use crate::expression::{ExpressionError, Template};
 use crate::load::node::{Key, Node, Tree};
 use crate::load::reader::Reader;
-use crate::load::{Loaded, Request, Source, load_all};
+use crate::load::{FileSource, Loaded, Request, load_all};
 use crate::schema::Registry;
 use crate::value::Value;
 
@@ -31,29 +31,29 @@ use names::Names;
 use parameters::Given;
 use scope::Scope;
 
-/// A rendered document, and the files that it was made of.
+/// A rendered document and its files.
 #[derive(Clone, Debug)]
 pub struct Rendered {
     /// The document.
     pub document: Document,
-    /// Every file that was asked for: a change of one changes the document.
+    /// The paths of all files that were requested: a change of one can change the document.
     pub files: BTreeSet<String>,
 }
 
-/// Loads and renders a document: what the commands and the daemon call.
+/// Loads and renders a document. The commands and the daemon call this function.
 ///
 /// # Errors
-/// All that is wrong with it, at once.
-pub fn document(source: &dyn Source, request: &Request<'_>, registry: &Registry) -> Result<Rendered, Diagnostics> {
+/// When the document is invalid: all errors at once.
+pub fn document(source: &dyn FileSource, request: &Request<'_>, registry: &Registry) -> Result<Rendered, Diagnostics> {
     let loaded = load_all(source, request, registry)?;
     let document = render(&loaded, registry)?;
     Ok(Rendered { document, files: loaded.files })
 }
 
-/// Renders what was loaded.
+/// Renders a loaded document.
 ///
 /// # Errors
-/// All that is wrong with the document, at once.
+/// When the document is invalid: all errors at once.
 pub fn render(loaded: &Loaded, registry: &Registry) -> Result<Document, Diagnostics> {
     let mut renderer = Renderer {
         loaded,
@@ -72,12 +72,12 @@ pub fn render(loaded: &Loaded, registry: &Registry) -> Result<Document, Diagnost
     if renderer.out.is_empty() { Ok(document) } else { Err(renderer.out) }
 }
 
-/// The work of rendering one document.
+/// The state of rendering one document.
 pub(crate) struct Renderer<'l> {
     pub(crate) loaded: &'l Loaded,
     pub(crate) registry: &'l Registry,
     pub(crate) out: Diagnostics,
-    /// Templates parsed so far, by text: a forEach meets the same ones again and again.
+    /// The parsed templates, by text: each element of a forEach has the same templates.
     pub(crate) templates: HashMap<String, Result<Rc<Template>, ExpressionError>>,
     pub(crate) target: Target,
     pub(crate) stack_tags: BTreeMap<String, Value>,
@@ -85,9 +85,9 @@ pub(crate) struct Renderer<'l> {
     /// True once all names are known, and expressions that read resources can be checked.
     pub(crate) names_known: bool,
     pub(crate) instances: Vec<Instance>,
-    /// Values that read resources and were met before all names were known.
+    /// Values that read resources and were evaluated before all names were known.
     pub(crate) pending: Vec<(Value, Location)>,
-    /// Lookups of other stacks' resources that references asked for.
+    /// The lookups of other stacks' resources, from references.
     pub(crate) lookups: BTreeMap<Address, Resource>,
 }
 
@@ -101,7 +101,7 @@ impl Renderer<'_> {
         self.index();
         self.check_patches();
         for (value, at) in std::mem::take(&mut self.pending) {
-            self.settled(&value, Some(&at));
+            self.with_reads(&value, Some(&at));
         }
         self.read_tags(&scope);
         let mut resources = BTreeMap::new();
@@ -115,21 +115,21 @@ impl Renderer<'_> {
         resources.append(&mut self.lookups);
         self.check_cycles(&resources);
         if resources.is_empty() && self.out.is_empty() {
-            // What is empty by accident must never read as "delete everything".
+            // A document that is empty by mistake must never delete all resources.
             let diagnostic = Diagnostic::new(&loaded.stack.at, "this document has no resources");
-            self.out.push(diagnostic.help("to delete everything that it had, use `holdfast destroy`"));
+            self.out.push(diagnostic.help("to delete all resources of the stack, run `holdfast destroy`"));
         }
         Document {
             stack: loaded.stack.name.clone(),
             env: loaded.env.clone(),
-            origin: loaded.origin.clone(),
+            source: loaded.source.clone(),
             target: self.target.clone(),
             resources,
             policy,
         }
     }
 
-    /// The scope of the stack itself.
+    /// Returns the scope of the stack itself.
     fn top(&mut self) -> Scope {
         let loaded = self.loaded;
         let text = |text: &str| Value::Text(text.to_owned());
@@ -141,7 +141,7 @@ impl Renderer<'_> {
             ("region".to_owned(), text(self.target.regions.get("main").map_or("", String::as_str))),
             ("regions".to_owned(), Value::Map(regions)),
         ]);
-        let outside = Scope { env, ..Scope::default() };
+        let scope = Scope { env, ..Scope::default() };
         let mut entries: Vec<(Key, Node)> = loaded
             .environment
             .parameters
@@ -151,7 +151,7 @@ impl Renderer<'_> {
         let declared = &loaded.stack.body.parameters;
         for (name, raw, node) in &loaded.set {
             entries.retain(|(key, _)| key.name != *name);
-            // A parameter that is a string takes what was written as it is: `--set tag=1.20`.
+            // A parameter of the type string takes the text unchanged: `--set tag=1.20`.
             let text = declared.iter().any(|p| p.name == *name && p.ty == crate::load::file::Kind::Text);
             let tree = if text && node.text().is_none() { Tree::Text(raw.clone()) } else { node.tree.clone() };
             entries.push((Key { name: name.clone(), at: node.at.clone() }, Node { tree, ..node.clone() }));
@@ -161,20 +161,23 @@ impl Renderer<'_> {
             None if loaded.env.is_empty() => (loaded.stack.at.clone(), format!("the stack `{}`", loaded.stack.name)),
             None => (Location::file(&loaded.environment_file), format!("the environment `{}`", loaded.env)),
         };
-        let help = if loaded.env.is_empty() { "name an environment, or set it" } else { "set it under `parameters`" };
-        let given = Given { entries: &entries, scope: &outside, at, what, help };
-        self.bind(&loaded.stack.body, &given, outside.clone())
+        let help = match loaded.env.is_empty() {
+            true => "choose an environment, or pass the parameter with `--set`",
+            false => "set it under `parameters`",
+        };
+        let given = Given { entries: &entries, scope: &scope, at, what, help };
+        self.bind(&loaded.stack.body, &given, scope.clone())
     }
 
-    /// Learns the names of all resources; two of the same address are an error.
+    /// Indexes the names of all resources; two resources with the same address are an error.
     fn index(&mut self) {
-        let mut places: BTreeMap<Address, Location> = BTreeMap::new();
+        let mut locations: BTreeMap<Address, Location> = BTreeMap::new();
         for instance in &self.instances {
-            if let Some(first) = places.insert(instance.address.clone(), instance.at.clone()) {
+            if let Some(first) = locations.insert(instance.address.clone(), instance.at.clone()) {
                 let message = format!("`{}` is declared twice", instance.address);
                 self.out.push(
                     Diagnostic::new(&instance.at, message)
-                        .help(format!("the other one is at {first}; rename one of them")),
+                        .help(format!("the other declaration is at {first}; rename one of them")),
                 );
             }
             self.names.resources.insert(instance.address.clone(), instance.schema);
@@ -182,7 +185,7 @@ impl Renderer<'_> {
         self.names_known = true;
     }
 
-    /// Reports patches of what is not there.
+    /// Reports patches of resources that do not exist.
     fn check_patches(&mut self) {
         for (key, _) in &self.loaded.environment.patches {
             if self.names.patched.contains(&key.name) || !self.names.broken.is_empty() {
@@ -193,13 +196,13 @@ impl Renderer<'_> {
             let help = suggest(&key.name, known.iter().map(String::as_str));
             let help = help.unwrap_or_else(|| "`holdfast render` lists the addresses".into());
             self.out.push(
-                Diagnostic::new(&key.at, format!("this patches `{}`, which the stack does not have", key.name))
+                Diagnostic::new(&key.at, format!("this patch is for `{}`, which the stack does not have", key.name))
                     .help(help),
             );
         }
     }
 
-    /// The stack's own tags, which every resource that can have tags gets.
+    /// Reads the stack's tags, which every resource that can have tags gets.
     fn read_tags(&mut self, scope: &Scope) {
         let Some(node) = &self.loaded.stack.tags else { return };
         let entries = Reader { out: &mut self.out }.map(node, "`tags`");

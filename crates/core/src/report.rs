@@ -1,4 +1,4 @@
-//! Plans, looks and graphs in words: text for people, JSON for machines, Markdown for pull requests.
+//! Reports of plans, observations and graphs: text for people, JSON for machines, Markdown for pull requests.
 
 pub mod diagram;
 pub mod json;
@@ -11,16 +11,16 @@ use crate::address::Address;
 use crate::diff::Change;
 use crate::plan::{Action, Cause, Plan, Step};
 
-/// JSON as YAML.
+/// Returns JSON as YAML.
 ///
 /// # Errors
-/// When a map has keys that YAML cannot carry; what comes from here has none.
+/// Returns an error when a map has keys that YAML cannot represent. The JSON of this module has none.
 pub fn yaml(json: &serde_json::Value) -> Result<String, serde_saphyr::SerializeError> {
     serde_saphyr::to_string(json)
 }
 
-/// Steps that do the same to several resources of a kind: told once.
-pub(crate) struct Fold<'a> {
+/// Steps that make the same changes to several resources of a kind, and are reported once.
+pub(crate) struct StepGroup<'a> {
     pub(crate) action: Action,
     pub(crate) cause: Cause,
     pub(crate) tier: crate::schema::Tier,
@@ -28,9 +28,9 @@ pub(crate) struct Fold<'a> {
     pub(crate) changes: &'a [Change],
 }
 
-impl Fold<'_> {
-    /// `Vpc/main`, or `Subnet/{a, b}` for several.
-    pub(crate) fn who(&self) -> String {
+impl StepGroup<'_> {
+    /// Returns the addresses: `Vpc/main`, or `Subnet/{a, b}` for several.
+    pub(crate) fn subject(&self) -> String {
         match &self.addresses[..] {
             [one] => one.to_string(),
             several => {
@@ -41,43 +41,44 @@ impl Fold<'_> {
     }
 }
 
-/// Folds identical changes of one kind into one row, in the order of the plan.
-pub(crate) fn folds(plan: &Plan) -> Vec<Fold<'_>> {
-    let mut folds: Vec<Fold<'_>> = vec![];
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+/// Groups identical changes of one kind, in the order of the plan.
+pub(crate) fn groups(plan: &Plan) -> Vec<StepGroup<'_>> {
+    let mut groups: Vec<StepGroup<'_>> = vec![];
+    let mut index: BTreeMap<String, usize> = BTreeMap::new();
     for step in &plan.steps {
-        let key = fold_key(step);
-        match seen.get(&key) {
-            Some(&i) => folds[i].addresses.push(&step.address),
+        let key = group_key(step);
+        match index.get(&key) {
+            Some(&i) => groups[i].addresses.push(&step.address),
             None => {
-                seen.insert(key, folds.len());
-                folds.push(Fold {
+                index.insert(key, groups.len());
+                groups.push(StepGroup {
                     action: step.action,
                     cause: step.cause,
                     tier: step.tier,
                     addresses: vec![&step.address],
-                    changes: told(step),
+                    changes: reported_changes(step),
                 });
             }
         }
     }
-    folds
+    groups
 }
 
-/// The changes that are worth telling: a create's are the document itself.
-fn told(step: &Step) -> &[Change] {
+/// Returns the changes to report. Those of a create are in the document already.
+fn reported_changes(step: &Step) -> &[Change] {
     match step.action {
         Action::Create | Action::Delete => &[],
         _ => &step.changes,
     }
 }
 
-fn fold_key(step: &Step) -> String {
-    let changes: Vec<String> = told(step).iter().map(|c| format!("{} {} {}", c.path, c.from, c.to)).collect();
+fn group_key(step: &Step) -> String {
+    let changes: Vec<String> =
+        reported_changes(step).iter().map(|c| format!("{} {} {}", c.path, c.from, c.to)).collect();
     format!("{:?} {:?} {} {}", step.action, step.cause, step.address.kind, changes.join(";"))
 }
 
-/// A change in one line: `desiredCount: 3 → 2`, or what a set loses and gains.
+/// Returns a change in one line: `desiredCount: 3 → 2`, or the elements that a set loses and gains.
 pub(crate) fn line(change: &Change) -> String {
     use crate::value::Value;
     let (lost, gained) = match (&change.from, &change.to) {
@@ -89,22 +90,23 @@ pub(crate) fn line(change: &Change) -> String {
     };
     let suffix = if change.immutable { "  (forces a replacement)" } else { "" };
     if lost.is_empty() && gained.is_empty() {
-        return format!("{}: {} → {}{suffix}", change.path, shown(&change.from), shown(&change.to));
+        return format!("{}: {} → {}{suffix}", change.path, shorten(&change.from), shorten(&change.to));
     }
-    let signs = lost.iter().map(|v| format!("−{}", shown(v))).chain(gained.iter().map(|v| format!("+{}", shown(v))));
+    let signs =
+        lost.iter().map(|v| format!("−{}", shorten(v))).chain(gained.iter().map(|v| format!("+{}", shorten(v))));
     format!("{}: {}{suffix}", change.path, signs.collect::<Vec<_>>().join(" "))
 }
 
-/// A value, cut to what fits a line.
-fn shown(value: &crate::value::Value) -> String {
+/// Returns a value as text, at most 120 characters long.
+fn shorten(value: &crate::value::Value) -> String {
     use crate::value::Value;
-    const MOST: usize = 120;
+    const MAX_CHARS: usize = 120;
     let text = match value {
         Value::Null => "(none)".to_owned(),
         Value::Text(text) if text.is_empty() => "\"\"".to_owned(),
         other => other.to_string(),
     };
-    match text.char_indices().nth(MOST) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
     }

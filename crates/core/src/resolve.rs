@@ -1,55 +1,55 @@
-//! References and templates, replaced by what the resources they mean really are.
+//! Resolution: replaces references and expressions in a spec by the values of live resources.
 
 use std::collections::BTreeMap;
 
 use crate::address::Address;
+use crate::coerce::{coerce, flat};
 use crate::expression;
-use crate::fit::{fit, flat};
 use crate::observed::Observed;
 use crate::schema::{Presence, Record, Type};
 use crate::value::{Reference, Unknown, Value};
 
-/// Why a spec cannot be resolved, and no waiting would help.
+/// The reason why a spec cannot be resolved. Waiting does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// An expression that fails on what is really there.
-    #[error("`{expression}` cannot be worked out: {message}")]
+    /// An expression fails on the live values.
+    #[error("`{expression}` cannot be evaluated: {message}")]
     Expression {
-        /// Its text.
+        /// The text of the expression.
         expression: String,
-        /// Why.
+        /// The error.
         message: String,
     },
 }
 
-/// What references and templates can be replaced by.
+/// The resources that references and expressions can resolve to.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'k, 'o> {
-    /// What is live.
+pub struct ResolveContext<'k, 'o> {
+    /// The live resources.
     pub live: &'k BTreeMap<Address, &'o Observed>,
-    /// What was made and not seen yet.
-    pub made: &'k BTreeMap<Address, Made>,
+    /// The resources that were created and not observed yet.
+    pub created: &'k BTreeMap<Address, CreatedIdentity>,
 }
 
-/// What is known of a resource from the answer to its create alone.
+/// The identity of a created resource, from the response to its create.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// Its id.
+pub struct CreatedIdentity {
+    /// The id.
     pub id: String,
-    /// Its physical name, where that is known.
+    /// The physical name, if it is known.
     pub name: Option<String>,
 }
 
-static NOTHING_MADE: BTreeMap<Address, Made> = BTreeMap::new();
+static NOTHING_CREATED: BTreeMap<Address, CreatedIdentity> = BTreeMap::new();
 
-impl<'k, 'o> Known<'k, 'o> {
-    /// What is live, and nothing else.
+impl<'k, 'o> ResolveContext<'k, 'o> {
+    /// Returns a context of live resources only.
     pub fn of(live: &'k BTreeMap<Address, &'o Observed>) -> Self {
-        Known { live, made: &NOTHING_MADE }
+        ResolveContext { live, created: &NOTHING_CREATED }
     }
 }
 
-impl Made {
+impl CreatedIdentity {
     fn attribute(&self, name: &str) -> Option<Value> {
         match name {
             "id" => Some(self.id.clone().into()),
@@ -60,16 +60,22 @@ impl Made {
     }
 }
 
-/// The spec with every reference and template replaced; by [`Value::Unknown`] where nothing is known yet. A reference
-/// can be to what was made and not seen yet; an expression reads only what was seen.
+/// Returns the spec with every reference and expression replaced by its value, or by [`Value::Unknown`] while the value
+/// is not known.
 ///
-/// What a resource reads of itself is late: it can only be known once it is there.
+/// A reference can resolve to a resource that was created and not observed yet. An expression reads only observed
+/// resources. An attribute that a resource reads of itself is known only after its create.
 ///
 /// # Errors
-/// When an expression fails although all that it reads is there.
-pub fn resolve(own: &Address, record: &Record, spec: &Value, known: Known<'_, '_>) -> Result<Value, ResolveError> {
+/// Returns an error when an expression fails although all resources that it reads exist.
+pub fn resolve(
+    own: &Address,
+    record: &Record,
+    spec: &Value,
+    context: ResolveContext<'_, '_>,
+) -> Result<Value, ResolveError> {
     match spec {
-        Value::Map(map) => of_record(own, record, map, known),
+        Value::Map(map) => of_record(own, record, map, context),
         other => Ok(other.clone()),
     }
 }
@@ -78,13 +84,13 @@ fn of_record(
     own: &Address,
     record: &Record,
     map: &BTreeMap<String, Value>,
-    known: Known<'_, '_>,
+    context: ResolveContext<'_, '_>,
 ) -> Result<Value, ResolveError> {
     let pairs = map.iter().map(|(name, value)| {
         let field = record.field(name);
-        // Tags are no field of the record, and all text.
+        // Tags are not a field of the record. All tags are text.
         let ty = field.map_or(Type::Map(&Type::Text), |field| field.ty);
-        let value = match (of_type(own, &ty, value, known)?, field.map(|field| field.presence)) {
+        let value = match (of_type(own, &ty, value, context)?, field.map(|field| field.presence)) {
             (Value::Null, Some(Presence::Default(default))) => default(),
             (value, _) => value,
         };
@@ -93,14 +99,14 @@ fn of_record(
     Ok(Value::Map(pairs.collect::<Result<_, _>>()?))
 }
 
-fn of_type(own: &Address, ty: &Type, value: &Value, known: Known<'_, '_>) -> Result<Value, ResolveError> {
-    let live = known.live;
-    let of_type = |ty: &Type, value: &Value| of_type(own, ty, value, known);
+fn of_type(own: &Address, ty: &Type, value: &Value, context: ResolveContext<'_, '_>) -> Result<Value, ResolveError> {
+    let live = context.live;
+    let of_type = |ty: &Type, value: &Value| of_type(own, ty, value, context);
     Ok(match (value, ty) {
-        (Value::Reference(reference), _) => referred(reference, known),
+        (Value::Reference(reference), _) => referenced(reference, context),
         (Value::Deferred(deferred), _) => {
             match deferred.reads.iter().filter(|a| !live.contains_key(*a)).min_by_key(|a| *a == own) {
-                Some(missing) => Value::Unknown(Unknown { waits_for: missing.clone(), late: missing == own }),
+                Some(missing) => Value::Unknown(Unknown { waits_for: missing.clone(), after_create: missing == own }),
                 None => {
                     let attributes = |address: &Address| live.get(address).map(|observed| attributes(observed));
                     let value = expression::evaluate(deferred, &attributes);
@@ -108,22 +114,22 @@ fn of_type(own: &Address, ty: &Type, value: &Value, known: Known<'_, '_>) -> Res
                         expression: deferred.source.clone(),
                         message: message.to_string(),
                     })?;
-                    fit(ty, value)
+                    coerce(ty, value)
                 }
             }
         }
         (Value::List(list), Type::Set(of) | Type::List(of)) => {
-            let late = list.iter().any(|value| matches!(value, Value::Deferred(_)));
+            let has_expression = list.iter().any(|value| matches!(value, Value::Deferred(_)));
             let list: Vec<Value> = list.iter().map(|value| of_type(of, value)).collect::<Result<_, _>>()?;
-            Value::List(if late { flat(of, list) } else { list })
+            Value::List(if has_expression { flat(of, list) } else { list })
         }
-        (Value::Map(map), Type::Record(record)) => of_record(own, record, map, known)?,
+        (Value::Map(map), Type::Record(record)) => of_record(own, record, map, context)?,
         (Value::Map(map), Type::Map(of)) => {
             let pairs = map.iter().map(|(key, value)| Ok((key.clone(), of_type(of, value)?)));
-            let stated = pairs.filter(|pair| !matches!(pair, Ok((_, Value::Null))));
-            Value::Map(stated.collect::<Result<_, _>>()?)
+            let set = pairs.filter(|pair| !matches!(pair, Ok((_, Value::Null))));
+            Value::Map(set.collect::<Result<_, _>>()?)
         }
-        // Inside a policy or other JSON anything may stand, as it is.
+        // A policy or other JSON can contain any structure.
         (Value::List(list), _) => Value::List(list.iter().map(|value| of_type(ty, value)).collect::<Result<_, _>>()?),
         (Value::Map(map), _) => {
             let pairs = map.iter().map(|(key, value)| Ok((key.clone(), of_type(ty, value)?)));
@@ -133,14 +139,16 @@ fn of_type(own: &Address, ty: &Type, value: &Value, known: Known<'_, '_>) -> Res
     })
 }
 
-fn referred(reference: &Reference, known: Known<'_, '_>) -> Value {
+fn referenced(reference: &Reference, context: ResolveContext<'_, '_>) -> Value {
     let Reference { address, attribute, .. } = reference;
-    let seen = known.live.get(address).map(|observed| observed.attribute(attribute));
-    seen.unwrap_or_else(|| known.made.get(address).and_then(|made| made.attribute(attribute)))
-        .unwrap_or_else(|| Value::Unknown(Unknown { waits_for: reference.address.clone(), late: reference.late }))
+    let created = || context.created.get(address).and_then(|created| created.attribute(attribute));
+    let live = context.live.get(address).map(|observed| observed.attribute(attribute));
+    live.unwrap_or_else(created).unwrap_or_else(|| {
+        Value::Unknown(Unknown { waits_for: reference.address.clone(), after_create: reference.after_create })
+    })
 }
 
-/// Everything that expressions can read of a live resource.
+/// Returns all attributes of a live resource that expressions can read.
 fn attributes(observed: &Observed) -> Value {
     let mut all: BTreeMap<String, Value> = observed.spec.map().cloned().unwrap_or_default();
     all.extend(observed.status.map().cloned().unwrap_or_default());
@@ -149,34 +157,35 @@ fn attributes(observed: &Observed) -> Value {
     Value::Map(all)
 }
 
-/// The spec of a create: without what only the update needs and is not known yet, and without nulls.
+/// Returns the spec of a create: without nulls, and without the unknown values that only the update after the create
+/// needs.
 ///
-/// An element of a set or list goes as a whole, and so does a document such as a policy: half of
-/// either would mean something else.
-pub fn without_late(record: &Record, spec: &Value) -> Value {
+/// An element of a set or list is left out as a whole, and so is a document such as a policy, because a part of it
+/// would have another meaning.
+pub fn without_after_create(record: &Record, spec: &Value) -> Value {
     let fields = spec.map().into_iter().flatten().filter(|(_, value)| **value != Value::Null);
     let kept = fields.filter_map(|(name, value)| {
         let field = record.field(name);
         let ty = field.map_or(Type::Text, |field| field.ty);
-        // A late document goes as a whole, like a late reference.
-        let waits = field.is_some_and(|field| field.late) && value.unknown().is_some();
-        let value = if waits && matches!(ty, Type::Canonical { .. }) { None } else { kept(&ty, value) };
+        // A document that only the update needs is left out as a whole, like a reference that only the update needs.
+        let is_deferred = field.is_some_and(|field| field.after_create) && value.unknown().is_some();
+        let value = if is_deferred && matches!(ty, Type::Canonical { .. }) { None } else { kept(&ty, value) };
         Some((name.clone(), value?))
     });
     Value::Map(kept.collect())
 }
 
 fn kept(ty: &Type, value: &Value) -> Option<Value> {
-    let is_late = |value: &Value| matches!(value.unknown(), Some(Unknown { late: true, .. }));
+    let is_after_create = |value: &Value| matches!(value.unknown(), Some(Unknown { after_create: true, .. }));
     match (ty, value) {
-        (Type::Record(record), Value::Map(_)) => Some(without_late(record, value)),
+        (Type::Record(record), Value::Map(_)) => Some(without_after_create(record, value)),
         (Type::Set(_) | Type::List(_), Value::List(list)) => {
-            Some(Value::List(list.iter().filter(|v| !is_late(v)).cloned().collect()))
+            Some(Value::List(list.iter().filter(|v| !is_after_create(v)).cloned().collect()))
         }
-        (Type::Map(_), Value::Map(map)) => {
-            Some(Value::Map(map.iter().filter(|(_, v)| !is_late(v)).map(|(k, v)| (k.clone(), v.clone())).collect()))
-        }
-        _ => (!is_late(value)).then(|| value.clone()),
+        (Type::Map(_), Value::Map(map)) => Some(Value::Map(
+            map.iter().filter(|(_, v)| !is_after_create(v)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        )),
+        _ => (!is_after_create(value)).then(|| value.clone()),
     }
 }
 
@@ -194,19 +203,19 @@ mod tests {
     use crate::value::Deferred;
 
     #[derive(Serialize, Deserialize, Spec)]
-    struct Thing {
+    struct ResolveSample {
         /// Parts in order.
-        parts: Option<Vec<Part>>,
+        parts: Option<Vec<ResolvePart>>,
         /// Words in any order.
         words: Option<std::collections::BTreeSet<String>>,
         /// Parts by name.
-        named: Option<BTreeMap<String, Part>>,
+        named: Option<BTreeMap<String, ResolvePart>>,
         /// One part.
-        part: Option<Part>,
+        part: Option<ResolvePart>,
     }
 
     #[derive(PartialEq, Serialize, Deserialize, Spec)]
-    struct Part {
+    struct ResolvePart {
         /// A word.
         word: Option<String>,
         /// A number.
@@ -218,9 +227,9 @@ mod tests {
         7
     }
 
-    /// What a spec comes to once `Vpc/main` is there, whose id is `vpc-1`.
+    /// Checks the resolved spec while `Vpc/main` exists with the id `vpc-1`.
     fn check(spec: Value, expect: Expect) {
-        let (own, main) = (Address::new("Thing", "x"), Address::new("Vpc", "main"));
+        let (own, main) = (Address::new("ResolveSample", "x"), Address::new("Vpc", "main"));
         let (spec_of_main, status) = (Value::Null, Value::Null);
         let observed = Observed {
             region: String::new(),
@@ -229,18 +238,18 @@ mod tests {
             spec: spec_of_main,
             status,
             phase: Phase::Ready,
-            remarks: vec![],
+            conditions: vec![],
             tags: BTreeMap::new(),
             scheduled: Default::default(),
             bound: false,
             opaque: Opaque::default(),
         };
         let live = BTreeMap::from([(main, &observed)]);
-        let resolved = resolve(&own, &Thing::RECORD, &spec, Known::of(&live)).expect("it resolves");
+        let resolved = resolve(&own, &ResolveSample::RECORD, &spec, ResolveContext::of(&live)).expect("it resolves");
         expect.assert_eq(&resolved.json().to_string());
     }
 
-    fn late(source: &str) -> Value {
+    fn expression(source: &str) -> Value {
         let reads = vec![Address::new("Vpc", "main")];
         Value::Deferred(Arc::new(Deferred {
             source: source.into(),
@@ -251,15 +260,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_late_is_as_if_it_had_been_stated() {
+    fn the_result_of_an_expression_has_the_type_of_its_field() {
         check(
-            [("parts", late("${[{'word': Vpc.main.id}, {'word': 'b', 'number': 1}]}"))].into(),
+            [("parts", expression("${[{'word': Vpc.main.id}, {'word': 'b', 'number': 1}]}"))].into(),
             expect![[r#"{"parts":[{"number":7,"word":"vpc-1"},{"number":1,"word":"b"}]}"#]],
         );
         check(
             [
-                ("named", late("${{'a': {'word': Vpc.main.id}, 'b': null}}")),
-                ("part", late("${{'word': Vpc.main.id == '' ? null : 5}}")),
+                ("named", expression("${{'a': {'word': Vpc.main.id}, 'b': null}}")),
+                ("part", expression("${{'word': Vpc.main.id == '' ? null : 5}}")),
             ]
             .into(),
             expect![[r#"{"named":{"a":{"number":7,"word":"vpc-1"}},"part":{"number":7,"word":"5"}}"#]],
@@ -267,28 +276,32 @@ mod tests {
     }
 
     #[test]
-    fn a_list_in_a_list_is_laid_out_flat_although_it_is_known_late() {
+    fn a_list_from_an_expression_in_a_list_is_flattened() {
         let stated = Value::from([("word", Value::from("a")), ("number", 2.into())]);
         check(
             [(
                 "parts",
-                Value::List(vec![stated, late("${[{'word': Vpc.main.id}]}"), late("${Vpc.main.id == '' ? {} : null}")]),
+                Value::List(vec![
+                    stated,
+                    expression("${[{'word': Vpc.main.id}]}"),
+                    expression("${Vpc.main.id == '' ? {} : null}"),
+                ]),
             )]
             .into(),
             expect![[r#"{"parts":[{"number":2,"word":"a"},{"number":7,"word":"vpc-1"}]}"#]],
         );
         check(
-            [("words", Value::List(vec!["a".into(), late("${[Vpc.main.id, 'b']}")]))].into(),
+            [("words", Value::List(vec!["a".into(), expression("${[Vpc.main.id, 'b']}")]))].into(),
             expect![[r#"{"words":["a","vpc-1","b"]}"#]],
         );
     }
 
     #[test]
-    fn a_null_that_is_known_late_takes_an_entry_away() {
+    fn a_null_from_an_expression_removes_the_entry_of_a_map() {
         let entry = |value| Value::Map(BTreeMap::from([("a".to_owned(), value)]));
-        let part = Value::from([("word", Value::Null), ("number", late("${Vpc.main.id == '' ? 1 : null}"))]);
+        let part = Value::from([("word", Value::Null), ("number", expression("${Vpc.main.id == '' ? 1 : null}"))]);
         check(
-            [("named", entry(late("${Vpc.main.id == '' ? {} : null}"))), ("part", part)].into(),
+            [("named", entry(expression("${Vpc.main.id == '' ? {} : null}"))), ("part", part)].into(),
             expect![[r#"{"named":{},"part":{"number":7,"word":null}}"#]],
         );
     }

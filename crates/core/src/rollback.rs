@@ -1,7 +1,7 @@
-//! Rollback: a resource runs an earlier revision, and the document's newer one is held back from it.
+//! Rollback: a resource runs an earlier revision, and the document's newer revision is held.
 //!
-//! The hold is an owner tag of the resource: which edit of the revision's document is held back, as its digest, and
-//! which revision runs instead. It ends by itself once the document says something else.
+//! An owner tag of the resource records the hold: the digest of the held edit, and the revision that runs instead. The
+//! hold ends once the document changes the resource that has the revisions.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,28 @@ use crate::address::Address;
 use crate::digest;
 use crate::document::{Document, Resource};
 use crate::graph::Graph;
+use crate::inventory::match_resources;
 use crate::observed::{Observation, Observed, tag};
-use crate::op::{Op, Wanted};
-use crate::schema::{Replace, Schema};
-use crate::situation::situation;
+use crate::operation::{DesiredResource, Mutation, Operation};
+use crate::schema::{Replacement, Schema};
 use crate::value::{Reference, Value};
 
-/// What the tag says.
+/// The reason for an error when no observed resource belongs to the address.
+const NO_LIVE_RESOURCE: &str = "no live resource has its owner tags";
+
+/// The content of the rollback tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
-    /// The digest of what the document says of the revision that is held back.
+struct RollbackTag {
+    /// The digest of the desired spec whose revision is held.
     digest: String,
-    /// The revision that runs instead, as people call it.
+    /// The short name of the revision that runs instead.
     revision: String,
 }
 
-impl Mark {
-    fn read(live: &Observed) -> Option<Mark> {
+impl RollbackTag {
+    fn read(live: &Observed) -> Option<RollbackTag> {
         let (digest, revision) = live.tags.get(tag::ROLLBACK)?.split_once('.')?;
-        Some(Mark { digest: digest.to_owned(), revision: revision.to_owned() })
+        Some(RollbackTag { digest: digest.to_owned(), revision: revision.to_owned() })
     }
 
     fn value(&self) -> String {
@@ -35,48 +38,48 @@ impl Mark {
     }
 }
 
-/// A revision that a resource is kept at.
+/// The revision of a rollback, at which a resource is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pin {
-    /// The field that names it.
+    /// The field that names the revision.
     pub(crate) field: &'static str,
-    /// It; what is live, when it is not known any more.
+    /// The revision; the live one when the revision no longer exists.
     pub(crate) to: Value,
-    /// It, as people call it.
+    /// The short name of the revision.
     pub(crate) revision: String,
-    /// What has the revisions.
+    /// The resource that has the revisions.
     pub(crate) of: Address,
 }
 
-/// The revision that a live resource is kept at: the one of its tag, as long as the document says of the revision
-/// what it said then.
+/// Returns the revision at which a live resource is kept: the one in its tag, as long as the document has the same
+/// desired spec for the resource with the revisions as at the time of the rollback.
 pub(crate) fn pin(
     document: &Document,
     resource: &Resource,
     live: &Observed,
-    current: &BTreeMap<Address, &Observed>,
+    active: &BTreeMap<Address, &Observed>,
 ) -> Option<Pin> {
-    let mark = Mark::read(live)?;
-    let (field, of) = runs(document, resource)?;
-    if digest::of(of) != mark.digest || resource.lifecycle.ignore.iter().any(|path| path == field) {
+    let rollback_tag = RollbackTag::read(live)?;
+    let (field, of) = revision_reference(document, resource)?;
+    if digest::of(of) != rollback_tag.digest || resource.lifecycle.ignore.iter().any(|path| path == field) {
         return None;
     }
-    let known = current.get(&of.address).map(|revision| revisions(revision)).unwrap_or_default();
-    let to = known.into_iter().find(|id| is_called(id, &mark.revision)).map(|id| Value::Text(id.to_owned()));
+    let known = active.get(&of.address).map(|revision| revisions(revision)).unwrap_or_default();
+    let to = known.into_iter().find(|id| is_called(id, &rollback_tag.revision)).map(|id| Value::Text(id.to_owned()));
     let to = to.or_else(|| live.spec.get(field).cloned())?;
-    Some(Pin { field, to, revision: mark.revision, of: of.address.clone() })
+    Some(Pin { field, to, revision: rollback_tag.revision, of: of.address.clone() })
 }
 
-/// The field by which a resource names what it runs, and that, when it comes in revisions.
-fn runs<'d>(document: &'d Document, resource: &Resource) -> Option<(&'static str, &'d Resource)> {
+/// Returns the field of a resource that refers to a resource with revisions, and that resource.
+fn revision_reference<'d>(document: &'d Document, resource: &Resource) -> Option<(&'static str, &'d Resource)> {
     resource.schema.record.fields.iter().find_map(|field| {
         let Some(Value::Reference(Reference { address, .. })) = resource.spec.get(field.name) else { return None };
         let of = document.resources.get(address)?;
-        matches!(of.schema.replace, Replace::Revision { .. }).then_some((field.name, of))
+        matches!(of.schema.replacement, Replacement::Revision { .. }).then_some((field.name, of))
     })
 }
 
-/// All revisions that are known, the newest first.
+/// Returns all known revisions, the newest first.
 fn revisions(newest: &Observed) -> Vec<&str> {
     let older = match newest.status.get("revisions") {
         Some(Value::List(older)) => &older[..],
@@ -86,60 +89,57 @@ fn revisions(newest: &Observed) -> Vec<&str> {
     std::iter::once(newest.id.as_str()).chain(older).collect()
 }
 
-/// A revision as people call it: `7` of `…:task-definition/shop-dev-web:7`.
+/// Returns the short name of a revision: `7` of `…:task-definition/shop-dev-web:7`.
 fn short(id: &str) -> &str {
     id.rsplit(':').next().unwrap_or(id)
 }
 
-/// True when people may call it so: `7`, `shop-dev-web:7`, or all of it.
+/// True when a revision has this name: `7`, `shop-dev-web:7`, or the whole id.
 fn is_called(id: &str, name: &str) -> bool {
     id == name || short(id) == name || id.rsplit('/').next() == Some(name)
 }
 
-/// What a rollback, or the end of one, is to do: each of the operations in turn.
+/// The operations of a rollback, or of its release.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollback {
-    /// The kind whose driver does it.
-    pub kind: &'static str,
-    /// Where.
-    pub region: String,
-    /// The operations: the hold comes before the change, so that nobody undoes it in between.
-    pub ops: Vec<Op>,
-    /// What ran.
+    /// The operations, in order. The hold comes before the change, so that no other pass reverts the change in between.
+    pub operations: Vec<Operation>,
+    /// The revision that ran before.
     pub from: String,
-    /// What runs then.
+    /// The revision that runs afterwards.
     pub to: String,
-    /// True when the document's own revision is held back from then on.
+    /// True when the document's own revision is held from then on.
     pub held: bool,
 }
 
-/// Why there is no rollback.
+/// The reason why a rollback is not possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RollbackError {
-    /// No such resource.
+    /// The document does not contain the resource.
     #[error("the document has no {0}")]
     Unknown(Address),
-    /// It names nothing that has revisions, or could not remember the hold.
-    #[error("{0} runs no revision of this document, so that there is nothing to go back to")]
+    /// The resource refers to no resource with revisions, or cannot have the tag that records the hold.
+    #[error("{0} runs no revision of this document, so it cannot be rolled back")]
     NoRevisions(Address),
-    /// It, or what it runs, cannot be seen.
-    #[error("{0} is not there, or cannot be seen: {1}")]
+    /// The resource, or the resource with the revisions, does not exist or could not be observed.
+    #[error("{0} does not exist or could not be observed: {1}")]
     NotLive(Address, String),
-    /// There is none before it.
+    /// The revision that runs is the oldest known one.
     #[error("there is no revision before {0}; {1}")]
     NoneBefore(String, String),
-    /// There is none of that name.
+    /// No known revision has the name.
     #[error("there is no revision `{0}`; {1}")]
     NotKnown(String, String),
-    /// That one runs already.
-    #[error("{0} runs already")]
+    /// The revision runs already.
+    #[error("{0} runs already, so nothing was changed")]
     Runs(String),
 }
 
-/// What to do so that a resource runs an earlier revision: the one named, or the one before what it runs now.
+/// Returns the operations that make a resource run an earlier revision: the named one, or the one before the revision
+/// that runs now.
 ///
 /// # Errors
-/// When it has no revisions, is not live, or the revision is not there.
+/// Returns an error when the resource has no revisions or does not exist, or when the revision is not known.
 pub fn rollback(
     document: &Document,
     observation: &Observation,
@@ -147,83 +147,82 @@ pub fn rollback(
     to: Option<&str>,
 ) -> Result<Rollback, RollbackError> {
     let (resource, field, of) = subject(document, address)?;
-    let current = situation(document, observation, &Graph::of(document).order(), &[]);
+    let inventory = match_resources(document, observation, &Graph::of(document).order(), &[]);
     let live_of = |address: &Address| {
-        let why = || current.holds.get(address).map_or("nothing live is ours", |hold| &hold.message).to_owned();
-        current.current.get(address).copied().ok_or_else(|| RollbackError::NotLive(address.clone(), why()))
+        let why = || inventory.holds.get(address).map_or(NO_LIVE_RESOURCE, |hold| &hold.message).to_owned();
+        inventory.active.get(address).copied().ok_or_else(|| RollbackError::NotLive(address.clone(), why()))
     };
     let (live, newest) = (live_of(address)?, live_of(&of.address)?);
     let known = revisions(newest);
     let runs = live.spec.get(field).and_then(Value::text).unwrap_or_default();
-    let there = match known.iter().map(|id| short(id)).collect::<Vec<_>>()[..] {
-        [] => "none is known".to_owned(),
-        ref names => format!("these are known: {}", names.join(", ")),
+    let available = match known.iter().map(|id| short(id)).collect::<Vec<_>>()[..] {
+        [] => "no revision is known".to_owned(),
+        ref names => format!("known revisions: {}", names.join(", ")),
     };
     let target = match to {
         Some(name) => known
             .iter()
             .find(|id| is_called(id, name))
-            .ok_or_else(|| RollbackError::NotKnown(name.to_owned(), there))?,
+            .ok_or_else(|| RollbackError::NotKnown(name.to_owned(), available))?,
         None => {
             let at = known.iter().position(|id| *id == runs);
             let before = at.and_then(|at| known.get(at + 1));
-            before.ok_or_else(|| RollbackError::NoneBefore(runs.to_owned(), there))?
+            before.ok_or_else(|| RollbackError::NoneBefore(runs.to_owned(), available))?
         }
     };
     if *target == runs {
         return Err(RollbackError::Runs(runs.to_owned()));
     }
-    // What belongs to somebody else is not put back by us, so that nothing has to hold it.
+    // Holdfast does not correct an ignored field, so the revision needs no hold.
     let held = !resource.lifecycle.ignore.iter().any(|path| path == field);
-    let mark = Mark { digest: digest::of(of), revision: short(target).to_owned() };
-    let set = BTreeMap::from([(tag::ROLLBACK.to_owned(), mark.value())]);
-    let tag = Op::Tag { live: Box::new(live.clone()), set, remove: [].into() };
+    let rollback_tag = RollbackTag { digest: digest::of(of), revision: short(target).to_owned() };
+    let set = BTreeMap::from([(tag::ROLLBACK.to_owned(), rollback_tag.value())]);
+    let tag = Mutation::Tag { live: Box::new(live.clone()), set, remove: [].into() };
     let mut spec = live.spec.map().cloned().unwrap_or_default();
     spec.insert(field.to_owned(), Value::Text((*target).to_owned()));
-    let wanted = Wanted {
+    let desired = DesiredResource {
         address: address.to_string(),
         name: live.name.clone(),
         spec: Value::Map(spec),
         changed: [field.to_owned()].into(),
-        ..Wanted::default()
+        ..DesiredResource::default()
     };
-    let update = Op::Update { live: Box::new(live.clone()), wanted };
+    let update = Mutation::Update { live: Box::new(live.clone()), desired };
+    let operation = |mutation| Operation { kind: resource.schema.kind, region: live.region.clone(), mutation };
+    let mutations = if held { vec![tag, update] } else { vec![update] };
     Ok(Rollback {
-        kind: resource.schema.kind,
-        region: live.region.clone(),
-        ops: if held { vec![tag, update] } else { vec![update] },
+        operations: mutations.into_iter().map(operation).collect(),
         from: runs.to_owned(),
         to: (*target).to_owned(),
         held,
     })
 }
 
-/// What to do so that nothing is held back any more; no operations when nothing is.
+/// Returns the operations that end the hold of a rollback; none when nothing is held.
 ///
 /// # Errors
-/// When it has no revisions or is not live.
+/// Returns an error when the resource has no revisions or does not exist.
 pub fn release(document: &Document, observation: &Observation, address: &Address) -> Result<Rollback, RollbackError> {
     let (resource, field, _) = subject(document, address)?;
-    let current = situation(document, observation, &Graph::of(document).order(), &[]);
-    let missing = || RollbackError::NotLive(address.clone(), "nothing live is ours".to_owned());
-    let live = current.current.get(address).copied().ok_or_else(missing)?;
+    let inventory = match_resources(document, observation, &Graph::of(document).order(), &[]);
+    let missing = || RollbackError::NotLive(address.clone(), NO_LIVE_RESOURCE.to_owned());
+    let live = inventory.active.get(address).copied().ok_or_else(missing)?;
     let runs = live.spec.get(field).and_then(Value::text).unwrap_or_default();
     let remove = [tag::ROLLBACK.to_owned()].into();
-    let op = Op::Tag { live: Box::new(live.clone()), set: BTreeMap::new(), remove };
+    let mutation = Mutation::Tag { live: Box::new(live.clone()), set: BTreeMap::new(), remove };
+    let operation = Operation { kind: resource.schema.kind, region: live.region.clone(), mutation };
     Ok(Rollback {
-        kind: resource.schema.kind,
-        region: live.region.clone(),
-        ops: if live.tags.contains_key(tag::ROLLBACK) { vec![op] } else { vec![] },
+        operations: if live.tags.contains_key(tag::ROLLBACK) { vec![operation] } else { vec![] },
         from: runs.to_owned(),
         to: runs.to_owned(),
         held: false,
     })
 }
 
-/// The kinds that have to be looked at for a rollback.
+/// Returns the kinds that a rollback has to observe.
 ///
 /// # Errors
-/// When there is nothing to go back to.
+/// Returns an error when the document does not contain the resource, or the resource runs no revision of the document.
 pub fn kinds(document: &Document, address: &Address) -> Result<[&'static Schema; 2], RollbackError> {
     let (resource, _, of) = subject(document, address)?;
     Ok([resource.schema, of.schema])
@@ -234,9 +233,10 @@ fn subject<'d>(
     address: &Address,
 ) -> Result<(&'d Resource, &'static str, &'d Resource), RollbackError> {
     let resource = document.resources.get(address).ok_or_else(|| RollbackError::Unknown(address.clone()))?;
-    let has_tags = resource.schema.claim.takes_tags() && !resource.is_lookup();
-    let (field, of) =
-        runs(document, resource).filter(|_| has_tags).ok_or_else(|| RollbackError::NoRevisions(address.clone()))?;
+    let has_tags = resource.schema.ownership.takes_tags() && !resource.is_lookup();
+    let (field, of) = revision_reference(document, resource)
+        .filter(|_| has_tags)
+        .ok_or_else(|| RollbackError::NoRevisions(address.clone()))?;
     Ok((resource, field, of))
 }
 

@@ -1,4 +1,4 @@
-//! The types that fields of kinds are made of: each says by itself how it is compared.
+//! The types of the fields of kinds. Each type determines how its values are compared.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +31,8 @@ impl<T: Typed> Typed for Option<T> {
     const TYPE: Type = T::TYPE;
     const OPTIONAL: bool = true;
     const NULLABLE: bool = T::NULLABLE;
-    const LATE: bool = T::LATE;
-    const ONCE: bool = T::ONCE;
+    const AFTER_CREATE: bool = T::AFTER_CREATE;
+    const ONLY_AT_CREATE: bool = T::ONLY_AT_CREATE;
 }
 
 impl<T: Typed> Typed for Vec<T> {
@@ -48,46 +48,46 @@ impl<T: Typed> Typed for BTreeMap<String, T> {
 }
 
 /// An identity attribute by which one resource refers to another.
-pub trait Attribute {
-    /// Its name among the attributes: `id`, `arn`, `name`.
+pub trait IdentityAttribute {
+    /// The name of the attribute: `id`, `arn`, `name`.
     const NAME: &'static str;
 }
 
-/// The identity attribute that the kind's own calls take.
+/// The identity attribute that the calls of the kind's own API take.
 pub struct Id;
 
 /// The physical name.
 pub struct Name;
 
-impl Attribute for Id {
+impl IdentityAttribute for Id {
     const NAME: &'static str = "id";
 }
 
-impl Attribute for Name {
+impl IdentityAttribute for Name {
     const NAME: &'static str = "name";
 }
 
-impl Attribute for Arn {
+impl IdentityAttribute for Arn {
     const NAME: &'static str = "arn";
 }
 
-/// A dependency edge: the resource of kind `K` must be there first; holds its identity attribute `A`.
+/// A reference to a resource of kind `K`, which must exist first. The value is that resource's identity attribute `A`.
 pub struct Ref<K, A = Id>(String, PhantomData<fn() -> (K, A)>);
 
 impl<K, A> Ref<K, A> {
-    /// The reference to what has this identity.
+    /// Creates the reference to the resource with this identity.
     pub fn new(identity: impl Into<String>) -> Self {
         Ref(identity.into(), PhantomData)
     }
 
-    /// The identity as AWS's calls take it.
+    /// Returns the identity as AWS's calls take it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl<K: Named, A: Attribute> Typed for Ref<K, A> {
-    const TYPE: Type = Type::Reference { kind: K::KIND, attribute: A::NAME, late: false };
+impl<K: Named, A: IdentityAttribute> Typed for Ref<K, A> {
+    const TYPE: Type = Type::Reference { kind: K::KIND, attribute: A::NAME, after_create: false };
 }
 
 impl<K, A> Clone for Ref<K, A> {
@@ -158,40 +158,40 @@ impl<'de, K, A> Deserialize<'de> for Ref<K, A> {
     }
 }
 
-/// What only the update after the create needs. It breaks cycles: two groups that name each other, a key whose policy
-/// names the role whose own policy names the key.
+/// A value that only the update after the create needs. It breaks cycles: two security groups that refer to each other,
+/// or a key with a policy that names a role, where the role's own policy names the key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Late<T>(pub T);
+pub struct AfterCreate<T>(pub T);
 
-impl<T: Typed> Typed for Late<T> {
-    const TYPE: Type = T::TYPE.late();
-    const LATE: bool = true;
+impl<T: Typed> Typed for AfterCreate<T> {
+    const TYPE: Type = T::TYPE.after_create();
+    const AFTER_CREATE: bool = true;
 }
 
-/// How something is made where nothing is. What is there is left alone, however the document changes: a live value that
-/// is not null is enough.
+/// A value that only the create uses. When the live value is not null, a later change of the document has no effect on
+/// it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Once<T>(pub T);
+pub struct OnlyAtCreate<T>(pub T);
 
-impl<T: Typed> Typed for Once<T> {
+impl<T: Typed> Typed for OnlyAtCreate<T> {
     const TYPE: Type = T::TYPE;
-    const ONCE: bool = true;
+    const ONLY_AT_CREATE: bool = true;
 }
 
-/// What AWS always answers a value of, its default too: `null` would differ from that for ever, and is refused.
-/// Stated as `Option<Always<T>>`.
+/// A field for which AWS always returns a value, the default included. `null` would always differ from that value, so
+/// it is refused. The Rust field has the type `Option<ServerDefault<T>>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Always<T>(pub T);
+pub struct ServerDefault<T>(pub T);
 
-impl<T: Typed> Typed for Always<T> {
+impl<T: Typed> Typed for ServerDefault<T> {
     const TYPE: Type = T::TYPE;
     const NULLABLE: bool = false;
 }
 
-impl<T> Deref for Always<T> {
+impl<T> Deref for ServerDefault<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -199,28 +199,29 @@ impl<T> Deref for Always<T> {
     }
 }
 
-/// A count that an autoscaler owns inside its band, once a `ScalableTarget` refers to the resource.
+/// A count that an autoscaler controls between its minimum and maximum, once a `ScalableTarget` refers to the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Scaled(pub i32);
+pub struct AutoscaledCount(pub i32);
 
-impl Typed for Scaled {
-    const TYPE: Type = Type::Scaled { by: "ScalableTarget", min: "minCapacity", max: "maxCapacity" };
+impl Typed for AutoscaledCount {
+    const TYPE: Type = Type::AutoscaledCount { by: "ScalableTarget", min: "minCapacity", max: "maxCapacity" };
 }
 
-/// A secret value, by its source: `{ env: NAME }` or `{ file: PATH }`. The program that reads the document reads the
-/// value too, keeps it in memory, and puts a version of it here; only the driver gets the value for the version.
+/// The source of a secret value: `{ env: NAME }` or `{ file: PATH }`. The process that reads the document also reads
+/// the value, keeps it in memory, and writes a version of the value here. Only the driver can exchange the version for
+/// the value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValueFrom {
-    /// The environment variable that holds it.
+    /// The environment variable that holds the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
-    /// The file that holds it.
+    /// The file that holds the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// Which value it is: of the document, the source's of now, none when the source has none; of what is live,
-    /// the one that it has.
+    /// The version of the value. In a document: the version of the source's current value, none when the source has no
+    /// value. In an observation: the version of the live value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
@@ -238,7 +239,7 @@ impl Typed for Arn {
     const TYPE: Type = Type::Canonical { name: "ARN", canonical: canonical::arn };
 }
 
-/// An IPv4 or IPv6 block in CIDR notation. AWS clears the host bits, and so do we before comparing.
+/// An IPv4 or IPv6 block in CIDR notation. AWS clears the host bits, so the comparison clears them too.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cidr(pub String);
@@ -247,48 +248,49 @@ impl Typed for Cidr {
     const TYPE: Type = Type::Canonical { name: "CIDR block", canonical: canonical::cidr };
 }
 
-/// An IAM policy document: as YAML, or as JSON text. Order and one-element lists do not matter.
+/// An IAM policy document, as YAML or as JSON text. The comparison ignores the order of elements and whether a single
+/// element is in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Policy(pub serde_json::Value);
+pub struct PolicyDocument(pub serde_json::Value);
 
-impl Policy {
-    /// The policy that AWS answered as text (IAM answers it URL-encoded: decode it first).
-    pub fn parse(text: &str) -> Policy {
-        Policy(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+impl PolicyDocument {
+    /// Parses the policy that AWS returned as text. IAM returns it URL-encoded; decode it first.
+    pub fn parse(text: &str) -> PolicyDocument {
+        PolicyDocument(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
     }
 
-    /// The text that AWS's calls take.
+    /// Returns the text that AWS's calls take.
     pub fn json(&self) -> String {
         self.0.to_string()
     }
 }
 
-impl<'de> Deserialize<'de> for Policy {
+impl<'de> Deserialize<'de> for PolicyDocument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Policy::parse(&text),
-            other => Policy(other),
+            serde_json::Value::String(text) => PolicyDocument::parse(&text),
+            other => PolicyDocument(other),
         })
     }
 }
 
-impl Typed for Policy {
+impl Typed for PolicyDocument {
     const TYPE: Type = Type::Canonical { name: "policy document", canonical: canonical::policy };
 }
 
-/// JSON that AWS keeps as text (a lifecycle policy, a dashboard body): as YAML, or as JSON text.
+/// JSON that AWS stores as text (a lifecycle policy, a dashboard body), written as YAML or as JSON text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct JsonText(pub serde_json::Value);
 
 impl JsonText {
-    /// The JSON that AWS answered as text.
+    /// Parses the JSON that AWS returned as text.
     pub fn parse(text: &str) -> JsonText {
         JsonText(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
     }
 
-    /// The text that AWS's calls take.
+    /// Returns the text that AWS's calls take.
     pub fn json(&self) -> String {
         self.0.to_string()
     }

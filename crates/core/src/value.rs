@@ -1,4 +1,4 @@
-//! The one untyped value that documents, observations and plans are made of.
+//! The untyped value of documents, observations and plans.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 
 use crate::address::Address;
 
-/// A tree of values as a document states them or as AWS answered them.
+/// A tree of values, from a document or from a response of AWS.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// `null`: back to AWS's default. In what is observed: not there.
+    /// `null`. In a document it means AWS's default; in an observation the field is absent.
     #[default]
     Null,
     /// `true` or `false`.
@@ -22,92 +22,94 @@ pub enum Value {
     Number(f64),
     /// A string.
     Text(String),
-    /// A list, or a set before it is compared as one.
+    /// A list. A set is also a list here; only the diff compares it as a set.
     List(Vec<Value>),
     /// A record or a map.
     Map(BTreeMap<String, Value>),
-    /// Another resource of the document, not yet resolved to its identity.
+    /// A reference to another resource of the document, not yet resolved to that resource's identity.
     Reference(Reference),
-    /// A string or value that needs another resource's attributes, not yet resolved.
+    /// An expression that reads attributes of other resources, not yet evaluated.
     Deferred(Arc<Deferred>),
-    /// Where a secret value comes from, and which one it is; never the value.
+    /// The source and version of a secret value, never the value itself.
     Secret(Secret),
-    /// Not known yet, and why. Equal to nothing, different from nothing.
+    /// A value that is not known yet, with the reason. The diff treats it as neither equal to nor different from any
+    /// other value.
     Unknown(Unknown),
 }
 
 /// A reference to one attribute of a resource of the document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// Whom it refers to.
+    /// The address of the resource.
     pub address: Address,
-    /// Which attribute stands for it: `id`, `arn`, `name`.
+    /// The attribute that replaces the reference: `id`, `arn`, `name`.
     pub attribute: &'static str,
-    /// True when only the update after the create needs it.
-    pub late: bool,
+    /// True when only the update after the create needs the value.
+    pub after_create: bool,
 }
 
-/// A template whose expressions read attributes of other resources.
+/// A template with expressions that read attributes of other resources.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deferred {
-    /// The template as the document has it, for people.
+    /// The template as written in the document.
     pub source: String,
-    /// The resources it reads, in order of address.
+    /// The resources that the expressions read, in order of address.
     pub reads: Vec<Address>,
-    /// The names it can see besides resources: `params`, `env`, `each`, as they were at render.
+    /// The other names that the expressions can read, with their values at render time: `params`, `env`, `each`.
     pub bindings: BTreeMap<String, Value>,
-    /// For names written inside a component: the component, so that `Kind.name` finds its own first.
+    /// The component that the template is written in, so that `Kind.name` finds the component's own resource first.
+    /// Empty for the stack itself.
     pub component: String,
 }
 
-/// A handle of a secret value.
+/// A reference to a secret value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {
-    /// Where it comes from.
-    pub source: Source,
-    /// Which value it is, derived one-way; none when the source has none.
+    /// The source of the value.
+    pub source: SecretSource,
+    /// The version of the value, derived from it one-way; none when the source has no value.
     pub version: Option<String>,
 }
 
-/// Where a secret value comes from.
+/// The source of a secret value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum SecretSource {
     /// An environment variable.
     Env(String),
     /// A file.
     File(String),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Env(name) => write!(f, "environment variable `{name}`"),
-            Source::File(path) => write!(f, "file `{path}`"),
+            SecretSource::Env(name) => write!(f, "environment variable `{name}`"),
+            SecretSource::File(path) => write!(f, "file `{path}`"),
         }
     }
 }
 
 impl Secret {
-    /// The source as the document says it.
-    fn stated(&self) -> (String, serde_json::Value) {
+    /// Returns the source as a key and value of the document: `env: NAME` or `file: PATH`.
+    fn source_pair(&self) -> (String, serde_json::Value) {
         match &self.source {
-            Source::Env(name) => ("env".into(), name.clone().into()),
-            Source::File(path) => ("file".into(), path.clone().into()),
+            SecretSource::Env(name) => ("env".into(), name.clone().into()),
+            SecretSource::File(path) => ("file".into(), path.clone().into()),
         }
     }
 }
 
-/// Why a value cannot be told yet.
+/// The reason why a value is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// The resource that has to be there first.
+    /// The resource that must exist first.
     pub waits_for: Address,
-    /// True when it came from a late reference: the create may go without it.
-    pub late: bool,
+    /// True when only the update after the create needs the value: the create may omit it.
+    pub after_create: bool,
 }
 
 impl Value {
-    /// The value under a key, when this is a map that has it.
+    /// Returns the value under a key; none when this is not a map or the map has no such key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {
             Value::Map(map) => map.get(key),
@@ -115,7 +117,8 @@ impl Value {
         }
     }
 
-    /// Whether this, a map, has a value under the key, a reference included; none when only time will tell.
+    /// Returns whether this map has a value other than `null` under the key; a reference counts as a value. None when
+    /// the value is an expression that cannot be evaluated yet.
     pub fn states(&self, key: &str) -> Option<bool> {
         match self.get(key) {
             Some(Value::Deferred(_) | Value::Unknown(_)) => None,
@@ -123,7 +126,7 @@ impl Value {
         }
     }
 
-    /// The value at a dotted path (`healthCheck.path`, `containers.web.image`, `rules.0`).
+    /// Returns the value at a dotted path (`healthCheck.path`, `containers.web.image`, `rules.0`).
     pub fn at(&self, path: &str) -> Option<&Value> {
         path.split('.').try_fold(self, |value, step| match value {
             Value::Map(map) => map.get(step),
@@ -132,7 +135,7 @@ impl Value {
         })
     }
 
-    /// The text, when this is text.
+    /// Returns the text; none when this is not a string.
     pub fn text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
@@ -140,7 +143,7 @@ impl Value {
         }
     }
 
-    /// The whole number, when this is one.
+    /// Returns the whole number; none when this is not one.
     pub fn integer(&self) -> Option<i64> {
         match self {
             Value::Integer(n) => Some(*n),
@@ -148,7 +151,7 @@ impl Value {
         }
     }
 
-    /// The map, when this is one.
+    /// Returns the map; none when this is not one.
     pub fn map(&self) -> Option<&BTreeMap<String, Value>> {
         match self {
             Value::Map(map) => Some(map),
@@ -156,7 +159,7 @@ impl Value {
         }
     }
 
-    /// True for `null`, `[]` and `{}`: nothing is there.
+    /// True for `null`, `[]` and `{}`.
     pub fn is_empty(&self) -> bool {
         match self {
             Value::Null => true,
@@ -176,8 +179,8 @@ impl Value {
         }
     }
 
-    /// Fills in the version of every secret below: `version` tells it of a source, at a path in the spec.
-    pub fn fill_secrets(&mut self, path: &str, version: &mut impl FnMut(&str, &Source) -> Option<String>) {
+    /// Fills in the version of every secret below. `version` returns the version for a path in the spec and a source.
+    pub fn fill_secrets(&mut self, path: &str, version: &mut impl FnMut(&str, &SecretSource) -> Option<String>) {
         let below = |step: &dyn fmt::Display| if path.is_empty() { step.to_string() } else { format!("{path}.{step}") };
         match self {
             Value::Secret(secret) => secret.version = version(path, &secret.source),
@@ -189,7 +192,7 @@ impl Value {
         }
     }
 
-    /// The first unknown in this value, if there is any.
+    /// Returns the first unknown part of this value, if any.
     pub fn unknown(&self) -> Option<&Unknown> {
         let mut found = None;
         self.walk(&mut |v| {
@@ -200,7 +203,7 @@ impl Value {
         found
     }
 
-    /// The same value without the keys whose value is null, at every depth.
+    /// Returns the value without the keys that have the value null, at every depth.
     pub fn without_nulls(self) -> Value {
         match self {
             Value::List(list) => Value::List(list.into_iter().map(Value::without_nulls).collect()),
@@ -211,7 +214,7 @@ impl Value {
         }
     }
 
-    /// JSON for machines: references as `Kind/name.attribute`, unknowns as text in parentheses.
+    /// Returns the value as JSON for machines: a reference as `Kind/name.attribute`, an unknown as text in parentheses.
     pub fn json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match self {
@@ -226,7 +229,7 @@ impl Value {
             Value::Deferred(deferred) => Json::String(deferred.source.clone()),
             Value::Secret(secret) => {
                 let version = secret.version.clone().map(|version| ("version".to_owned(), version.into()));
-                Json::Object([secret.stated()].into_iter().chain(version).collect())
+                Json::Object([secret.source_pair()].into_iter().chain(version).collect())
             }
             Value::Unknown(unknown) => Json::String(format!("(known after {})", unknown.waits_for)),
         }
@@ -250,9 +253,9 @@ impl From<serde_json::Value> for Value {
     }
 }
 
-/// Any serializable thing as a value. What cannot be said in JSON (a map keyed by records) is null.
-pub fn of<T: Serialize>(thing: &T) -> Value {
-    serde_json::to_value(thing).map(Value::from).unwrap_or_default()
+/// Converts anything serializable to a value. The result is null when JSON cannot express it (a map keyed by records).
+pub fn of<T: Serialize>(serializable: &T) -> Value {
+    serde_json::to_value(serializable).map(Value::from).unwrap_or_default()
 }
 
 impl Serialize for Value {
@@ -291,7 +294,7 @@ impl<K: Into<String>, V: Into<Value>, const N: usize> From<[(K, V); N]> for Valu
     }
 }
 
-/// For people: text bare, unknowns in parentheses, everything else as JSON.
+/// The format for people: text without quotes, unknowns in parentheses, everything else as JSON.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

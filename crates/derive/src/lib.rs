@@ -1,4 +1,4 @@
-//! `#[derive(Spec)]`: writes the const field table of a struct, or the words of an enum, and nothing else.
+//! `#[derive(Spec)]`: generates the const field table of a struct, or the list of values of an enum, and nothing else.
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
@@ -12,12 +12,12 @@ use syn::{Attribute, Data, DeriveInput, Expr, Fields, Lit, LitStr, Meta, Path, p
 #[proc_macro_derive(Spec, attributes(spec))]
 pub fn derive_spec(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    let written = match &input.data {
+    let generated = match &input.data {
         Data::Struct(data) => record(&input, &data.fields),
-        Data::Enum(data) => words(&input, data),
-        Data::Union(_) => Err(syn::Error::new_spanned(&input, "Spec is for structs and unit enums")),
+        Data::Enum(data) => choice(&input, data),
+        Data::Union(_) => Err(syn::Error::new_spanned(&input, "Spec can be derived for structs and unit enums only")),
     };
-    written.unwrap_or_else(|error| error.to_compile_error()).into()
+    generated.unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
@@ -44,7 +44,8 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
 }
 
 fn field(field: &syn::Field) -> syn::Result<Tokens> {
-    let ident = field.ident.as_ref().ok_or_else(|| syn::Error::new_spanned(field, "Spec fields have names"))?;
+    let ident =
+        field.ident.as_ref().ok_or_else(|| syn::Error::new_spanned(field, "Spec needs a struct with named fields"))?;
     let ty = &field.ty;
     let doc = doc(&field.attrs);
     let serde = Serde::read(&field.attrs)?;
@@ -60,7 +61,7 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
         None => quote! {
             match (<#ty as ::holdfast_core::schema::Typed>::OPTIONAL, <#ty as ::holdfast_core::schema::Typed>::NULLABLE) {
                 (true, true) => ::holdfast_core::schema::Presence::Optional,
-                (true, false) => ::holdfast_core::schema::Presence::Always,
+                (true, false) => ::holdfast_core::schema::Presence::ServerDefault,
                 (false, _) => ::holdfast_core::schema::Presence::Required,
             }
         },
@@ -72,31 +73,34 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
             ty: <#ty as ::holdfast_core::schema::Typed>::TYPE,
             presence: #presence,
             immutable: #immutable,
-            late: <#ty as ::holdfast_core::schema::Typed>::LATE,
-            once: <#ty as ::holdfast_core::schema::Typed>::ONCE,
+            after_create: <#ty as ::holdfast_core::schema::Typed>::AFTER_CREATE,
+            only_at_create: <#ty as ::holdfast_core::schema::Typed>::ONLY_AT_CREATE,
         }
     })
 }
 
-fn words(input: &DeriveInput, data: &syn::DataEnum) -> syn::Result<Tokens> {
+fn choice(input: &DeriveInput, data: &syn::DataEnum) -> syn::Result<Tokens> {
     let name = &input.ident;
-    let (mut idents, mut words) = (Vec::new(), Vec::new());
+    let (mut idents, mut values) = (Vec::new(), Vec::new());
     for variant in &data.variants {
         if !matches!(variant.fields, Fields::Unit) {
-            return Err(syn::Error::new_spanned(variant, "Spec enums have unit variants only"));
+            return Err(syn::Error::new_spanned(
+                variant,
+                "Spec can be derived for enums only when all variants are unit variants",
+            ));
         }
         idents.push(&variant.ident);
-        words.push(Serde::read(&variant.attrs)?.rename.unwrap_or_else(|| variant.ident.to_string()));
+        values.push(Serde::read(&variant.attrs)?.rename.unwrap_or_else(|| variant.ident.to_string()));
     }
     Ok(quote! {
         impl #name {
-            /// AWS's word for it.
+            /// Returns AWS's name of the value.
             pub const fn as_str(&self) -> &'static str {
-                match self { #(Self::#idents => #words),* }
+                match self { #(Self::#idents => #values),* }
             }
         }
         impl ::holdfast_core::schema::Typed for #name {
-            const TYPE: ::holdfast_core::schema::Type = ::holdfast_core::schema::Type::Choice(&[#(#words),*]);
+            const TYPE: ::holdfast_core::schema::Type = ::holdfast_core::schema::Type::Choice(&[#(#values),*]);
         }
     })
 }
@@ -141,7 +145,7 @@ fn immutable(attrs: &[Attribute]) -> syn::Result<bool> {
                 immutable = true;
                 Ok(())
             } else {
-                Err(meta.error("the only attribute is `immutable`"))
+                Err(meta.error("unknown attribute; the only one is `immutable`"))
             }
         })?;
     }

@@ -1,9 +1,9 @@
-//! The call budget: every call to AWS passes here, is counted, and waits its turn.
+//! The call budget: the client-side rate limiter that every call to AWS passes, and that counts the calls.
 //!
-//! One bucket for each (account and region, API). EC2 documents its buckets
-//! (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>); we take half of each, so
-//! that the account's own workload keeps the other half. A throttled answer halves a bucket's rate, at most
-//! once a second; every second without one gives a fiftieth back.
+//! There is one token bucket for each account and region, service, and class of calls. EC2 documents its buckets
+//! (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>); the budget takes half of each, so that
+//! the account's own workload keeps the other half. A throttled response halves the refill rate of its bucket, at most
+//! once a second. Each second gives a fiftieth of the full rate back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,31 +12,33 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// What became of one call.
+/// The outcome of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// The service did it or answered it.
+pub enum CallOutcome {
+    /// The call succeeded.
     Ok,
-    /// The service refused it.
+    /// The service returned an error.
     Error,
-    /// The service was asked too much.
+    /// The service rejected the call because of its rate.
     Throttled,
-    /// No answer came.
+    /// No response arrived.
     NoReply,
 }
 
-/// Calls under way when the first was throttled are throttled too; together they are one sign.
+/// The shortest time between two reductions. Calls that are in flight when the first is throttled are throttled too,
+/// and together they justify one reduction.
 const HALVE_ONCE_IN: Duration = Duration::from_secs(1);
 
-/// A bucket's size and refill.
+/// The size and the refill rate of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Rate {
     size: f64,
     per_second: f64,
 }
 
-/// Half of what EC2 documents for its kinds of calls, and a figure below the lowest documented one elsewhere.
+/// Returns the class of a call, and the rate of that class: half of EC2's documented figure, and for other services a
+/// figure below the lowest documented one.
 fn rate(service: &str, operation: &str) -> (&'static str, Rate) {
     let read = !is_mutating(operation);
     match (service, operation) {
@@ -44,30 +46,30 @@ fn rate(service: &str, operation: &str) -> (&'static str, Rate) {
         ("ec2", "CreateTags" | "DeleteTags") => ("tags", Rate { size: 50.0, per_second: 5.0 }),
         ("ec2", _) if read => ("describe", Rate { size: 50.0, per_second: 10.0 }),
         ("ec2", _) => ("mutate", Rate { size: 25.0, per_second: 2.5 }),
-        // IAM is global and slow to forgive; ECS documents 20 to 50 a second for reads, ELBv2 10.
+        // IAM is global and recovers slowly from throttling; ECS documents 20 to 50 reads a second, ELBv2 10.
         (_, _) if read => ("read", Rate { size: 40.0, per_second: 10.0 }),
         (_, _) => ("mutate", Rate { size: 20.0, per_second: 5.0 }),
     }
 }
 
-/// True when an operation changes something, by its name.
+/// True when an operation is a mutating call, by its name.
 pub fn is_mutating(operation: &str) -> bool {
     const READS: [&str; 8] = ["Describe", "Get", "List", "BatchGet", "Head", "Lookup", "Search", "AssumeRole"];
     !READS.iter().any(|read| operation.starts_with(read))
 }
 
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     full: Rate,
     tokens: f64,
-    /// The share of the full rate that is in use, after throttling.
+    /// The share of the full refill rate that is in use: 1 without throttling.
     share: f64,
     at: Instant,
-    /// When the share was halved last: answers to calls sent before that say nothing new.
+    /// When the share was last halved.
     halved: Option<Instant>,
 }
 
-impl Bucket {
+impl TokenBucket {
     fn refill(&mut self, now: Instant, scale: f64) {
         let seconds = now.duration_since(self.at).as_secs_f64() / scale;
         self.at = now;
@@ -76,82 +78,80 @@ impl Bucket {
     }
 }
 
-/// How many calls were made, by service, operation and outcome.
+/// The counts of calls and waits since the process started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls by (service, operation, outcome).
-    pub calls: BTreeMap<(String, String, Outcome), u64>,
-    /// How often a call had to wait for the budget.
+    /// The number of calls, by service, operation and outcome.
+    pub calls: BTreeMap<(String, String, CallOutcome), u64>,
+    /// The number of calls that waited for the budget.
     pub waits: u64,
-    /// How long calls waited, together.
+    /// The total time that calls waited.
     pub waited: Duration,
 }
 
 impl Counts {
-    /// All calls.
+    /// Returns the number of all calls.
     pub fn total(&self) -> u64 {
         self.calls.values().sum()
     }
 
-    /// All calls that may have changed something.
+    /// Returns the number of mutating calls.
     pub fn mutating(&self) -> u64 {
         self.calls.iter().filter(|((_, operation, _), _)| is_mutating(operation)).map(|(_, n)| n).sum()
     }
 
-    /// Calls that the service throttled.
+    /// Returns the number of throttled calls.
     pub fn throttled(&self) -> u64 {
-        self.calls.iter().filter(|((_, _, outcome), _)| *outcome == Outcome::Throttled).map(|(_, n)| n).sum()
+        self.calls.iter().filter(|((_, _, outcome), _)| *outcome == CallOutcome::Throttled).map(|(_, n)| n).sum()
     }
 }
 
 #[derive(Debug)]
-struct Inner {
-    /// All waits are multiplied by this. 1 against AWS.
+struct Buckets {
+    /// The factor of all waits. 1 against AWS.
     scale: f64,
-    buckets: BTreeMap<(String, String, &'static str), Bucket>,
+    buckets: BTreeMap<(String, String, &'static str), TokenBucket>,
     counts: Counts,
 }
 
-/// The budget of one process. Clones share it.
+/// The call budget of one process. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Mutex<Inner>>);
+pub struct CallBudget(Arc<Mutex<Buckets>>);
 
-impl Default for Budget {
+impl Default for CallBudget {
     fn default() -> Self {
-        Budget::scaled(1.0)
+        CallBudget::scaled(1.0)
     }
 }
 
-impl Budget {
-    /// A budget whose waits are multiplied by `scale`, for tests against an emulator.
-    pub fn scaled(scale: f64) -> Budget {
-        Budget(Arc::new(Mutex::new(Inner { scale, buckets: BTreeMap::new(), counts: Counts::default() })))
+impl CallBudget {
+    /// Creates a budget whose waits are multiplied by `scale`, for tests against an emulator.
+    pub fn scaled(scale: f64) -> CallBudget {
+        CallBudget(Arc::new(Mutex::new(Buckets { scale, buckets: BTreeMap::new(), counts: Counts::default() })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a call may go. `place` is the account and region.
-    pub async fn acquire(&self, place: &str, service: &str, operation: &str) {
+    /// Waits until a call may be sent. Calls of one bucket keep their order. `account_region` names the account and the
+    /// region.
+    pub async fn acquire(&self, account_region: &str, service: &str, operation: &str) {
         let (class, full) = rate(service, operation);
         let wait = {
-            let mut inner = self.lock();
-            let (now, scale) = (Instant::now(), inner.scale);
-            let bucket = inner.buckets.entry((place.to_owned(), service.to_owned(), class)).or_insert(Bucket {
-                full,
-                tokens: full.size,
-                share: 1.0,
-                halved: None,
-                at: now,
-            });
+            let mut state = self.lock();
+            let (now, scale) = (Instant::now(), state.scale);
+            let bucket = state
+                .buckets
+                .entry((account_region.to_owned(), service.to_owned(), class))
+                .or_insert(TokenBucket { full, tokens: full.size, share: 1.0, halved: None, at: now });
             bucket.refill(now, scale);
-            // The token is taken at once, below zero if need be: so waiters keep their order.
+            // The call takes its token at once, below zero if necessary: waiting calls keep their order.
             bucket.tokens -= 1.0;
             let wait = scale * (-bucket.tokens).max(0.0) / (full.per_second * bucket.share);
             if wait > 0.0 {
-                inner.counts.waits += 1;
-                inner.counts.waited += Duration::from_secs_f64(wait);
+                state.counts.waits += 1;
+                state.counts.waited += Duration::from_secs_f64(wait);
             }
             wait
         };
@@ -160,17 +160,17 @@ impl Budget {
         }
     }
 
-    /// Records what became of a call; a throttled one halves its bucket's rate.
-    pub fn record(&self, place: &str, service: &str, operation: &str, outcome: Outcome) {
-        let mut inner = self.lock();
-        *inner.counts.calls.entry((service.to_owned(), operation.to_owned(), outcome)).or_default() += 1;
-        if outcome == Outcome::Throttled {
+    /// Records the outcome of a call. A throttled call halves the refill rate of its bucket.
+    pub fn record(&self, account_region: &str, service: &str, operation: &str, outcome: CallOutcome) {
+        let mut state = self.lock();
+        *state.counts.calls.entry((service.to_owned(), operation.to_owned(), outcome)).or_default() += 1;
+        if outcome == CallOutcome::Throttled {
             let (class, _) = rate(service, operation);
-            let once_in = HALVE_ONCE_IN.mul_f64(inner.scale);
-            if let Some(bucket) = inner.buckets.get_mut(&(place.to_owned(), service.to_owned(), class)) {
+            let once_in = HALVE_ONCE_IN.mul_f64(state.scale);
+            if let Some(bucket) = state.buckets.get_mut(&(account_region.to_owned(), service.to_owned(), class)) {
                 let now = Instant::now();
                 if bucket.halved.is_none_or(|at| now.duration_since(at) >= once_in) {
-                    // Never below a tenth: at that rate a sweep still ends.
+                    // Never below a tenth: at that rate a refresh still ends.
                     bucket.share = (bucket.share / 2.0).max(0.1);
                     bucket.tokens = bucket.tokens.min(1.0);
                     bucket.halved = Some(now);
@@ -179,7 +179,7 @@ impl Budget {
         }
     }
 
-    /// The counts so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> Counts {
         self.lock().counts.clone()
     }
@@ -190,8 +190,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn calls_past_the_bucket_wait_for_the_refill() {
-        let budget = Budget::default();
+    async fn calls_beyond_the_bucket_wait_for_the_refill() {
+        let budget = CallBudget::default();
         let start = Instant::now();
         for _ in 0..25 {
             budget.acquire("1/r", "ec2", "CreateVpc").await;
@@ -203,10 +203,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_throttled_answer_halves_the_rate_and_time_gives_it_back() {
-        let budget = Budget::default();
+    async fn a_throttled_response_halves_the_rate_and_time_restores_it() {
+        let budget = CallBudget::default();
         budget.acquire("1/r", "ec2", "CreateVpc").await;
-        budget.record("1/r", "ec2", "CreateVpc", Outcome::Throttled);
+        budget.record("1/r", "ec2", "CreateVpc", CallOutcome::Throttled);
         let start = Instant::now();
         budget.acquire("1/r", "ec2", "CreateVpc").await;
         budget.acquire("1/r", "ec2", "CreateVpc").await;
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_reads_from_mutations() {
+    fn the_name_of_an_operation_distinguishes_reads_from_mutating_calls() {
         assert!(is_mutating("CreateVpc") && is_mutating("PutRolePolicy") && is_mutating("TagResource"));
         assert!(!is_mutating("DescribeVpcs") && !is_mutating("GetCallerIdentity") && !is_mutating("AssumeRole"));
     }

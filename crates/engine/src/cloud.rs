@@ -1,95 +1,100 @@
-//! The one port: what a cloud has to be able to do.
+//! The port of the engine to a cloud: observations and operations, and their failures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use holdfast_core::observed::Observed;
-pub use holdfast_core::op::{Op, Wanted};
+pub use holdfast_core::operation::{DesiredResource, Mutation, Operation};
 use holdfast_core::schema::{Registry, Schema};
 use holdfast_core::value::Value;
 
 /// A cloud: AWS, or one in memory.
 #[async_trait]
 pub trait Cloud: Send + Sync {
-    /// All the kinds it knows.
+    /// Returns the schemas of all kinds.
     fn registry(&self) -> Registry;
 
-    /// The schema of a kind.
+    /// Returns the schema of a kind.
     fn schema(&self, kind: &str) -> Option<&'static Schema> {
         self.registry().get(kind)
     }
 
-    /// The account that the caller is in.
+    /// Returns the account of the credentials.
     async fn account(&self) -> Result<String, Failure>;
 
-    /// Looks at a kind: everything of it that the scope asks for. Never changes anything.
+    /// Observes a kind in a region: the live resources that the scope asks for. Never changes anything.
     async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure>;
 
-    /// Does one thing to one resource.
-    async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure>;
+    /// Carries out one operation on one resource.
+    async fn apply(&self, operation: &Operation) -> Result<OperationResult, Failure>;
 
-    /// How many calls were made since the start, and by whom they were refused.
+    /// Returns the counts of calls since the process started.
     fn calls(&self) -> crate::budget::Counts;
 }
 
-/// What an observation of a kind should find, and no more.
+/// The scope of an observation of one kind in one region: the resources that it should find, and no more.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scope {
     /// The account.
     pub account: String,
     /// The region; empty for a global kind.
     pub region: String,
-    /// The owners whose resources are wanted: pairs of stack and environment.
+    /// The owners whose resources are in scope: pairs of stack and environment.
     pub owners: BTreeSet<(String, String)>,
-    /// The owners whose resources of any kind are wanted anywhere: one question to an index serves all kinds.
+    /// The owners whose resources of any kind in any region are in scope of the refresh: one query of the tag index
+    /// serves all kinds.
     pub all_owners: BTreeSet<(String, String)>,
-    /// Physical names that the document gives or that follow from it, generations included. Of a kind whose identity is
-    /// several fields, those of them that are no references, in their one spelling with `_` in between.
+    /// The physical names that the document states or that follow from it, generations included. For a kind whose
+    /// identity consists of several fields: those fields that are not references, normalized and joined with `_`.
     pub names: BTreeSet<String>,
-    /// What these resources refer to, by kind and name or id: children are found through their parents, whoever
-    /// owns those. Of a parent that is looked up by its fields neither is known yet, and the text is empty.
+    /// The resources that these resources refer to, by kind and name or id: children are found through their parents,
+    /// whether or not the parents are owned. The text is empty for a parent whose name and id are not known yet,
+    /// because it is looked up.
     pub parents: BTreeSet<(&'static str, String)>,
-    /// What our default names begin with: a hint at candidates that left the document.
+    /// The prefixes of generated names: a hint at resources that left the document.
     pub prefixes: BTreeSet<String>,
-    /// Ids of resources that are not ours: looked up or adopted.
+    /// The ids of resources that are not owned: they are looked up or to be adopted.
     pub ids: BTreeSet<String>,
-    /// Partial specs of resources that are looked up by their fields.
+    /// The partial specs of resources that are looked up by their fields.
     pub lookups: Vec<Value>,
-    /// The top-level fields that the document states of each resource, by its address: what nobody states need not be
-    /// asked for where it costs a call of its own. None when all of them may matter: see [`Scope::asks_for`].
+    /// The top-level fields that the document states of each resource, by address. A field that the document does not
+    /// state need not be read if that takes a call of its own. `None` when every field may matter: see
+    /// [`Scope::is_requested_field`].
     pub fields: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// What this pass made there.
-    pub known: Known,
-    /// True when tags may be read from an index that lags behind: the first look of a pass.
-    pub hints: bool,
-    /// The sweep that this is part of: calls whose answers several kinds need are made once in a sweep.
-    pub sweep: u64,
+    /// The resources that this pass created there, which need not be read again.
+    pub confirmed: Confirmed,
+    /// True when tags may be read from an index that lags behind (the Resource Groups Tagging API): in the initial
+    /// refresh of a pass.
+    pub from_index: bool,
+    /// The number of the refresh that this observation belongs to: a call whose response several kinds need is made
+    /// once in a refresh.
+    pub refresh: u64,
 }
 
-/// What is known of a place before a look at it: what the pass made there itself.
+/// The resources of one kind in one region that the pass itself created, and whose state is known from the responses.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Known {
-    /// The tags that it was given, by id and by ARN: they need not be read.
+pub struct Confirmed {
+    /// The tags of those resources, by id and by ARN: they need not be read.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
-    /// True when nothing else of ours was there: then nothing has to be listed.
+    /// True when no other owned resource was found there: then nothing has to be listed.
     pub all: bool,
 }
 
 impl Scope {
-    /// True when a resource of that name may be wanted: named by the document, or by our prefix.
+    /// True when a resource of that name may be in scope: the document names it, or it has a generated name.
     pub fn is_candidate(&self, name: &str) -> bool {
         self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
     }
 
-    /// True when what is under a parent of this kind and this name or id may be wanted.
+    /// True when the children of a parent of this kind and this name or id may be in scope.
     pub fn is_parent(&self, kind: &str, identity: &str) -> bool {
         self.parents.iter().any(|(of, parent)| *of == kind && (parent.is_empty() || parent == identity))
             || self.prefixes.iter().any(|p| identity.starts_with(p.as_str()))
     }
 
-    /// True when this field of what has these tags may be compared. Nothing is, of what left the document: it is only
-    /// deleted.
-    pub fn asks_for(&self, tags: &BTreeMap<String, String>, field: &str) -> bool {
+    /// True when this field of the resource with these tags may be compared. No field of a resource that left the
+    /// document is compared: the resource is only deleted.
+    pub fn is_requested_field(&self, tags: &BTreeMap<String, String>, field: &str) -> bool {
         let stated = |fields: &BTreeMap<String, BTreeSet<String>>| {
             let of = tags.get(holdfast_core::observed::tag::ADDRESS).and_then(|address| fields.get(address));
             of.is_some_and(|fields| fields.contains(field))
@@ -97,7 +102,7 @@ impl Scope {
         self.fields.as_ref().is_none_or(stated)
     }
 
-    /// True when these tags name one of the wanted owners.
+    /// True when these tags name an owner in scope.
     pub fn is_owned(&self, tags: &BTreeMap<String, String>) -> bool {
         use holdfast_core::observed::tag;
         match (tags.get(tag::STACK), tags.get(tag::ENV)) {
@@ -107,49 +112,50 @@ impl Scope {
     }
 }
 
-/// What came of an [`Op`].
+/// The result of an [`Operation`].
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Done {
-    /// The id of what was made, for a create.
+pub struct OperationResult {
+    /// The id of the created resource, for a create.
     pub id: Option<String>,
-    /// What is there now, as far as the answer and what was asked for tell; none when only a look can tell.
+    /// The live resource after the operation, as the response and the request define it. `None` when only an
+    /// observation can show it.
     pub live: Option<Observed>,
 }
 
-/// What an error means to the engine.
+/// The class of a failure: how the engine reacts to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-pub enum Class {
-    /// Too many calls: the budget shrinks, the step is tried again.
+pub enum FailureClass {
+    /// AWS rejected the call because of its rate: the call budget shrinks, and the call is retried.
     Throttled,
-    /// Something it needs is not there yet, or still in use: tried again after the next look.
+    /// A dependency does not exist yet or is still in use: the step is retried after the next observation.
     NotYet,
-    /// It will not work however often it is tried: a person has to act.
+    /// A retry cannot succeed: a person must act.
     Terminal,
-    /// A fault of the moment: tried again.
+    /// The cause is temporary: the step is retried with backoff.
     Transient,
 }
 
-/// A call that did not work.
+/// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {message}{}", code.as_deref().map(|c| format!(" ({c})")).unwrap_or_default())]
 pub struct Failure {
-    /// What it means.
-    pub class: Class,
-    /// True when the call may have taken effect all the same.
+    /// The class of the failure.
+    pub class: FailureClass,
+    /// True when the call may have had its effect nevertheless: no response arrived, or an internal error.
     pub ambiguous: bool,
-    /// The service and operation, as in `ec2.CreateVpc`.
+    /// The service and the operation, as in `ec2.CreateVpc`.
     pub operation: String,
-    /// The service's error code, if it gave one.
+    /// The error code of the service, if the response has one.
     pub code: Option<String>,
-    /// The service's message, or what happened instead.
+    /// The message of the service, or a description of the failure.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure that no repetition mends.
+    /// Returns a terminal failure: a retry cannot succeed.
     pub fn terminal(operation: &str, message: impl Into<String>) -> Failure {
         Failure {
-            class: Class::Terminal,
+            class: FailureClass::Terminal,
             ambiguous: false,
             operation: operation.into(),
             code: None,
@@ -157,8 +163,8 @@ impl Failure {
         }
     }
 
-    /// Something is missing for now.
+    /// Returns a failure because of a dependency that does not exist yet or is still in use.
     pub fn not_yet(operation: &str, message: impl Into<String>) -> Failure {
-        Failure { class: Class::NotYet, ..Failure::terminal(operation, message) }
+        Failure { class: FailureClass::NotYet, ..Failure::terminal(operation, message) }
     }
 }

@@ -1,54 +1,71 @@
-//! The daemon: a pass now, and again after each interval, until it is told to stop.
+//! The daemon: runs a pass, waits for the interval, and begins again until it is stopped.
 
 use std::time::Duration;
 
 use holdfast_core::document::Document;
 
 use crate::event::Event;
-use crate::pass::{Engine, Options, PassError, Report};
+use crate::pass::{Engine, PassError, PassOptions, PassReport};
 use crate::run::stopped;
 
-/// When the next pass begins.
+/// When the daemon runs a pass, and when a pass is a full scan.
 #[derive(Clone, Copy, Debug)]
-pub struct Schedule {
+pub struct DaemonSchedule {
     /// The time from the end of a pass to the beginning of the next.
     pub interval: Duration,
-    /// Every how many passes all kinds in all configured regions are looked at, for orphans.
-    pub everywhere_every: u64,
+    /// Every so many passes, the first included, a pass is a full scan: it observes every kind in every configured
+    /// region, to find orphans. 0 means never.
+    pub full_scan_every: u64,
 }
 
-/// Where the daemon's document comes from.
+/// The source of the daemon's document.
 pub trait Reload: Send {
-    /// The document if it changed since the last call, or what is wrong with it.
+    /// Returns the document if it changed since the last call, or its errors. Returns `None` when it did not change.
     fn changed(&mut self) -> Option<Result<Document, String>>;
 }
 
-/// Runs passes until `options.stop` turns true. A pass under way ends the steps that have begun.
+/// Runs passes until `options.stop` turns true.
 ///
-/// A document that cannot be used any more leaves the last good one in force. Errors of a pass are
-/// given to `ended`, and the next pass tries again.
+/// # Expected flow
+/// 1. Run a pass, and give its report or its error to `ended`.
+/// 2. Wait for the interval, with a jitter of 5 % in both directions.
+/// 3. Meanwhile, call `reload` every second. A changed document ends the wait.
+/// 4. Begin again with the document that is in force.
+///
+/// # Guarantees
+/// A document with errors changes nothing: the last valid document remains in force, and [`Event::Reloaded`] has the
+/// errors. A pass that ends in an error does not end the daemon. A stop during a pass lets the steps that have begun
+/// finish: see [`Engine::pass`].
+///
+/// # Assumptions
+/// One daemon reconciles one stack in one environment.
+///
+/// # Caveats
+/// The document is not reloaded during a pass. A document that grants `prune` does not make every pass of the daemon a
+/// full scan: the daemon finds orphans at the passes of the schedule.
+///
+/// # Errors
+/// None: errors of passes are given to `ended`, and the next pass tries again.
 pub async fn run(
     engine: &Engine,
     mut document: Document,
-    options: &Options,
-    schedule: Schedule,
+    options: &PassOptions,
+    schedule: DaemonSchedule,
     reload: &mut dyn Reload,
-    mut ended: impl FnMut(Result<&Report, &PassError>),
+    mut ended: impl FnMut(Result<&PassReport, &PassError>),
 ) {
     let mut passes = 0u64;
     while !*options.stop.borrow() {
-        let everywhere =
-            options.everywhere || schedule.everywhere_every > 0 && passes.is_multiple_of(schedule.everywhere_every);
-        let options = Options { everywhere, ..options.clone() };
+        let is_scheduled = schedule.full_scan_every > 0 && passes.is_multiple_of(schedule.full_scan_every);
+        let options = PassOptions { full_scan: options.full_scan || is_scheduled, ..options.clone() };
         passes += 1;
-        match engine.narrow_pass(&document, &options).await {
+        match engine.pass_with_options(&document, &options).await {
             Ok(report) => ended(Ok(&report)),
             Err(error) => ended(Err(&error)),
         }
-        // A tenth of jitter keeps several daemons from calling in step.
-        let mut left = schedule.interval.mul_f64(0.95 + 0.1 * engine.chance().await);
+        // The jitter keeps several daemons from calling at the same moment.
+        let mut left = schedule.interval.mul_f64(0.95 + 0.1 * engine.jitter().await);
         while !left.is_zero() {
-            // The document is looked at every second: a changed one is applied at once.
             let nap = left.min(engine.timing().poll(0).max(Duration::from_millis(200)));
             tokio::select! {
                 () = tokio::time::sleep(nap) => {}
@@ -56,12 +73,12 @@ pub async fn run(
             }
             left = left.saturating_sub(nap);
             match reload.changed() {
-                Some(Ok(fresh)) => {
-                    engine.watcher().on(&Event::Reloaded { error: None });
-                    document = fresh;
+                Some(Ok(changed)) => {
+                    engine.event_sink().on(&Event::Reloaded { error: None });
+                    document = changed;
                     left = Duration::ZERO;
                 }
-                Some(Err(error)) => engine.watcher().on(&Event::Reloaded { error: Some(&error) }),
+                Some(Err(error)) => engine.event_sink().on(&Event::Reloaded { error: Some(&error) }),
                 None => {}
             }
         }

@@ -1,4 +1,4 @@
-//! What happens, as it happens: for metrics, logs and the terminal.
+//! Events: the progress of a pass, for metrics, logs and the terminal.
 
 use std::time::Duration;
 
@@ -7,113 +7,110 @@ use holdfast_core::plan::{Action, Plan, Step};
 use serde::Serialize;
 
 use crate::cloud::Failure;
-use crate::pass::Report;
+use crate::pass::PassReport;
 
-/// Something that happened.
+/// An event of a pass or of the daemon.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A pass began.
     PassBegan,
-    /// The first plan of a pass: what was found.
-    Found {
-        /// It.
-        plan: &'a Plan,
-    },
-    /// A later plan of the same pass.
+    /// A pass was planned.
     Planned {
-        /// It.
+        /// The plan.
         plan: &'a Plan,
+        /// True for the first plan of the pass: its differences are not the effect of the pass's own steps.
+        first: bool,
     },
-    /// A step began.
+    /// An attempt at a step began.
     StepBegan {
-        /// It.
+        /// The step.
         step: &'a Step,
     },
-    /// A step ended.
+    /// An attempt at a step ended.
     StepEnded {
-        /// It.
+        /// The step.
         step: &'a Step,
-        /// What came of it.
-        outcome: Outcome,
-        /// How long it took.
-        took: Duration,
-        /// Why it failed.
+        /// The outcome of the attempt.
+        outcome: StepOutcome,
+        /// The duration of the attempt.
+        duration: Duration,
+        /// The failure, unless the attempt succeeded.
         failure: Option<&'a Failure>,
     },
-    /// Nothing can be done for the moment but wait.
+    /// No step can start and no observation is due: the pass waits.
     Waiting {
-        /// For whom.
+        /// The addresses that the pass waits for. Empty when it waits for the backoff of a failed step.
         addresses: &'a [Address],
-        /// How long until the next look.
+        /// The time until the next observation.
         pause: Duration,
     },
-    /// A pass ended.
+    /// A pass ended without a pass error.
     PassEnded {
-        /// How.
-        report: &'a Report,
+        /// The report of the pass.
+        report: &'a PassReport,
     },
-    /// The document was read again because it changed; the error, if it cannot be used.
+    /// The daemon reloaded the document, because it changed.
     Reloaded {
-        /// What is wrong with it.
+        /// The errors of the document, if it has any. The last valid document then remains in force.
         error: Option<&'a str>,
     },
 }
 
-/// What came of a step.
+/// The outcome of an attempt at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// It was done.
+pub enum StepOutcome {
+    /// The step succeeded.
     Done,
-    /// It failed for the moment and is tried again.
+    /// The step failed and will be retried.
     Retry,
-    /// It failed.
+    /// The step failed and is not retried in this pass.
     Failed,
 }
 
-impl Outcome {
-    /// The word for it.
+impl StepOutcome {
+    /// Returns the word for the outcome, as in JSON.
     pub fn word(self) -> &'static str {
         match self {
-            Outcome::Done => "done",
-            Outcome::Retry => "retry",
-            Outcome::Failed => "failed",
+            StepOutcome::Done => "done",
+            StepOutcome::Retry => "retry",
+            StepOutcome::Failed => "failed",
         }
     }
 }
 
-/// Somebody who wants to know. Must not block.
-pub trait Watcher: Send + Sync {
-    /// Something happened.
+/// A receiver of events. It must not block.
+pub trait EventSink: Send + Sync {
+    /// Receives an event.
     fn on(&self, event: &Event<'_>);
 }
 
-/// Nobody.
-pub struct Nobody;
+/// An event sink that discards every event.
+pub struct NoopSink;
 
-impl Watcher for Nobody {
+impl EventSink for NoopSink {
     fn on(&self, _: &Event<'_>) {}
 }
 
-/// Several watchers, told one after the other.
-impl Watcher for Vec<std::sync::Arc<dyn Watcher>> {
+/// Several event sinks. Each receives every event, in their order.
+impl EventSink for Vec<std::sync::Arc<dyn EventSink>> {
     fn on(&self, event: &Event<'_>) {
-        self.iter().for_each(|watcher| watcher.on(event));
+        self.iter().for_each(|event_sink| event_sink.on(event));
     }
 }
 
-/// What a step did, in the report of a pass.
+/// The result of a step, in the report of a pass.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepResult {
-    /// To whom.
+    /// The address of the resource.
     pub address: Address,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// How long it took, in seconds.
+    /// The outcome of the last attempt.
+    pub outcome: StepOutcome,
+    /// The duration of the last attempt, in seconds.
     pub seconds: f64,
-    /// Why it failed.
+    /// The failure, unless the step succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What a pass writes down for a process that may come after it: intents before creates, digests after them.
+//! The records of a pass in the store, for a later process: intents before creates, digests after them.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -6,41 +6,68 @@ use std::time::{Duration, SystemTime};
 use holdfast_core::address::Address;
 use holdfast_core::digest;
 use holdfast_core::document::{Document, Resource};
-use holdfast_core::observed::{Observed, Place};
-use holdfast_core::op::Op;
-use holdfast_core::plan::{Action, Deed, Plan, Step};
-use holdfast_core::schema::CreateClass;
+use holdfast_core::observed::{KindRegion, Observed};
+use holdfast_core::operation::{Mutation, Operation};
+use holdfast_core::plan::{Action, Plan, Step};
+use holdfast_core::schema::Idempotency;
 use rand::Rng;
 
 use crate::pass::PassError;
-use crate::run::{Run, place_of};
+use crate::run::{PassRun, kind_region_of};
 use crate::store::Intent;
 
-impl Run<'_> {
-    /// Writes down which creates and replacements begin, before they do.
-    pub(crate) async fn intend(&mut self, plan: &Plan, start: &[(Step, Deed)]) {
+impl PassRun<'_> {
+    /// Records the creates and replacements that are about to begin, so that each resource is created exactly once.
+    ///
+    /// # Expected flow
+    /// 1. Before a create, an [`Intent`] is written to the store: a random nonce, the time, and the ids that already
+    ///    belong to the address. An intent of an earlier attempt keeps its nonce, so that the attempt has the same
+    ///    client token ([`PassRun::with_nonce`]).
+    /// 2. The step makes one mutating call, with the owner in it. The SDK does not retry it.
+    /// 3. A response with an id is recorded in the intent and in the expectations. A failure that is not ambiguous
+    ///    removes the intent.
+    /// 4. After an ambiguous failure, a kind with client tokens is created again with the same token, and AWS returns
+    ///    the same resource. The address of any other kind is held (`CreateUnconfirmed`) until its resource is observed
+    ///    or its consistency window has passed; then the create is sent again.
+    /// 5. The intent is removed once its resource was observed and its consistency window has passed
+    ///    ([`PassRun::record_converged`]).
+    /// 6. A process that finds an intent of an earlier process continues at step 4 ([`PassRun::resume_intents`]).
+    ///
+    /// # Guarantees
+    /// A lost response or a crash at any point leaves no duplicate, as long as the next process has the same store.
+    ///
+    /// # Assumptions
+    /// Reads show a created resource once the consistency window of its kind has passed.
+    ///
+    /// # Caveats
+    /// If the store is lost within the window, a kind whose id AWS generates can have a duplicate. A later plan deletes
+    /// the unused one.
+    ///
+    /// # Errors
+    /// None: a store that cannot be written is logged as a warning, and the pass continues.
+    pub(crate) async fn record_intents(&mut self, plan: &Plan, start: &[(Step, Operation)]) {
         let began = (self.engine.now)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        for (step, deed) in start {
+        for (step, operation) in start {
             let name = step.address.to_string();
-            match deed.op {
-                Op::Create(_) => {
+            match operation.mutation {
+                Mutation::Create(_) => {
                     let nonce = format!("{:016x}", self.engine.random.lock().await.random::<u64>());
-                    let found = self.observation.found.get(&place_of(deed)).into_iter().flatten();
-                    let ours =
-                        found.filter(|o| o.owner().is_some_and(|owner| owner.address == name)).map(|o| o.id.clone());
-                    let known = ours.chain(plan.live.get(&step.address).map(|live| live.id.clone())).collect();
-                    let fresh = Intent { nonce, began, known, made: None };
-                    let intent = self.memory.intents.entry(name).or_insert_with(|| fresh.clone());
-                    if intent.made.is_some() {
-                        // What that one made is gone again, or this would not begin.
-                        *intent = fresh;
+                    let found = self.observation.found.get(&kind_region_of(operation)).into_iter().flatten();
+                    let is_of = |o: &&Observed| o.owner().is_some_and(|owner| owner.address == name);
+                    let owned = found.filter(is_of).map(|o| o.id.clone());
+                    let ids_before = owned.chain(plan.live.get(&step.address).map(|live| live.id.clone())).collect();
+                    let new = Intent { nonce, began, ids_before, created: None };
+                    let intent = self.history.intents.entry(name).or_insert_with(|| new.clone());
+                    if intent.created.is_some() {
+                        // The resource of the earlier create no longer exists, because the plan creates it again.
+                        *intent = new;
                     }
                     intent.began = began;
                 }
-                Op::Delete { .. } if step.action == Action::Replace => {
-                    // From here on that it is not there is our doing, also for a process that comes after this one.
-                    self.engine.ledger.lock().await.at_work(&step.address);
-                    self.memory.converged.remove(&name);
+                Mutation::Delete { .. } if step.action == Action::Replace => {
+                    // This step deletes the resource, so it does not count as missing, in a later process neither.
+                    self.engine.expectations.lock().await.record_replacement(&step.address);
+                    self.history.converged.remove(&name);
                 }
                 _ => {}
             }
@@ -48,119 +75,131 @@ impl Run<'_> {
         self.save();
     }
 
-    /// After an unclean end: what was being created is looked for until its window is past.
-    pub(crate) async fn doubt_old_intents(&self) {
+    /// Resumes the intents of an earlier process: their resources may exist, although reads may not show them yet. See
+    /// [`PassRun::record_intents`].
+    pub(crate) async fn resume_intents(&self) {
         let now = (self.engine.now)();
-        let mut ledger = self.engine.ledger.lock().await;
-        for (address, intent) in &self.memory.intents {
+        let mut expectations = self.engine.expectations.lock().await;
+        for (address, intent) in &self.history.intents {
             let Ok(address) = address.parse::<Address>() else { continue };
-            let (Some(resource), Some(place)) = (self.document.resources.get(&address), self.place(&address)) else {
+            let (Some(resource), Some(kind_region)) =
+                (self.document.resources.get(&address), self.kind_region(&address))
+            else {
                 continue;
             };
-            let Some(left) = self.lag(resource).checked_sub(intent.age(now)).filter(|left| !left.is_zero()) else {
-                continue;
-            };
-            match &intent.made {
-                Some(id) => ledger.made(&address, place, id.clone(), None, left),
-                None if resource.schema.class == CreateClass::Token => {}
-                None => ledger.doubt(&address, place, intent.known.clone(), left),
+            let left = self.consistency_window(resource).checked_sub(intent.age(now));
+            let Some(left) = left.filter(|left| !left.is_zero()) else { continue };
+            match &intent.created {
+                Some(id) => expectations.record_create(&address, kind_region, id.clone(), None, left),
+                None if resource.schema.idempotency == Idempotency::ClientToken => {}
+                None => {
+                    expectations.record_unconfirmed_create(&address, kind_region, intent.ids_before.clone(), left);
+                }
             }
         }
     }
 
-    /// Remembers what a plan found converged.
-    pub(crate) fn learn(&mut self, plan: &Plan) {
+    /// Records the digests of the resources that a plan found converged, and removes the intents that have ended: their
+    /// resource was observed, and their consistency window has passed.
+    pub(crate) fn record_converged(&mut self, plan: &Plan) {
         let converged = plan.live.iter().filter(|(_, live)| live.converged);
-        self.memory.converged.extend(converged.map(|(address, live)| (address.to_string(), live.digest.clone())));
-        // A create is over once what it made was seen, and reads can no more lag so far that it is gone again.
+        self.history.converged.extend(converged.map(|(address, live)| (address.to_string(), live.digest.clone())));
         let now = (self.engine.now)();
-        let over = |name: &String, intent: &Intent| {
-            let address = name.parse::<Address>().ok()?;
-            let resource = self.document.resources.get(&address)?;
-            let seen = plan.live.get(&address).is_some_and(|live| !intent.known.contains(&live.id));
-            Some(seen && intent.age(now) >= self.lag(resource))
+        let has_ended = |name: &String, intent: &Intent| {
+            let Ok(address) = name.parse::<Address>() else { return true };
+            let Some(resource) = self.document.resources.get(&address) else { return true };
+            let is_observed = plan.live.get(&address).is_some_and(|live| !intent.ids_before.contains(&live.id));
+            is_observed && intent.age(now) >= self.consistency_window(resource)
         };
-        let over: Vec<String> =
-            self.memory.intents.iter().filter(|(n, i)| over(n, i) != Some(false)).map(|(n, _)| n.clone()).collect();
-        self.memory.intents.retain(|name, _| !over.contains(name));
+        let intents = self.history.intents.iter().filter(|(name, intent)| !has_ended(name, intent));
+        self.history.intents = intents.map(|(name, intent)| (name.clone(), intent.clone())).collect();
     }
 
-    /// Nothing of ours was seen. The stack begins anew, also where something cannot be seen, unless there was something
-    /// before; what turns up there later ends that.
-    pub(crate) fn begin_fresh(&mut self) {
+    /// Marks the stack as initial and its history as complete: the first plan of the pass found no owned resource.
+    ///
+    /// Kinds that could not be observed do not prevent this, unless the history has earlier resources. If an owned
+    /// resource of such a kind is observed later, [`PassRun::check_unobserved`] reverts the mark.
+    pub(crate) fn begin_initial(&mut self) {
         let unknown = &self.observation.unknown;
-        if unknown.is_empty() || self.memory.converged.is_empty() && self.memory.intents.is_empty() {
-            (self.fresh, self.memory.complete) = (true, true);
-            self.memory.unseen = unknown.keys().map(named).collect();
+        if unknown.is_empty() || self.history.converged.is_empty() && self.history.intents.is_empty() {
+            (self.is_initial, self.history.complete) = (true, true);
+            self.history.unobserved = unknown.keys().map(text_of).collect();
         }
     }
 
-    /// Looks whether there is something of ours where nothing could be seen when the stack began.
-    pub(crate) fn see_the_unseen(&mut self) {
-        let (unseen, document) = (&mut self.memory.unseen, self.document);
-        for (place, found) in &self.observation.found {
-            if unseen.remove(&named(place)) && found.iter().any(|o| is_ours(document, o)) {
-                unseen.clear();
-                (self.fresh, self.memory.complete) = (false, false);
+    /// Reverts the mark of an initial stack when an owned resource is observed whose kind could not be observed before.
+    pub(crate) fn check_unobserved(&mut self) {
+        let (unobserved, document) = (&mut self.history.unobserved, self.document);
+        for (kind_region, found) in &self.observation.found {
+            if unobserved.remove(&text_of(kind_region)) && found.iter().any(|o| is_owned(document, o)) {
+                unobserved.clear();
+                (self.is_initial, self.history.complete) = (false, false);
                 return;
             }
         }
     }
 
-    fn lag(&self, resource: &Resource) -> Duration {
-        self.engine.timing.lag(resource.schema.lag_seconds)
+    fn consistency_window(&self, resource: &Resource) -> Duration {
+        self.engine.timing.consistency_window(resource.schema.consistency_window)
     }
 
-    /// Forgets the regions that the document has no more, once all kinds were looked at there and nothing is ours.
-    fn forget_regions(&mut self) {
+    /// Removes the regions that the document no longer has, once every kind was observed there and no owned resource is
+    /// left.
+    fn remove_former_regions(&mut self) {
         let kinds = self.engine.cloud.registry().0.iter().filter(|schema| !schema.global);
         let is_left = |region: &String| {
             kinds.clone().any(|schema| match self.observation.at(schema.kind, region) {
-                Some(found) => found.iter().any(|o| is_ours(self.document, o)),
+                Some(found) => found.iter().any(|o| is_owned(self.document, o)),
                 None => true,
             })
         };
         let configured = |region: &String| self.document.target.regions.values().any(|r| r == region);
-        let regions = self.memory.regions.iter().filter(|region| configured(region) || is_left(region));
-        self.memory.regions = regions.cloned().collect();
+        let regions = self.history.regions.iter().filter(|region| configured(region) || is_left(region));
+        self.history.regions = regions.cloned().collect();
     }
 
-    /// Writes down how a pass ended.
-    pub(crate) fn remember(&mut self, plan: &Plan, converged: bool) -> Result<(), PassError> {
-        self.forget_regions();
+    /// Writes the history at the end of a pass.
+    ///
+    /// # Errors
+    /// Returns an error when the store cannot be written.
+    pub(crate) fn save_outcome(&mut self, plan: &Plan, converged: bool) -> Result<(), PassError> {
+        self.remove_former_regions();
         if self.options.policy.destroy {
-            let there: BTreeSet<String> = plan.live.keys().map(ToString::to_string).collect();
-            self.memory.converged.retain(|address, _| there.contains(address));
+            let live: BTreeSet<String> = plan.live.keys().map(ToString::to_string).collect();
+            self.history.converged.retain(|address, _| live.contains(address));
         }
         if converged {
-            // Nothing is missing: what comes into the document from now on is new.
-            self.memory.complete = true;
-            self.memory.unseen.clear();
+            // No resource is missing: an address that the document gets from now on is new.
+            self.history.complete = true;
+            self.history.unobserved.clear();
         }
-        self.engine.store.save(&self.memory).map_err(PassError::Store)
+        self.engine.store.save(&self.history).map_err(PassError::Store)
     }
 
+    /// Writes the history. The store is an aid, so the pass continues with a warning when this fails.
     pub(crate) fn save(&self) {
-        // The store is an aid: a pass goes on without it, and says so.
-        if let Err(error) = self.engine.store.save(&self.memory) {
-            tracing::warn!(%error, "the store cannot be written");
+        if let Err(error) = self.engine.store.save(&self.history) {
+            tracing::warn!(%error, "the store cannot be written; the pass continues without it");
         }
     }
 
-    /// The operation with its client token made this intent's own.
-    pub(crate) fn with_nonce(&self, op: &Op, step: &Step) -> Op {
-        let mut op = op.clone();
-        if let (Op::Create(wanted), Some(intent)) = (&mut op, self.memory.intents.get(&step.address.to_string())) {
-            wanted.token = digest::token(&format!("{} {}", wanted.token, intent.nonce));
+    /// Combines the client token of a create with the nonce of its intent: a second attempt has the same token, and a
+    /// later create of the same address has another one.
+    pub(crate) fn with_nonce(&self, mut operation: Operation, step: &Step) -> Operation {
+        let intent = self.history.intents.get(&step.address.to_string());
+        if let (Mutation::Create(desired), Some(intent)) = (&mut operation.mutation, intent) {
+            desired.token = digest::token(&format!("{} {}", desired.token, intent.nonce));
         }
-        op
+        operation
     }
 }
 
-fn is_ours(document: &Document, observed: &Observed) -> bool {
+/// True when the stack of the document owns the resource.
+fn is_owned(document: &Document, observed: &Observed) -> bool {
     observed.owner().is_some_and(|owner| owner.stack == document.stack && owner.env == document.env)
 }
 
-fn named(place: &Place) -> String {
-    format!("{} {}", place.kind, place.region)
+/// Returns a kind and a region as text, for the store.
+fn text_of(kind_region: &KindRegion) -> String {
+    format!("{} {}", kind_region.kind, kind_region.region)
 }

@@ -1,14 +1,16 @@
-//! What drives a cloud to what a document says: the port, the pass, the budget, the store.
+//! The engine: converges a cloud to a document. It has the port to the cloud, the pass, the call budget and the store.
 
-mod agenda;
 pub mod budget;
 pub mod cloud;
 pub mod daemon;
 pub mod event;
+mod expectations;
+mod flapping;
 mod intent;
-mod ledger;
 mod observe;
 pub mod pass;
+mod poll_schedule;
+mod retry;
 pub mod rollback;
 mod run;
 pub mod store;

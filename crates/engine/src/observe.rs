@@ -1,4 +1,4 @@
-//! The look: which places to see, what to ask of each, all of them at once.
+//! Observations: which kinds to observe in which regions, with which scope, many at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,108 +6,117 @@ use futures::stream::{self, StreamExt};
 use holdfast_core::diff::normal;
 use holdfast_core::document::{Document, Lookup, Resource};
 use holdfast_core::graph::can_refer;
-use holdfast_core::observed::{Observation, Observed, Place};
+use holdfast_core::observed::{KindRegion, Observation, Observed};
 use holdfast_core::schema::{Registry, Schema, Type};
 use holdfast_core::value::Value;
 use tokio::time::Instant;
 
-use crate::cloud::{Cloud, Failure, Known, Scope};
+use crate::cloud::{Cloud, Confirmed, Failure, Scope};
 
-/// How many places are looked at at once: all of most documents. The budget keeps each service's calls apart.
-pub(crate) const AT_ONCE: usize = 32;
+/// The number of concurrent observations: enough for all kinds of most documents. The call budget limits the calls of
+/// each service.
+pub(crate) const MAX_CONCURRENT_OBSERVATIONS: usize = 32;
 
-/// One look at several places.
+/// A refresh: observations that begin together.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sweep {
-    /// Its number: calls that several kinds need are made once in a sweep.
+pub(crate) struct Refresh {
+    /// The number of the refresh: a call whose response several kinds need is made once in a refresh.
     pub(crate) number: u64,
-    /// True for the first of a pass, which may read tags from an index that lags behind.
-    pub(crate) hints: bool,
+    /// True for the initial refresh of a pass, which may read tags from an index that lags behind.
+    pub(crate) from_index: bool,
 }
 
-/// The places that a document needs to be seen.
+/// Returns the kinds and regions to observe for a document.
 ///
-/// With `everywhere`, every kind in every configured region: that finds what left the document
-/// together with the last of its kind.
-/// `past` names regions that the document had before: something may be left there.
-pub(crate) fn places(
+/// With `full_scan`, these are all kinds in all configured regions, which finds a resource that left the document
+/// together with the last one of its kind. `past_regions` has regions that the document had before: resources may be
+/// left there.
+pub(crate) fn kind_regions(
     document: &Document,
     registry: Registry,
-    everywhere: bool,
-    past: &BTreeSet<String>,
-) -> BTreeSet<Place> {
-    let mut places: BTreeSet<Place> =
-        document.resources.values().map(|r| Place { kind: r.schema.kind, region: r.region.clone() }).collect();
-    if everywhere {
-        let regions: BTreeSet<&String> = document.target.regions.values().chain(past).collect();
+    full_scan: bool,
+    past_regions: &BTreeSet<String>,
+) -> BTreeSet<KindRegion> {
+    let mut kind_regions: BTreeSet<KindRegion> =
+        document.resources.values().map(|r| KindRegion { kind: r.schema.kind, region: r.region.clone() }).collect();
+    if full_scan {
+        let regions: BTreeSet<&String> = document.target.regions.values().chain(past_regions).collect();
         for schema in registry.0 {
             let regions: Vec<String> = match schema.global {
                 true => vec![String::new()],
                 false => regions.iter().map(|region| (*region).clone()).collect(),
             };
-            places.extend(regions.into_iter().map(|region| Place { kind: schema.kind, region }));
+            kind_regions.extend(regions.into_iter().map(|region| KindRegion { kind: schema.kind, region }));
         }
     }
-    places
+    kind_regions
 }
 
-/// What was seen at a place, or why nothing could be.
-pub(crate) struct Seen {
-    pub(crate) place: Place,
-    /// When the look began: it shows nothing that is younger.
+/// The result of observing one kind in one region.
+pub(crate) struct KindObservation {
+    pub(crate) kind_region: KindRegion,
+    /// When the observation began. It shows nothing that happened later.
     pub(crate) at: Instant,
     pub(crate) found: Result<Vec<Observed>, Failure>,
 }
 
-/// Looks at one place.
-pub(crate) async fn look_at(
+/// Observes one kind in one region.
+pub(crate) async fn observe_kind_region(
     cloud: &dyn Cloud,
     document: &Document,
     account: &str,
-    place: Place,
-    known: Known,
-    sweep: Sweep,
-) -> Seen {
+    kind_region: KindRegion,
+    confirmed: Confirmed,
+    refresh: Refresh,
+) -> KindObservation {
     let at = Instant::now();
-    let scope = Scope { known, ..scope(document, account, &place, cloud.schema(place.kind), sweep) };
-    let found = cloud.observe(place.kind, &scope).await;
-    Seen { place, at, found }
+    let scope = Scope { confirmed, ..scope(document, account, &kind_region, cloud.schema(kind_region.kind), refresh) };
+    let found = cloud.observe(kind_region.kind, &scope).await;
+    KindObservation { kind_region, at, found }
 }
 
-/// Looks at these places, many at once.
-pub(crate) async fn look(
+/// Observes these kinds and regions, many at once.
+pub(crate) async fn observe_all(
     cloud: &dyn Cloud,
     document: &Document,
     account: &str,
-    places: &BTreeSet<Place>,
-    sweep: Sweep,
-) -> Vec<Seen> {
-    let looks = places.iter().map(|place| look_at(cloud, document, account, place.clone(), Known::default(), sweep));
-    stream::iter(looks).buffer_unordered(AT_ONCE).collect().await
+    kind_regions: &BTreeSet<KindRegion>,
+    refresh: Refresh,
+) -> Vec<KindObservation> {
+    let observations = kind_regions.iter().map(|kind_region| {
+        observe_kind_region(cloud, document, account, kind_region.clone(), Confirmed::default(), refresh)
+    });
+    stream::iter(observations).buffer_unordered(MAX_CONCURRENT_OBSERVATIONS).collect().await
 }
 
-/// Puts what was seen in the place of what was known. Returns why nothing could be seen, if so.
-pub(crate) fn merge(seen: Seen, observation: &mut Observation) -> Option<Failure> {
-    let Seen { place, found, .. } = seen;
+/// Replaces what the observation has of a kind in a region. Returns the failure when it could not be observed.
+pub(crate) fn merge(observed: KindObservation, observation: &mut Observation) -> Option<Failure> {
+    let KindObservation { kind_region, found, .. } = observed;
     match found {
         Ok(found) => {
-            observation.unknown.remove(&place);
-            observation.found.insert(place, found);
+            observation.unknown.remove(&kind_region);
+            observation.found.insert(kind_region, found);
             None
         }
         Err(failure) => {
-            // Unknown is not absent: what was found before does not stand for now.
-            observation.found.remove(&place);
-            observation.unknown.insert(place, failure.to_string());
+            // Unknown is not absent: the resources that were found before may have changed.
+            observation.found.remove(&kind_region);
+            observation.unknown.insert(kind_region, failure.to_string());
             Some(failure)
         }
     }
 }
 
-fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'static Schema>, sweep: Sweep) -> Scope {
-    let here = |r: &&Resource| r.schema.kind == place.kind && r.region == place.region;
-    let resources: Vec<&Resource> = document.resources.values().filter(here).collect();
-    let naming = schema.map(|schema| schema.naming.prefix).unwrap_or_default();
+fn scope(
+    document: &Document,
+    account: &str,
+    kind_region: &KindRegion,
+    schema: Option<&'static Schema>,
+    refresh: Refresh,
+) -> Scope {
+    let is_of = |r: &&Resource| r.schema.kind == kind_region.kind && r.region == kind_region.region;
+    let resources: Vec<&Resource> = document.resources.values().filter(is_of).collect();
+    let kind_prefix = schema.map(|schema| schema.naming.prefix).unwrap_or_default();
     let own = (document.stack.clone(), document.env.clone());
     let others = document.resources.values().filter_map(|r| match &r.lifecycle.lookup {
         Some(Lookup::Owner { stack, env, .. }) => Some((stack.clone(), env.clone())),
@@ -115,31 +124,33 @@ fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'sta
     });
     let mut scope = Scope {
         account: account.to_owned(),
-        region: place.region.clone(),
+        region: kind_region.region.clone(),
         owners: BTreeSet::from([own.clone()]),
         all_owners: others.chain([own]).collect(),
         prefixes: BTreeSet::from([
             format!("{}-{}-", document.stack, document.env),
-            format!("{naming}{}-{}-", document.stack, document.env),
+            format!("{kind_prefix}{}-{}-", document.stack, document.env),
         ]),
-        sweep: sweep.number,
-        hints: sweep.hints,
+        refresh: refresh.number,
+        from_index: refresh.from_index,
         ..Scope::default()
     };
     if resources.iter().all(|r| r.lifecycle.lookup.is_none() && r.lifecycle.adopt.is_none()) {
-        scope.fields = Some(fields(&resources));
+        scope.fields = Some(stated_fields(&resources));
     }
     if resources.is_empty() {
-        // All of them left the document: what is left of them may be under anything that they could refer to.
-        let could = |parent: &&Resource| schema.is_some_and(|schema| can_refer(schema.record, parent.schema.kind));
-        scope.parents.extend(document.resources.values().filter(could).map(parent));
+        // No resource of the kind is left in the document: orphans may be children of any resource that the kind can
+        // refer to.
+        let can_be_parent =
+            |parent: &&Resource| schema.is_some_and(|schema| can_refer(schema.record, parent.schema.kind));
+        scope.parents.extend(document.resources.values().filter(can_be_parent).map(parent));
     }
     for resource in resources {
-        let literal = resource.schema.record.fields.iter().filter_map(|field| match field.ty {
+        let literal_parents = resource.schema.record.fields.iter().filter_map(|field| match field.ty {
             Type::Reference { kind, .. } => Some((kind, resource.spec.get(field.name)?.text()?.to_owned())),
             _ => None,
         });
-        scope.parents.extend(literal);
+        scope.parents.extend(literal_parents);
         let parents = resource.references();
         scope.parents.extend(parents.keys().filter_map(|address| document.resources.get(address)).map(parent));
         match &resource.lifecycle.lookup {
@@ -152,7 +163,7 @@ fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'sta
             }
             Some(Lookup::Owner { stack, env, .. }) => {
                 scope.owners.insert((stack.clone(), env.clone()));
-                scope.prefixes.insert(format!("{naming}{stack}-{env}-"));
+                scope.prefixes.insert(format!("{kind_prefix}{stack}-{env}-"));
             }
             Some(Lookup::Fields) => {
                 if resource.named {
@@ -169,8 +180,9 @@ fn scope(document: &Document, account: &str, place: &Place, schema: Option<&'sta
     scope
 }
 
-/// The top-level fields that each states, by its address; what moved may still have its old address in its tags.
-fn fields(resources: &[&Resource]) -> BTreeMap<String, BTreeSet<String>> {
+/// Returns the top-level fields that each resource states, by address. A moved resource also has its old address, which
+/// its tags may still name.
+fn stated_fields(resources: &[&Resource]) -> BTreeMap<String, BTreeSet<String>> {
     let mut fields: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for resource in resources {
         for address in [Some(&resource.address), resource.lifecycle.moved_from.as_ref()].into_iter().flatten() {
@@ -181,21 +193,21 @@ fn fields(resources: &[&Resource]) -> BTreeMap<String, BTreeSet<String>> {
     fields
 }
 
-/// A resource as others are found under it: its kind, and its name or id.
+/// Returns the kind and the name or id of a resource, by which its children are found.
 fn parent(parent: &Resource) -> (&'static str, String) {
     let identity = match &parent.lifecycle.lookup {
         None | Some(Lookup::Fields) => parent.name.clone(),
         Some(Lookup::Id(id)) => id.clone(),
-        // Its own name may have been stated over there, so that this says too little.
+        // The other stack may state an explicit name, so the generated name is not enough.
         Some(Lookup::Owner { .. }) => String::new(),
     };
     (parent.schema.kind, identity)
 }
 
-/// What the document says of an identity of several fields; none while a part of it is not known.
+/// Returns the identity of a resource whose identity consists of several fields, or `None` while a field is not known.
 fn identity(resource: &Resource) -> Option<String> {
     let record = resource.schema.record;
-    let fields = resource.schema.claim.identity().iter().filter_map(|name| record.field(name));
+    let fields = resource.schema.ownership.identity().iter().filter_map(|name| record.field(name));
     let own = fields.filter(|field| !matches!(field.ty, Type::Reference { .. }));
     let stated = own.filter_map(|field| Some(normal(&field.ty, resource.spec.get(field.name)?)));
     let stated = stated.filter(|value| *value != Value::Null);
@@ -203,7 +215,7 @@ fn identity(resource: &Resource) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("_"))
 }
 
-/// Which ids were found at a place, older revisions included: for the second sighting before a deletion.
+/// Returns the ids that were found, older revisions included: each counts as a sighting, and a deletion needs two.
 pub(crate) fn ids(found: &[Observed]) -> BTreeSet<&str> {
     let revisions = found.iter().filter_map(|o| match o.status.get("revisions") {
         Some(Value::List(revisions)) => Some(revisions),

@@ -1,95 +1,115 @@
-//! The rollback: looks at what runs and at its revisions, remembers the hold, and goes back. Waits for nothing.
+//! The rollback of a resource to an earlier revision.
 
 use std::collections::BTreeSet;
 
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
-use holdfast_core::observed::{Observation, Place};
-use holdfast_core::rollback::{self, Rollback, RollbackError as Refusal};
+use holdfast_core::observed::{KindRegion, Observation};
+use holdfast_core::rollback::{self, Rollback, RollbackError};
 use tokio::time::sleep;
 
-use crate::cloud::{Class, Failure};
+use crate::cloud::{Failure, FailureClass};
 use crate::pass::{Engine, PassError};
 
-/// How often a look or a change that is refused for the moment is tried: with its pauses half a minute.
+/// The number of attempts at an observation or a change that fails. With the backoff they take half a minute.
 const ATTEMPTS: u32 = 5;
 
-/// What is asked for.
+/// The target of a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish<'a> {
-    /// The revision before the one that runs.
+pub enum RollbackTarget<'a> {
+    /// The revision before the current one.
     Previous,
-    /// This revision.
+    /// The revision of this name.
     To(&'a str),
-    /// Nothing held back any more.
+    /// No rollback: ends the hold of an earlier one.
     Release,
 }
 
-/// Why there was no rollback.
+/// The failure of a rollback.
 #[derive(Debug, thiserror::Error)]
-pub enum RollbackError {
+pub enum RollbackFailure {
     /// The account is wrong or unknown.
     #[error(transparent)]
     Pass(#[from] PassError),
-    /// There is nothing to go back to.
+    /// There is no revision to return to.
     #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// AWS refused the first change, so nothing was changed.
+    Refused(#[from] RollbackError),
+    /// AWS refused the first call, so nothing was changed.
     #[error("nothing was changed: {0}")]
-    Failed(#[source] Box<Failure>),
-    /// The hold is there, and the change is not.
-    #[error("the hold is written and the change was refused; the next pass makes it: {0}")]
-    HalfDone(#[source] Box<Failure>),
+    Unchanged(#[source] Box<Failure>),
+    /// AWS accepted the tag with the hold, and refused the update.
+    #[error("the hold is written, but AWS refused the update; the next pass makes the update: {0}")]
+    NotUpdated(#[source] Box<Failure>),
 }
 
 impl Engine {
-    /// Returns a resource to an earlier revision and holds the document's own back, or lets it go. Ends once AWS
-    /// accepted the change.
+    /// Returns a resource to an earlier revision, and holds the document's own revision. [`RollbackTarget::Release`]
+    /// ends that hold instead.
+    ///
+    /// # Expected flow
+    /// 1. Check that the credentials are for the account of the environment.
+    /// 2. Observe the kind of the resource and the kind of its revisions.
+    /// 3. Find the target revision among the observed ones.
+    /// 4. Write the tag `holdfast:rollback`: the digest of the held edit, and the target revision.
+    /// 5. Update the resource to the target revision, and return once AWS accepts the update.
+    ///
+    /// A release only removes the tag.
+    ///
+    /// # Guarantees
+    /// The tag comes before the update, so that no concurrent pass reverts the update. If the process dies between the
+    /// two, the next pass makes the update. Both calls are idempotent and are retried.
+    ///
+    /// # Assumptions
+    /// The document is the one that the passes use: the hold ends when its digest of the revision changes.
+    ///
+    /// # Caveats
+    /// The rollback does not wait until the deployment is complete. It uses neither the store nor the expectations of a
+    /// daemon, so it may run at the same time.
     ///
     /// # Errors
-    /// When the account is wrong, there is nothing to go back to, or AWS refuses.
+    /// Returns an error when the account is wrong, there is no revision to return to, or AWS refuses a call.
     pub async fn rollback(
         &self,
         document: &Document,
         address: &Address,
-        wish: Wish<'_>,
-    ) -> Result<Rollback, RollbackError> {
-        let account = self.right_account(document).await?;
-        let places = places(document, address)?;
+        target: RollbackTarget<'_>,
+    ) -> Result<Rollback, RollbackFailure> {
+        let account = self.check_account(document).await?;
+        let kind_regions = kind_regions(document, address)?;
         let mut observation = Observation::default();
         for attempt in 0..ATTEMPTS {
-            if self.observe(document, &account, &places, &mut observation).await.is_empty() {
+            if self.observe(document, &account, &kind_regions, &mut observation).await.is_empty() {
                 break;
             }
             sleep(self.timing().retry(attempt)).await;
         }
-        let found = match wish {
-            Wish::Previous => rollback::rollback(document, &observation, address, None)?,
-            Wish::To(revision) => rollback::rollback(document, &observation, address, Some(revision))?,
-            Wish::Release => rollback::release(document, &observation, address)?,
+        let rollback = match target {
+            RollbackTarget::Previous => rollback::rollback(document, &observation, address, None)?,
+            RollbackTarget::To(revision) => rollback::rollback(document, &observation, address, Some(revision))?,
+            RollbackTarget::Release => rollback::release(document, &observation, address)?,
         };
-        for (done, op) in found.ops.iter().enumerate() {
-            let mut result = self.cloud().apply(found.kind, &found.region, op).await;
+        for (completed, operation) in rollback.operations.iter().enumerate() {
+            let mut result = self.cloud().apply(operation).await;
             for attempt in 0..ATTEMPTS {
-                // Both operations say what is to be, so that a second time does no harm.
-                if result.as_ref().is_ok() || result.as_ref().is_err_and(|f| f.class == Class::Terminal) {
+                // Both operations are idempotent.
+                if result.as_ref().is_ok() || result.as_ref().is_err_and(|f| f.class == FailureClass::Terminal) {
                     break;
                 }
                 sleep(self.timing().retry(attempt)).await;
-                result = self.cloud().apply(found.kind, &found.region, op).await;
+                result = self.cloud().apply(operation).await;
             }
-            result.map_err(|failure| match done {
-                0 => RollbackError::Failed(Box::new(failure)),
-                _ => RollbackError::HalfDone(Box::new(failure)),
+            result.map_err(|failure| match completed {
+                0 => RollbackFailure::Unchanged(Box::new(failure)),
+                _ => RollbackFailure::NotUpdated(Box::new(failure)),
             })?;
         }
-        Ok(found)
+        Ok(rollback)
     }
 }
 
-/// The places of a resource and of its revisions.
-fn places(document: &Document, address: &Address) -> Result<BTreeSet<Place>, Refusal> {
+/// Returns where a resource and its revisions are observed.
+fn kind_regions(document: &Document, address: &Address) -> Result<BTreeSet<KindRegion>, RollbackError> {
     let kinds = rollback::kinds(document, address)?;
-    let asked = document.resources.values().filter(|r| kinds.iter().any(|schema| schema.kind == r.schema.kind));
-    Ok(asked.map(|r| Place { kind: r.schema.kind, region: r.region.clone() }).collect())
+    let resources = document.resources.values().filter(|r| kinds.iter().any(|schema| schema.kind == r.schema.kind));
+    Ok(resources.map(|r| KindRegion { kind: r.schema.kind, region: r.region.clone() }).collect())
 }

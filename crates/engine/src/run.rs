@@ -1,7 +1,7 @@
-//! One pass under way: starts each step as soon as what it needs is seen, looks again at what steps touched, and waits
-//! for what is pending, all at the same time.
+//! A running pass: starts each step as soon as its dependencies are ready, observes the resources that steps changed,
+//! and waits for pending resources, all concurrently.
 
-mod looks;
+mod observations;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,154 +14,175 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
-use holdfast_core::observed::{Observation, Place};
-use holdfast_core::op::Op;
-use holdfast_core::plan::{Deed, Plan, Step};
+use holdfast_core::observed::{KindRegion, Observation};
+use holdfast_core::operation::{Mutation, Operation};
+use holdfast_core::plan::{Plan, Step};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::agenda::Agenda;
-use crate::cloud::{Done, Failure};
+use crate::cloud::{Failure, OperationResult};
 use crate::event::{Event, StepResult};
-use crate::ledger::Verdict;
-use crate::observe::{self, Seen};
-use crate::pass::{Engine, Options};
-use crate::store::Memory;
+use crate::observe::{self, KindObservation};
+use crate::pass::{Engine, PassOptions};
+use crate::poll_schedule::PollSchedule;
+use crate::retry::RetryDecision;
+use crate::store::History;
 
-/// How many steps run at once. The budget slows calls down; this bounds what a stop has to wait for.
-const AT_ONCE: usize = 16;
+/// The number of concurrent steps. The call budget limits the calls; this number limits the steps that a stop waits
+/// for.
+const MAX_CONCURRENT_STEPS: usize = 16;
 
-/// One pass under way.
-pub(crate) struct Run<'a> {
+/// A running pass.
+pub(crate) struct PassRun<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) document: &'a Document,
-    pub(crate) options: &'a Options,
+    pub(crate) options: &'a PassOptions,
     account: String,
-    pub(crate) memory: Memory,
+    pub(crate) history: History,
     pub(crate) observation: Observation,
-    /// In how many complete observations each id was seen: a deletion needs two.
-    sightings: BTreeMap<(Place, String), u32>,
-    /// How often each place that cannot be seen for the moment was looked at in vain.
-    in_vain: BTreeMap<Place, u32>,
-    agenda: Agenda,
-    /// What this pass made and was told of, with when it was told last; none when only a look can tell.
-    told: BTreeMap<(Place, String), Option<Instant>>,
+    /// The number of complete observations that found each id. A deletion needs two.
+    sightings: BTreeMap<(KindRegion, String), u32>,
+    /// The number of consecutive observations that failed, by kind and region, unless the failure is terminal.
+    failed_observations: BTreeMap<KindRegion, u32>,
+    poll_schedule: PollSchedule,
+    /// The resources that this pass created, with the time of the last response that confirmed their state. `None` when
+    /// only an observation can show the state.
+    confirmed_at: BTreeMap<(KindRegion, String), Option<Instant>>,
     pub(crate) results: Vec<StepResult>,
     mutations: usize,
-    /// True when the stack owned nothing when the pass began.
-    pub(crate) fresh: bool,
+    /// True when the stack owned no resource when the pass began.
+    pub(crate) is_initial: bool,
 }
 
-/// The plan in force, with what of it is still to be done.
-struct Turn {
+/// The current plan, with the work that is left of it.
+struct PlannedWork {
     plan: Plan,
-    /// What may start, those with the longest chain behind them first.
-    queue: VecDeque<(Step, Deed)>,
-    /// Where a step may start again later.
-    later: Vec<(Place, Instant)>,
-    /// Where something is to be deleted that was seen only once.
-    unconfirmed: BTreeSet<Place>,
+    /// The steps that may start, in the order of the plan: the longest chain of dependents comes first.
+    queue: VecDeque<(Step, Operation)>,
+    /// The kinds and regions of the steps that wait for a retry, and when each may start.
+    retries: Vec<(KindRegion, Instant)>,
+    /// The kinds and regions to observe again because a deletion needs its second sighting.
+    second_sightings: BTreeSet<KindRegion>,
     /// The addresses that a step or a hold waits for.
-    needed: BTreeSet<Address>,
+    waited_for: BTreeSet<Address>,
 }
 
-/// A step that ended.
-struct Ended {
+/// A step that ended, with its result.
+struct EndedStep {
     step: Step,
-    deed: Deed,
-    took: Duration,
-    result: Result<Done, Failure>,
+    operation: Operation,
+    duration: Duration,
+    result: Result<OperationResult, Failure>,
 }
 
-type Steps<'a> = FuturesUnordered<BoxFuture<'a, Ended>>;
-type Looks<'a> = FuturesUnordered<BoxFuture<'a, Seen>>;
+type RunningSteps<'a> = FuturesUnordered<BoxFuture<'a, EndedStep>>;
+type RunningObservations<'a> = FuturesUnordered<BoxFuture<'a, KindObservation>>;
 
-impl<'a> Run<'a> {
+impl<'a> PassRun<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         document: &'a Document,
-        options: &'a Options,
+        options: &'a PassOptions,
         account: String,
-        memory: Memory,
+        history: History,
         observation: Observation,
-        failures: &BTreeMap<Place, Failure>,
-    ) -> Run<'a> {
-        let mut run = Run {
+        failures: &BTreeMap<KindRegion, Failure>,
+    ) -> PassRun<'a> {
+        let mut run = PassRun {
             engine,
             document,
             options,
             account,
-            memory,
+            history,
             observation,
             sightings: BTreeMap::new(),
-            in_vain: BTreeMap::new(),
-            agenda: Agenda::new(engine.timing),
-            told: BTreeMap::new(),
+            failed_observations: BTreeMap::new(),
+            poll_schedule: PollSchedule::new(engine.timing),
+            confirmed_at: BTreeMap::new(),
             results: vec![],
             mutations: 0,
-            fresh: false,
+            is_initial: false,
         };
-        run.memory.regions.extend(document.target.regions.values().cloned());
-        let places = run.observation.found.keys().chain(failures.keys()).cloned().collect();
-        run.sight(&places, failures);
+        run.history.regions.extend(document.target.regions.values().cloned());
+        let kind_regions = run.observation.found.keys().chain(failures.keys()).cloned().collect();
+        run.count_sightings(&kind_regions, failures);
         run
     }
 
-    /// Goes on until nothing can start and nothing is worth waiting for. Returns the last plan, and how often it was
-    /// planned.
+    /// Runs the loop of the pass. Returns the last plan, and the number of plans.
+    ///
+    /// # Expected flow
+    /// 1. Plan with everything that is known.
+    /// 2. Start each step that can start, up to 16 at once.
+    /// 3. Observe the kinds that are due in their regions: a resource is pending there, a step changed a resource that
+    ///    others wait for, or a deletion needs its second sighting. If nothing else is left to do, observe everything
+    ///    that steps changed.
+    /// 4. Wait for the end of a step or an observation, or for the next poll.
+    /// 5. Plan again after each observation, and after a step whose result is known without one. Continue at 2.
+    /// 6. End when no step runs, no observation runs, and no poll is due within the wait timeout.
+    ///
+    /// # Guarantees
+    /// A step starts as soon as its own dependencies are ready: it does not wait for unrelated steps. No step starts
+    /// for an address whose last step runs, or whose last effect was not observed. A deletion starts only after two
+    /// complete observations of this pass found the resource.
+    ///
+    /// # Caveats
+    /// After a stop no step and no observation starts. The steps that run may finish for up to 25 s, and their results
+    /// are saved.
     pub(crate) async fn converge(&mut self, began: Instant) -> (Plan, usize) {
         let engine = self.engine;
-        let (mut steps, mut looks) = (Steps::new(), Looks::new());
-        let at_once = Arc::new(Semaphore::new(observe::AT_ONCE));
-        let mut turn = self.plan(true).await;
+        let (mut steps, mut observations) = (RunningSteps::new(), RunningObservations::new());
+        let permits = Arc::new(Semaphore::new(observe::MAX_CONCURRENT_OBSERVATIONS));
+        let mut work = self.plan_work(true).await;
         let mut plans = 1;
         let mut stopping = self.is_stopped();
-        let mut too_late = std::pin::pin!(async {
+        let mut stop_timeout = std::pin::pin!(async {
             stopped(self.options.stop.clone()).await;
             sleep(engine.timing.stop()).await;
         });
         loop {
             let mut wake = None;
             if !stopping {
-                self.start(&mut turn, &mut steps).await;
-                let due = self.due(&turn, began);
-                let idle = steps.is_empty() && looks.is_empty();
-                let places = self.to_look_at(&turn, &due, idle);
-                self.look(&places, &at_once, &mut looks);
-                wake = due.into_values().filter(|at| *at > Instant::now()).min();
-                if let (true, true, Some(at)) = (steps.is_empty(), looks.is_empty(), wake) {
-                    let addresses: Vec<Address> = self.awaited(&turn.plan).map(|hold| hold.address.clone()).collect();
+                self.start_steps(&mut work, &mut steps).await;
+                let polls = self.next_polls(&work, began);
+                let idle = steps.is_empty() && observations.is_empty();
+                let kind_regions = self.due_observations(&work, &polls, idle);
+                self.start_observations(&kind_regions, &permits, &mut observations);
+                wake = polls.into_values().filter(|at| *at > Instant::now()).min();
+                if let (true, true, Some(at)) = (steps.is_empty(), observations.is_empty(), wake) {
+                    let addresses: Vec<Address> =
+                        self.awaited_holds(&work.plan).map(|hold| hold.address.clone()).collect();
                     let pause = at.saturating_duration_since(Instant::now());
-                    engine.watcher.on(&Event::Waiting { addresses: &addresses, pause });
+                    engine.event_sink.on(&Event::Waiting { addresses: &addresses, pause });
                 }
             }
             if steps.is_empty() && stopping {
-                return (self.plan(false).await.plan, plans + 1);
+                return (self.plan_work(false).await.plan, plans + 1);
             }
-            if steps.is_empty() && looks.is_empty() && wake.is_none() {
-                return (turn.plan, plans);
+            if steps.is_empty() && observations.is_empty() && wake.is_none() {
+                return (work.plan, plans);
             }
             tokio::select! {
                 biased;
                 () = stopped(self.options.stop.clone()), if !stopping => stopping = true,
-                () = &mut too_late => return (turn.plan, plans),
+                () = &mut stop_timeout => return (work.plan, plans),
                 Some(ended) = steps.next() => {
-                    let mut made = self.ended(ended).await;
+                    let mut confirmed = self.end_step(ended).await;
                     while let Some(Some(ended)) = steps.next().now_or_never() {
-                        made |= self.ended(ended).await;
+                        confirmed |= self.end_step(ended).await;
                     }
                     self.save();
-                    if made {
-                        turn = self.plan(false).await;
+                    if confirmed {
+                        work = self.plan_work(false).await;
                         plans += 1;
                     }
                 }
-                Some(seen) = looks.next(), if !stopping => {
-                    self.seen(seen).await;
-                    while let Some(Some(seen)) = looks.next().now_or_never() {
-                        self.seen(seen).await;
+                Some(observed) = observations.next(), if !stopping => {
+                    self.record_observation(observed).await;
+                    while let Some(Some(observed)) = observations.next().now_or_never() {
+                        self.record_observation(observed).await;
                     }
-                    turn = self.plan(false).await;
+                    work = self.plan_work(false).await;
                     plans += 1;
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
@@ -173,63 +194,68 @@ impl<'a> Run<'a> {
         *self.options.stop.borrow()
     }
 
-    /// Plans, and finds what can be done about it.
-    async fn plan(&mut self, first: bool) -> Turn {
+    /// Plans, and sorts the steps of the plan into those that may start and those that wait.
+    async fn plan_work(&mut self, first: bool) -> PlannedWork {
         let engine = self.engine;
-        self.see_the_unseen();
-        let plan = engine.plan(self.document, &self.observation, self.options, &self.memory, self.fresh).await;
+        self.check_unobserved();
+        let plan = engine
+            .plan_with_expectations(self.document, &self.observation, self.options, &self.history, self.is_initial)
+            .await;
         if first && !plan.owns_something {
-            self.begin_fresh();
+            self.begin_initial();
         }
-        self.learn(&plan);
-        let event = if first { Event::Found { plan: &plan } } else { Event::Planned { plan: &plan } };
-        engine.watcher.on(&event);
+        self.record_converged(&plan);
+        engine.event_sink.on(&Event::Planned { plan: &plan, first });
 
-        let outdated = self.agenda.outdated();
-        let ledger = engine.ledger.lock().await;
-        let (mut queue, mut later, mut unconfirmed) = (VecDeque::new(), vec![], BTreeSet::new());
-        for (step, deed) in plan.startable() {
+        let outdated = self.poll_schedule.outdated();
+        let expectations = engine.expectations.lock().await;
+        let (mut queue, mut retries, mut second_sightings) = (VecDeque::new(), vec![], BTreeSet::new());
+        for (step, operation) in plan.startable() {
             if outdated.contains(&step.address) {
                 continue;
             }
-            match ledger.verdict(step) {
-                Verdict::Go if self.is_seen_enough(deed) => queue.push_back((step.clone(), deed.clone())),
-                Verdict::Go => unconfirmed = places_of_steps(&plan),
-                Verdict::Later(pause) => later.push((place_of(deed), Instant::now() + pause)),
-                Verdict::Never => {}
+            match expectations.retries.decision(step) {
+                RetryDecision::Now if self.has_sightings(operation) => {
+                    queue.push_back((step.clone(), operation.clone()))
+                }
+                RetryDecision::Now => second_sightings = kind_regions_of_steps(&plan),
+                RetryDecision::Later(pause) => retries.push((kind_region_of(operation), Instant::now() + pause)),
+                RetryDecision::Never => {}
             }
         }
-        drop(ledger);
-        let waited_for = plan.holds.iter().filter_map(|hold| hold.waits_for.as_ref());
-        let needed = plan.steps.iter().flat_map(|step| &step.after).chain(waited_for).cloned().collect();
-        Turn { plan, queue, later, unconfirmed, needed }
+        drop(expectations);
+        let by_holds = plan.holds.iter().filter_map(|hold| hold.waits_for.as_ref());
+        let waited_for = plan.steps.iter().flat_map(|step| &step.after).chain(by_holds).cloned().collect();
+        PlannedWork { plan, queue, retries, second_sightings, waited_for }
     }
 
-    /// A deletion needs two sightings.
-    fn is_seen_enough(&self, deed: &Deed) -> bool {
-        match &deed.op {
-            Op::Delete { live } => self.sightings.get(&(place_of(deed), live.id.clone())).is_some_and(|n| *n >= 2),
+    /// True when an operation has the sightings that it needs: two for a deletion, none for the others.
+    fn has_sightings(&self, operation: &Operation) -> bool {
+        match &operation.mutation {
+            Mutation::Delete { live } => {
+                self.sightings.get(&(kind_region_of(operation), live.id.clone())).is_some_and(|n| *n >= 2)
+            }
             _ => true,
         }
     }
 
-    pub(crate) fn place(&self, address: &Address) -> Option<Place> {
+    pub(crate) fn kind_region(&self, address: &Address) -> Option<KindRegion> {
         let resource = self.document.resources.get(address)?;
-        Some(Place { kind: resource.schema.kind, region: resource.region.clone() })
+        Some(KindRegion { kind: resource.schema.kind, region: resource.region.clone() })
     }
 }
 
-/// Returns once a stop is asked for, and never when nobody is left who could ask.
+/// Returns once a stop is requested. Never returns when the sender no longer exists.
 pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         pending::<()>().await;
     }
 }
 
-fn places_of_steps(plan: &Plan) -> BTreeSet<Place> {
-    plan.steps.iter().filter_map(|step| step.deed.as_ref()).map(place_of).collect()
+fn kind_regions_of_steps(plan: &Plan) -> BTreeSet<KindRegion> {
+    plan.steps.iter().filter_map(|step| step.operation.as_ref()).map(kind_region_of).collect()
 }
 
-pub(crate) fn place_of(deed: &Deed) -> Place {
-    Place { kind: deed.kind, region: deed.region.clone() }
+pub(crate) fn kind_region_of(operation: &Operation) -> KindRegion {
+    KindRegion { kind: operation.kind, region: operation.region.clone() }
 }

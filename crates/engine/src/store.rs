@@ -1,4 +1,5 @@
-//! The store: history and intents. An aid; losing it loses no ownership (DESIGN, safety rule 1).
+//! The store: the history of a stack in one environment, and the intents of creates. It is an aid: losing it loses no
+//! ownership.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,23 +10,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// What one stack and environment remembers.
+/// The history of one stack in one environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
-    /// The digest last converged, by address.
+pub struct History {
+    /// The digest of each resource when it was last converged, by address.
     #[serde(default)]
     pub converged: BTreeMap<String, String>,
-    /// Creates that began, until what they made is surely seen, by address.
+    /// The creates that began, by address. An intent is removed once its resource was observed and its consistency
+    /// window has passed.
     #[serde(default)]
     pub intents: BTreeMap<String, Intent>,
-    /// True when it saw all that was ever made: an address that it does not know is new, and not missing.
+    /// True when the history covers every resource that the stack ever had: an address without an entry is new, and not
+    /// missing.
     #[serde(default)]
     pub complete: bool,
-    /// Where nothing could be seen when that began, as `Kind region`: it holds there once nothing of ours turns out
-    /// to be there.
+    /// The kinds that could not be observed when the history became complete, as `Kind region`. If an owned resource of
+    /// one of them is observed later, the history is not complete after all.
     #[serde(default)]
-    pub unseen: BTreeSet<String>,
-    /// The regions that the document has or had, until nothing of ours is left in one that it has no more.
+    pub unobserved: BTreeSet<String>,
+    /// The regions of the document, and its former regions until no owned resource is left in them.
     #[serde(default)]
     pub regions: BTreeSet<String>,
 }
@@ -33,79 +36,80 @@ pub struct Memory {
 /// A create that began, and may have ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
-    /// Makes the client token of this create differ from that of an earlier one of the same address.
+    /// A random number that makes the client token of this create differ from that of an earlier create of the same
+    /// address.
     pub nonce: String,
-    /// When it began, in seconds since 1970.
+    /// When the create began, in seconds since 1970.
     pub began: u64,
-    /// The ids that the address had before: another one is what this made.
+    /// The ids that belonged to the address before the create. A resource with another id is the created one.
     #[serde(default)]
-    pub known: BTreeSet<String>,
-    /// The id of what it made, once that was answered. Reads may not show it yet.
+    pub ids_before: BTreeSet<String>,
+    /// The id of the created resource, once the response has arrived. Reads may not show the resource yet.
     #[serde(default)]
-    pub made: Option<String>,
+    pub created: Option<String>,
 }
 
 impl Intent {
-    /// How long ago it began.
+    /// Returns the time since the create began.
     pub fn age(&self, now: SystemTime) -> Duration {
         let began = UNIX_EPOCH + Duration::from_secs(self.began);
         now.duration_since(began).unwrap_or_default()
     }
 }
 
-/// Where a memory is kept.
+/// A place that keeps the history of one stack in one environment.
 pub trait Store: Send + Sync {
-    /// What is remembered.
+    /// Reads the history. A store without one returns an empty history.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
-    fn load(&self) -> io::Result<Memory>;
+    /// Returns an error when the history exists and cannot be read.
+    fn load(&self) -> io::Result<History>;
 
-    /// Remembers this and nothing else.
+    /// Writes the history in place of the earlier one.
     ///
     /// # Errors
-    /// When it cannot be written.
-    fn save(&self, memory: &Memory) -> io::Result<()>;
+    /// Returns an error when the history cannot be written.
+    fn save(&self, history: &History) -> io::Result<()>;
 }
 
 /// A store that lasts as long as the process.
 #[derive(Debug, Default)]
-pub struct InProcess(Mutex<Memory>);
+pub struct InMemoryStore(Mutex<History>);
 
-impl Store for InProcess {
-    fn load(&self) -> io::Result<Memory> {
+impl Store for InMemoryStore {
+    fn load(&self) -> io::Result<History> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    fn save(&self, memory: &Memory) -> io::Result<()> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory.clone();
+    fn save(&self, history: &History) -> io::Result<()> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = history.clone();
         Ok(())
     }
 }
 
-/// A store in one JSON file, replaced as a whole so that a crash leaves the old or the new one.
+/// A store in one JSON file. The file is replaced as a whole: after a crash it has the old or the new history.
 #[derive(Debug)]
-pub struct File(pub PathBuf);
+pub struct FileStore(pub PathBuf);
 
-impl Store for File {
-    fn load(&self) -> io::Result<Memory> {
+impl Store for FileStore {
+    fn load(&self) -> io::Result<History> {
         match fs::read(&self.0) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Memory::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
             Err(error) => Err(error),
         }
     }
 
-    fn save(&self, memory: &Memory) -> io::Result<()> {
+    fn save(&self, history: &History) -> io::Result<()> {
         if let Some(folder) = self.0.parent() {
             fs::create_dir_all(folder)?;
         }
-        let fresh = self.0.with_extension("json.new");
-        let mut file = fs::File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec_pretty(memory)?)?;
-        // Without this a power cut may leave the new name with nothing in it.
+        let new = self.0.with_extension("json.new");
+        let mut file = fs::File::create(&new)?;
+        file.write_all(&serde_json::to_vec_pretty(history)?)?;
+        // Without this, a power cut may leave an empty file under the new name.
         file.sync_all()?;
-        fs::rename(&fresh, &self.0)
+        fs::rename(&new, &self.0)
     }
 }
 
@@ -113,43 +117,44 @@ impl Store for File {
 mod tests {
     use super::*;
 
-    fn memory(digest: &str) -> Memory {
-        let known = BTreeSet::from(["vpc-1".to_owned()]);
-        Memory {
+    fn history(digest: &str) -> History {
+        let ids_before = BTreeSet::from(["vpc-1".to_owned()]);
+        let intent = Intent { nonce: "n".into(), began: 7, ids_before, created: None };
+        History {
             converged: BTreeMap::from([("Vpc/main".into(), digest.into())]),
-            intents: BTreeMap::from([("Vpc/next".into(), Intent { nonce: "n".into(), began: 7, known, made: None })]),
+            intents: BTreeMap::from([("Vpc/next".into(), intent)]),
             complete: true,
-            unseen: BTreeSet::from(["Vpc eu-west-1".to_owned()]),
+            unobserved: BTreeSet::from(["Vpc eu-west-1".to_owned()]),
             regions: BTreeSet::from(["eu-west-1".to_owned()]),
         }
     }
 
     #[test]
-    fn a_file_gives_back_what_it_was_given() {
+    fn a_file_returns_the_history_that_was_saved_last() {
         let folder = tempfile::tempdir().unwrap();
-        let file = File(folder.path().join("account/shop.prod.json"));
-        assert_eq!(file.load().unwrap(), Memory::default(), "no file is an empty memory");
-        file.save(&memory("a")).unwrap();
-        file.save(&memory("b")).unwrap();
-        assert_eq!(file.load().unwrap(), memory("b"));
+        let file = FileStore(folder.path().join("account/shop.prod.json"));
+        assert_eq!(file.load().unwrap(), History::default(), "no file is an empty history");
+        file.save(&history("a")).unwrap();
+        file.save(&history("b")).unwrap();
+        assert_eq!(file.load().unwrap(), history("b"));
     }
 
     #[test]
-    fn a_crash_while_writing_leaves_what_was_there() {
+    fn a_crash_during_a_write_keeps_the_old_history() {
         let folder = tempfile::tempdir().unwrap();
-        let file = File(folder.path().join("shop.prod.json"));
-        file.save(&memory("a")).unwrap();
-        // What a process leaves that died before it renamed.
+        let file = FileStore(folder.path().join("shop.prod.json"));
+        file.save(&history("a")).unwrap();
+        // The file of a process that died before the rename.
         fs::write(folder.path().join("shop.prod.json.new"), b"{ \"converged\": {").unwrap();
-        assert_eq!(file.load().unwrap(), memory("a"));
-        file.save(&memory("b")).unwrap();
-        assert_eq!(file.load().unwrap(), memory("b"));
+        assert_eq!(file.load().unwrap(), history("a"));
+        file.save(&history("b")).unwrap();
+        assert_eq!(file.load().unwrap(), history("b"));
     }
 
     #[test]
-    fn a_file_that_is_no_memory_is_an_error_and_one_of_an_older_version_is_not() {
+    fn an_invalid_file_is_an_error_and_a_file_without_newer_fields_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let file = File(folder.path().join("shop.prod.json"));
+        let file = FileStore(folder.path().join("shop.prod.json"));
         fs::write(&file.0, b"").unwrap();
         assert!(file.load().is_err());
         fs::write(
@@ -157,7 +162,7 @@ mod tests {
             br#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#,
         )
         .unwrap();
-        let memory = file.load().unwrap();
-        assert_eq!((memory.converged.len(), memory.intents.len(), memory.complete), (1, 1, false));
+        let history = file.load().unwrap();
+        assert_eq!((history.converged.len(), history.intents.len(), history.complete), (1, 1, false));
     }
 }

@@ -1,11 +1,11 @@
-//! Every window and interval in one table, with its reason. Tests scale it.
+//! Timing: every window and interval of the engine, with its reason. Tests scale it.
 
 use std::time::Duration;
 
-/// How long things take and how often they are looked at.
+/// The windows and intervals, multiplied by a scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
-    /// All windows and intervals are multiplied by this. 1 against AWS.
+    /// The factor of all windows and intervals. 1 against AWS.
     pub scale: f64,
 }
 
@@ -20,14 +20,16 @@ impl Timing {
         Duration::from_secs_f64(seconds * self.scale)
     }
 
-    /// How long a read may lag behind a write: the kind's own figure.
-    pub fn lag(self, seconds: u32) -> Duration {
+    /// Returns the consistency window of a kind: how long a read may lag behind a write. The kind states the seconds.
+    pub fn consistency_window(self, seconds: u32) -> Duration {
         self.scaled(f64::from(seconds))
     }
 
-    /// The pause before the n-th look at what is pending: 1 s doubling to 15 s. A NAT gateway takes one to three
-    /// minutes and a load balancer as long, so that this costs a tenth of the wait at most; of a database's ten to thirty
-    /// minutes it is nearly nothing, and what waits for a database is most of a system.
+    /// Returns the pause before the n-th observation of a pending resource: 1 s, doubling to 15 s.
+    ///
+    /// A NAT gateway takes one to three minutes, and so does a load balancer: the pauses add at most a tenth to the
+    /// wait. Of the ten to thirty minutes of a database they are a small part, and most of a system waits for its
+    /// database.
     pub fn poll(self, n: u32) -> Duration {
         self.scaled(match n {
             0..=3 => f64::from(1u32 << n),
@@ -35,26 +37,27 @@ impl Timing {
         })
     }
 
-    /// The pause before the n-th attempt at a step that failed for the moment: 1 s doubling to 30 s. A new
-    /// IAM role works after 10 to 30 s; a dependency goes within a minute or two.
+    /// Returns the backoff before the n-th retry of a step: 1 s, doubling to 30 s. A new IAM role works after 10 to
+    /// 30 s; the deletion of a dependent resource takes a minute or two.
     pub fn retry(self, n: u32) -> Duration {
         self.scaled(f64::from(2u32.saturating_pow(n.min(5))).min(30.0))
     }
 
-    /// How often a step that fails for the moment is tried: with the pauses above for about five minutes,
-    /// which is what EC2 asks to allow for its consistency
+    /// The number of attempts at a step in a pass, unless it fails as `Terminal`. With the backoff they take about five
+    /// minutes, which is what EC2 asks its clients to allow for eventual consistency
     /// (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
     pub const ATTEMPTS: u32 = 12;
 
-    /// How often the same mend may be made in an hour before it counts as a fight with somebody else.
-    pub const MENDS_AN_HOUR: usize = 5;
+    /// How often the same step may succeed in an hour before it counts as flapping: another process undoes it.
+    pub const CORRECTIONS_PER_HOUR: usize = 5;
 
-    /// That hour.
-    pub fn fight_window(self) -> Duration {
+    /// Returns the time in which the corrections are counted: one hour.
+    pub fn flapping_window(self) -> Duration {
         self.scaled(3600.0)
     }
 
-    /// How long steps under way may take after a stop was asked for. Fargate kills after 30 s by default.
+    /// Returns how long the steps in progress may take after a stop was requested. Fargate kills a task after 30 s by
+    /// default.
     pub fn stop(self) -> Duration {
         Duration::from_secs(25)
     }
@@ -65,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_at_what_is_pending_costs_a_tenth_of_the_wait_at_most() {
+    fn polls_of_a_pending_resource_add_at_most_a_tenth_to_the_wait() {
         let timing = Timing::default();
         let mut waited = Duration::ZERO;
         for n in 0..200 {

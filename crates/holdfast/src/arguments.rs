@@ -1,4 +1,4 @@
-//! The command line: every command, its flags and their meanings.
+//! The command line: every command, its flags and their help texts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,279 +6,295 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_core::address::Address;
 
-/// Holds AWS to what you declared: no state file, no cluster, no Terraform.
+/// Keeps AWS as you declared it: without a state file, a cluster or Terraform.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
-pub(crate) struct Arguments {
+pub(crate) struct CliArgs {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CommandArgs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Checks a document without AWS: syntax, types, references. Without -e, in every environment.
-    Validate(Validate),
-    /// Shows the flat resources of an environment, without AWS.
-    Render(Render),
-    /// Shows what would be done. Changes nothing. Exit code 0: nothing to do, 2: changes or holds, 1: error.
-    Plan(Plan),
-    /// Converges, again and again; with --once for CI. Exit code of --once 0: converged, 2: steps or holds
-    /// remain, 1: error.
-    Reconcile(Reconcile),
-    /// Shows what left the document on AWS's side, and not edits. Changes nothing. Exit code 0: none, 2: drift,
+pub(crate) enum CommandArgs {
+    /// Validates a document without AWS: syntax, types and references. Without -e, in every environment. Exit code 0:
+    /// valid, 1: errors.
+    Validate(ValidateArgs),
+    /// Prints the resources of an environment, with all components and expressions rendered. Makes no call to AWS.
+    Render(RenderArgs),
+    /// Shows the steps that a pass would make, and the holds (dry run). Changes nothing. Exit code 0: nothing to do,
+    /// 2: steps or holds, 1: error.
+    Plan(PlanArgs),
+    /// Converges the account to the document: continuously as a daemon, or in one pass with --once. Exit code of --once
+    /// 0: converged, 2: steps or holds are left, 1: a failed step, a stop or an error.
+    Reconcile(ReconcileArgs),
+    /// Shows the drift: what changed in AWS and not in the document. Changes nothing. Exit code 0: no drift, 2: drift,
     /// 1: error.
-    Drift(Plan),
-    /// Deletes what the stack owns in an environment. Exit code 0: nothing of it is left, 2: something is, 1: error.
-    Destroy(Destroy),
-    /// Returns a service to an earlier revision of its task definition at once, and holds the document's own back
-    /// until it changes or is released. Exit code 0: AWS accepted it, 1: error.
-    Rollback(Rollback),
-    /// Shows the live resources of a document as they were observed. Changes nothing.
-    Get(Get),
-    /// Draws the document's graph, without AWS.
-    Graph(Graph),
-    /// Tells what a kind or field means, as in `explain Service.desiredCount`.
-    Explain(Explain),
+    Drift(PlanArgs),
+    /// Deletes the resources that the stack owns in an environment. Exit code 0: all are deleted, 2: some are left, 1:
+    /// a failed step, a stop or an error.
+    Destroy(DestroyArgs),
+    /// Returns a service to an earlier revision of its task definition at once, and holds the document's revision until
+    /// the document changes or the hold is released. Exit code 0: AWS accepted the change, 1: error.
+    Rollback(RollbackArgs),
+    /// Shows the live resources of a document, as observed. Changes nothing.
+    Get(GetArgs),
+    /// Draws the graph of the document's resources and references. Makes no call to AWS.
+    Graph(GraphArgs),
+    /// Describes a kind or a field, as in `explain Service.desiredCount`. Without an argument, lists the kinds.
+    Explain(ExplainArgs),
     /// Prints the JSON Schema of all documents, for editors.
     Schema,
-    /// Prints completions for a shell.
+    /// Prints the completion script of a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
 }
 
-/// Which document.
+/// The arguments that select a document.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Source {
-    /// A folder with stack.yaml, or that file.
+pub(crate) struct DocumentArgs {
+    /// The folder with stack.yaml, or that file.
     pub(crate) path: String,
-    /// The environment: `environments/ENV.yaml` beside the stack.
+    /// The name of the environment: the file `environments/ENV.yaml` next to stack.yaml.
     #[arg(short, long)]
     pub(crate) env: String,
-    /// Sets a parameter over the environment's: NAME=VALUE, the value in YAML.
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    /// Sets a parameter, in place of the environment's value. The value is YAML. May be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) set: Vec<(String, String)>,
-    /// Which repository or bucket the document comes from: two origins cannot prune each other.
-    #[arg(long, env = "HOLDFAST_ORIGIN", default_value = "", hide_default_value = true)]
-    pub(crate) origin: String,
+    /// The repository or bucket that the document comes from, recorded in the tag `holdfast:source`. Documents of
+    /// different sources cannot prune each other's resources. Default: empty.
+    #[arg(long, env = "HOLDFAST_SOURCE", default_value = "", hide_default_value = true)]
+    pub(crate) source: String,
 }
 
-/// How to reach AWS.
+/// The arguments of the connection to AWS.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Connection {
-    /// Where history and intents are kept. An aid: losing it loses no ownership.
+pub(crate) struct ConnectionArgs {
+    /// The folder of the store, with history and intents. An aid: losing it loses no ownership. Default: `holdfast` in
+    /// $XDG_STATE_HOME or ~/.local/state.
     #[arg(long, env = "HOLDFAST_STORE", value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
-    /// How long to wait for one answer of AWS.
+    /// The timeout of one AWS call, as in 250ms, 30s or 1m.
     #[arg(long, env = "HOLDFAST_CALL_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(crate) call_timeout: Duration,
-    /// Multiplies every window and interval: for tests against an emulator.
+    /// The factor of every window and interval, for tests against an emulator.
     #[arg(long, env = "HOLDFAST_TIME_SCALE", default_value = "1", hide = true)]
     pub(crate) time_scale: f64,
 }
 
-/// What is granted beyond the document.
+/// The grants beyond those of the document.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Grants {
-    /// Allows to replace this resource, or all without an address.
+pub(crate) struct GrantArgs {
+    /// Grants the replacement of this resource, or of every resource if no address is given. May be repeated. Default:
+    /// the document's grants.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "*")]
     pub(crate) allow_replace: Vec<String>,
-    /// Allows to delete what left the document, and looks for it in every kind and configured region.
+    /// Grants the deletion of orphans: owned resources that left the document. Every pass then observes every kind in
+    /// every configured region (full scan). Default: the document's `prune`.
     #[arg(long)]
     pub(crate) prune: bool,
-    /// Allows to delete data stores too.
+    /// Grants the deletion of data stores as well (databases, caches, buckets, secrets, keys). Default: not granted.
     #[arg(long)]
     pub(crate) delete_data: bool,
 }
 
+/// The format of a command's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people.
+pub(crate) enum OutputFormat {
+    /// Text for a terminal.
     #[default]
     Text,
-    /// For machines.
+    /// JSON, with every detail.
     Json,
-    /// For people who want all of it.
+    /// YAML, with the same content as JSON.
     Yaml,
-    /// For a comment on a pull request.
+    /// Markdown, for a comment on a pull request.
     Markdown,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Validate {
-    /// A folder with stack.yaml, or that file.
+pub(crate) struct ValidateArgs {
+    /// The folder with stack.yaml, or that file.
     pub(crate) path: String,
-    /// One environment only.
+    /// The name of one environment. Default: all environments.
     #[arg(short, long)]
     pub(crate) env: Option<String>,
-    /// Sets a parameter over the environment's.
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    /// Sets a parameter, in place of the environment's value. The value is YAML. May be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) set: Vec<(String, String)>,
-    /// How to print errors.
+    /// The format of the errors.
     #[arg(short, long, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Render {
+pub(crate) struct RenderArgs {
     #[command(flatten)]
-    pub(crate) source: Source,
-    /// How to print.
+    pub(crate) document: DocumentArgs,
+    /// The format of the output.
     #[arg(short, long, default_value = "yaml")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct PlanArgs {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) document: DocumentArgs,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
-    pub(crate) grants: Grants,
-    /// How to print.
+    pub(crate) grants: GrantArgs,
+    /// The format of the output.
     #[arg(short, long, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Reconcile {
+pub(crate) struct ReconcileArgs {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) document: DocumentArgs,
     #[command(flatten)]
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
-    pub(crate) grants: Grants,
-    /// One pass, until converged or nothing more can be done.
+    pub(crate) grants: GrantArgs,
+    /// Runs one pass instead of the daemon: until the account is converged or no step can be made.
     #[arg(long)]
     pub(crate) once: bool,
-    /// With --once: how long to wait for what AWS is at work on.
+    /// With --once, the longest wait for resources that AWS is creating, changing or deleting, as in 30s, 5m or 1h. 0s
+    /// does not wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     pub(crate) wait: Duration,
-    /// The time between two passes of the daemon.
+    /// The time from the end of a pass of the daemon to the beginning of the next, as in 30s, 5m or 1h, with a jitter
+    /// of 5 %.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     pub(crate) interval: Duration,
-    /// Every how many passes to look for orphans in every kind and configured region; 0 for never.
+    /// The number of passes of the daemon from one full scan to the next. A full scan observes every kind in every
+    /// configured region, to find orphans. 0 means never.
     #[arg(long, value_name = "PASSES", default_value_t = 60)]
-    pub(crate) orphans_every: u64,
-    /// Where the daemon answers /metrics, /healthz and /readyz.
+    pub(crate) full_scan_every: u64,
+    /// The address and port of the daemon's listener for /metrics, /healthz and /readyz. The listener has no
+    /// authentication.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
     pub(crate) listen: std::net::SocketAddr,
-    /// What to do about drift, over the document: mend, alert or observe.
-    #[arg(long, value_parser = drift)]
+    /// The drift policy for all resources, in place of the document's: correct, warn (report drift and leave it) or
+    /// ignore (leave drift and do not report it). Default: the document's `drift`.
+    #[arg(long, value_name = "POLICY", value_parser = drift)]
     pub(crate) drift: Option<holdfast_core::document::Drift>,
-    /// How to print, with --once.
+    /// The format of the report, with --once.
     #[arg(short, long, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Destroy {
+pub(crate) struct DestroyArgs {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) document: DocumentArgs,
     #[command(flatten)]
-    pub(crate) connection: Connection,
-    /// Deletes data stores too, and what is marked to stay.
+    pub(crate) connection: ConnectionArgs,
+    /// Grants the deletion of data stores and of resources that the document retains. Default: not granted.
     #[arg(long)]
     pub(crate) delete_data: bool,
-    /// The stack and environment, as in `mashroom/dev`: says that it is meant.
+    /// Confirms the target: must equal STACK/ENV, as in `mashroom/dev`.
     #[arg(long, value_name = "STACK/ENV")]
     pub(crate) confirm: Option<String>,
-    /// How long to wait for what AWS is at work on.
+    /// The longest wait for resources that AWS is changing or deleting, as in 30s, 5m or 1h. 0s does not wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     pub(crate) wait: Duration,
-    /// How to print.
+    /// The format of the report.
     #[arg(short, long, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Rollback {
+pub(crate) struct RollbackArgs {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) document: DocumentArgs,
     #[command(flatten)]
-    pub(crate) connection: Connection,
-    /// What is to go back, as in `Service/web`.
+    pub(crate) connection: ConnectionArgs,
+    /// The resource that returns to an earlier revision, as in `Service/web`.
     pub(crate) address: Address,
-    /// The revision to go back to, as in `7` or `shop-prod-web:7`; the one before what runs, when left out.
+    /// The revision to return to, as in `7` or `shop-prod-web:7`. Default: the revision before the current one.
     #[arg(long, value_name = "REVISION", conflicts_with = "release")]
     pub(crate) to: Option<String>,
-    /// Holds nothing back any more: the next pass goes forward to what the document says.
+    /// Ends the hold of an earlier rollback: the next pass updates the resource to the document's revision.
     #[arg(long)]
     pub(crate) release: bool,
-    /// How to print.
+    /// The format of the output.
     #[arg(short, long, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Get {
+pub(crate) struct GetArgs {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) document: DocumentArgs,
     #[command(flatten)]
-    pub(crate) connection: Connection,
-    /// Only this resource.
+    pub(crate) connection: ConnectionArgs,
+    /// The address of one resource, as in `Service/web`. Default: all resources.
     pub(crate) address: Option<Address>,
-    /// How to print.
+    /// The format of the output.
     #[arg(short, long, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Graph {
+pub(crate) struct GraphArgs {
     #[command(flatten)]
-    pub(crate) source: Source,
-    /// As what.
+    pub(crate) document: DocumentArgs,
+    /// The format of the diagram.
     #[arg(short, long, default_value = "mermaid")]
-    pub(crate) output: Drawing,
+    pub(crate) output: DiagramFormat,
 }
 
+/// The format of a diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Drawing {
-    /// Mermaid's flowchart, as GitHub shows it in Markdown.
+pub(crate) enum DiagramFormat {
+    /// A Mermaid flowchart, which GitHub renders in Markdown.
     Mermaid,
-    /// An SVG picture with the tiers as columns.
+    /// An SVG image with the tiers as columns.
     Svg,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Explain {
-    /// A kind or a field of it, as in `Service.desiredCount`; none lists the kinds.
+pub(crate) struct ExplainArgs {
+    /// A kind, or a field of one, as in `Service.desiredCount`. Default: the list of kinds.
     pub(crate) what: Option<String>,
-    /// As text, or as the manual's page in Markdown.
+    /// The format of the output. Markdown is the manual's page of a kind; JSON is for the list of kinds.
     #[arg(short, long, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// Parses `NAME=VALUE`.
+fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`; write NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Parses a drift policy.
 fn drift(text: &str) -> Result<holdfast_core::document::Drift, String> {
     use holdfast_core::document::Drift;
     match text {
-        "mend" => Ok(Drift::Mend),
-        "alert" => Ok(Drift::Alert),
-        "observe" => Ok(Drift::Observe),
-        other => Err(format!("`{other}` is none of mend, alert, observe")),
+        "correct" => Ok(Drift::Correct),
+        "warn" => Ok(Drift::Warn),
+        "ignore" => Ok(Drift::Ignore),
+        other => Err(format!("`{other}` is not a drift policy; write correct, warn or ignore")),
     }
 }
 
-/// `90s`, `5m`, `1h`, `250ms`.
+/// Parses a time: `250ms`, `90s`, `5m`, `1h`.
 fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a time; write one like 30s, 5m or 1h");
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
-    let unit = match &text[digits..] {
+    let error = || format!("`{text}` is not a time; write one such as 30s, 5m or 1h");
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(error)?;
+    let number: f64 = text[..unit_at].parse().map_err(|_| error())?;
+    let unit = match &text[unit_at..] {
         "ms" => 0.001,
         "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err(wrong()),
+        _ => return Err(error()),
     };
-    Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
+    Duration::try_from_secs_f64(number * unit).map_err(|_| error())
 }
 
 #[cfg(test)]
@@ -288,8 +304,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
-        Arguments::command().debug_assert();
+    fn the_command_line_is_valid() {
+        CliArgs::command().debug_assert();
     }
 
     #[test]

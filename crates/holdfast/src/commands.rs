@@ -1,4 +1,4 @@
-//! The commands, one module each.
+//! The commands: one module each.
 
 mod destroy;
 mod drift;
@@ -15,47 +15,52 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::CommandFactory;
-use holdfast_core::plan::Policy;
-use holdfast_engine::pass::{Options, Report};
+use holdfast_core::plan::PlanPolicy;
+use holdfast_engine::pass::{PassOptions, PassReport};
 use tokio::sync::watch;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{CliArgs, CommandArgs};
 
-/// Everything is as it should be.
-pub(crate) const FINE: ExitCode = ExitCode::SUCCESS;
+/// The exit code 0: the account matches the document.
+pub(crate) const SUCCESS: ExitCode = ExitCode::SUCCESS;
 
-/// There is something to do, or something drifted, or something is held.
-pub(crate) fn differs() -> ExitCode {
+/// Returns the exit code 2: steps, holds or drift are left.
+pub(crate) fn work_left() -> ExitCode {
     ExitCode::from(2)
 }
 
 /// Runs a command.
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    match arguments.command {
-        Command::Validate(arguments) => validate::run(&arguments),
-        Command::Render(arguments) => render::run(&arguments),
-        Command::Plan(arguments) => plan::run(&arguments).await,
-        Command::Reconcile(arguments) => reconcile::run(&arguments).await,
-        Command::Drift(arguments) => drift::run(&arguments).await,
-        Command::Destroy(arguments) => destroy::run(&arguments).await,
-        Command::Rollback(arguments) => rollback::run(&arguments).await,
-        Command::Get(arguments) => get::run(&arguments).await,
-        Command::Graph(arguments) => graph::run(&arguments),
-        Command::Explain(arguments) => explain::run(&arguments),
-        Command::Schema => {
+pub(crate) async fn run(args: CliArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        CommandArgs::Validate(args) => validate::run(&args),
+        CommandArgs::Render(args) => render::run(&args),
+        CommandArgs::Plan(args) => plan::run(&args).await,
+        CommandArgs::Reconcile(args) => reconcile::run(&args).await,
+        CommandArgs::Drift(args) => drift::run(&args).await,
+        CommandArgs::Destroy(args) => destroy::run(&args).await,
+        CommandArgs::Rollback(args) => rollback::run(&args).await,
+        CommandArgs::Get(args) => get::run(&args).await,
+        CommandArgs::Graph(args) => graph::run(&args),
+        CommandArgs::Explain(args) => explain::run(&args),
+        CommandArgs::Schema => {
             print_json(&holdfast_core::json_schema::schema(&holdfast_aws::registry()))?;
-            Ok(FINE)
+            Ok(SUCCESS)
         }
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut std::io::stdout());
-            Ok(FINE)
+        CommandArgs::Completions { shell } => {
+            clap_complete::generate(shell, &mut CliArgs::command(), "holdfast", &mut std::io::stdout());
+            Ok(SUCCESS)
         }
     }
 }
 
-/// Options of a look or a pass that nothing stops.
-pub(crate) fn options(policy: Policy, everywhere: bool, patience: Duration, stop: watch::Receiver<bool>) -> Options {
-    Options { policy, everywhere, patience, stop }
+/// Returns the options of a pass or a dry run.
+pub(crate) fn options(
+    policy: PlanPolicy,
+    full_scan: bool,
+    wait_timeout: Duration,
+    stop: watch::Receiver<bool>,
+) -> PassOptions {
+    PassOptions { policy, full_scan, wait_timeout, stop }
 }
 
 /// Prints JSON to stdout.
@@ -70,8 +75,8 @@ pub(crate) fn print_yaml(json: &serde_json::Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A report as JSON: the plan's form, with what was done.
-pub(crate) fn report_json(report: &Report) -> anyhow::Result<serde_json::Value> {
+/// Returns a report as JSON: the form of a plan, with the results of the steps.
+pub(crate) fn report_json(report: &PassReport) -> anyhow::Result<serde_json::Value> {
     let mut json = holdfast_core::report::json::plan(&report.plan, report.calls);
     if let (Some(map), serde_json::Value::Object(more)) = (json.as_object_mut(), serde_json::to_value(report)?) {
         map.extend(more);
@@ -79,7 +84,8 @@ pub(crate) fn report_json(report: &Report) -> anyhow::Result<serde_json::Value> 
     Ok(json)
 }
 
-/// A receiver that turns true on Ctrl-C or SIGTERM.
+/// Returns a receiver that turns true on Ctrl-C or SIGTERM. A second signal ends the process at once, with exit code
+/// 130.
 pub(crate) fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = watch::channel(false);
@@ -89,9 +95,8 @@ pub(crate) fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!(target: "holdfast", "stopping: steps under way are ended first");
+        tracing::info!(target: "holdfast", "stopping after the steps that have begun; a second signal stops at once");
         let _ = sender.send(true);
-        // A second signal does not wait.
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -1,25 +1,25 @@
-//! From arguments to an engine that drives AWS.
+//! Connects the arguments of a command to an engine that drives AWS.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use holdfast_aws::{AwsCloud, Settings, Vault};
+use holdfast_aws::{AwsCloud, SecretStore, Settings};
 use holdfast_core::document::Document;
-use holdfast_core::plan::{Grant, Policy};
-use holdfast_engine::event::Watcher;
+use holdfast_core::plan::{Grant, PlanPolicy};
+use holdfast_engine::event::EventSink;
 use holdfast_engine::pass::Engine;
-use holdfast_engine::store::{File, InProcess, Store};
+use holdfast_engine::store::{FileStore, InMemoryStore, Store};
 use holdfast_engine::timing::Timing;
 
-use crate::arguments::{Connection, Grants};
+use crate::arguments::{ConnectionArgs, GrantArgs};
 
-/// The cloud that a document is for, with the secret values that it names.
+/// Connects to the account and regions of a document, with the secret values that it refers to.
 pub(crate) async fn cloud(
     document: &Document,
-    connection: &Connection,
-    vault: &Vault,
+    connection: &ConnectionArgs,
+    secret_store: &SecretStore,
 ) -> anyhow::Result<Arc<AwsCloud>> {
     let target = &document.target;
     let settings = Settings {
@@ -30,25 +30,26 @@ pub(crate) async fn cloud(
         run: format!("{}-{}", document.stack, document.env),
         call_timeout: Some(connection.call_timeout),
         time_scale: connection.time_scale,
-        vault: vault.clone(),
+        secret_store: secret_store.clone(),
     };
     Ok(Arc::new(AwsCloud::connect(settings).await?))
 }
 
-/// An engine that drives it.
+/// Returns an engine that drives the cloud.
 pub(crate) fn engine(
     cloud: Arc<AwsCloud>,
     document: &Document,
-    connection: &Connection,
-    watcher: Arc<dyn Watcher>,
+    connection: &ConnectionArgs,
+    event_sink: Arc<dyn EventSink>,
 ) -> Engine {
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let timing = Timing { scale: connection.time_scale };
-    Engine::new(cloud, store(document, connection), watcher, timing, seed ^ u64::from(std::process::id()))
+    Engine::new(cloud, store(document, connection), event_sink, timing, seed ^ u64::from(std::process::id()))
 }
 
-/// One file for each stack and environment, in the folder that was given or the user's own.
-fn store(document: &Document, connection: &Connection) -> Arc<dyn Store> {
+/// Returns the store of a stack in an environment: a file in the folder of `--store`, or in the user's state folder.
+/// Without either, the store lasts as long as the process.
+fn store(document: &Document, connection: &ConnectionArgs) -> Arc<dyn Store> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     let folder = connection.store.clone().or_else(|| {
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
@@ -56,13 +57,15 @@ fn store(document: &Document, connection: &Connection) -> Arc<dyn Store> {
     });
     let account = document.target.account.as_deref().unwrap_or("any-account");
     match folder {
-        Some(folder) => Arc::new(File(folder.join(account).join(format!("{}.{}.json", document.stack, document.env)))),
-        None => Arc::new(InProcess::default()),
+        Some(folder) => {
+            Arc::new(FileStore(folder.join(account).join(format!("{}.{}.json", document.stack, document.env))))
+        }
+        None => Arc::new(InMemoryStore::default()),
     }
 }
 
-/// What the flags grant.
-pub(crate) fn policy(grants: &Grants) -> anyhow::Result<Policy> {
+/// Returns the policy with the grants of the flags.
+pub(crate) fn policy(grants: &GrantArgs) -> anyhow::Result<PlanPolicy> {
     let replace = match &grants.allow_replace[..] {
         [] => Grant::None,
         all if all.iter().any(|address| address == "*") => Grant::All,
@@ -71,5 +74,5 @@ pub(crate) fn policy(grants: &Grants) -> anyhow::Result<Policy> {
             Grant::Some(addresses.collect::<Result<_, _>>().context("--allow-replace")?)
         }
     };
-    Ok(Policy { prune: grants.prune, delete_data: grants.delete_data, replace, ..Policy::default() })
+    Ok(PlanPolicy { prune: grants.prune, delete_data: grants.delete_data, replace, ..PlanPolicy::default() })
 }

@@ -1,4 +1,4 @@
-//! Documents from the file system.
+//! Documents: loaded from the file system, and watched for changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,20 +6,20 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::anyhow;
-use holdfast_aws::Vault;
+use holdfast_aws::SecretStore;
 use holdfast_core::diagnostic::Diagnostics;
 use holdfast_core::document::Document;
-use holdfast_core::load::{Request, Source as _};
+use holdfast_core::load::{FileSource, Request};
 use holdfast_core::render::{self, Rendered};
 use holdfast_engine::daemon::Reload;
 
-use crate::arguments::Source;
+use crate::arguments::DocumentArgs;
 use crate::secrets;
 
-/// The file system, as core reads documents from it.
+/// The file system, as the source of documents.
 pub(crate) struct Files;
 
-impl holdfast_core::load::Source for Files {
+impl FileSource for Files {
     fn read(&self, path: &str) -> Result<String, String> {
         fs::read_to_string(path).map_err(|error| error.to_string())
     }
@@ -34,29 +34,30 @@ impl holdfast_core::load::Source for Files {
     }
 }
 
-/// Renders a document, or says all that is wrong with it.
-pub(crate) fn render(source: &Source) -> anyhow::Result<Rendered> {
-    try_render(source).map_err(|errors| anyhow!("{}", describe(&errors)))
+/// Renders a document, or returns all its errors as text.
+pub(crate) fn render(args: &DocumentArgs) -> anyhow::Result<Rendered> {
+    try_render(args).map_err(|errors| anyhow!("{}", describe(&errors)))
 }
 
-pub(crate) fn try_render(source: &Source) -> Result<Rendered, Diagnostics> {
-    let request = Request { path: &source.path, env: &source.env, set: &source.set, origin: &source.origin };
+/// Renders a document, or returns all its errors.
+pub(crate) fn try_render(args: &DocumentArgs) -> Result<Rendered, Diagnostics> {
+    let request = Request { path: &args.path, env: &args.env, set: &args.set, source: &args.source };
     render::document(&Files, &request, &holdfast_aws::registry())
 }
 
-/// Renders a document and reads the secret values that it names.
-pub(crate) fn load(source: &Source, vault: &Vault) -> anyhow::Result<Rendered> {
-    try_load(source, vault).map_err(|errors| anyhow!("{}", describe(&errors)))
+/// Renders a document, and reads the secret values that it refers to.
+pub(crate) fn load(args: &DocumentArgs, secret_store: &SecretStore) -> anyhow::Result<Rendered> {
+    try_load(args, secret_store).map_err(|errors| anyhow!("{}", describe(&errors)))
 }
 
-fn try_load(source: &Source, vault: &Vault) -> Result<Rendered, Diagnostics> {
-    let mut rendered = try_render(source)?;
-    secrets::fill(&mut rendered.document, vault);
+fn try_load(args: &DocumentArgs, secret_store: &SecretStore) -> Result<Rendered, Diagnostics> {
+    let mut rendered = try_render(args)?;
+    secrets::fill(&mut rendered.document, secret_store);
     rendered.files.extend(secrets::files(&rendered.document));
     Ok(rendered)
 }
 
-/// All errors of a document, in colours; printing strips them where there is no terminal.
+/// Returns all errors of a document as text, in colours. The output stream removes the colours if it is not a terminal.
 pub(crate) fn describe(errors: &Diagnostics) -> String {
     let count = match errors.len() {
         1 => "1 error".to_owned(),
@@ -65,32 +66,33 @@ pub(crate) fn describe(errors: &Diagnostics) -> String {
     format!("{}\n\n{count}; nothing was planned and nothing was changed", errors.render(true))
 }
 
-/// Watches a document's files by their times of change.
-pub(crate) struct Watched {
-    source: Source,
-    vault: Vault,
+/// A document whose files are watched for changes, by their modification times.
+pub(crate) struct WatchedDocument {
+    args: DocumentArgs,
+    secret_store: SecretStore,
     times: BTreeMap<String, Option<SystemTime>>,
 }
 
-impl Watched {
-    /// Watches these files for changes from now on.
-    pub(crate) fn new(source: Source, files: &BTreeSet<String>, vault: Vault) -> Self {
-        Watched { source, vault, times: times(files) }
+impl WatchedDocument {
+    /// Watches these files from now on.
+    pub(crate) fn new(args: DocumentArgs, files: &BTreeSet<String>, secret_store: SecretStore) -> Self {
+        WatchedDocument { args, secret_store, times: times(files) }
     }
 }
 
+/// Returns the modification time of each file, or `None` for a file that does not exist.
 fn times(files: &BTreeSet<String>) -> BTreeMap<String, Option<SystemTime>> {
     files.iter().map(|file| (file.clone(), fs::metadata(file).and_then(|m| m.modified()).ok())).collect()
 }
 
-impl Reload for Watched {
+impl Reload for WatchedDocument {
     fn changed(&mut self) -> Option<Result<Document, String>> {
         let files: BTreeSet<String> = self.times.keys().cloned().collect();
         let now = times(&files);
         if now == self.times {
             return None;
         }
-        match try_load(&self.source, &self.vault) {
+        match try_load(&self.args, &self.secret_store) {
             Ok(rendered) => {
                 self.times = times(&rendered.files);
                 Some(Ok(rendered.document))
@@ -104,7 +106,7 @@ impl Reload for Watched {
     }
 }
 
-/// The names of a stack's environments.
+/// Returns the names of a stack's environments.
 pub(crate) fn environments(path: &str) -> Vec<String> {
     if Files.is_dir(path) || Path::new(path).exists() {
         holdfast_core::load::environments(&Files, path)

@@ -1,4 +1,4 @@
-//! Holdfast holds AWS to what you declared: arguments in, exit code out.
+//! Holdfast keeps AWS as you declared it: arguments in, exit code out.
 
 mod arguments;
 mod commands;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let arguments = arguments::Arguments::parse();
+    let arguments = arguments::CliArgs::parse();
     log::begin();
     let run = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match run.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(commands::run(arguments))) {

@@ -1,17 +1,17 @@
-//! What long work shows: a live line for each step on a terminal, plain lines elsewhere.
+//! Progress on stderr: a live line for each step on a terminal, plain lines otherwise.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast_engine::event::{Event, Outcome, Watcher};
+use holdfast_engine::event::{Event, EventSink, StepOutcome};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// The name of the line that tells what is waited for.
+/// The name of the line that shows the wait.
 const WAITING: &str = "waiting";
 
-/// Shows the steps of passes on stderr.
+/// The event sink that shows the steps of passes on stderr.
 pub(crate) struct Progress {
     bars: MultiProgress,
     running: Mutex<BTreeMap<String, ProgressBar>>,
@@ -19,13 +19,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Live lines on a terminal, plain ones elsewhere.
+    /// Creates the sink, with live lines if stderr is a terminal.
     pub(crate) fn new() -> Self {
         let live = std::io::stderr().is_terminal();
         Progress { bars: MultiProgress::new(), running: Mutex::default(), live }
     }
 
-    fn say(&self, line: &str) {
+    fn print(&self, line: &str) {
         match self.live {
             true => {
                 let _ = self.bars.println(line);
@@ -34,8 +34,8 @@ impl Progress {
         }
     }
 
-    /// Shows a line with its elapsed time until it is stopped; one that is shown already gets the new words.
-    fn start(&self, name: &str, words: String) {
+    /// Shows a live line with its elapsed time until [`Progress::stop`], or changes the text of the line of this name.
+    fn start(&self, name: &str, text: String) {
         if self.live {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             let bar = running.entry(name.to_owned()).or_insert_with(|| {
@@ -45,7 +45,7 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(120));
                 bar
             });
-            bar.set_message(words);
+            bar.set_message(text);
         }
     }
 
@@ -56,7 +56,7 @@ impl Progress {
     }
 }
 
-impl Watcher for Progress {
+impl EventSink for Progress {
     fn on(&self, event: &Event<'_>) {
         match event {
             Event::StepBegan { step } => {
@@ -65,17 +65,17 @@ impl Watcher for Progress {
                 self.start(&name, name.clone());
             }
             Event::PassEnded { .. } => self.stop(WAITING),
-            Event::StepEnded { step, outcome, took, failure } => {
+            Event::StepEnded { step, outcome, duration, failure } => {
                 let name = format!("{} {}", step.action.word(), step.address);
                 self.stop(&name);
-                let seconds = took.as_secs_f64();
+                let seconds = duration.as_secs_f64();
                 match (outcome, failure) {
-                    (Outcome::Done, _) => self.say(&format!("  \u{1b}[32m✓\u{1b}[0m {name} ({seconds:.1} s)")),
-                    (Outcome::Retry, Some(failure)) => {
-                        self.say(&format!("  \u{1b}[33m↻\u{1b}[0m {name}, to be tried again: {failure}"))
+                    (StepOutcome::Done, _) => self.print(&format!("  \u{1b}[32m✓\u{1b}[0m {name} ({seconds:.1} s)")),
+                    (StepOutcome::Retry, Some(failure)) => {
+                        self.print(&format!("  \u{1b}[33m↻\u{1b}[0m {name} will be retried: {failure}"))
                     }
-                    (_, Some(failure)) => self.say(&format!("  \u{1b}[31m✗\u{1b}[0m {name}: {failure}")),
-                    (_, None) => self.say(&format!("  \u{1b}[31m✗\u{1b}[0m {name}")),
+                    (_, Some(failure)) => self.print(&format!("  \u{1b}[31m✗\u{1b}[0m {name}: {failure}")),
+                    (_, None) => self.print(&format!("  \u{1b}[31m✗\u{1b}[0m {name}")),
                 }
             }
             Event::Waiting { addresses, pause } => {
@@ -83,18 +83,18 @@ impl Watcher for Progress {
                 let more = addresses.len().saturating_sub(5);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 let line = match names.is_empty() {
-                    true => "before trying again".to_owned(),
+                    true => "before the next retry".to_owned(),
                     false => format!("for {}{more}", names.join(", ")),
                 };
                 match self.live {
                     true => self.start(WAITING, format!("waiting {line}")),
-                    false => self.say(&format!("  … waiting {line} ({:.1} s)", pause.as_secs_f64())),
+                    false => self.print(&format!("  … waiting {line} ({:.1} s)", pause.as_secs_f64())),
                 }
             }
-            Event::Reloaded { error: None } => self.say("  the document changed and was read again"),
-            Event::Reloaded { error: Some(error) } => {
-                self.say(&format!("  the document changed and cannot be used; the last good one stays:\n{error}"))
-            }
+            Event::Reloaded { error: None } => self.print("  the document changed and was reloaded"),
+            Event::Reloaded { error: Some(error) } => self.print(&format!(
+                "  the document changed and has errors; the last valid document remains in force:\n{error}"
+            )),
             _ => {}
         }
     }

@@ -1,30 +1,31 @@
-//! Secret values that the document names: from the environment and from files into the vault, versions into the document.
+//! Secret values that the document refers to: read from environment variables and files into the secret store. The
+//! document gets their versions.
 
 use std::fs;
 
-use holdfast_aws::Vault;
+use holdfast_aws::SecretStore;
 use holdfast_core::document::Document;
-use holdfast_core::value::{Source, Value};
+use holdfast_core::value::{SecretSource, Value};
 
-/// Reads what is there to read. A source that has no value leaves its secret without a version: a live one is left alone
-/// then, and a missing one is not made.
-pub(crate) fn fill(document: &mut Document, vault: &Vault) {
+/// Reads the secret values. A secret without a value gets no version: a live secret is then left unchanged, and a
+/// missing one is not created.
+pub(crate) fn fill(document: &mut Document, secret_store: &SecretStore) {
     let of = format!("{}/{}", document.stack, document.env);
     for (address, resource) in &mut document.resources {
         resource.spec.fill_secrets("", &mut |path, source| {
             let value = read(source).filter(|value| !value.is_empty())?;
-            Some(vault.keep(&format!("{of} {address} {path}"), value))
+            Some(secret_store.keep(&format!("{of} {address} {path}"), value))
         });
     }
 }
 
-/// The files that it read, or would have.
+/// Returns the files that secret values are read from, whether or not they exist.
 pub(crate) fn files(document: &Document) -> Vec<String> {
     let mut files = vec![];
     for resource in document.resources.values() {
         resource.spec.walk(&mut |value| {
             if let Value::Secret(secret) = value
-                && let Source::File(path) = &secret.source
+                && let SecretSource::File(path) = &secret.source
             {
                 files.push(path.clone());
             }
@@ -33,11 +34,11 @@ pub(crate) fn files(document: &Document) -> Vec<String> {
     files
 }
 
-fn read(source: &Source) -> Option<String> {
+fn read(source: &SecretSource) -> Option<String> {
     match source {
-        Source::Env(name) => std::env::var(name).ok(),
-        // Editors and `echo` end a file with a line end that is no part of what it says.
-        Source::File(path) => fs::read_to_string(path).ok().map(|text| {
+        SecretSource::Env(name) => std::env::var(name).ok(),
+        // Editors and `echo` end a file with a line end that is not part of the value.
+        SecretSource::File(path) => fs::read_to_string(path).ok().map(|text| {
             let line = text.strip_suffix('\n').unwrap_or(&text);
             line.strip_suffix('\r').unwrap_or(line).to_owned()
         }),
@@ -49,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_ends_before_its_last_line_end() -> std::io::Result<()> {
+    fn the_last_line_end_of_a_file_is_not_part_of_the_value() -> std::io::Result<()> {
         let file = std::env::temp_dir().join(format!("holdfast-secret-{}", std::process::id()));
         let path = file.to_string_lossy().into_owned();
         fs::write(&file, "a\nb\r\n")?;
-        assert_eq!(read(&Source::File(path.clone())).as_deref(), Some("a\nb"));
+        assert_eq!(read(&SecretSource::File(path.clone())).as_deref(), Some("a\nb"));
         fs::remove_file(&file)?;
-        assert_eq!(read(&Source::File(path)), None);
-        assert_eq!(read(&Source::Env("HOLDFAST_NO_SUCH_VARIABLE".into())), None);
+        assert_eq!(read(&SecretSource::File(path)), None);
+        assert_eq!(read(&SecretSource::Env("HOLDFAST_NO_SUCH_VARIABLE".into())), None);
         Ok(())
     }
 }

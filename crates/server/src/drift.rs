@@ -1,4 +1,4 @@
-//! Drift events: when drift of a resource is found, for how long it is open, and how it is over.
+//! Drift events: when the drift of a resource is found, how long the event is open, and how it ends.
 
 use std::collections::BTreeSet;
 
@@ -8,79 +8,79 @@ use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Action, Cause, Difference, Plan, Step};
 use holdfast_core::schema::Tier;
 
-/// One drift event: fields of one resource that began to differ at the same time, or that it is missing.
+/// A drift event: fields of one resource that began to differ at the same time, or a missing resource.
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
+pub(crate) struct DriftEvent {
     pub(crate) address: Address,
     pub(crate) tier: Tier,
     pub(crate) cause: Cause,
-    /// What differed when it was found; empty for a resource that is missing.
+    /// The differences when the event was found. Empty for a missing resource.
     pub(crate) changes: Vec<Change>,
-    pub(crate) done: Done,
+    pub(crate) state: DriftEventState,
     /// The paths that still differ.
-    pub(crate) left: BTreeSet<String>,
-    /// True once a step was done for the resource.
-    touched: bool,
+    pub(crate) open_paths: BTreeSet<String>,
+    /// True once a step for the resource succeeded.
+    has_step: bool,
 }
 
-/// What is done about a drift event.
+/// The state of a drift event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Done {
-    /// It was found, and a step is planned.
+pub(crate) enum DriftEventState {
+    /// The event is open, and a step is planned.
     Found,
-    /// It was found, and its step is held.
+    /// The event is open, and its step is held.
     Held(Reason),
-    /// It was found, and the document says to leave it.
-    Left,
-    /// It is over after a step.
-    Mended,
-    /// It is over without one.
+    /// The event is open, and the drift policy leaves the drift.
+    Ignored,
+    /// The event ended after a step for the resource succeeded.
+    Corrected,
+    /// The event ended without a step.
     Resolved,
 }
 
-impl Done {
-    /// The word for it.
+impl DriftEventState {
+    /// Returns the word for the state: the log field `done`.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Done::Found => "found",
-            Done::Held(_) => "held",
-            Done::Left => "left",
-            Done::Mended => "mended",
-            Done::Resolved => "resolved",
+            DriftEventState::Found => "found",
+            DriftEventState::Held(_) => "held",
+            DriftEventState::Ignored => "ignored",
+            DriftEventState::Corrected => "corrected",
+            DriftEventState::Resolved => "resolved",
         }
     }
 
-    /// True for the first word about an event, false for the last.
-    pub(crate) fn is_news(self) -> bool {
-        matches!(self, Done::Found | Done::Held(_) | Done::Left)
+    /// True while the event is open.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, DriftEventState::Found | DriftEventState::Held(_) | DriftEventState::Ignored)
     }
 }
 
-impl Event {
+impl DriftEvent {
     fn is_missing(&self) -> bool {
         self.changes.is_empty()
     }
 }
 
-/// The drift events that are open.
+/// The open drift events.
 #[derive(Debug, Default)]
-pub(crate) struct Drifts {
-    open: Vec<Event>,
-    /// What this process made or edited and has not seen converged since. What differs there is the rest of
-    /// its own work, though the digest is already the new one: no drift.
+pub(crate) struct DriftEvents {
+    open: Vec<DriftEvent>,
+    /// The resources that this process created or edited and that were not observed converged since. Their differences
+    /// are the rest of its own change, although they already have the new digest: they are no drift.
     unfinished: BTreeSet<Address>,
-    /// Fields that waited for another resource to be made, until their own is seen converged: what differs there
-    /// afterwards follows from what was made.
+    /// The fields that waited for the create of another resource, until their own resource is observed converged. Their
+    /// later differences follow from that create.
     awaited: BTreeSet<(Address, String)>,
 }
 
-impl Drifts {
-    /// The open events.
-    pub(crate) fn open(&self) -> &[Event] {
+impl DriftEvents {
+    /// Returns the open events.
+    pub(crate) fn open(&self) -> &[DriftEvent] {
         &self.open
     }
 
-    /// True when a difference is a change of the document that is not wholly applied.
+    /// True when a difference is a change of the document that is not completely applied.
     pub(crate) fn is_edit(&self, difference: &Difference) -> bool {
         let edit = difference.cause == Cause::Edit || self.is_unfinished(difference);
         edit && (difference.changes.is_empty() || difference.changes.iter().any(is_known))
@@ -90,10 +90,10 @@ impl Drifts {
         difference.cause != Cause::Missing && self.unfinished.contains(&difference.address)
     }
 
-    /// Learns that a step was done.
-    pub(crate) fn did(&mut self, step: &Step) {
+    /// Records a step that succeeded.
+    pub(crate) fn record_step(&mut self, step: &Step) {
         for event in self.open.iter_mut().filter(|event| event.address == step.address) {
-            event.touched = true;
+            event.has_step = true;
         }
         match step.action {
             Action::Delete | Action::Release => {}
@@ -104,127 +104,141 @@ impl Drifts {
         }
     }
 
-    /// Learns from a plan: returns the events that are found by it and those that are over.
+    /// Updates the events from a plan, and returns the events that it opens and those that it ends.
     ///
-    /// Only the first plan of a pass finds: what differs later in a pass follows from its own steps.
-    pub(crate) fn see(&mut self, plan: &Plan, first: bool) -> Vec<Event> {
-        let under_way = |address: &Address| match plan.live.get(address) {
+    /// # Expected flow
+    /// 1. The first plan of a pass opens an event for each resource that began to differ or became missing.
+    /// 2. Each plan ends the events whose differences it does not contain any more.
+    ///
+    /// # Guarantees
+    /// An event is opened once, however many passes its correction takes. A resource that could not be compared,
+    /// because it is held (see [`prevents_comparison`]), neither opens nor ends an event. An edit of the document is
+    /// never drift.
+    ///
+    /// # Caveats
+    /// Later plans of a pass open no event, because their differences follow from the steps of the pass.
+    pub(crate) fn update(&mut self, plan: &Plan, first: bool) -> Vec<DriftEvent> {
+        let is_unconverged = |address: &Address| match plan.live.get(address) {
             Some(live) => !live.converged,
             None => plan.holds.iter().any(|hold| hold.address == *address),
         };
-        self.unfinished.retain(under_way);
-        self.awaited.retain(|(address, _)| under_way(address));
+        self.unfinished.retain(is_unconverged);
+        self.awaited.retain(|(address, _)| is_unconverged(address));
         for difference in &plan.differences {
             let unknown = difference.changes.iter().filter(|change| !is_known(change));
             self.awaited.extend(unknown.map(|change| (difference.address.clone(), change.path.clone())));
         }
-        let mut turned = self.close(plan);
+        let mut changed = self.end_events(plan);
         if first {
             let drift: Vec<&Difference> = plan.drift().filter(|difference| !self.is_unfinished(difference)).collect();
             for difference in drift {
-                if let Some(event) = self.find(difference, plan) {
+                if let Some(event) = self.new_event(difference, plan) {
                     self.open.push(event.clone());
-                    turned.push(event);
+                    changed.push(event);
                 }
             }
         }
-        turned
+        changed
     }
 
-    fn close(&mut self, plan: &Plan) -> Vec<Event> {
-        let mut over = vec![];
+    /// Ends the events whose differences the plan does not contain any more, and returns them.
+    fn end_events(&mut self, plan: &Plan) -> Vec<DriftEvent> {
+        let mut ended = vec![];
         for mut event in std::mem::take(&mut self.open) {
-            let now = plan.drift().find(|difference| difference.address == event.address);
-            let still = match now {
+            let current = plan.drift().find(|difference| difference.address == event.address);
+            let is_open = match current {
                 Some(difference) => {
                     let paths = difference.changes.iter().map(|change| &change.path);
-                    event.left = paths.filter(|path| event.changes.iter().any(|c| c.path == **path)).cloned().collect();
-                    !event.left.is_empty() || event.is_missing() && difference.changes.is_empty()
+                    let is_of_event = |path: &&String| event.changes.iter().any(|c| c.path == **path);
+                    event.open_paths = paths.filter(is_of_event).cloned().collect();
+                    !event.open_paths.is_empty() || event.is_missing() && difference.changes.is_empty()
                 }
-                // A difference that a hold keeps from being looked for is not gone: unknown is not absent.
-                None => plan.holds.iter().any(|hold| hold.address == event.address && hides(hold.reason)),
+                // A held resource that was not compared may still differ: unknown is not absent.
+                None => plan.holds.iter().any(|h| h.address == event.address && prevents_comparison(h.reason)),
             };
-            if still {
+            if is_open {
                 self.open.push(event);
             } else {
-                event.done = if event.touched { Done::Mended } else { Done::Resolved };
-                over.push(event);
+                event.state = if event.has_step { DriftEventState::Corrected } else { DriftEventState::Resolved };
+                ended.push(event);
             }
         }
-        over
+        ended
     }
 
-    fn find(&self, difference: &Difference, plan: &Plan) -> Option<Event> {
+    /// Returns the event of a difference that no open event covers.
+    fn new_event(&self, difference: &Difference, plan: &Plan) -> Option<DriftEvent> {
         let mut open = self.open.iter().filter(|event| event.address == difference.address);
         let changes: Vec<Change> = match difference.changes.is_empty() {
-            true if open.any(Event::is_missing) => return None,
+            true if open.any(DriftEvent::is_missing) => return None,
             true => vec![],
             false => {
-                let open: Vec<&Event> = open.collect();
+                let open: Vec<&DriftEvent> = open.collect();
                 let is_new = |change: &&Change| {
                     let awaited = self.awaited.contains(&(difference.address.clone(), change.path.clone()));
-                    !awaited && !open.iter().any(|event| event.left.contains(&change.path))
+                    !awaited && !open.iter().any(|event| event.open_paths.contains(&change.path))
                 };
-                let fresh: Vec<Change> = difference.changes.iter().filter(is_new).cloned().collect();
-                if fresh.is_empty() {
+                let new: Vec<Change> = difference.changes.iter().filter(is_new).cloned().collect();
+                if new.is_empty() {
                     return None;
                 }
-                fresh
+                new
             }
         };
-        Some(Event {
+        Some(DriftEvent {
             address: difference.address.clone(),
             tier: difference.tier,
             cause: difference.cause,
-            left: changes.iter().map(|change| change.path.clone()).collect(),
+            open_paths: changes.iter().map(|change| change.path.clone()).collect(),
             changes,
-            done: done(plan.holds.iter().filter(|hold| {
-                // An edit that is held back holds no drift.
+            state: open_state(plan.holds.iter().filter(|hold| {
+                // The hold of a rollback concerns an edit, and not the drift.
                 hold.address == difference.address && hold.reason != Reason::RolledBack
             })),
-            touched: false,
+            has_step: false,
         })
     }
 }
 
-/// False for a field of which it cannot be told yet whether it differs.
+/// False for a field that may or may not differ, because its value depends on a resource that does not exist yet.
 fn is_known(change: &Change) -> bool {
     change.unknown.is_none()
 }
 
-fn done<'a>(mut holds: impl Iterator<Item = &'a Hold>) -> Done {
+/// Returns the state of an event when it opens.
+fn open_state<'a>(mut holds: impl Iterator<Item = &'a Hold>) -> DriftEventState {
     match holds.next().map(|hold| hold.reason) {
-        None => Done::Found,
-        Some(Reason::DriftLeft) => Done::Left,
-        Some(reason) => Done::Held(reason),
+        None => DriftEventState::Found,
+        Some(Reason::DriftIgnored) => DriftEventState::Ignored,
+        Some(reason) => DriftEventState::Held(reason),
     }
 }
 
-/// True when a resource that is held for this reason was not compared.
-fn hides(reason: Reason) -> bool {
+/// True when a resource that is held for this reason could not be compared with the document.
+fn prevents_comparison(reason: Reason) -> bool {
     match reason {
         Reason::Ambiguous
-        | Reason::AmbiguousCreate
+        | Reason::CreateUnconfirmed
         | Reason::Deleting
-        | Reason::Failed
-        | Reason::Expression
-        | Reason::NameTaken
+        | Reason::ProvisioningFailed
+        | Reason::InvalidExpression
+        | Reason::AlreadyExists
         | Reason::NotFound
-        | Reason::OtherOrigin
+        | Reason::SourceConflict
         | Reason::Pending
-        | Reason::Settling
+        | Reason::Propagating
         | Reason::Stalled
-        | Reason::Unobserved
-        | Reason::WaitsFor => true,
-        Reason::DriftLeft
+        | Reason::ObservationFailed
+        | Reason::DependencyNotReady => true,
+        Reason::DriftIgnored
         | Reason::EmptyDocument
-        | Reason::NamedReplacement
+        | Reason::ReplaceNameConflict
         | Reason::Protected
-        | Reason::PruneNotGranted
-        | Reason::ReplaceNotGranted
+        | Reason::PruneNotAllowed
+        | Reason::ReplaceNotAllowed
         | Reason::Retained
         | Reason::RolledBack
-        | Reason::Scheduled
-        | Reason::TooManyDeletions => false,
+        | Reason::PendingMaintenanceWindow
+        | Reason::DeletionLimitExceeded => false,
     }
 }

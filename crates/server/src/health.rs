@@ -1,20 +1,22 @@
-//! Whether the process is alive and ready, in a sentence.
+//! Health: whether the daemon's loop makes progress, and whether the process is ready.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many intervals may pass without a sign of life: a pass may be late, two may not.
+/// The number of intervals without progress after which the loop counts as stuck. One late pass is normal, two are not.
 const INTERVALS: u32 = 3;
 
-/// With short intervals: a first sweep that is throttled, or one step with all its time-outs, takes minutes and
-/// gives no sign meanwhile.
-const LEAST: Duration = Duration::from_secs(300);
+/// The shortest time without progress after which the loop counts as stuck. A throttled initial refresh, or one step
+/// with all its timeouts, takes minutes without progress.
+const MINIMUM: Duration = Duration::from_secs(300);
 
-/// What is known of the life of the loop.
+/// The state of the daemon's loop.
 #[derive(Debug)]
 pub(crate) struct Health {
-    patience: Duration,
+    /// The longest time without progress.
+    limit: Duration,
+    /// The last progress.
     progress: Instant,
     ready: bool,
     error: Option<String>,
@@ -22,45 +24,53 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn new(interval: Duration) -> Health {
-        let patience = interval.saturating_mul(INTERVALS).max(LEAST);
-        Health { patience, progress: Instant::now(), ready: false, error: None }
+        let limit = interval.saturating_mul(INTERVALS).max(MINIMUM);
+        Health { limit, progress: Instant::now(), ready: false, error: None }
     }
 
-    /// Something happened in the loop.
+    /// Records progress of the loop.
     pub(crate) fn progressed(&mut self) {
         self.progress = Instant::now();
     }
 
-    /// A pass ended without error.
+    /// Records a pass that ended without an error.
     pub(crate) fn passed(&mut self) {
         self.ready = true;
         self.error = None;
     }
 
-    /// A pass ended in an error.
+    /// Records a pass that ended in an error.
     pub(crate) fn failed(&mut self, error: String) {
         self.error = Some(error);
     }
 
-    /// Whether the loop lives, and the sentence.
+    /// Returns whether the loop makes progress, in a sentence.
+    ///
+    /// # Errors
+    /// Returns the reason when the loop is stuck.
     pub(crate) fn alive(&self) -> Result<String, String> {
         let silent = self.progress.elapsed();
-        match silent <= self.patience {
-            true => Ok(format!("alive: the last sign of the loop was {} s ago", silent.as_secs())),
+        match silent <= self.limit {
+            true => Ok(format!("alive: the loop made progress {} s ago", silent.as_secs())),
             false => Err(format!(
-                "stuck: the loop has given no sign for {} s, and {} s are allowed",
+                "stuck: the loop has made no progress for {} s; the limit is {} s",
                 silent.as_secs(),
-                self.patience.as_secs()
+                self.limit.as_secs()
             )),
         }
     }
 
-    /// Whether a first pass ended without error, and the sentence.
+    /// Returns whether a first pass has ended without an error, in a sentence.
+    ///
+    /// # Errors
+    /// Returns the reason when the process is not ready.
     pub(crate) fn ready(&self) -> Result<String, String> {
         match (&self.error, self.ready) {
             (None, true) => Ok("ready".to_owned()),
-            (Some(error), true) => Ok(format!("ready, but the last pass ended in an error: {error}")),
-            (Some(error), false) => Err(format!("not ready: no pass has ended without error; the last one: {error}")),
+            (Some(error), true) => Ok(format!("ready; the last pass ended in an error: {error}")),
+            (Some(error), false) => {
+                Err(format!("not ready: no pass has ended without an error; the last error: {error}"))
+            }
             (None, false) => Err("not ready: the first pass has not ended".to_owned()),
         }
     }
@@ -71,29 +81,29 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn silence_for_three_intervals_is_death() {
+    async fn a_loop_without_progress_for_three_intervals_is_stuck() {
         let mut health = Health::new(Duration::from_secs(600));
         tokio::time::advance(Duration::from_secs(1800)).await;
         assert!(health.alive().is_ok());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(health.alive().unwrap_err(), "stuck: the loop has given no sign for 1801 s, and 1800 s are allowed");
+        assert_eq!(health.alive().unwrap_err(), "stuck: the loop has made no progress for 1801 s; the limit is 1800 s");
         health.progressed();
-        assert_eq!(health.alive().unwrap(), "alive: the last sign of the loop was 0 s ago");
+        assert_eq!(health.alive().unwrap(), "alive: the loop made progress 0 s ago");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn short_intervals_leave_time_for_a_slow_step() {
+    async fn the_limit_is_at_least_five_minutes() {
         let health = Health::new(Duration::from_secs(1));
         tokio::time::advance(Duration::from_secs(299)).await;
         assert!(health.alive().is_ok());
     }
 
     #[test]
-    fn the_first_pass_without_error_makes_it_ready_for_good() {
+    fn the_first_pass_without_an_error_makes_the_process_ready_for_good() {
         let mut health = Health::new(Duration::from_secs(60));
         assert!(health.ready().unwrap_err().contains("has not ended"));
         health.failed("no network".to_owned());
-        assert!(health.ready().unwrap_err().ends_with("the last one: no network"));
+        assert!(health.ready().unwrap_err().ends_with("the last error: no network"));
         health.passed();
         assert_eq!(health.ready().unwrap(), "ready");
         health.failed("no network".to_owned());

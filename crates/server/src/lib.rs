@@ -1,4 +1,4 @@
-//! What a running Holdfast tells the outside: metrics, log lines, and the listener that answers for them.
+//! The outputs of a running daemon: metrics, log lines, and the HTTP listener with health checks.
 
 mod drift;
 mod health;
@@ -6,11 +6,11 @@ mod listener;
 mod log;
 mod metrics;
 mod page;
-mod standing;
+mod recorder;
 mod table;
 
 pub use listener::{ListenError, Server};
 pub use log::Log;
 pub use metrics::Metrics;
 pub use page::Format;
-pub use table::{Metric, TABLE, Type};
+pub use table::{MetricDefinition, MetricType, TABLE};

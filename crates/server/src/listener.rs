@@ -1,4 +1,4 @@
-//! The HTTP listener: /metrics, /healthz, /readyz and an index.
+//! The HTTP listener: `/metrics`, `/healthz`, `/readyz` and an index.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,27 +18,27 @@ use tokio::task::JoinHandle;
 use crate::metrics::Metrics;
 use crate::page::Format;
 
-/// How long open requests may take after a stop: every answer is at hand at once, so this is for slow readers,
-/// well inside the 30 s of the whole stop.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long open requests may take after a stop. Responses are computed at once, so this time is for slow clients. It
+/// is far below the 30 s of the whole stop.
+const GRACE_PERIOD: Duration = Duration::from_secs(2);
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// Why nothing listens.
+/// The error of the listener.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The address cannot be had.
+    /// The address is not available, for example because its port is already in use.
     #[error("cannot listen on {address} for metrics; choose another address with `--listen`")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
-/// A listener that answers until it is stopped.
+/// The HTTP listener, which serves requests until it is stopped. It has no authentication.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -46,10 +46,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on an address and answers, until `stop` turns true. Port 0 takes any that is free.
+    /// Listens on an address until `stop` turns true. Port 0 selects a free port.
     ///
     /// # Errors
-    /// When the address cannot be had.
+    /// Returns an error when the address is not available.
     pub async fn listen(
         address: SocketAddr,
         metrics: Arc<Metrics>,
@@ -59,7 +59,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         if !address.ip().is_loopback() {
-            tracing::warn!(target: "holdfast::listener", %address, "the listener can be reached from other hosts, and asks nobody who they are");
+            tracing::warn!(target: "holdfast::listener", %address, "the listener is reachable from other hosts, and has no authentication");
         }
         let serving = axum::serve(listener, router(metrics)).with_graceful_shutdown(stopped(stop.clone()));
         let task = tokio::spawn(async move {
@@ -69,18 +69,18 @@ impl Server {
                         tracing::error!(target: "holdfast::listener", %error, "the listener ended");
                     }
                 }
-                () = async { stopped(stop).await; tokio::time::sleep(GRACE).await } => {}
+                () = async { stopped(stop).await; tokio::time::sleep(GRACE_PERIOD).await } => {}
             }
         });
         Ok(Server { address, task })
     }
 
-    /// Where it listens.
+    /// Returns the address of the listener, with its actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits until it has stopped: at most two seconds after it was told to.
+    /// Waits until the listener has ended, at most two seconds after the stop.
     pub async fn stopped(self) {
         if let Err(error) = self.task.await {
             tracing::error!(target: "holdfast::listener", %error, "the listener ended");
@@ -89,7 +89,7 @@ impl Server {
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // Nobody left to say stop means stop.
+    // An error means that the sender no longer exists, which counts as a stop.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -97,9 +97,9 @@ fn router(metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(page))
-        .route("/healthz", get(async |State(metrics): State<Arc<Metrics>>| answer(metrics.alive())))
-        .route("/readyz", get(async |State(metrics): State<Arc<Metrics>>| answer(metrics.ready())))
-        .fallback(async || (StatusCode::NOT_FOUND, "nothing is here; / lists what there is\n"))
+        .route("/healthz", get(async |State(metrics): State<Arc<Metrics>>| respond(metrics.alive())))
+        .route("/readyz", get(async |State(metrics): State<Arc<Metrics>>| respond(metrics.ready())))
+        .fallback(async || (StatusCode::NOT_FOUND, "not found; the index is at /\n"))
         .with_state(metrics)
 }
 
@@ -107,10 +107,10 @@ async fn index(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
     let version = env!("CARGO_PKG_VERSION");
     let owner = metrics.owner();
     let text = format!(
-        "holdfast {version}, holding {owner}\n\n\
-         /metrics  what it sees and does, for Prometheus\n\
-         /healthz  whether its loop lives\n\
-         /readyz   whether a first pass has ended without error\n"
+        "holdfast {version}, reconciling {owner}\n\n\
+         /metrics  metrics for Prometheus\n\
+         /healthz  200 while the reconciliation loop makes progress\n\
+         /readyz   200 once a first pass has ended without an error\n"
     );
     ([(CONTENT_TYPE, PLAIN)], text)
 }
@@ -121,12 +121,12 @@ async fn page(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> impl I
     match metrics.page(format) {
         Ok(page) => (StatusCode::OK, [(CONTENT_TYPE, format.content_type())], page),
         Err(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, PLAIN)], "the page cannot be written\n".to_owned())
+            (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, PLAIN)], "the page cannot be encoded\n".to_owned())
         }
     }
 }
 
-fn answer(sentence: Result<String, String>) -> impl IntoResponse {
+fn respond(sentence: Result<String, String>) -> impl IntoResponse {
     let (status, sentence) = match sentence {
         Ok(sentence) => (StatusCode::OK, sentence),
         Err(sentence) => (StatusCode::SERVICE_UNAVAILABLE, sentence),

@@ -1,39 +1,41 @@
-//! The watcher that keeps the metrics and the health of one stack and environment.
+//! The event sink that keeps the metrics and the health of one stack in one environment.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use holdfast_engine::cloud::Cloud;
-use holdfast_engine::event::{Event, Watcher};
-use holdfast_engine::pass::{PassError, Report};
+use holdfast_engine::event::{Event, EventSink};
+use holdfast_engine::pass::{PassError, PassReport};
 
 use crate::health::Health;
 use crate::log::Log;
 use crate::page::Format;
-use crate::standing::Standing;
+use crate::recorder::MetricsRecorder;
 
-/// The metrics, log lines and health of one engine: give it the engine's events, and the ends of its passes.
+/// The metrics, the log lines and the health of one engine. It receives the engine's events, and the ends of its
+/// passes.
 pub struct Metrics {
     stack: String,
     env: String,
     cloud: Arc<dyn Cloud>,
     log: Log,
-    inner: Mutex<Inner>,
+    state: Mutex<MetricsState>,
 }
 
-struct Inner {
-    standing: Standing,
+struct MetricsState {
+    recorder: MetricsRecorder,
     health: Health,
 }
 
 impl Metrics {
-    /// Metrics of a stack and environment that a cloud makes calls for, with a pass each `interval`.
+    /// Creates the metrics of a stack in an environment. The cloud has the counts of calls; `interval` is the time
+    /// between two passes.
     pub fn new(stack: &str, env: &str, cloud: Arc<dyn Cloud>, interval: Duration) -> Metrics {
         Metrics::with_clock(stack, env, cloud, interval, SystemTime::now)
     }
 
-    /// The same, with a wall clock of one's own.
+    /// Creates the metrics with another wall clock.
     pub fn with_clock(
         stack: &str,
         env: &str,
@@ -41,74 +43,74 @@ impl Metrics {
         interval: Duration,
         now: fn() -> SystemTime,
     ) -> Metrics {
-        let inner = Inner { standing: Standing::new(now), health: Health::new(interval) };
+        let state = MetricsState { recorder: MetricsRecorder::new(now), health: Health::new(interval) };
         Metrics {
             stack: stack.to_owned(),
             env: env.to_owned(),
             cloud,
             log: Log::new(stack, env),
-            inner: Mutex::new(inner),
+            state: Mutex::new(state),
         }
     }
 
-    /// A pass ended: for the errors, of which there is no event. Reports are counted from their events.
-    pub fn ended(&self, end: Result<&Report, &PassError>) {
+    /// Records the error of a pass that ended in one. A report is recorded by its event.
+    pub fn ended(&self, end: Result<&PassReport, &PassError>) {
         self.log.ended(end);
-        let mut inner = self.lock();
-        inner.health.progressed();
+        let mut state = self.lock();
+        state.health.progressed();
         if let Err(error) = end {
-            inner.standing.failed();
-            inner.health.failed(error.to_string());
+            state.recorder.record_error();
+            state.health.failed(error.to_string());
         }
     }
 
-    /// The /metrics page.
+    /// Returns the `/metrics` page.
     ///
     /// # Errors
-    /// When it cannot be written as text, which no value that is counted here leads to.
+    /// Returns an error when the page cannot be encoded. No value that is recorded here causes this.
     pub fn page(&self, format: Format) -> Result<String, fmt::Error> {
         let counts = self.cloud.calls();
-        let page = self.lock().standing.page(&counts);
+        let page = self.lock().recorder.page(&counts);
         page.render(&self.stack, &self.env, format)
     }
 
-    /// The stack and the environment, as in `mashroom/dev`.
+    /// Returns the stack and the environment, as in `mashroom/dev`.
     pub(crate) fn owner(&self) -> String {
         format!("{}/{}", self.stack, self.env)
     }
 
-    /// Whether the loop lives, in a sentence.
+    /// Returns whether the daemon's loop makes progress, in a sentence.
     ///
     /// # Errors
-    /// When it gives no sign of life: the sentence says for how long.
+    /// Returns the reason when the loop is stuck.
     pub fn alive(&self) -> Result<String, String> {
         self.lock().health.alive()
     }
 
-    /// Whether a first pass ended without error, in a sentence.
+    /// Returns whether a first pass has ended without an error, in a sentence.
     ///
     /// # Errors
-    /// When none did: the sentence says why.
+    /// Returns the reason when none has.
     pub fn ready(&self) -> Result<String, String> {
         self.lock().health.ready()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, MetricsState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Watcher for Metrics {
+impl EventSink for Metrics {
     fn on(&self, event: &Event<'_>) {
         self.log.on(event);
-        let mut inner = self.lock();
-        inner.health.progressed();
-        inner.standing.on(event);
-        // A pass that a stop cut short says nothing about the next start.
+        let mut state = self.lock();
+        state.health.progressed();
+        state.recorder.on(event);
+        // A pass that a stop ended early does not make the process ready.
         if let Event::PassEnded { report } = event
             && !report.stopped
         {
-            inner.health.passed();
+            state.health.passed();
         }
     }
 }

@@ -1,44 +1,44 @@
-//! How live resources of a kind behave: what a schema does not say because only AWS decides it.
+//! The behaviour of live resources, which AWS determines and a schema does not contain.
 
 use std::time::Duration;
 
 use holdfast_core::value::Value;
 
-/// A field, and what AWS puts there where nothing is stated.
-pub type Default = (&'static str, fn() -> Value);
+/// A field and AWS's default for it.
+pub type FieldDefault = (&'static str, fn() -> Value);
 
-/// How live resources of a kind behave.
+/// The behaviour of the live resources of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Behaviour {
     /// The kind.
     pub kind: &'static str,
-    /// What ids begin with (`vpc` makes `vpc-1`); empty when the name is the id.
+    /// The prefix of ids (`vpc` gives `vpc-1`); empty when the name is the id.
     pub prefix: &'static str,
-    /// How long a new one is Pending.
+    /// How long a new resource is Pending.
     pub pending: Duration,
-    /// How long a changed one is Updating.
+    /// How long a changed resource is Updating.
     pub updating: Duration,
-    /// How long a deleted one is Deleting before it is gone.
+    /// How long a deletion takes. The resource is Deleting meanwhile.
     pub deleting: Duration,
     /// How long reads lag behind writes.
     pub lag: Duration,
-    /// Fields that the create call does not take: only an update sets them.
+    /// The fields that the create call does not accept. Only an update sets them.
     pub not_at_create: &'static [&'static str],
-    /// Fields whose change AWS accepts for its maintenance window, a day later.
-    pub later: &'static [&'static str],
-    /// What AWS puts where nothing is stated.
-    pub defaults: &'static [Default],
-    /// True when it can be deleted while others refer to it.
-    pub loose: bool,
-    /// True when the answer to a create tells what was made, and not its id alone.
-    pub tells: bool,
-    /// A status attribute that is there once the resource is Ready, and not before.
-    pub when_ready: Option<&'static str>,
+    /// The fields whose change AWS accepts and applies in the maintenance window, a day later.
+    pub in_maintenance_window: &'static [&'static str],
+    /// AWS's defaults.
+    pub defaults: &'static [FieldDefault],
+    /// True when a resource can be deleted while others refer to it.
+    pub deletable_in_use: bool,
+    /// True when the response to a create contains the whole resource, and not only its id.
+    pub full_response: bool,
+    /// A status attribute that exists only once the resource is Ready.
+    pub status_when_ready: Option<&'static str>,
 }
 
 impl Behaviour {
-    /// Ready at once, gone at once, seen at once.
-    pub const fn prompt(kind: &'static str, prefix: &'static str) -> Behaviour {
+    /// Returns the behaviour of a kind whose changes complete at once and are visible at once.
+    pub const fn immediate(kind: &'static str, prefix: &'static str) -> Behaviour {
         Behaviour {
             kind,
             prefix,
@@ -47,11 +47,11 @@ impl Behaviour {
             deleting: Duration::ZERO,
             lag: Duration::ZERO,
             not_at_create: &[],
-            later: &[],
+            in_maintenance_window: &[],
             defaults: &[],
-            loose: false,
-            tells: true,
-            when_ready: None,
+            deletable_in_use: false,
+            full_response: true,
+            status_when_ready: None,
         }
     }
 }

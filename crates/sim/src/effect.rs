@@ -1,51 +1,51 @@
-//! What calls do: the rules that AWS keeps, kept for every kind alike.
+//! The effects of calls, according to the rules of AWS, for all kinds alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_core::graph::live_references;
 use holdfast_core::observed::{Observed, Phase};
-use holdfast_core::schema::{CreateClass, Replace, Schema};
+use holdfast_core::schema::{Idempotency, Replacement, Schema, Type};
 use holdfast_core::value::Value;
-use holdfast_engine::cloud::{Class, Done, Failure, Op, Wanted};
+use holdfast_engine::cloud::{DesiredResource, Failure, FailureClass, Mutation, OperationResult};
 use tokio::time::Instant;
 
-use crate::account::{Thing, Version};
+use crate::account::{ResourceVersion, SimResource};
 use crate::sim::{Sim, State, failure};
 
-/// Until AWS's maintenance window.
-const WINDOW: Duration = Duration::from_secs(86_400);
+/// The time until AWS's maintenance window.
+const MAINTENANCE_DELAY: Duration = Duration::from_secs(86_400);
 
 impl Sim {
-    /// Does it, or says why not.
+    /// Carries out a mutation, or returns its failure.
     pub(crate) fn effect(
         &self,
         schema: &'static Schema,
         region: &str,
-        op: &Op,
+        mutation: &Mutation,
         operation: &str,
-    ) -> Result<Done, Failure> {
+    ) -> Result<OperationResult, Failure> {
         let now = Instant::now();
         let mut state = self.lock();
-        let id = match op {
-            Op::Create(wanted) => self.create(&mut state, schema, region, wanted, operation, now)?,
-            Op::Update { live, wanted } => {
-                self.update(&mut state, schema, live, wanted, operation, now)?;
+        let id = match mutation {
+            Mutation::Create(desired) => self.create(&mut state, schema, region, desired, operation, now)?,
+            Mutation::Update { live, desired } => {
+                self.update(&mut state, schema, live, desired, operation, now)?;
                 live.id.clone()
             }
-            Op::Delete { live } => {
+            Mutation::Delete { live } => {
                 self.delete(&mut state, schema, live, operation, now)?;
                 live.id.clone()
             }
-            Op::Tag { live, set, remove } => {
+            Mutation::Tag { live, set, remove } => {
                 tag(&mut state, schema, live, set, remove, operation, now)?;
                 live.id.clone()
             }
         };
         state.log.push(format!("{operation} {id}"));
-        let tells = self.behaviour(schema.kind).tells;
-        let live = tells.then(|| self.there(&state, schema, region, &id, now)).flatten();
-        Ok(Done { id: matches!(op, Op::Create(_)).then_some(id), live })
+        let full_response = self.behaviour(schema.kind).full_response;
+        let live = full_response.then(|| self.response(&state, schema, region, &id, now)).flatten();
+        Ok(OperationResult { id: matches!(mutation, Mutation::Create(_)).then_some(id), live })
     }
 
     fn create(
@@ -53,68 +53,75 @@ impl Sim {
         state: &mut State,
         schema: &'static Schema,
         region: &str,
-        wanted: &Wanted,
+        desired: &DesiredResource,
         operation: &str,
         now: Instant,
     ) -> Result<String, Failure> {
-        complete(wanted, operation)?;
-        present(state, schema, &wanted.spec, operation, now)?;
+        check_complete(desired, operation)?;
+        check_references(state, schema, &desired.spec, operation, now)?;
         let behaviour = self.behaviour(schema.kind);
-        let alive = |t: &&Thing| t.schema.kind == schema.kind && t.region == region && t.at(now).is_some();
-        if schema.class == CreateClass::Token
-            && let Some(made) = state.things.iter().find(|t| t.schema.kind == schema.kind && t.token == wanted.token)
+        let exists = |r: &&SimResource| r.schema.kind == schema.kind && r.region == region && r.at(now).is_some();
+        let has_token = |r: &&SimResource| r.schema.kind == schema.kind && r.token == desired.token;
+        if schema.idempotency == Idempotency::ClientToken
+            && let Some(created) = state.resources.iter().find(has_token)
         {
-            return Ok(made.id.clone());
+            return Ok(created.id.clone());
         }
-        let key = schema.claim.identity();
-        let is_same = |v: &Version| match key {
-            [] => v.name == wanted.name,
-            key => key.iter().all(|field| v.spec.get(field) == wanted.spec.get(field)),
+        let key = schema.ownership.identity();
+        let is_same = |v: &ResourceVersion| match key {
+            [] => v.name == desired.name,
+            key => key.iter().all(|field| v.spec.get(field) == desired.spec.get(field)),
         };
-        let same = state.things.iter().filter(alive).filter(|t| t.at(now).is_some_and(is_same));
-        if schema.class == CreateClass::Name && same.count() > 0 {
-            let message = format!("there is a {} named {} already", schema.kind, wanted.name);
-            return Err(failure(operation, Class::NotYet, false, &format!("{}AlreadyExists", schema.kind), message));
+        let same = state.resources.iter().filter(exists).filter(|r| r.at(now).is_some_and(is_same));
+        if schema.idempotency == Idempotency::UniqueName && same.count() > 0 {
+            let message = format!("a {} named {} exists already", schema.kind, desired.name);
+            return Err(failure(
+                operation,
+                FailureClass::NotYet,
+                false,
+                &format!("{}AlreadyExists", schema.kind),
+                message,
+            ));
         }
-        let revision = match schema.replace {
-            Replace::Revision { .. } => state.next(&format!("{} {}", schema.kind, wanted.name)),
+        let revision = match schema.replacement {
+            Replacement::Revision { .. } => state.next(&format!("{} {}", schema.kind, desired.name)),
             _ => 0,
         };
         let id = match behaviour.prefix {
             // A revision's id is its ARN, as in ECS.
             _ if revision > 0 => {
-                format!("arn:aws:sim:{region}:123456789012:{}/{}:{revision}", schema.kind.to_lowercase(), wanted.name)
+                format!("arn:aws:sim:{region}:123456789012:{}/{}:{revision}", schema.kind.to_lowercase(), desired.name)
             }
-            "" => wanted.name.clone(),
+            "" => desired.name.clone(),
             prefix => format!("{prefix}-{}", state.next(schema.kind)),
         };
-        let mut spec = wanted.spec.map().cloned().unwrap_or_default();
+        let mut spec = desired.spec.map().cloned().unwrap_or_default();
         spec.retain(|field, _| field != "tags" && !behaviour.not_at_create.contains(&field.as_str()));
         for (field, default) in behaviour.defaults {
             spec.entry((*field).to_owned()).or_insert_with(default);
         }
-        let mut tags = wanted.tags.clone();
+        let mut tags = desired.tags.clone();
         if schema.naming.tag {
-            tags.insert("Name".into(), wanted.name.clone());
+            tags.insert("Name".into(), desired.name.clone());
         }
-        if !schema.claim.is_own() {
+        if !schema.ownership.is_own() {
             tags.clear();
         }
-        let version = Version {
+        let version = ResourceVersion {
             at: now,
-            name: wanted.name.clone(),
+            name: desired.name.clone(),
             spec: Value::Map(spec),
             tags,
             ready: now + behaviour.pending,
             updating: now,
-            gone: None,
+            deleted_at: None,
             scheduled: BTreeSet::new(),
             failed: false,
         };
-        let mut thing = Thing::new(schema, region, id.clone(), version);
-        thing.token = wanted.token.clone();
-        thing.revision = i64::try_from(revision).unwrap_or_default();
-        state.things.push(thing);
+        let mut resource = SimResource::new(schema, region, id.clone(), version);
+        resource.token = desired.token.clone();
+        resource.revision = i64::try_from(revision).unwrap_or_default();
+        state.resources.push(resource);
         Ok(id)
     }
 
@@ -123,40 +130,40 @@ impl Sim {
         state: &mut State,
         schema: &'static Schema,
         live: &Observed,
-        wanted: &Wanted,
+        desired: &DesiredResource,
         operation: &str,
         now: Instant,
     ) -> Result<(), Failure> {
-        complete(wanted, operation)?;
-        present(state, schema, &wanted.spec, operation, now)?;
+        check_complete(desired, operation)?;
+        check_references(state, schema, &desired.spec, operation, now)?;
         let behaviour = self.behaviour(schema.kind);
-        let thing = state.find(schema, &live.id, operation, now)?;
-        takes_changes(thing, operation, now)?;
-        let fixed = wanted.changed.iter().find(|c| schema.record.field(c).is_some_and(|f| f.immutable));
-        if let Some(fixed) = fixed {
+        let resource = state.find(schema, &live.id, operation, now)?;
+        check_ready(resource, operation, now)?;
+        let immutable = desired.changed.iter().find(|c| schema.record.field(c).is_some_and(|f| f.immutable));
+        if let Some(immutable) = immutable {
             return Err(failure(
                 operation,
-                Class::Terminal,
+                FailureClass::Terminal,
                 false,
                 "InvalidParameter",
-                format!("{fixed} cannot be changed"),
+                format!("{immutable} cannot be changed"),
             ));
         }
-        let changed: BTreeSet<&String> = wanted.changed.iter().filter(|c| *c != "tags").collect();
-        let later: BTreeSet<String> =
-            changed.iter().filter(|c| behaviour.later.contains(&c.as_str())).map(|c| (*c).clone()).collect();
+        let changed: BTreeSet<&String> = desired.changed.iter().filter(|c| *c != "tags").collect();
+        let in_window = |field: &str| behaviour.in_maintenance_window.contains(&field);
+        let later: BTreeSet<String> = changed.iter().filter(|c| in_window(c)).map(|c| (*c).clone()).collect();
         let value = |field: &str| {
             let default = || behaviour.defaults.iter().find(|(f, _)| *f == field).map(|(_, default)| default());
-            wanted.spec.get(field).cloned().or_else(default).unwrap_or_default()
+            desired.spec.get(field).cloned().or_else(default).unwrap_or_default()
         };
-        thing.change(now, |version| {
+        resource.change(now, |version| {
             for field in changed.iter().filter(|c| !later.contains(**c)) {
                 put(&mut version.spec, field, value(field));
             }
             version.scheduled.extend(later.iter().cloned());
-            if schema.claim.is_own() {
-                version.tags.extend(wanted.tags.clone());
-                version.tags.retain(|key, _| !wanted.remove_tags.contains(key));
+            if schema.ownership.is_own() {
+                version.tags.extend(desired.tags.clone());
+                version.tags.retain(|key, _| !desired.remove_tags.contains(key));
             }
             rename(schema, version);
             if !changed.is_empty() {
@@ -164,7 +171,7 @@ impl Sim {
             }
         });
         if !later.is_empty() {
-            thing.add(now + WINDOW, |version| {
+            resource.add(now + MAINTENANCE_DELAY, |version| {
                 for field in &later {
                     put(&mut version.spec, field, value(field));
                 }
@@ -183,51 +190,52 @@ impl Sim {
         now: Instant,
     ) -> Result<(), Failure> {
         let behaviour = self.behaviour(schema.kind);
-        // That it is gone already is a success, as in the AWS drivers.
-        let Ok(thing) = state.find(schema, &live.id, operation, now) else { return Ok(()) };
-        if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
-            takes_changes(thing, operation, now)?;
+        // A resource that does not exist counts as deleted, as in the AWS drivers.
+        let Ok(resource) = state.find(schema, &live.id, operation, now) else { return Ok(()) };
+        if resource.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+            check_ready(resource, operation, now)?;
         }
-        // As the driver of security groups does: what names others goes first, so that two can go one after the other.
-        let (freed, identities) =
-            (without_late(schema, thing, now), [thing.id.clone(), thing.arn(), live.name.clone()]);
-        thing.change(now, |version| version.spec = freed);
-        // What a revision names may go: it is only a description of what could run.
-        let holds = |other: &&Thing| {
-            let revision = matches!(other.schema.replace, Replace::Revision { .. });
-            other.id != live.id && !revision && !other.is_child_of(&live.id, now)
+        // The references to other resources are removed first, as the driver of security groups does, so that two
+        // resources that refer to each other can be deleted one after the other.
+        let spec = without_after_create(schema, resource, now);
+        let identities = [resource.id.clone(), resource.arn(), live.name.clone()];
+        resource.change(now, |version| version.spec = spec);
+        // A revision is only a description. It does not prevent the deletion of the resources that it names.
+        let prevents_deletion = |other: &&SimResource| {
+            let is_revision = matches!(other.schema.replacement, Replacement::Revision { .. });
+            other.id != live.id && !is_revision && !other.is_child_of(&live.id, now)
         };
         let users: Vec<String> = state
-            .things
+            .resources
             .iter()
-            .filter(holds)
-            .filter_map(|other| Some((other, other.at(now).filter(|v| v.gone.is_none())?)))
+            .filter(prevents_deletion)
+            .filter_map(|other| Some((other, other.at(now).filter(|v| v.deleted_at.is_none())?)))
             .filter(|(other, version)| {
                 let references = live_references(other.schema.record, &version.spec);
                 references.iter().any(|(kind, identity)| *kind == schema.kind && identities.contains(identity))
             })
             .map(|(other, _)| other.id.clone())
             .collect();
-        if !users.is_empty() && !behaviour.loose {
+        if !users.is_empty() && !behaviour.deletable_in_use {
             let message = format!("{} is in use by {}", live.id, users.join(", "));
-            return Err(failure(operation, Class::NotYet, false, "DependencyViolation", message));
+            return Err(failure(operation, FailureClass::NotYet, false, "DependencyViolation", message));
         }
-        for child in state.things.iter_mut().filter(|t| t.is_child_of(&live.id, now)) {
-            child.change(now, |version| version.gone = Some(now));
+        for child in state.resources.iter_mut().filter(|r| r.is_child_of(&live.id, now)) {
+            child.change(now, |version| version.deleted_at = Some(now));
         }
         state
             .find(schema, &live.id, operation, now)?
-            .change(now, |version| version.gone = Some(now + behaviour.deleting));
+            .change(now, |version| version.deleted_at = Some(now + behaviour.deleting));
         Ok(())
     }
 
-    /// Puts back what an update changed, later.
-    pub(crate) fn undo(&self, op: &Op, later: Duration) {
-        if let Op::Update { live, wanted } = op {
+    /// Undoes an update after this time.
+    pub(crate) fn undo(&self, mutation: &Mutation, later: Duration) {
+        if let Mutation::Update { live, desired } = mutation {
             let mut state = self.lock();
-            for thing in state.things.iter_mut().filter(|t| t.id == live.id) {
-                thing.add(Instant::now() + later, |version| {
-                    for field in &wanted.changed {
+            for resource in state.resources.iter_mut().filter(|r| r.id == live.id) {
+                resource.add(Instant::now() + later, |version| {
+                    for field in &desired.changed {
                         put(&mut version.spec, field, live.spec.get(field).cloned().unwrap_or_default());
                     }
                 });
@@ -237,27 +245,29 @@ impl Sim {
 }
 
 impl State {
+    /// Returns the next number of a kind or family, from 1.
     pub(crate) fn next(&mut self, of: &str) -> u64 {
         let number = self.numbers.entry(of.to_owned()).or_default();
         *number += 1;
         *number
     }
 
+    /// Returns an existing resource.
     pub(crate) fn find(
         &mut self,
         schema: &Schema,
         id: &str,
         operation: &str,
         now: Instant,
-    ) -> Result<&mut Thing, Failure> {
-        let there = self.things.iter_mut().find(|t| t.schema.kind == schema.kind && t.id == id && t.at(now).is_some());
-        there.ok_or_else(|| {
+    ) -> Result<&mut SimResource, Failure> {
+        let is_meant = |r: &&mut SimResource| r.schema.kind == schema.kind && r.id == id && r.at(now).is_some();
+        self.resources.iter_mut().find(is_meant).ok_or_else(|| {
             failure(
                 operation,
-                Class::NotYet,
+                FailureClass::NotYet,
                 false,
                 &format!("Invalid{}.NotFound", schema.kind),
-                format!("there is no {id}"),
+                format!("{id} does not exist"),
             )
         })
     }
@@ -272,14 +282,14 @@ fn tag(
     operation: &str,
     now: Instant,
 ) -> Result<(), Failure> {
-    if !schema.claim.is_own() {
+    if !schema.ownership.is_own() {
         return Err(Failure::terminal(operation, "this kind has no tags"));
     }
-    let thing = state.find(schema, &live.id, operation, now)?;
-    if thing.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
-        takes_changes(thing, operation, now)?;
+    let resource = state.find(schema, &live.id, operation, now)?;
+    if resource.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
+        check_ready(resource, operation, now)?;
     }
-    thing.change(now, |version| {
+    resource.change(now, |version| {
         version.tags.extend(set.clone());
         version.tags.retain(|key, _| !remove.contains(key));
         rename(schema, version);
@@ -287,38 +297,50 @@ fn tag(
     Ok(())
 }
 
-/// What AWS is at work on refuses changes.
-fn takes_changes(thing: &Thing, operation: &str, now: Instant) -> Result<(), Failure> {
-    match thing.at(now).map_or(Phase::Deleting, |v| v.phase(now)) {
+/// Refuses the change of a resource that AWS is creating, changing or deleting.
+fn check_ready(resource: &SimResource, operation: &str, now: Instant) -> Result<(), Failure> {
+    match resource.at(now).map_or(Phase::Deleting, |v| v.phase(now)) {
         Phase::Ready => Ok(()),
         phase => {
-            let message = format!("{} is {phase}", thing.id);
-            Err(failure(operation, Class::NotYet, false, "IncorrectState", message))
+            let message = format!("{} is {phase}", resource.id);
+            Err(failure(operation, FailureClass::NotYet, false, "IncorrectState", message))
         }
     }
 }
 
-/// Nothing may be left open when a call is made.
-fn complete(wanted: &Wanted, operation: &str) -> Result<(), Failure> {
-    let mut open = None;
-    wanted.spec.walk(&mut |value| {
+/// Refuses a spec with references, expressions or unknown values in it.
+fn check_complete(desired: &DesiredResource, operation: &str) -> Result<(), Failure> {
+    let mut unresolved = None;
+    desired.spec.walk(&mut |value| {
         if matches!(value, Value::Reference(_) | Value::Deferred(_) | Value::Unknown(_)) {
-            open = Some(value.to_string());
+            unresolved = Some(value.to_string());
         }
     });
-    match open {
-        Some(open) => Err(Failure::terminal(operation, format!("the spec was sent with {open} in it"))),
+    match unresolved {
+        Some(value) => Err(Failure::terminal(operation, format!("the spec contains the unresolved value {value}"))),
         None => Ok(()),
     }
 }
 
-/// What is referred to has to be there.
-fn present(state: &State, schema: &'static Schema, spec: &Value, operation: &str, now: Instant) -> Result<(), Failure> {
+/// Refuses a spec that refers to a resource that does not exist.
+fn check_references(
+    state: &State,
+    schema: &'static Schema,
+    spec: &Value,
+    operation: &str,
+    now: Instant,
+) -> Result<(), Failure> {
     for (kind, identity) in live_references(schema.record, spec) {
-        let there = state.things.iter().any(|t| t.schema.kind == kind && t.is(&identity, now) && t.at(now).is_some());
-        if !there {
+        let is_meant = |r: &SimResource| r.schema.kind == kind && r.has_identity(&identity, now) && r.at(now).is_some();
+        if !state.resources.iter().any(is_meant) {
             let code = format!("Invalid{kind}.NotFound");
-            return Err(failure(operation, Class::NotYet, false, &code, format!("there is no {kind} {identity}")));
+            return Err(failure(
+                operation,
+                FailureClass::NotYet,
+                false,
+                &code,
+                format!("{kind} {identity} does not exist"),
+            ));
         }
     }
     Ok(())
@@ -330,37 +352,35 @@ fn put(spec: &mut Value, field: &str, value: Value) {
     }
 }
 
-/// The name of what is named by its tag.
-fn rename(schema: &Schema, version: &mut Version) {
+/// Sets the name of a resource from its `Name` tag, if the kind is named by the tag.
+fn rename(schema: &Schema, version: &mut ResourceVersion) {
     if schema.naming.tag {
         version.name = version.tags.get("Name").cloned().unwrap_or_default();
     }
 }
 
-/// The spec without the elements that name other resources late.
-fn without_late(schema: &Schema, thing: &Thing, now: Instant) -> Value {
-    let Some(Value::Map(mut spec)) = thing.at(now).map(|v| v.spec.clone()) else { return Value::Null };
+/// Returns the spec without the list elements that refer to other resources by references that only an update needs.
+fn without_after_create(schema: &Schema, resource: &SimResource, now: Instant) -> Value {
+    let Some(Value::Map(mut spec)) = resource.at(now).map(|v| v.spec.clone()) else { return Value::Null };
     for (name, value) in &mut spec {
         let Some(field) = schema.record.field(name) else { continue };
-        let mut late = false;
-        mark_late(&field.ty, &mut late);
-        if let (true, Value::List(list)) = (late, value) {
+        if let (true, Value::List(list)) = (has_after_create(&field.ty), value) {
             list.retain(|item| {
-                let named =
-                    live_references(schema.record, &Value::from([(name.clone(), Value::List(vec![item.clone()]))]));
-                named.iter().all(|(_, identity)| *identity == thing.id)
+                let item_spec = Value::from([(name.clone(), Value::List(vec![item.clone()]))]);
+                let references = live_references(schema.record, &item_spec);
+                references.iter().all(|(_, identity)| *identity == resource.id)
             });
         }
     }
     Value::Map(spec)
 }
 
-fn mark_late(ty: &holdfast_core::schema::Type, late: &mut bool) {
-    use holdfast_core::schema::Type;
+/// True when a type contains a reference that only an update needs.
+fn has_after_create(ty: &Type) -> bool {
     match ty {
-        Type::Reference { late: is, .. } => *late |= is,
-        Type::Set(of) | Type::List(of) | Type::Map(of) => mark_late(of, late),
-        Type::Record(record) => record.fields.iter().for_each(|f| mark_late(&f.ty, late)),
-        _ => {}
+        Type::Reference { after_create, .. } => *after_create,
+        Type::Set(of) | Type::List(of) | Type::Map(of) => has_after_create(of),
+        Type::Record(record) => record.fields.iter().any(|f| has_after_create(&f.ty)),
+        _ => false,
     }
 }

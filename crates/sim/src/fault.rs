@@ -1,15 +1,15 @@
-//! Faults to order: which calls go wrong, and how.
+//! Injected faults: which calls fail, and how.
 
 use std::time::Duration;
 
-/// Which calls a rule is about.
+/// The calls that a rule applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Every call.
     Any,
-    /// Looks.
+    /// Observations.
     Observe,
-    /// Every call that changes something.
+    /// Mutating calls.
     Mutation,
     /// Creates.
     Create,
@@ -17,30 +17,30 @@ pub enum Call {
     Update,
     /// Deletes.
     Delete,
-    /// Setting and removing tags.
+    /// Changes of tags.
     Tag,
 }
 
 impl Call {
-    /// True when a rule about `self` is about this call too.
+    /// True when a rule for `self` also applies to this call.
     pub(crate) fn covers(self, call: Call) -> bool {
         self == Call::Any || self == call || (self == Call::Mutation && call != Call::Observe)
     }
 }
 
-/// How often a rule strikes, counted over the calls that it is about.
+/// How often a rule applies, counted over the calls that match it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Each time.
+    /// To every call.
     Always,
-    /// Each time that the count is a multiple of this.
+    /// To every call whose number is a multiple of this.
     Every(u64),
-    /// The first so many times.
+    /// To the first calls, up to this number.
     First(u64),
 }
 
 impl When {
-    pub(crate) fn strikes(self, count: u64) -> bool {
+    pub(crate) fn applies(self, count: u64) -> bool {
         match self {
             When::Always => true,
             When::Every(n) => count.is_multiple_of(n),
@@ -49,60 +49,60 @@ impl When {
     }
 }
 
-/// What goes wrong.
+/// The failure of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// "Too many calls", without effect.
+    /// The call is throttled, and has no effect.
     Throttle,
-    /// "That does not exist", without effect: it went away between two calls of the same look.
-    Gone,
-    /// HTTP 500 before the effect. The caller cannot tell it from one after.
+    /// The resource does not exist: it was deleted between two calls of the same observation. The call has no effect.
+    NotFound,
+    /// HTTP 500 before the effect. The caller cannot distinguish it from a failure after the effect.
     FailBefore,
     /// HTTP 500 after the effect.
     FailAfter,
-    /// The caller's patience ends first; whether the call had its effect is the flag.
+    /// No reply within the caller's timeout.
     NoReply {
-        /// How long the caller waits.
-        patience: Duration,
+        /// The caller's timeout.
+        timeout: Duration,
         /// True when the call had its effect.
         effect: bool,
     },
-    /// Refused for good, with this message.
+    /// AWS refuses the call with this message, and a retry does not help.
     Refuse(String),
-    /// Says that it worked, and did nothing.
-    Drop,
-    /// Works, and somebody puts everything back this much later.
+    /// The call succeeds, and has no effect.
+    NoEffect,
+    /// The call succeeds, and another process undoes its effect this much later.
     Undo(Duration),
 }
 
-/// Calls that go wrong.
+/// A rule that injects a fault.
 #[derive(Clone, Debug)]
-pub struct Rule {
-    /// Of which kind; none means any.
+pub struct FaultRule {
+    /// The kind; none matches every kind.
     pub kind: Option<String>,
-    /// Of which region; none means any.
+    /// The region; none matches every region.
     pub region: Option<String>,
-    /// Which calls.
+    /// The calls.
     pub call: Call,
-    /// Which of them.
+    /// How often the rule applies.
     pub when: When,
-    /// How.
+    /// The fault.
     pub fault: Fault,
 }
 
-impl Rule {
-    /// True when it is about such a call.
-    pub(crate) fn is_about(&self, kind: &str, region: &str, call: Call) -> bool {
-        let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        self.call.covers(call) && is(&self.kind, kind) && is(&self.region, region)
+impl FaultRule {
+    /// True when the rule matches a call.
+    pub(crate) fn matches(&self, kind: &str, region: &str, call: Call) -> bool {
+        let allows = |expected: &Option<String>, actual: &str| expected.as_deref().is_none_or(|text| text == actual);
+        self.call.covers(call) && allows(&self.kind, kind) && allows(&self.region, region)
     }
 }
 
-/// On which side of a call's effect a process dies.
+/// The side of a call's effect on which a process crashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum CrashSide {
     /// The call never arrives.
     Before,
-    /// The effect is there, the answer is not.
+    /// The call has its effect, and the response never arrives.
     After,
 }

@@ -1,268 +1,276 @@
-//! Small kinds for tests: one of each way to be named, claimed, created, replaced and slow.
+//! Small kinds for tests, which cover each way to name, own, create and replace a resource, and slow changes.
+//!
+//! The kinds have the names of AWS's kinds on purpose, so that scenarios read like documents.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_core::Spec;
 use holdfast_core::schema::{
-    Claim, CreateClass, Naming, Record as Fields, Registry, Replace, Schema, Spec as _, Tier, no_check,
+    Idempotency, NamingRules, Ownership, Record as Fields, Registry, Replacement, Schema, Spec as _, Tier, no_check,
 };
-use holdfast_core::types::{Arn, Cidr, Late, Policy, Ref, Scaled};
+use holdfast_core::types::{AfterCreate, Arn, AutoscaledCount, Cidr, PolicyDocument, Ref};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Behaviour;
 use crate::sim::Sim;
 
-/// A network: server-made id, no token.
+/// A network. AWS generates its id, and its create takes no client token.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Vpc {
-    /// The block of addresses.
+    /// The CIDR block.
     #[spec(immutable)]
     cidr_block: Cidr,
-    /// Whether instances get names. The create call does not take it.
+    /// True when instances get DNS hostnames. The create call does not accept the field.
     enable_dns_hostnames: Option<bool>,
 }
 
-/// A part of a network.
+/// A subnet of a network.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Subnet {
-    /// The network.
+    /// The network of the resource.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// The block of addresses.
+    /// The CIDR block.
     #[spec(immutable)]
     cidr_block: Cidr,
-    /// Whether instances get public addresses.
+    /// True when instances get public addresses.
     map_public_ip: Option<bool>,
 }
 
-/// A firewall, which may name other firewalls.
+/// A firewall, which can refer to other firewalls.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct SecurityGroup {
-    /// The network.
+    /// The network of the resource.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// What it is for.
+    /// The description.
     #[spec(immutable)]
     description: Option<String>,
-    /// What may come in. The create call does not take it.
+    /// The inbound rules. The create call does not accept the field.
     ingress: Option<BTreeSet<Rule>>,
 }
 
-/// Who may come in where.
+/// An inbound rule.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Rule {
     /// The port.
     port: i32,
-    /// From where.
+    /// The allowed CIDR block.
     cidr: Option<Cidr>,
-    /// From whom.
-    group: Option<Late<Ref<SecurityGroup>>>,
+    /// The allowed security group.
+    group: Option<AfterCreate<Ref<SecurityGroup>>>,
 }
 
-/// A way out of a network, slow to come and slow to go.
+/// A gateway of a network. Its create and deletion are slow.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Gateway {
-    /// Where it stands.
+    /// The subnet of the gateway.
     #[spec(immutable)]
     subnet: Ref<Subnet>,
-    /// Public or private.
+    /// The connectivity: public or private.
     #[spec(immutable)]
     connectivity: Option<String>,
 }
 
-/// Who may do what: global, its name is its id.
+/// A role. It is global, and its name is its id.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Role {
-    /// Where it is filed.
+    /// The path.
     #[spec(immutable)]
     path: Option<String>,
-    /// What it may do.
-    policy: Option<Policy>,
+    /// The policy document.
+    policy: Option<PolicyDocument>,
 }
 
-/// What a service runs: each change is a new revision.
+/// The definition of a service's tasks. Each change registers a new revision.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct TaskDefinition {
     /// The image.
     image: String,
-    /// Its memory.
+    /// The memory.
     memory: Option<i32>,
-    /// Who it is.
+    /// The task role.
     role: Option<Ref<Role, Arn>>,
 }
 
-/// What runs: the old one has to go before a new one can come.
+/// A service. Its replacement is destroy before create.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Service {
-    /// What it runs.
+    /// The task definition.
     task_definition: Ref<TaskDefinition, Arn>,
-    /// Its firewalls.
+    /// The security groups.
     groups: Option<BTreeSet<Ref<SecurityGroup>>>,
-    /// On what it runs.
+    /// The launch type.
     #[spec(immutable)]
     launch_type: Option<String>,
-    /// How many of it there are.
-    desired_count: Option<Scaled>,
-    /// Words to run it with.
+    /// The number of tasks.
+    desired_count: Option<AutoscaledCount>,
+    /// The settings of the tasks.
     settings: Option<std::collections::BTreeMap<String, String>>,
 }
 
-/// The band inside which a service's count may move.
+/// The range in which an autoscaler changes a service's number of tasks.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct ScalableTarget {
     /// The service.
     #[spec(immutable)]
     service: Ref<Service>,
-    /// The least.
+    /// The minimum.
     min_capacity: i32,
-    /// The most.
+    /// The maximum.
     max_capacity: i32,
 }
 
-/// When the count moves: has no tags, its target remembers it.
+/// A scaling policy. It has no tags: the tags of its target record it.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct ScalingPolicy {
     /// The target.
     #[spec(immutable)]
     target: Ref<ScalableTarget>,
-    /// The load to aim at.
+    /// The target load.
     target_value: i32,
 }
 
-/// Data, and an endpoint once it is ready.
+/// A data store, with an endpoint once it is ready.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Table {
-    /// How it is keyed.
+    /// The key.
     #[spec(immutable)]
     key: String,
-    /// What it runs on: changes in the maintenance window.
+    /// The instance class, which changes in the maintenance window.
     class: Option<String>,
-    /// How long backups stay.
+    /// The retention of backups in days.
     backup_days: Option<i32>,
-    /// Its firewalls.
+    /// The security groups.
     groups: Option<BTreeSet<Ref<SecurityGroup>>>,
 }
 
-/// A domain: two may have the same name, one for everybody and one for a network.
+/// A hosted zone. A public and a private zone can have the same name.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Zone {
-    /// Whether it is for a network only.
+    /// True for a private zone.
     #[spec(immutable)]
     private: Option<bool>,
 }
 
-/// What a domain answers: its name is not its identity.
+/// A DNS record. Its name is not its identity.
 #[derive(Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct Record {
-    /// The domain.
+    /// The zone.
     #[spec(immutable)]
     zone: Ref<Zone>,
-    /// What is asked.
+    /// The name of the record.
     record_name: String,
-    /// What tells it from others of that name.
+    /// The identifier among records of the same name.
     set: Option<String>,
-    /// The answer.
+    /// The value.
     value: String,
 }
 
-/// What the cloud alone knows of most kinds.
+/// The status of most kinds.
 #[derive(Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
-struct Known {
-    /// Its ARN.
+struct ArnStatus {
+    /// The ARN.
     arn: String,
 }
 
-/// What the cloud alone knows of a table.
+/// The status of a table.
 #[derive(Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct TableStatus {
-    /// Its ARN.
+    /// The ARN.
     arn: String,
-    /// Where it is reached.
+    /// The endpoint.
     endpoint: Option<String>,
 }
 
-/// What the cloud alone knows of a task definition.
+/// The status of a task definition.
 #[derive(Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 struct TaskDefinitionStatus {
-    /// Its ARN.
+    /// The ARN.
     arn: String,
-    /// Its number.
+    /// The number of the revision.
     revision: i32,
-    /// The ids of older ones.
+    /// The ids of older revisions.
     revisions: Vec<String>,
 }
 
-const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, class: CreateClass) -> Schema {
+const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempotency: Idempotency) -> Schema {
     Schema {
         kind,
         record,
         tier,
-        claim: Claim::AtCreate,
-        replace: Replace::CreateFirst,
-        naming: Naming::limit(64),
-        class,
-        data: false,
+        ownership: Ownership::TagOnCreate,
+        replacement: Replacement::CreateBeforeDestroy,
+        naming: NamingRules::limit(64),
+        idempotency,
+        stateful: false,
         global: false,
-        early: false,
-        lag_seconds: 10,
-        unobserved: &[],
-        status: &Known::RECORD,
+        referenceable_on_create: false,
+        consistency_window: 10,
+        write_only: &[],
+        status: &ArnStatus::RECORD,
         check: no_check,
     }
 }
 
 static SCHEMAS: [&Schema; 12] = [
-    &Schema { naming: Naming::TAG, ..schema("Vpc", &Vpc::RECORD, Tier::Network, CreateClass::Lookup) },
-    &Schema { naming: Naming::TAG, ..schema("Subnet", &Subnet::RECORD, Tier::Network, CreateClass::Lookup) },
-    &schema("SecurityGroup", &SecurityGroup::RECORD, Tier::Network, CreateClass::Name),
-    &Schema { naming: Naming::TAG, ..schema("Gateway", &Gateway::RECORD, Tier::Network, CreateClass::Token) },
-    &Schema { global: true, ..schema("Role", &Role::RECORD, Tier::Operations, CreateClass::Name) },
+    &Schema { naming: NamingRules::TAG, ..schema("Vpc", &Vpc::RECORD, Tier::Network, Idempotency::FindByTags) },
+    &Schema { naming: NamingRules::TAG, ..schema("Subnet", &Subnet::RECORD, Tier::Network, Idempotency::FindByTags) },
+    &schema("SecurityGroup", &SecurityGroup::RECORD, Tier::Network, Idempotency::UniqueName),
     &Schema {
-        replace: Replace::Revision { keep: 2 },
+        naming: NamingRules::TAG,
+        ..schema("Gateway", &Gateway::RECORD, Tier::Network, Idempotency::ClientToken)
+    },
+    &Schema { global: true, ..schema("Role", &Role::RECORD, Tier::Operations, Idempotency::UniqueName) },
+    &Schema {
+        replacement: Replacement::Revision { keep: 2 },
         status: &TaskDefinitionStatus::RECORD,
-        ..schema("TaskDefinition", &TaskDefinition::RECORD, Tier::Compute, CreateClass::Lookup)
-    },
-    &Schema { replace: Replace::DeleteFirst, ..schema("Service", &Service::RECORD, Tier::Compute, CreateClass::Name) },
-    &schema("ScalableTarget", &ScalableTarget::RECORD, Tier::Compute, CreateClass::Name),
-    &Schema {
-        claim: Claim::Parent { field: "target", key: &[] },
-        ..schema("ScalingPolicy", &ScalingPolicy::RECORD, Tier::Compute, CreateClass::Name)
+        ..schema("TaskDefinition", &TaskDefinition::RECORD, Tier::Compute, Idempotency::FindByTags)
     },
     &Schema {
-        early: true,
-        data: true,
+        replacement: Replacement::DestroyBeforeCreate,
+        ..schema("Service", &Service::RECORD, Tier::Compute, Idempotency::UniqueName)
+    },
+    &schema("ScalableTarget", &ScalableTarget::RECORD, Tier::Compute, Idempotency::UniqueName),
+    &Schema {
+        ownership: Ownership::ViaParent { field: "target", key: &[] },
+        ..schema("ScalingPolicy", &ScalingPolicy::RECORD, Tier::Compute, Idempotency::UniqueName)
+    },
+    &Schema {
+        referenceable_on_create: true,
+        stateful: true,
         status: &TableStatus::RECORD,
-        ..schema("Table", &Table::RECORD, Tier::Data, CreateClass::Name)
+        ..schema("Table", &Table::RECORD, Tier::Data, Idempotency::UniqueName)
     },
     &Schema {
         global: true,
-        claim: Claim::Intent,
-        replace: Replace::ByName,
-        ..schema("Zone", &Zone::RECORD, Tier::Edge, CreateClass::Token)
+        ownership: Ownership::CallerReference,
+        replacement: Replacement::ByName,
+        ..schema("Zone", &Zone::RECORD, Tier::Edge, Idempotency::ClientToken)
     },
     &Schema {
         global: true,
-        claim: Claim::Mark { key: &["zone", "recordName", "set"] },
-        replace: Replace::DeleteFirst,
-        ..schema("Record", &Record::RECORD, Tier::Edge, CreateClass::Name)
+        ownership: Ownership::EmbeddedMarker { key: &["zone", "recordName", "set"] },
+        replacement: Replacement::DestroyBeforeCreate,
+        ..schema("Record", &Record::RECORD, Tier::Edge, Idempotency::UniqueName)
     },
 ];
 
@@ -273,58 +281,59 @@ const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// How they behave: gateways take a minute and a half, a service twenty seconds to go, and a
-/// changed table refuses changes for forty.
+/// The behaviour of the test kinds, without lag. A gateway is pending for 90 seconds, the deletion of a service takes
+/// 20 seconds, and a changed table refuses other changes for 40 seconds.
 pub static BEHAVIOURS: [Behaviour; 12] = behaviours(Duration::ZERO);
 
-/// The same, with reads that lag eight seconds behind writes: within the ten that the schemas admit.
+/// The behaviour of the test kinds, with reads that lag 8 seconds behind writes. The consistency window of the schemas
+/// is 10 seconds.
 pub static LAGGING: [Behaviour; 12] = behaviours(seconds(8));
 
 const fn behaviours(lag: Duration) -> [Behaviour; 12] {
     [
-        Behaviour { lag, not_at_create: &["enableDnsHostnames"], ..Behaviour::prompt("Vpc", "vpc") },
-        Behaviour { lag, ..Behaviour::prompt("Subnet", "subnet") },
+        Behaviour { lag, not_at_create: &["enableDnsHostnames"], ..Behaviour::immediate("Vpc", "vpc") },
+        Behaviour { lag, ..Behaviour::immediate("Subnet", "subnet") },
         Behaviour {
             lag,
             not_at_create: &["ingress"],
             defaults: &[("ingress", || Value::List(vec![]))],
-            tells: false,
-            ..Behaviour::prompt("SecurityGroup", "sg")
+            full_response: false,
+            ..Behaviour::immediate("SecurityGroup", "sg")
         },
-        Behaviour { lag, pending: seconds(90), deleting: seconds(60), ..Behaviour::prompt("Gateway", "gw") },
-        Behaviour { lag, tells: false, ..Behaviour::prompt("Role", "") },
-        // An inactive task definition goes on running.
-        Behaviour { lag, loose: true, ..Behaviour::prompt("TaskDefinition", "") },
+        Behaviour { lag, pending: seconds(90), deleting: seconds(60), ..Behaviour::immediate("Gateway", "gw") },
+        Behaviour { lag, full_response: false, ..Behaviour::immediate("Role", "") },
+        // Services continue to run an inactive task definition.
+        Behaviour { lag, deletable_in_use: true, ..Behaviour::immediate("TaskDefinition", "") },
         Behaviour {
             lag,
             deleting: seconds(20),
-            // Its scalable target stays, as in ECS.
-            loose: true,
+            // The scalable target of a deleted service remains, as in ECS.
+            deletable_in_use: true,
             defaults: &[("desiredCount", || Value::Integer(1))],
-            ..Behaviour::prompt("Service", "")
+            ..Behaviour::immediate("Service", "")
         },
-        Behaviour { lag, ..Behaviour::prompt("ScalableTarget", "target") },
-        Behaviour { lag, ..Behaviour::prompt("ScalingPolicy", "policy") },
+        Behaviour { lag, ..Behaviour::immediate("ScalableTarget", "target") },
+        Behaviour { lag, ..Behaviour::immediate("ScalingPolicy", "policy") },
         Behaviour {
             lag,
             pending: seconds(30),
             updating: seconds(40),
-            later: &["class"],
-            when_ready: Some("endpoint"),
-            ..Behaviour::prompt("Table", "")
+            in_maintenance_window: &["class"],
+            status_when_ready: Some("endpoint"),
+            ..Behaviour::immediate("Table", "")
         },
-        Behaviour { lag, ..Behaviour::prompt("Zone", "zone") },
-        Behaviour { lag, ..Behaviour::prompt("Record", "record") },
+        Behaviour { lag, ..Behaviour::immediate("Zone", "zone") },
+        Behaviour { lag, ..Behaviour::immediate("Record", "record") },
     ]
 }
 
 impl Sim {
-    /// An empty account with the test kinds.
+    /// Returns an empty account with the test kinds.
     pub fn of_test_kinds() -> Sim {
         Sim::new(REGISTRY, &BEHAVIOURS)
     }
 
-    /// An empty account with the test kinds, whose reads lag behind their writes.
+    /// Returns an empty account with the test kinds, whose reads lag behind writes.
     pub fn of_lagging_kinds() -> Sim {
         Sim::new(REGISTRY, &LAGGING)
     }

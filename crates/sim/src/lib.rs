@@ -1,19 +1,19 @@
-//! The cloud in memory: any registry of schemas, virtual time, lagging reads and faults to order.
+//! A cloud in memory: any registry of schemas, virtual time, lagging reads and injected faults.
 //!
-//! Times are tokio's, so a test that starts with paused time runs as fast as it can compute. The same calls in
-//! the same order make the same ids, so that what a scenario prints can be compared with what it printed before.
+//! The time is tokio's, so a test that starts with paused time takes no real time. The same calls in the same order
+//! give the same ids, so the output of a scenario can be compared with its earlier output.
 
 mod account;
 pub mod behaviour;
 mod effect;
 pub mod fault;
 pub mod kinds;
-mod look;
-mod outside;
+mod observe;
+mod out_of_band;
 mod sim;
 pub mod stack;
 mod world;
 
-pub use outside::Shown;
+pub use out_of_band::ActualResource;
 pub use sim::Sim;
 pub use world::World;

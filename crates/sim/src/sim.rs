@@ -1,4 +1,4 @@
-//! The port: calls come in, take their time, go wrong as ordered, are counted, and have their effect.
+//! The simulated cloud: each call takes time, is counted, can fail as injected, and has its effect.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -8,21 +8,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use holdfast_core::observed::Observed;
 use holdfast_core::schema::Registry;
-use holdfast_engine::budget::{Budget, Counts, Outcome};
-use holdfast_engine::cloud::{Class, Cloud, Done, Failure, Op, Scope};
+use holdfast_engine::budget::{CallBudget, CallOutcome, Counts};
+use holdfast_engine::cloud::{Cloud, Failure, FailureClass, Mutation, Operation, OperationResult, Scope};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use crate::account::Thing;
+use crate::account::SimResource;
 use crate::behaviour::Behaviour;
-use crate::fault::{Call, Fault, Rule, Side};
+use crate::fault::{Call, CrashSide, Fault, FaultRule};
 
-/// How long a call takes: short, and never nothing, so that whoever calls in a loop sees time pass.
+/// The duration of a call. It is not zero, so that time passes for a caller that loops.
 const LATENCY: Duration = Duration::from_millis(20);
 
-/// The account that a caller is in unless somebody says otherwise.
+/// The account of the caller, unless a test sets another.
 const ACCOUNT: &str = "123456789012";
 
 /// A cloud in memory. Clones share it.
@@ -31,54 +31,56 @@ pub struct Sim {
     pub(crate) registry: Registry,
     behaviours: &'static [Behaviour],
     pub(crate) state: Arc<Mutex<State>>,
-    budget: Budget,
-    died: Arc<Notify>,
+    budget: CallBudget,
+    crashed: Arc<Notify>,
     start: Instant,
 }
 
 #[derive(Clone)]
 pub(crate) struct State {
-    pub(crate) things: Vec<Thing>,
+    pub(crate) resources: Vec<SimResource>,
     pub(crate) numbers: BTreeMap<String, u64>,
-    /// Every call that had or may have had an effect, in order: `CreateVpc vpc-1`.
+    /// Every call that had an effect, in order: `CreateVpc vpc-1`.
     pub(crate) log: Vec<String>,
-    rules: Vec<(Rule, u64)>,
+    /// The injected faults, each with the number of calls that it matched.
+    rules: Vec<(FaultRule, u64)>,
     account: String,
     mutations: u64,
-    death: Option<(u64, Side)>,
-    dead: bool,
-    /// Set when reads lag by chance, up to their kind's lag.
-    flicker: Option<StdRng>,
+    /// The number of the mutating call at which the process crashes, and the side of its effect.
+    crash: Option<(u64, CrashSide)>,
+    is_crashed: bool,
+    /// Set when each read has a random lag, up to the lag of its kind.
+    random_lag: Option<StdRng>,
 }
 
 impl Sim {
-    /// An empty account. Kinds that nothing is said of are prompt, and their names are their ids.
+    /// Returns an empty account. The changes of a kind without a behaviour complete at once, and its names are its ids.
     pub fn new(registry: Registry, behaviours: &'static [Behaviour]) -> Sim {
         let state = State {
-            things: vec![],
+            resources: vec![],
             numbers: BTreeMap::new(),
             log: vec![],
             rules: vec![],
             account: ACCOUNT.into(),
             mutations: 0,
-            death: None,
-            dead: false,
-            flicker: None,
+            crash: None,
+            is_crashed: false,
+            random_lag: None,
         };
         Sim {
             registry,
             behaviours,
             state: Arc::new(Mutex::new(state)),
-            budget: Budget::default(),
-            died: Arc::default(),
+            budget: CallBudget::default(),
+            crashed: Arc::default(),
             start: Instant::now(),
         }
     }
 
-    /// The same account once more, on its own from now on.
+    /// Returns an independent copy of the account.
     pub fn fork(&self) -> Sim {
         let state = Arc::new(Mutex::new(self.lock().clone()));
-        Sim { state, budget: Budget::default(), died: Arc::default(), ..self.clone() }
+        Sim { state, budget: CallBudget::default(), crashed: Arc::default(), ..self.clone() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -86,108 +88,109 @@ impl Sim {
     }
 
     pub(crate) fn behaviour(&self, kind: &'static str) -> Behaviour {
-        let known = self.behaviours.iter().copied().find(|b| b.kind == kind);
-        known.unwrap_or(Behaviour::prompt(kind, ""))
+        let behaviour = self.behaviours.iter().copied().find(|b| b.kind == kind);
+        behaviour.unwrap_or(Behaviour::immediate(kind, ""))
     }
 
-    /// A wall clock that goes with the virtual time.
+    /// Returns a wall clock that follows the virtual time.
     pub fn clock(&self) -> Arc<dyn Fn() -> SystemTime + Send + Sync> {
         let start = self.start;
         Arc::new(move || UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed())
     }
 
-    /// Lets calls go wrong.
-    pub fn fault(&self, rule: Rule) {
+    /// Injects a fault.
+    pub fn inject(&self, rule: FaultRule) {
         self.lock().rules.push((rule, 0));
     }
 
-    /// Ends all faults.
-    pub fn heal(&self) {
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
         self.lock().rules.clear();
     }
 
-    /// Puts the caller into another account.
+    /// Moves the caller to another account.
     pub fn set_account(&self, account: &str) {
         self.lock().account = account.into();
     }
 
-    /// From now on each read lags by chance, from nothing to its kind's lag: what was seen may be gone
-    /// again at the next look.
-    pub fn flicker(&self, seed: u64) {
-        self.lock().flicker = Some(StdRng::seed_from_u64(seed));
+    /// Gives each read a random lag, from zero to the lag of its kind: a resource that one observation shows may be
+    /// absent from the next.
+    pub fn randomize_lag(&self, seed: u64) {
+        self.lock().random_lag = Some(StdRng::seed_from_u64(seed));
     }
 
-    /// Lets the process die at the `n`-th mutating call from now on, counted from 1: that call and all
-    /// later ones never return. [`Sim::death`] tells when.
-    pub fn die_at(&self, n: u64, side: Side) {
+    /// Lets the process crash at the `n`-th mutating call from now on, counted from 1: that call and all later calls
+    /// never return. [`Sim::crashed`] returns then.
+    pub fn crash_at(&self, n: u64, side: CrashSide) {
         let mut state = self.lock();
-        state.death = Some((state.mutations + n, side));
+        state.crash = Some((state.mutations + n, side));
     }
 
-    /// Returns once the process died.
-    pub async fn death(&self) {
-        self.died.notified().await;
+    /// Returns once the process crashed.
+    pub async fn crashed(&self) {
+        self.crashed.notified().await;
     }
 
-    /// Answers calls again: those of the next process.
-    pub fn revive(&self) {
+    /// Accepts calls again: those of the next process.
+    pub fn recover(&self) {
         let mut state = self.lock();
-        state.death = None;
-        state.dead = false;
+        state.crash = None;
+        state.is_crashed = false;
     }
 
-    /// Every call that had an effect so far, in order: `CreateVpc vpc-1`.
+    /// Returns every call that had an effect so far, in order: `CreateVpc vpc-1`.
     pub fn log(&self) -> Vec<String> {
         self.lock().log.clone()
     }
 
-    /// How many mutating calls arrived so far, whatever became of them.
+    /// Returns the number of mutating calls so far, with or without an effect.
     pub fn mutations(&self) -> u64 {
         self.lock().mutations
     }
 
-    /// The fault that strikes a call, if any does.
-    fn struck(&self, kind: &str, region: &str, call: Call) -> Option<Fault> {
-        let mut struck = None;
+    /// Counts a call, and returns its fault, if there is one.
+    fn fault(&self, kind: &str, region: &str, call: Call) -> Option<Fault> {
+        let mut fault = None;
         for (rule, count) in &mut self.lock().rules {
-            if rule.is_about(kind, region, call) {
+            if rule.matches(kind, region, call) {
                 *count += 1;
-                if struck.is_none() && rule.when.strikes(*count) {
-                    struck = Some(rule.fault.clone());
+                if fault.is_none() && rule.when.applies(*count) {
+                    fault = Some(rule.fault.clone());
                 }
             }
         }
-        struck
+        fault
     }
 
-    async fn while_alive(&self) {
-        if self.lock().dead {
+    /// Never returns once the process crashed.
+    async fn unless_crashed(&self) {
+        if self.lock().is_crashed {
             pending::<()>().await;
         }
     }
 
-    /// Dies here, when it is time to.
-    async fn maybe_die(&self, number: u64, side: Side) {
-        let due = {
+    /// Crashes the process at the call and side that a test chose.
+    async fn crash_if_due(&self, number: u64, side: CrashSide) {
+        let is_due = {
             let mut state = self.lock();
-            let due = state.death == Some((number, side));
-            state.dead |= due;
-            due
+            let is_due = state.crash == Some((number, side));
+            state.is_crashed |= is_due;
+            is_due
         };
-        if due {
-            self.died.notify_one();
+        if is_due {
+            self.crashed.notify_one();
         }
-        self.while_alive().await;
+        self.unless_crashed().await;
     }
 
-    fn record(&self, kind: &str, operation: &str, outcome: Outcome) {
+    fn record(&self, kind: &str, operation: &str, outcome: CallOutcome) {
         self.budget.record(ACCOUNT, &kind.to_lowercase(), operation, outcome);
     }
 
-    /// How far behind the truth a read of this kind is right now.
+    /// Returns the lag of a read of this kind.
     pub(crate) fn lag(&self, kind: &'static str) -> Duration {
         let lag = self.behaviour(kind).lag;
-        match &mut self.lock().flicker {
+        match &mut self.lock().random_lag {
             Some(random) => lag.mul_f64(random.random()),
             None => lag,
         }
@@ -196,7 +199,7 @@ impl Sim {
 
 pub(crate) fn failure(
     operation: &str,
-    class: Class,
+    class: FailureClass,
     ambiguous: bool,
     code: &str,
     message: impl Into<String>,
@@ -205,23 +208,27 @@ pub(crate) fn failure(
     Failure { class, ambiguous, operation: operation.into(), code, message: message.into() }
 }
 
-/// What a fault tells the caller, when it tells of a failure.
-fn told(fault: &Fault, operation: &str) -> Option<(Outcome, Failure)> {
+/// Returns the failure that the caller gets for a fault; none when the call succeeds.
+fn reported_failure(fault: &Fault, operation: &str) -> Option<(CallOutcome, Failure)> {
     Some(match fault {
         Fault::Throttle => {
-            (Outcome::Throttled, failure(operation, Class::Throttled, false, "Throttling", "rate exceeded"))
+            (CallOutcome::Throttled, failure(operation, FailureClass::Throttled, false, "Throttling", "rate exceeded"))
         }
-        Fault::Gone => (Outcome::Error, failure(operation, Class::NotYet, false, "NotFound", "it does not exist")),
+        Fault::NotFound => {
+            (CallOutcome::Error, failure(operation, FailureClass::NotYet, false, "NotFound", "it does not exist"))
+        }
         Fault::FailBefore | Fault::FailAfter => (
-            Outcome::Error,
-            failure(operation, Class::Transient, true, "InternalFailure", "an internal error has occurred"),
+            CallOutcome::Error,
+            failure(operation, FailureClass::Transient, true, "InternalFailure", "an internal error has occurred"),
         ),
-        Fault::NoReply { patience, .. } => {
-            let message = format!("no reply within {} s", patience.as_secs());
-            (Outcome::NoReply, failure(operation, Class::Transient, true, "", message))
+        Fault::NoReply { timeout, .. } => {
+            let message = format!("no reply within {} s", timeout.as_secs());
+            (CallOutcome::NoReply, failure(operation, FailureClass::Transient, true, "", message))
         }
-        Fault::Refuse(message) => (Outcome::Error, failure(operation, Class::Terminal, false, "AccessDenied", message)),
-        Fault::Drop | Fault::Undo(_) => return None,
+        Fault::Refuse(message) => {
+            (CallOutcome::Error, failure(operation, FailureClass::Terminal, false, "AccessDenied", message))
+        }
+        Fault::NoEffect | Fault::Undo(_) => return None,
     })
 }
 
@@ -232,33 +239,34 @@ impl Cloud for Sim {
     }
 
     async fn account(&self) -> Result<String, Failure> {
-        self.while_alive().await;
-        self.record("sts", "GetCallerIdentity", Outcome::Ok);
+        self.unless_crashed().await;
+        self.record("sts", "GetCallerIdentity", CallOutcome::Ok);
         Ok(self.lock().account.clone())
     }
 
     async fn observe(&self, kind: &str, scope: &Scope) -> Result<Vec<Observed>, Failure> {
-        self.while_alive().await;
+        self.unless_crashed().await;
         let operation = format!("Describe{kind}s");
         sleep(LATENCY).await;
         if let Some((outcome, failure)) =
-            self.struck(kind, &scope.region, Call::Observe).and_then(|fault| told(&fault, &operation))
+            self.fault(kind, &scope.region, Call::Observe).and_then(|fault| reported_failure(&fault, &operation))
         {
             self.record(kind, &operation, outcome);
             return Err(failure);
         }
-        self.record(kind, &operation, Outcome::Ok);
+        self.record(kind, &operation, CallOutcome::Ok);
         let schema = self.registry.get(kind).ok_or_else(|| Failure::terminal(&operation, "no such kind"))?;
-        Ok(self.look(schema, scope))
+        Ok(self.read(schema, scope))
     }
 
-    async fn apply(&self, kind: &str, region: &str, op: &Op) -> Result<Done, Failure> {
-        self.while_alive().await;
-        let (verb, call) = match op {
-            Op::Create(_) => ("Create", Call::Create),
-            Op::Update { .. } => ("Modify", Call::Update),
-            Op::Delete { .. } => ("Delete", Call::Delete),
-            Op::Tag { .. } => ("Tag", Call::Tag),
+    async fn apply(&self, operation: &Operation) -> Result<OperationResult, Failure> {
+        let Operation { kind, region, mutation } = operation;
+        self.unless_crashed().await;
+        let (verb, call) = match mutation {
+            Mutation::Create(_) => ("Create", Call::Create),
+            Mutation::Update { .. } => ("Modify", Call::Update),
+            Mutation::Delete { .. } => ("Delete", Call::Delete),
+            Mutation::Tag { .. } => ("Tag", Call::Tag),
         };
         let operation = format!("{verb}{kind}");
         let number = {
@@ -267,32 +275,32 @@ impl Cloud for Sim {
             state.mutations
         };
         sleep(LATENCY).await;
-        self.maybe_die(number, Side::Before).await;
-        let fault = self.struck(kind, region, call);
-        let happens = match &fault {
+        self.crash_if_due(number, CrashSide::Before).await;
+        let fault = self.fault(kind, region, call);
+        let has_effect = match &fault {
             None | Some(Fault::FailAfter | Fault::Undo(_)) => true,
             Some(Fault::NoReply { effect, .. }) => *effect,
             Some(_) => false,
         };
         let schema = self.registry.get(kind).ok_or_else(|| Failure::terminal(&operation, "no such kind"))?;
-        let mut result = Ok(Done::default());
-        if happens {
-            result = self.effect(schema, region, op, &operation);
+        let mut result = Ok(OperationResult::default());
+        if has_effect {
+            result = self.effect(schema, region, mutation, &operation);
             if let (Ok(_), Some(Fault::Undo(later))) = (&result, &fault) {
-                self.undo(op, *later);
+                self.undo(mutation, *later);
             }
         }
-        self.maybe_die(number, Side::After).await;
-        if let Some(Fault::NoReply { patience, .. }) = &fault {
-            sleep(*patience).await;
+        self.crash_if_due(number, CrashSide::After).await;
+        if let Some(Fault::NoReply { timeout, .. }) = &fault {
+            sleep(*timeout).await;
         }
-        let outcome = match fault.as_ref().and_then(|fault| told(fault, &operation)) {
+        let outcome = match fault.as_ref().and_then(|fault| reported_failure(fault, &operation)) {
             Some((outcome, failure)) => {
                 result = Err(failure);
                 outcome
             }
-            None if result.is_ok() => Outcome::Ok,
-            None => Outcome::Error,
+            None if result.is_ok() => CallOutcome::Ok,
+            None => CallOutcome::Error,
         };
         self.record(kind, &operation, outcome);
         result

@@ -1,66 +1,66 @@
-//! What tests play in: a cloud, a process that drives it, a store, and a document.
+//! The environment of a test: a cloud, a process that drives it, a store, and a document.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::document::Document;
-use holdfast_core::plan::{Plan, Policy};
-use holdfast_engine::event::Nobody;
-use holdfast_engine::pass::{Engine, Options, PassError, Report};
-use holdfast_engine::store::{InProcess, Store};
+use holdfast_core::plan::{Plan, PlanPolicy};
+use holdfast_engine::event::NoopSink;
+use holdfast_engine::pass::{Engine, PassError, PassOptions, PassReport};
+use holdfast_engine::store::{InMemoryStore, Store};
 use holdfast_engine::timing::Timing;
 use tokio::sync::watch;
 
 use crate::sim::Sim;
 use crate::{kinds, stack};
 
-/// A cloud, a process that drives it, a store, and a document.
+/// The environment of a test: a cloud, a process that drives it, a store, and a document.
 pub struct World {
     /// The cloud.
     pub sim: Sim,
     /// The process.
     pub engine: Engine,
-    /// The document, once there is one.
+    /// The document, once one is declared.
     pub document: Option<Document>,
-    /// Where documents come from.
-    pub origin: String,
+    /// The source of documents.
+    pub source: String,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
 }
 
 impl World {
-    /// A process with an empty store.
+    /// Returns an environment whose process has an empty store.
     pub fn new(sim: Sim) -> World {
-        let store: Arc<dyn Store> = Arc::new(InProcess::default());
+        let store: Arc<dyn Store> = Arc::new(InMemoryStore::default());
         let engine = engine(&sim, store.clone());
-        World { sim, engine, document: None, origin: "here".into(), store, stop: watch::Sender::new(false) }
+        World { sim, engine, document: None, source: "here".into(), store, stop: watch::Sender::new(false) }
     }
 
-    /// Another process takes over; with the store, or with an empty one.
+    /// Starts another process, with the same store or with an empty one.
     pub fn restart(&mut self, lose_store: bool) {
         if lose_store {
-            self.store = Arc::new(InProcess::default());
+            self.store = Arc::new(InMemoryStore::default());
         }
         self.engine = engine(&self.sim, self.store.clone());
         self.stop = watch::Sender::new(false);
     }
 
-    /// The document from the YAML under a stack's `spec`; or what is wrong with it.
+    /// Declares a document from the YAML under a stack's `spec`.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// Returns all errors of the document.
     pub fn declare(&mut self, spec: &str) -> Result<(), String> {
-        let document = stack::stack(spec, &self.origin, kinds::REGISTRY).map_err(|errors| format!("{errors}"))?;
+        let document = stack::stack(spec, &self.source, kinds::REGISTRY).map_err(|errors| format!("{errors}"))?;
         self.document = Some(document);
         Ok(())
     }
 
-    /// How to go about a pass, with this process's stop.
-    pub fn options(&self, policy: Policy, everywhere: bool, patience: Duration) -> Options {
-        Options { policy, everywhere, patience, stop: self.stop.subscribe() }
+    /// Returns the options of a pass, with the stop signal of this process.
+    pub fn options(&self, policy: PlanPolicy, full_scan: bool, wait_timeout: Duration) -> PassOptions {
+        PassOptions { policy, full_scan, wait_timeout, stop: self.stop.subscribe() }
     }
 
-    /// Asks for a stop that much later.
+    /// Requests a stop of the process after this time.
     pub fn stop_after(&self, after: Duration) {
         let stop = self.stop.clone();
         tokio::spawn(async move {
@@ -71,25 +71,29 @@ impl World {
 }
 
 impl World {
-    /// A pass with an hour's patience.
+    /// Runs a pass with a wait timeout of an hour.
     ///
     /// # Errors
-    /// When nothing could be looked at or done.
-    pub async fn reconcile(&self, policy: Policy) -> Result<Report, PassError> {
-        let Some(document) = &self.document else { return Err(PassError::Blind("there is no document".into())) };
+    /// Returns an error when no document is declared, or when the pass fails as a whole.
+    pub async fn reconcile(&self, policy: PlanPolicy) -> Result<PassReport, PassError> {
+        let Some(document) = &self.document else {
+            return Err(PassError::ObservationFailed("no document is declared".into()));
+        };
         self.engine.pass(document, &self.options(policy, true, Duration::from_secs(3600))).await
     }
 
-    /// What the next pass would do.
+    /// Returns the plan of the next pass.
     ///
     /// # Errors
-    /// When nothing could be looked at.
-    pub async fn plan(&self, policy: Policy) -> Result<Plan, PassError> {
-        let Some(document) = &self.document else { return Err(PassError::Blind("there is no document".into())) };
-        Ok(self.engine.look(document, &self.options(policy, true, Duration::ZERO)).await?.plan)
+    /// Returns an error when no document is declared, or when nothing could be observed.
+    pub async fn plan(&self, policy: PlanPolicy) -> Result<Plan, PassError> {
+        let Some(document) = &self.document else {
+            return Err(PassError::ObservationFailed("no document is declared".into()));
+        };
+        Ok(self.engine.dry_run(document, &self.options(policy, true, Duration::ZERO)).await?.plan)
     }
 }
 
 fn engine(sim: &Sim, store: Arc<dyn Store>) -> Engine {
-    Engine::new(Arc::new(sim.clone()), store, Arc::new(Nobody), Timing::default(), 1).with_clock(sim.clock())
+    Engine::new(Arc::new(sim.clone()), store, Arc::new(NoopSink), Timing::default(), 1).with_clock(sim.clock())
 }

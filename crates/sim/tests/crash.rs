@@ -1,14 +1,15 @@
-//! A process dies at every mutating call, before and after its effect; the next one converges, with one of each.
+//! Crashes: a process crashes at each mutating call, before and after its effect. The next process converges, without
+//! duplicates.
 //!
-//! Reads lag by chance, up to what the schemas admit, so that what the dead process made is seen late, and what was
-//! seen may be gone again at the next look.
+//! Each read has a random lag, up to the consistency window of the schemas: a resource of the crashed process appears
+//! late, and a resource that one observation shows may be absent from the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_core::observed::Phase;
-use holdfast_core::plan::{Grant, Policy};
-use holdfast_sim::fault::{Call, Fault, Rule, Side, When};
+use holdfast_core::plan::{Grant, PlanPolicy};
+use holdfast_sim::fault::{Call, CrashSide, Fault, FaultRule, When};
 use holdfast_sim::{Sim, World};
 
 const FIRST: &str = r#"
@@ -27,7 +28,8 @@ resources:
   Table/orders: { key: id, groups: [db] }
 "#;
 
-/// A group is replaced, new first; the service, old first; a revision is registered; a role and a gateway go.
+/// A group is replaced create before destroy, and the service destroy before create; a revision is registered; a role
+/// and a gateway are deleted.
 const SECOND: &str = r#"
 policy: { prune: true }
 resources:
@@ -43,35 +45,36 @@ resources:
   Table/orders: { key: id, groups: [db] }
 "#;
 
-fn policy() -> Policy {
-    Policy { replace: Grant::All, ..Policy::default() }
+fn policy() -> PlanPolicy {
+    PlanPolicy { replace: Grant::All, ..PlanPolicy::default() }
 }
 
-/// One live resource behind each address, nothing else that is ours; of a task definition the last two revisions.
+/// Checks that each address has one live resource, or the last two revisions of a task definition, and that the stack
+/// owns nothing else.
 fn check_one_of_each(world: &World, case: &str) {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for thing in world.sim.things().iter().filter(|thing| thing.phase != Phase::Deleting) {
-        let address = match (thing.kind, thing.owner()) {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for resource in world.sim.resources().iter().filter(|resource| resource.phase != Phase::Deleting) {
+        let address = match (resource.kind, resource.owner()) {
             (_, Some(owner)) => owner.address,
             ("ScalingPolicy", None) => "ScalingPolicy/cpu".to_owned(),
             (kind, None) => panic!("{case}: a {kind} without an owner"),
         };
-        *seen.entry(address).or_default() += 1;
+        *counts.entry(address).or_default() += 1;
     }
     let document = world.document.as_ref().expect("a document");
-    let wanted: BTreeSet<String> = document.resources.keys().map(ToString::to_string).collect();
-    assert_eq!(seen.keys().cloned().collect::<BTreeSet<_>>(), wanted, "{case}");
-    for (address, count) in seen {
-        let most = if address.starts_with("TaskDefinition") { 2 } else { 1 };
-        assert!(count <= most, "{case}: {count} of {address}\n{}", world.sim.log().join("\n"));
+    let desired: BTreeSet<String> = document.resources.keys().map(ToString::to_string).collect();
+    assert_eq!(counts.keys().cloned().collect::<BTreeSet<_>>(), desired, "{case}");
+    for (address, count) in counts {
+        let max = if address.starts_with("TaskDefinition") { 2 } else { 1 };
+        assert!(count <= max, "{case}: {count} of {address}\n{}", world.sim.log().join("\n"));
     }
 }
 
-/// Passes until one ends converged; a few may be needed where what the dead process made was seen late.
+/// Runs passes until one ends converged. More than one can be needed when resources of the crashed process appear late.
 async fn converge(world: &World, case: &str) {
     for _ in 0..4 {
         let report = world.reconcile(policy()).await.unwrap_or_else(|error| panic!("{case}: {error}"));
-        // What a lost store leaves to be seen late is seen after this.
+        // If the store is lost, resources of the crashed process can appear until this time has passed.
         tokio::time::sleep(Duration::from_secs(60)).await;
         let plan = world.plan(policy()).await.unwrap_or_else(|error| panic!("{case}: {error}"));
         if report.converged && plan.is_converged() {
@@ -83,29 +86,29 @@ async fn converge(world: &World, case: &str) {
     panic!("{case}: does not converge: {:?} {:?}\n{}", plan.steps, plan.holds, world.sim.log().join("\n"));
 }
 
-/// Lets the process die at the `n`-th mutating call of bringing the account to `document`. False when there is no
-/// such call.
-async fn crash(world: &mut World, document: &str, n: u64, side: Side, lose_store: bool) -> bool {
+/// Lets the process crash at the `n`-th mutating call while it converges the account to `document`. Returns false when
+/// it makes fewer calls.
+async fn crash(world: &mut World, document: &str, n: u64, side: CrashSide, lose_store: bool) -> bool {
     world.declare(document).expect("a document");
-    world.sim.die_at(n, side);
-    let died = tokio::select! {
+    world.sim.crash_at(n, side);
+    let crashed = tokio::select! {
         report = world.reconcile(policy()) => {
             report.expect("a report");
             false
         }
-        () = world.sim.death() => true,
+        () = world.sim.crashed() => true,
     };
-    world.sim.revive();
+    world.sim.recover();
     world.restart(lose_store);
-    died
+    crashed
 }
 
-fn play(test: impl Future<Output = ()>) {
+fn block_on(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime starts").block_on(test);
 }
 
-/// The account that a case begins with: empty, or brought to the first document.
+/// Returns the account at the start of a case: empty, or converged to the first document.
 async fn account(second: bool) -> Sim {
     let mut world = World::new(Sim::of_lagging_kinds());
     if second {
@@ -117,22 +120,27 @@ async fn account(second: bool) -> Sim {
 
 async fn at_every_call(second: bool, lose_store: bool) {
     let account = account(second).await;
-    for side in [Side::Before, Side::After] {
+    for side in [CrashSide::Before, CrashSide::After] {
         for n in 1.. {
-            let case = format!("dies {side:?} call {n}, store lost: {lose_store}, second: {second}");
+            let case = format!("crashes {side:?} call {n}, store lost: {lose_store}, second: {second}");
             let mut world = World::new(account.fork());
-            world.sim.flicker(n);
-            let died = crash(&mut world, if second { SECOND } else { FIRST }, n, side, lose_store).await;
+            world.sim.randomize_lag(n);
+            let crashed = crash(&mut world, if second { SECOND } else { FIRST }, n, side, lose_store).await;
             converge(&world, &case).await;
             if !second && !lose_store {
-                // A second create with the same token is the first one once more.
-                let made = world.sim.log().into_iter().filter(|call| call.starts_with("Create"));
-                let made = made.collect::<BTreeSet<_>>().len();
-                let wanted = world.document.as_ref().map_or(0, |document| document.resources.len());
-                assert_eq!(made, wanted, "{case}: with the store each is made once\n{}", world.sim.log().join("\n"));
+                // A repeated create with the same client token is logged twice, with the same id.
+                let creates = world.sim.log().into_iter().filter(|call| call.starts_with("Create"));
+                let created = creates.collect::<BTreeSet<_>>().len();
+                let desired = world.document.as_ref().map_or(0, |document| document.resources.len());
+                assert_eq!(
+                    created,
+                    desired,
+                    "{case}: with the store each resource is created once\n{}",
+                    world.sim.log().join("\n")
+                );
             }
-            if !died {
-                assert!(n > 10, "{case}: there are few calls");
+            if !crashed {
+                assert!(n > 10, "{case}: the test makes too few calls");
                 break;
             }
         }
@@ -140,41 +148,41 @@ async fn at_every_call(second: bool, lose_store: bool) {
 }
 
 #[test]
-fn from_nothing_with_the_store() {
-    play(at_every_call(false, false));
+fn a_crash_while_creating_everything_with_the_store() {
+    block_on(at_every_call(false, false));
 }
 
 #[test]
-fn from_nothing_without_the_store() {
-    play(at_every_call(false, true));
+fn a_crash_while_creating_everything_without_the_store() {
+    block_on(at_every_call(false, true));
 }
 
 #[test]
-fn from_one_document_to_the_next_with_the_store() {
-    play(at_every_call(true, false));
+fn a_crash_while_applying_an_edit_with_the_store() {
+    block_on(at_every_call(true, false));
 }
 
 #[test]
-fn from_one_document_to_the_next_without_the_store() {
-    play(at_every_call(true, true));
+fn a_crash_while_applying_an_edit_without_the_store() {
+    block_on(at_every_call(true, true));
 }
 
-/// Twice in a row, at calls that the seed picks, with every third call throttled.
+/// The seed chooses the calls.
 #[test]
-fn twice_and_throttled() {
-    play(async {
+fn two_crashes_in_a_row_while_every_third_call_is_throttled() {
+    block_on(async {
         for seed in 1..12u64 {
             let case = format!("seed {seed}");
             let mut world = World::new(Sim::of_lagging_kinds());
-            world.sim.flicker(seed);
-            world.sim.fault(Rule {
+            world.sim.randomize_lag(seed);
+            world.sim.inject(FaultRule {
                 kind: None,
                 region: None,
                 call: Call::Any,
                 when: When::Every(3),
                 fault: Fault::Throttle,
             });
-            let side = if seed % 2 == 0 { Side::Before } else { Side::After };
+            let side = if seed % 2 == 0 { CrashSide::Before } else { CrashSide::After };
             crash(&mut world, FIRST, seed * 7 % 11 + 1, side, seed % 3 == 0).await;
             crash(&mut world, FIRST, seed * 5 % 13 + 1, side, seed % 4 == 0).await;
             converge(&world, &case).await;

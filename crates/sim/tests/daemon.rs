@@ -1,33 +1,33 @@
-//! The daemon, in virtual time: when it looks, what it does with a changed document, and how it stops.
+//! The daemon, in virtual time: the interval of its passes, a changed document, and a stop.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_core::document::Document;
-use holdfast_core::plan::Policy;
+use holdfast_core::plan::PlanPolicy;
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Cloud;
-use holdfast_engine::daemon::{Reload, Schedule, run};
-use holdfast_sim::fault::{Call, Fault, Rule, When};
+use holdfast_engine::daemon::{DaemonSchedule, Reload, run};
+use holdfast_sim::fault::{Call, Fault, FaultRule, When};
 use holdfast_sim::{Sim, World, kinds, stack};
 use tokio::time::{Instant, sleep, timeout};
 
 const ONE: &str = "resources:\n  Role/a: { tags: { team: one } }\n";
 const TWO: &str = "resources:\n  Role/a: { tags: { team: two } }\n";
 
-/// What the test hands to the daemon as the next document.
+/// The next document, which the test gives to the daemon.
 #[derive(Clone, Default)]
-struct Desk(Arc<Mutex<Option<Result<Document, String>>>>);
+struct NextDocument(Arc<Mutex<Option<Result<Document, String>>>>);
 
-impl Reload for Desk {
+impl Reload for NextDocument {
     fn changed(&mut self) -> Option<Result<Document, String>> {
-        self.0.lock().expect("nobody panicked").take()
+        self.0.lock().expect("no thread panicked").take()
     }
 }
 
-impl Desk {
-    fn lay(&self, document: Result<Document, String>) {
-        *self.0.lock().expect("nobody panicked") = Some(document);
+impl NextDocument {
+    fn set(&self, document: Result<Document, String>) {
+        *self.0.lock().expect("no thread panicked") = Some(document);
     }
 }
 
@@ -35,13 +35,13 @@ fn document(spec: &str) -> Document {
     stack::stack(spec, "here", kinds::REGISTRY).expect("a document")
 }
 
-const SCHEDULE: Schedule = Schedule { interval: Duration::from_secs(300), everywhere_every: 0 };
+const SCHEDULE: DaemonSchedule = DaemonSchedule { interval: Duration::from_secs(300), full_scan_every: 0 };
 
-/// Runs a daemon on `world` beside `test`; returns when each pass ended.
-async fn beside(world: &World, desk: &Desk, first: &str, test: impl Future<Output = ()>) -> Vec<Instant> {
+/// Runs a daemon on `world` until `test` ends. Returns the end of each pass.
+async fn run_daemon(world: &World, next: &NextDocument, first: &str, test: impl Future<Output = ()>) -> Vec<Instant> {
     let mut ends = vec![];
-    let options = world.options(Policy::default(), false, Duration::from_secs(60));
-    let mut reload = desk.clone();
+    let options = world.options(PlanPolicy::default(), false, Duration::from_secs(60));
+    let mut reload = next.clone();
     let daemon = run(&world.engine, document(first), &options, SCHEDULE, &mut reload, |_| ends.push(Instant::now()));
     tokio::select! {
         () = daemon => {}
@@ -51,25 +51,28 @@ async fn beside(world: &World, desk: &Desk, first: &str, test: impl Future<Outpu
 }
 
 fn team(sim: &Sim) -> Option<String> {
-    sim.things().first().and_then(|thing| thing.tags.get("team").cloned())
+    sim.resources().first().and_then(|resource| resource.tags.get("team").cloned())
 }
 
 #[tokio::test(start_paused = true)]
-async fn passes_follow_each_other_after_the_interval_and_a_little_chance() {
+async fn passes_follow_each_other_after_the_interval_with_jitter() {
     let world = World::new(Sim::of_test_kinds());
-    let ends = beside(&world, &Desk::default(), ONE, sleep(Duration::from_secs(3600))).await;
+    let ends = run_daemon(&world, &NextDocument::default(), ONE, sleep(Duration::from_secs(3600))).await;
     assert!(ends.len() >= 11, "{} passes in an hour", ends.len());
     let pauses: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
     assert!(pauses.iter().all(|pause| (285.0..316.0).contains(pause)), "{pauses:?}");
-    assert!(pauses.iter().any(|pause| (pause - pauses[0]).abs() > 1.0), "no two daemons keep in step: {pauses:?}");
+    assert!(
+        pauses.iter().any(|pause| (pause - pauses[0]).abs() > 1.0),
+        "the jitter separates the passes of two daemons: {pauses:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn drift_is_mended_at_the_next_pass() {
+async fn drift_is_corrected_by_the_next_pass() {
     let world = World::new(Sim::of_test_kinds());
-    beside(&world, &Desk::default(), ONE, async {
+    run_daemon(&world, &NextDocument::default(), ONE, async {
         sleep(Duration::from_secs(60)).await;
-        world.sim.set_tag("Role/a", "team", Some("theirs"));
+        world.sim.set_tag("Role/a", "team", Some("other"));
         sleep(Duration::from_secs(320)).await;
         assert_eq!(team(&world.sim).as_deref(), Some("one"));
     })
@@ -77,19 +80,23 @@ async fn drift_is_mended_at_the_next_pass() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_document_is_applied_within_seconds_and_a_bad_one_is_not() {
+async fn a_changed_document_is_applied_within_seconds_and_an_invalid_one_is_not() {
     let world = World::new(Sim::of_test_kinds());
-    let desk = Desk::default();
-    beside(&world, &desk, ONE, async {
+    let next = NextDocument::default();
+    run_daemon(&world, &next, ONE, async {
         sleep(Duration::from_secs(30)).await;
-        desk.lay(Ok(document(TWO)));
+        next.set(Ok(document(TWO)));
         sleep(Duration::from_secs(3)).await;
         assert_eq!(team(&world.sim).as_deref(), Some("two"));
         let mutations = world.sim.mutations();
-        desk.lay(Err("line 3: this is no YAML".into()));
+        next.set(Err("line 3: this is not YAML".into()));
         sleep(Duration::from_secs(700)).await;
-        assert_eq!(world.sim.mutations(), mutations, "the last good one stays in force, and it is held");
-        world.sim.set_tag("Role/a", "team", Some("theirs"));
+        assert_eq!(
+            world.sim.mutations(),
+            mutations,
+            "the last valid document stays in force, and the account matches it"
+        );
+        world.sim.set_tag("Role/a", "team", Some("other"));
         sleep(Duration::from_secs(320)).await;
         assert_eq!(team(&world.sim).as_deref(), Some("two"));
     })
@@ -97,61 +104,66 @@ async fn a_changed_document_is_applied_within_seconds_and_a_bad_one_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pass_that_sees_nothing_is_not_the_last() {
+async fn the_daemon_continues_after_a_pass_that_observes_nothing() {
     let world = World::new(Sim::of_test_kinds());
-    world.sim.fault(Rule {
+    world.sim.inject(FaultRule {
         kind: None,
         region: None,
         call: Call::Observe,
         when: When::First(1),
         fault: Fault::Refuse("no".into()),
     });
-    beside(&world, &Desk::default(), ONE, sleep(Duration::from_secs(400))).await;
+    run_daemon(&world, &NextDocument::default(), ONE, sleep(Duration::from_secs(400))).await;
     assert_eq!(team(&world.sim).as_deref(), Some("one"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stops_at_once_between_passes() {
+async fn a_stop_between_passes_takes_effect_at_once() {
     let world = World::new(Sim::of_test_kinds());
     world.stop_after(Duration::from_secs(100));
     let began = Instant::now();
-    beside(&world, &Desk::default(), ONE, std::future::pending()).await;
+    run_daemon(&world, &NextDocument::default(), ONE, std::future::pending()).await;
     assert_eq!(began.elapsed().as_secs(), 100);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stops_within_thirty_seconds_of_a_call_that_does_not_answer() {
+async fn a_stop_during_a_call_without_a_reply_takes_less_than_thirty_seconds() {
     let world = World::new(Sim::of_test_kinds());
-    let silent = Fault::NoReply { patience: Duration::from_secs(600), effect: true };
-    world.sim.fault(Rule { kind: None, region: None, call: Call::Create, when: When::Always, fault: silent });
+    let no_reply = Fault::NoReply { timeout: Duration::from_secs(600), effect: true };
+    world.sim.inject(FaultRule { kind: None, region: None, call: Call::Create, when: When::Always, fault: no_reply });
     world.stop_after(Duration::from_secs(5));
     let began = Instant::now();
-    beside(&world, &Desk::default(), ONE, std::future::pending()).await;
+    run_daemon(&world, &NextDocument::default(), ONE, std::future::pending()).await;
     assert!(began.elapsed() < Duration::from_secs(5 + 30), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_begins_no_further_step() {
+async fn a_stop_starts_no_further_step() {
     let many: String = (0..80).map(|n| format!("  Role/r{n}: {{}}\n")).collect();
-    let (desk, many) = (Desk::default(), format!("resources:\n{many}"));
+    let document = format!("resources:\n{many}");
     let world = World::new(Sim::of_test_kinds());
     world.stop_after(Duration::from_millis(50));
-    let daemon = beside(&world, &desk, &many, std::future::pending());
-    timeout(Duration::from_secs(30), daemon).await.expect("it stops");
-    let made = world.sim.things().len();
-    assert!(made > 0 && made <= 32, "{made} of 80 were made: those under way end, and no more begin");
+    let next = NextDocument::default();
+    let daemon = run_daemon(&world, &next, &document, std::future::pending());
+    timeout(Duration::from_secs(30), daemon).await.expect("the daemon stops");
+    let created = world.sim.resources().len();
+    assert!(created > 0 && created <= 32, "{created} of 80 were created: started steps end, and no others start");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pass_without_changes_calls_once_for_each_kind() {
+async fn a_pass_without_changes_makes_one_call_for_each_kind() {
     let world = World::new(Sim::of_test_kinds());
-    beside(&world, &Desk::default(), ONE, sleep(Duration::from_secs(30))).await;
+    run_daemon(&world, &NextDocument::default(), ONE, sleep(Duration::from_secs(30))).await;
     let before = world.sim.calls().total();
     let mut again = World::new(world.sim.clone());
     again.declare(ONE).expect("a document");
-    let options = again.options(Policy::default(), false, Duration::ZERO);
-    let look = again.engine.look(again.document.as_ref().expect("a document"), &options).await.expect("a look");
-    assert_eq!(look.calls, world.sim.calls().total() - before);
-    assert_eq!(look.calls, 2, "who we are, and the roles");
-    assert_eq!(look.observation.found.values().flatten().next().map(|o| o.spec.clone()), Some(Value::Map([].into())));
+    let options = again.options(PlanPolicy::default(), false, Duration::ZERO);
+    let dry_run =
+        again.engine.dry_run(again.document.as_ref().expect("a document"), &options).await.expect("a dry run");
+    assert_eq!(dry_run.calls, world.sim.calls().total() - before);
+    assert_eq!(dry_run.calls, 2, "the account of the caller, and the roles");
+    assert_eq!(
+        dry_run.observation.found.values().flatten().next().map(|o| o.spec.clone()),
+        Some(Value::Map([].into()))
+    );
 }

@@ -18,7 +18,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     cargo(&["build", "--quiet", "--package", "holdfast"])?;
     Sandbox::ready(say)?;
     say("starting the sandbox: an AWS emulator, and a proxy in front of it that counts calls");
-    let test_env = TestEnv::take()?;
+    let test_env = TestEnv::start()?;
     create_certificate(&test_env)?;
 
     say(&format!("holdfast reconcile {PATH} -e {ENV} --once     # an empty account"));
@@ -69,7 +69,7 @@ fn step(test_env: &TestEnv, command: &str, more: &[&str], code: i32) -> anyhow::
 
 /// Creates the issued certificate that prod looks up: the sandbox cannot validate a domain.
 fn create_certificate(test_env: &TestEnv) -> anyhow::Result<()> {
-    holdfast_tests::fixtures::certificate(test_env, "mashroom.example.com")
+    holdfast_tests::fixtures::issued_certificate(test_env, "mashroom.example.com")
 }
 
 fn live(test_env: &TestEnv, address: &str) -> anyhow::Result<Value> {

@@ -1,4 +1,4 @@
-//! The clients of a region, and how they are set up.
+//! The SDK clients of each region, and their configuration.
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
@@ -12,36 +12,36 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_types::retry::RetryConfig;
-use holdfast_engine::budget::Budget;
-use holdfast_engine::cloud::{Class, Failure, Scope};
+use holdfast_engine::budget::CallBudget;
+use holdfast_engine::cloud::{Failure, FailureClass, Scope};
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
+use crate::secret_store::SecretStore;
 use crate::transport;
-use crate::vault::Vault;
 
-/// How to connect.
+/// The connection settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The home region: for global kinds, and where nothing else is said. None means the environment's.
+    /// The home region, for global kinds. None means the region of the AWS environment or profile.
     pub region: Option<String>,
-    /// Further regions, whose STS says who the caller is while the home region's does not answer.
+    /// Further regions, whose STS endpoints are used while that of the home region does not respond.
     pub others: Vec<String>,
-    /// A role to assume.
+    /// The role to assume.
     pub role: Option<String>,
-    /// The external id that the role wants.
+    /// The external id for assuming the role.
     pub external_id: Option<String>,
-    /// A name for this run, in CloudTrail's session names and user agents.
+    /// The name of this run, for role session names in CloudTrail and user agents.
     pub run: String,
-    /// How long to wait for an answer; none means 30 seconds, above the slowest EC2 describe seen in practice.
+    /// The time-out of one call. None means 30 seconds, more than the slowest EC2 describe call seen in practice.
     pub call_timeout: Option<Duration>,
-    /// What the budget's waits and the pauses between retries are multiplied by. 1 against AWS.
+    /// The factor for the waits of the call budget and for the backoff between retries. 1 against AWS.
     pub time_scale: f64,
-    /// The secret values that the document names.
-    pub vault: Vault,
+    /// The secret values that the document refers to.
+    pub secret_store: SecretStore,
 }
 
-/// Settings that do not lead to a client.
+/// An error in the connection settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// No region in the document, the environment or the profile.
@@ -49,19 +49,19 @@ pub enum SettingsError {
     NoRegion,
 }
 
-/// What the clients of all regions share.
+/// The configuration that the clients of all regions share.
 pub struct Base {
     config: SdkConfig,
     home: String,
     others: Vec<String>,
-    budget: Budget,
+    budget: CallBudget,
     regions: Mutex<BTreeMap<String, Arc<Aws>>>,
-    vault: Vault,
-    /// Whose the credentials are, once it was asked.
+    secret_store: SecretStore,
+    /// The caller identity, once STS has returned it.
     caller: OnceLock<Caller>,
 }
 
-/// Whose credentials are.
+/// The caller identity.
 #[derive(Clone, Debug)]
 struct Caller {
     /// `aws`, `aws-cn` or `aws-us-gov`.
@@ -74,16 +74,16 @@ impl Base {
     ///
     /// # Errors
     /// When no region is known.
-    pub async fn load(settings: Settings, budget: Budget) -> std::result::Result<Base, SettingsError> {
+    pub async fn load(settings: Settings, budget: CallBudget) -> std::result::Result<Base, SettingsError> {
         let read = settings.call_timeout.unwrap_or(Duration::from_secs(30));
         let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(read).build();
-        // The SDK's own pauses, 1 s doubling to 20 s, in the time of the run.
+        // The SDK's own backoff: 1 s doubling to 20 s, in scaled time.
         let pause = |seconds| Duration::from_secs_f64(seconds * settings.time_scale);
         let retries = RetryConfig::standard().with_initial_backoff(pause(1.0)).with_max_backoff(pause(20.0));
         let mut loader = aws_config::defaults(behavior())
             .http_client(transport::client(budget.clone(), "default".into()))
             .timeout_config(timeouts)
-            // Reads only: the interceptor turns retries off for what changes something.
+            // Reads only: the interceptor turns retries off for mutations.
             .retry_config(retries.with_max_attempts(5));
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
@@ -113,7 +113,7 @@ impl Base {
             others: settings.others,
             budget,
             regions: Mutex::default(),
-            vault: settings.vault,
+            secret_store: settings.secret_store,
             caller: OnceLock::new(),
         })
     }
@@ -123,19 +123,22 @@ impl Base {
         &self.home
     }
 
-    /// The account that the credentials belong to. A region that does not answer keeps nobody from the others.
+    /// The account of the credentials. When one region's STS does not respond, the next region is tried.
     pub async fn account(self: &Arc<Self>) -> std::result::Result<String, Failure> {
-        let mut answer = caller(&self.region(&self.home)).await;
+        let mut result = caller(&self.region(&self.home)).await;
         for region in &self.others {
-            if !answer.as_ref().is_err_and(|failure| matches!(failure.class, Class::Transient | Class::Throttled)) {
+            if !result
+                .as_ref()
+                .is_err_and(|failure| matches!(failure.class, FailureClass::Transient | FailureClass::Throttled))
+            {
                 break;
             }
-            answer = caller(&self.region(region)).await.or(answer);
+            result = caller(&self.region(region)).await.or(result);
         }
-        answer.map(|caller| self.caller.get_or_init(|| caller).account.clone())
+        result.map(|caller| self.caller.get_or_init(|| caller).account.clone())
     }
 
-    /// The clients of a region, made at its first use.
+    /// The clients of a region, created at first use.
     pub fn region(self: &Arc<Self>, region: &str) -> Arc<Aws> {
         let make = || {
             let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
@@ -143,7 +146,7 @@ impl Base {
             Arc::new(Aws {
                 config: config.http_client(http).build(),
                 clients: Mutex::default(),
-                vault: self.vault.clone(),
+                secret_store: self.secret_store.clone(),
                 base: Arc::downgrade(self),
                 memo: Memo::default(),
             })
@@ -153,7 +156,7 @@ impl Base {
     }
 }
 
-/// A role's credentials, from the first region whose STS gives them.
+/// The credentials of a role, from the first region whose STS responds.
 #[derive(Debug)]
 struct AnyRegion(Vec<aws_config::sts::AssumeRoleProvider>);
 
@@ -163,19 +166,19 @@ impl ProvideCredentials for AnyRegion {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            let mut answer = Err(CredentialsError::not_loaded_no_source());
+            let mut result = Err(CredentialsError::not_loaded_no_source());
             for provider in &self.0 {
-                answer = provider.provide_credentials().await;
-                if answer.is_ok() {
+                result = provider.provide_credentials().await;
+                if result.is_ok() {
                     break;
                 }
             }
-            answer
+            result
         })
     }
 }
 
-/// The SDK's behaviour as of the version that was tested: newer defaults for retries are announced.
+/// The pinned behaviour version of the SDK: AWS has announced newer defaults for retries.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
@@ -186,31 +189,31 @@ fn session_name(run: &str) -> String {
     format!("holdfast-{clean}")
 }
 
-/// Whose the credentials are.
+/// Reads the caller identity from STS.
 async fn caller(aws: &Aws) -> std::result::Result<Caller, Failure> {
-    let answer = sts(aws).get_caller_identity().send().await.map_err(|error| crate::error::Error::from(error).0)?;
-    let partition = answer.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws").to_owned();
-    let account = answer.account.ok_or_else(|| Failure {
-        class: Class::Transient,
-        ..Failure::terminal("sts.GetCallerIdentity", "the answer has no account")
+    let output = sts(aws).get_caller_identity().send().await.map_err(|error| crate::error::Error::from(error).0)?;
+    let partition = output.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws").to_owned();
+    let account = output.account.ok_or_else(|| Failure {
+        class: FailureClass::Transient,
+        ..Failure::terminal("sts.GetCallerIdentity", "the response has no account")
     })?;
     Ok(Caller { partition, account })
 }
 
-/// The clients of one region, and what its kinds share in a sweep.
+/// The clients of one region, and the responses that kinds share within a refresh.
 pub struct Aws {
     config: SdkConfig,
-    /// By their types; each is made at its first use, which reads the rules for the endpoints of all partitions.
+    /// The clients by type. Each is created at first use, because that reads the endpoint rules of all partitions.
     clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
     /// The secret values that the document names.
-    pub vault: Vault,
+    pub secret_store: SecretStore,
     base: Weak<Base>,
     memo: Memo,
 }
 
-/// Writes the function by which the kinds of a service get its client: `client!(sns: aws_sdk_sns)` is
-/// `fn sns(aws: &Aws) -> aws_sdk_sns::Client`. Only the crate of a service's kinds knows its SDK. A third argument
-/// sets up what the service needs beyond what all have.
+/// Declares the function that returns the SDK client of a service: `client!(sns: aws_sdk_sns)` is
+/// `fn sns(aws: &Aws) -> aws_sdk_sns::Client`. Only the crate of the service's kinds depends on its SDK. A third
+/// argument configures what the service needs beyond the common settings.
 #[macro_export]
 macro_rules! client {
     ($name:ident: $sdk:ident) => {
@@ -229,20 +232,20 @@ macro_rules! client {
 
 crate::client!(sts: aws_sdk_sts);
 
-type Answer = Arc<dyn Any + Send + Sync>;
+type SharedResponse = Arc<dyn Any + Send + Sync>;
 
-/// The answers of one sweep, by what was asked.
-type Answers = HashMap<String, Arc<OnceCell<Answer>>>;
+/// The shared responses of one refresh, by name.
+type SharedResponses = HashMap<String, Arc<OnceCell<SharedResponse>>>;
 
-/// Answers that more than one kind needs, of the last sweeps: several may be under way.
+/// The responses that several kinds need, of the latest refreshes. Several refreshes may run at the same time.
 #[derive(Default)]
-struct Memo(Mutex<BTreeMap<u64, Answers>>);
+struct Memo(Mutex<BTreeMap<u64, SharedResponses>>);
 
-/// How many sweeps are under way at most, or nearly: of an older one what is asked again is only asked twice.
-const SWEEPS: usize = 8;
+/// How many refreshes are kept. A response of an older refresh is requested again, which costs one call.
+const REFRESHES: usize = 8;
 
 impl Aws {
-    /// The client of this type, which `make` makes of what all share: see [`client!`](crate::client!).
+    /// The client of this type, which `make` builds from the shared configuration: see [`client!`](crate::client!).
     pub fn client<C: Clone + Send + Sync + 'static>(&self, make: impl FnOnce(&SdkConfig) -> C) -> C {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.entry(TypeId::of::<C>()).or_insert_with(|| Box::new(make(&self.config)));
@@ -257,28 +260,28 @@ impl Aws {
         self.config.region().map(AsRef::as_ref).unwrap_or_default()
     }
 
-    /// The clients of another region, for what has a side there.
+    /// The clients of another region, for resources that span regions.
     pub fn in_region(&self, region: &str) -> Result<Arc<Aws>> {
         Ok(self.base()?.region(region))
     }
 
-    /// The clients of the home region: whatever is asked once for all regions is asked there.
+    /// The clients of the home region, for calls that cover all regions.
     pub fn at_home(&self) -> Result<Arc<Aws>> {
         let base = self.base()?;
         Ok(base.region(base.home()))
     }
 
-    /// The caller's account; none before it was asked who the caller is, as every pass does first.
+    /// The caller's account. None before STS has returned it; every pass asks first.
     pub fn account(&self) -> Option<String> {
         Some(self.base.upgrade()?.caller.get()?.account.clone())
     }
 
-    /// The ARN of something of the caller's in this region; none before it is known who the caller is.
+    /// The ARN of a resource of the caller's account in this region. None before the account is known.
     pub fn arn(&self, service: &str, resource: &str) -> Option<String> {
         self.arn_in(self.region(), service, resource)
     }
 
-    /// The ARN of something of the caller's that is in no region; none before it is known who the caller is.
+    /// The ARN of a global resource of the caller's account. None before the account is known.
     pub fn global_arn(&self, service: &str, resource: &str) -> Option<String> {
         self.arn_in("", service, resource)
     }
@@ -291,10 +294,10 @@ impl Aws {
 
     fn base(&self) -> Result<Arc<Base>> {
         let base = self.base.upgrade();
-        base.ok_or_else(|| Error::terminal("region", "the cloud is gone; this is a fault of Holdfast"))
+        base.ok_or_else(|| Error::terminal("region", "the connection is closed; this is a bug in Holdfast"))
     }
 
-    /// The answer to `ask`, asked once in a sweep however many kinds need it.
+    /// The response of `ask`, which is called once per refresh however many kinds need it.
     pub async fn once<T, F>(&self, scope: &Scope, what: &str, ask: impl FnOnce() -> F) -> Result<Arc<T>>
     where
         T: Any + Send + Sync,
@@ -302,16 +305,16 @@ impl Aws {
     {
         let cell = {
             let mut memo = self.memo.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let cell = memo.entry(scope.sweep).or_default().entry(what.to_owned()).or_default().clone();
-            while memo.len() > SWEEPS {
+            let cell = memo.entry(scope.refresh).or_default().entry(what.to_owned()).or_default().clone();
+            while memo.len() > REFRESHES {
                 memo.pop_first();
             }
             cell
         };
-        let answer = cell.get_or_try_init(|| async { ask().await.map(|answer| Arc::new(answer) as Answer) }).await?;
-        match answer.clone().downcast::<T>() {
-            Ok(answer) => Ok(answer),
-            Err(_) => unreachable!("`{what}` names answers of one type"),
+        let response = cell.get_or_try_init(|| async { ask().await.map(|response| Arc::new(response) as SharedResponse) }).await?;
+        match response.clone().downcast::<T>() {
+            Ok(response) => Ok(response),
+            Err(_) => unreachable!("`{what}` names responses of one type"),
         }
     }
 }

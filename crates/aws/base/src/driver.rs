@@ -1,4 +1,4 @@
-//! The adapter that makes a typed [`Kind`] one of the engine's untyped ones.
+//! The adapter from a typed [`Kind`] to the untyped drivers of the engine.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -7,33 +7,35 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdfast_core::diff::diff;
 use holdfast_core::observed::{Observed, Opaque};
-use holdfast_core::schema::{Claim, Schema, Spec};
+use holdfast_core::schema::{Ownership, Schema, Spec};
 use holdfast_core::value::{self, Value};
-use holdfast_engine::cloud::{Done, Failure, Op, Scope, Wanted};
+use holdfast_engine::cloud::{DesiredResource, Failure, Mutation, OperationResult, Scope};
 
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Desired, Kind, Live, Made, Retag};
+use crate::kind::{Created, Desired, Kind, Live, TagChanges};
 
-/// A kind without its type: what the registry holds. It has no more than what needs the type, since each line of it is
-/// compiled once for every kind; [`observe`] and [`apply`] are compiled once.
+/// A kind without its type, as the registry holds it.
+///
+/// The trait has only methods that need the type, because each of them is compiled once for every kind. [`observe`] and
+/// [`apply`] are compiled once.
 #[async_trait]
 pub trait Driver: Send + Sync {
-    /// What the engine has to know of the kind.
+    /// The schema of the kind.
     fn schema(&self) -> &'static Schema;
     /// [`Kind::observe`].
     async fn observe(&self, aws: &Aws, scope: &Scope) -> Result<Vec<Observed>>;
     /// [`Kind::create`].
-    async fn create(&self, aws: &Aws, wanted: &Wanted) -> Result<Done>;
-    /// [`Kind::update`]; what is there then, where that is known.
-    async fn update(&self, aws: &Aws, live: &Observed, wanted: &Wanted) -> Result<Option<Observed>>;
+    async fn create(&self, aws: &Aws, desired: &DesiredResource) -> Result<OperationResult>;
+    /// [`Kind::update`]. Returns the new live state where it is known.
+    async fn update(&self, aws: &Aws, live: &Observed, desired: &DesiredResource) -> Result<Option<Observed>>;
     /// [`Kind::delete`].
     async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()>;
-    /// [`Kind::tag`]; what is there then.
-    async fn tag(&self, aws: &Aws, live: &Observed, tags: &Retag) -> Result<Observed>;
+    /// [`Kind::tag`]. Returns the new live state.
+    async fn tag(&self, aws: &Aws, live: &Observed, tags: &TagChanges) -> Result<Observed>;
 }
 
-/// Registers the kinds of a crate: a line for each.
+/// Registers the kinds of a crate, one line each.
 #[macro_export]
 macro_rules! kinds {
     ($($kind:ty),* $(,)?) => {
@@ -42,67 +44,80 @@ macro_rules! kinds {
     };
 }
 
-/// Finds what the scope asks for, each once.
+/// Observes the resources that the scope asks for, without duplicates.
 pub async fn observe(driver: &dyn Driver, aws: &Aws, scope: &Scope) -> std::result::Result<Vec<Observed>, Failure> {
     let found = driver.observe(aws, scope).await.map_err(|error| error.0)?;
-    // A kind may ask twice, by owner and by id, and find the same one both times.
+    // A kind may ask twice, by owner and by id, and find the same resource both times.
     let found: BTreeMap<String, Observed> = found.into_iter().map(|live| (live.id.clone(), live)).collect();
     Ok(found.into_values().collect())
 }
 
-/// Does one thing to one resource.
-pub async fn apply(driver: &dyn Driver, aws: &Aws, op: &Op) -> std::result::Result<Done, Failure> {
-    run(driver, aws, op).await.map_err(|error| error.0)
+/// Carries out one mutation of one resource.
+///
+/// # Errors
+/// The failure of the call, with its class. A delete of a resource that does not exist is not an error.
+pub async fn apply(
+    driver: &dyn Driver,
+    aws: &Aws,
+    mutation: &Mutation,
+) -> std::result::Result<OperationResult, Failure> {
+    run(driver, aws, mutation).await.map_err(|error| error.0)
 }
 
-async fn run(driver: &dyn Driver, aws: &Aws, op: &Op) -> Result<Done> {
-    match op {
-        Op::Create(wanted) => {
-            let mut done = driver.create(aws, wanted).await?;
-            // Nothing is replaced for what an answer leaves out: that is looked at.
+async fn run(driver: &dyn Driver, aws: &Aws, mutation: &Mutation) -> Result<OperationResult> {
+    match mutation {
+        Mutation::Create(desired) => {
+            let mut result = driver.create(aws, desired).await?;
+            // A response that lacks an immutable field must not lead to a replacement: the resource is observed instead.
             let is_whole = |live: &Observed| {
-                let differs = diff(driver.schema().record, &wanted.spec, &live.spec, &[]);
+                let differs = diff(driver.schema().record, &desired.spec, &live.spec, &[]);
                 !differs.iter().any(|change| change.immutable)
             };
-            done.live = done.live.filter(is_whole);
-            Ok(done)
+            result.live = result.live.filter(is_whole);
+            Ok(result)
         }
-        Op::Update { live, wanted } => {
-            let mut told = Some((**live).clone());
-            if wanted.changed.iter().any(|field| field != "tags") {
-                told = driver.update(aws, live, wanted).await?;
-                if matches!(driver.schema().claim, Claim::Mark { .. }) {
-                    // The update has written the mark with the rest.
-                    return Ok(Done::default());
+        Mutation::Update { live, desired } => {
+            let mut confirmed = Some((**live).clone());
+            if desired.changed.iter().any(|field| field != "tags") {
+                confirmed = driver.update(aws, live, desired).await?;
+                if matches!(driver.schema().ownership, Ownership::EmbeddedMarker { .. }) {
+                    // The update wrote the owner marker together with the text.
+                    return Ok(OperationResult::default());
                 }
             }
-            let mut set = wanted.tags.clone();
+            let mut set = desired.tags.clone();
             set.retain(|key, value| live.tags.get(key) != Some(value));
-            let tags = Retag { set, remove: wanted.remove_tags.clone() };
-            retag(driver, aws, live, told, tags).await
+            let tags = TagChanges { set, remove: desired.remove_tags.clone() };
+            change_tags(driver, aws, live, confirmed, tags).await
         }
-        Op::Delete { live } => match driver.delete(aws, live).await {
-            Err(error) if error.is_absent() => Ok(Done::default()),
-            result => result.map(|()| Done::default()),
+        Mutation::Delete { live } => match driver.delete(aws, live).await {
+            Err(error) if error.is_absent() => Ok(OperationResult::default()),
+            result => result.map(|()| OperationResult::default()),
         },
-        Op::Tag { live, set, remove } => {
-            let tags = Retag { set: set.clone(), remove: remove.clone() };
-            retag(driver, aws, live, Some((**live).clone()), tags).await
+        Mutation::Tag { live, set, remove } => {
+            let tags = TagChanges { set: set.clone(), remove: remove.clone() };
+            change_tags(driver, aws, live, Some((**live).clone()), tags).await
         }
     }
 }
 
-/// Changes the tags, if any are to change. `told`: what is there apart from that, where it is known.
-async fn retag(driver: &dyn Driver, aws: &Aws, live: &Observed, told: Option<Observed>, tags: Retag) -> Result<Done> {
-    let told = match told {
-        told if tags.set.is_empty() && tags.remove.is_empty() => told,
-        Some(told) => Some(driver.tag(aws, &told, &tags).await?),
+/// Changes the tags that differ. `confirmed` is the live state apart from the tags, where it is known.
+async fn change_tags(
+    driver: &dyn Driver,
+    aws: &Aws,
+    live: &Observed,
+    confirmed: Option<Observed>,
+    tags: TagChanges,
+) -> Result<OperationResult> {
+    let confirmed = match confirmed {
+        confirmed if tags.set.is_empty() && tags.remove.is_empty() => confirmed,
+        Some(confirmed) => Some(driver.tag(aws, &confirmed, &tags).await?),
         None => {
             driver.tag(aws, live, &tags).await?;
             None
         }
     };
-    Ok(Done { id: None, live: told })
+    Ok(OperationResult { id: None, live: confirmed })
 }
 
 /// The adapter from a [`Kind`] to a [`Driver`].
@@ -117,15 +132,15 @@ impl<K: Kind> Of<K> {
         kind: K::KIND,
         record: &K::RECORD,
         tier: K::TIER,
-        claim: K::CLAIM,
-        replace: K::REPLACE,
+        ownership: K::OWNERSHIP,
+        replacement: K::REPLACEMENT,
         naming: K::NAMING,
-        class: K::CLASS,
-        data: K::DATA,
+        idempotency: K::IDEMPOTENCY,
+        stateful: K::STATEFUL,
         global: K::GLOBAL,
-        early: K::EARLY,
-        lag_seconds: K::LAG_SECONDS,
-        unobserved: K::UNOBSERVED,
+        referenceable_on_create: K::REFERENCEABLE_ON_CREATE,
+        consistency_window: K::CONSISTENCY_WINDOW,
+        write_only: K::WRITE_ONLY,
         status: &<K::Status as Spec>::RECORD,
         check: K::check,
     };
@@ -138,7 +153,7 @@ impl<K: Kind> Of<K> {
             spec: value::of(&live.spec).without_nulls(),
             status: value::of(&live.status).without_nulls(),
             phase: live.phase,
-            remarks: live.remarks.clone(),
+            conditions: live.conditions.clone(),
             tags: live.tags.clone(),
             scheduled: live.scheduled.clone(),
             bound: live.bound,
@@ -148,26 +163,27 @@ impl<K: Kind> Of<K> {
 
     fn typed(observed: &Observed) -> Result<&Live<K>> {
         let live = observed.opaque.0.as_ref().and_then(|live| live.downcast_ref::<Live<K>>());
-        live.ok_or_else(|| Error::terminal(K::KIND, "changed before it was observed; this is a fault of Holdfast"))
+        live.ok_or_else(|| Error::terminal(K::KIND, "the resource was changed before it was observed; this is a bug in Holdfast"))
     }
 
-    fn desired(wanted: &Wanted) -> Result<Desired<K>> {
-        let spec = serde_json::from_value(spec_json(&wanted.spec)).map_err(|error| misfit(K::KIND, wanted, &error))?;
+    fn typed_desired(desired: &DesiredResource) -> Result<Desired<K>> {
+        let spec = serde_json::from_value(spec_json(&desired.spec))
+            .map_err(|error| spec_mismatch(K::KIND, desired, &error))?;
         Ok(Desired {
-            name: wanted.name.clone(),
+            name: desired.name.clone(),
             spec,
-            changed: wanted.changed.clone(),
-            tags: wanted.tags.clone(),
-            token: wanted.token.clone(),
+            changed: desired.changed.clone(),
+            tags: desired.tags.clone(),
+            token: desired.token.clone(),
         })
     }
 }
 
-fn misfit(kind: &str, wanted: &Wanted, error: &serde_json::Error) -> Error {
-    Error::terminal(kind, format!("{}: the spec does not fit the kind: {error}", wanted.address))
+fn spec_mismatch(kind: &str, desired: &DesiredResource, error: &serde_json::Error) -> Error {
+    Error::terminal(kind, format!("{}: the spec does not fit the kind: {error}", desired.address))
 }
 
-/// The spec as the kind's struct reads it: `tags` is the adapter's business.
+/// The spec as the kind's struct reads it, without `tags`, which the adapter handles.
 fn spec_json(spec: &Value) -> serde_json::Value {
     let mut json = spec.json();
     if let Some(map) = json.as_object_mut() {
@@ -187,37 +203,37 @@ impl<K: Kind> Driver for Of<K> {
         Ok(found.into_iter().map(|live| Self::untyped(live, &scope.region)).collect())
     }
 
-    async fn create(&self, aws: &Aws, wanted: &Wanted) -> Result<Done> {
-        let Made { id, live } = K::create(aws, &Self::desired(wanted)?).await?;
+    async fn create(&self, aws: &Aws, desired: &DesiredResource) -> Result<OperationResult> {
+        let Created { id, live } = K::create(aws, &Self::typed_desired(desired)?).await?;
         let live = live.map(|mut live| {
-            if !K::CLAIM.is_own() {
+            if !K::OWNERSHIP.is_own() {
                 live.tags.clear();
             }
-            // The region is filled in where it is known.
+            // The caller fills in the region.
             Self::untyped(live, "")
         });
-        Ok(Done { id: Some(id), live })
+        Ok(OperationResult { id: Some(id), live })
     }
 
-    async fn update(&self, aws: &Aws, live: &Observed, wanted: &Wanted) -> Result<Option<Observed>> {
-        let (there, desired) = (Self::typed(live)?, Self::desired(wanted)?);
-        K::update(aws, there, &desired).await?;
-        // What AWS keeps of it besides the spec has changed, and only AWS knows how.
-        let known = there.raw.is_none();
-        Ok(known.then(|| Self::untyped(Live { spec: desired.spec, ..there.clone() }, &live.region)))
+    async fn update(&self, aws: &Aws, live: &Observed, desired: &DesiredResource) -> Result<Option<Observed>> {
+        let (typed, typed_desired) = (Self::typed(live)?, Self::typed_desired(desired)?);
+        K::update(aws, typed, &typed_desired).await?;
+        // A kept SDK response (ETag, lock token) is out of date after the update, so only an observation gives the live state.
+        let known = typed.raw.is_none();
+        Ok(known.then(|| Self::untyped(Live { spec: typed_desired.spec, ..typed.clone() }, &live.region)))
     }
 
     async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()> {
-        // An older revision comes as the newest one's view with its own id.
+        // An older revision comes with the live state of the newest revision and its own id.
         let live = Live { id: live.id.clone(), ..Self::typed(live)?.clone() };
         K::delete(aws, &live).await
     }
 
-    async fn tag(&self, aws: &Aws, live: &Observed, tags: &Retag) -> Result<Observed> {
-        let mut there = Self::typed(live)?.clone();
-        K::tag(aws, &there, tags).await?;
-        there.tags.extend(tags.set.clone());
-        there.tags.retain(|key, _| !tags.remove.contains(key));
-        Ok(Self::untyped(there, &live.region))
+    async fn tag(&self, aws: &Aws, live: &Observed, tags: &TagChanges) -> Result<Observed> {
+        let mut tagged = Self::typed(live)?.clone();
+        K::tag(aws, &tagged, tags).await?;
+        tagged.tags.extend(tags.set.clone());
+        tagged.tags.retain(|key, _| !tags.remove.contains(key));
+        Ok(Self::untyped(tagged, &live.region))
     }
 }

@@ -1,4 +1,4 @@
-//! What AWS's error codes mean. No kind decides that; all of it is here.
+//! The meaning of AWS's error codes, for all kinds. No kind interprets an error code itself.
 
 use std::error::Error as StdError;
 
@@ -6,41 +6,44 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_types::error::operation::BuildError;
-use holdfast_engine::cloud::{Class, Failure};
+use holdfast_engine::cloud::{Failure, FailureClass};
 
-use crate::vault::without_secrets;
+use crate::secret_store::without_secrets;
 
-/// A failed call, as kinds pass it on with `?`.
+/// The failure of a call, for use with `?` in kinds.
 #[derive(Debug)]
 pub struct Error(pub Failure);
 
-/// What a kind's calls return.
+/// The result of a kind's calls.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An answer of AWS that lacks what its documentation promises.
+    /// A response that lacks a field that AWS documents as always present.
     pub fn incomplete(operation: &str, what: &str) -> Error {
-        Error(Failure { class: Class::Transient, ..Failure::terminal(operation, format!("the answer has no {what}")) })
+        Error(Failure {
+            class: FailureClass::Transient,
+            ..Failure::terminal(operation, format!("the response has no {what}"))
+        })
     }
 
-    /// Something that this kind cannot do, whatever AWS says.
+    /// A failure that no retry can fix.
     pub fn terminal(operation: &str, message: impl Into<String>) -> Error {
         Error(Failure::terminal(operation, message))
     }
 
-    /// What AWS refused inside an answer that is itself a success.
+    /// A refusal inside a response with a success status (partial failures of batch calls).
     pub fn refused(operation: &str, code: &str, message: impl Into<String>) -> Error {
         let message = message.into();
-        let class = if is_early(&message) { Class::NotYet } else { classify(Some(code), 400) };
+        let class = if is_not_yet(&message) { FailureClass::NotYet } else { classify(Some(code), 400) };
         Error(Failure { class, code: Some(code.into()), ..Failure::terminal(operation, message) })
     }
 
-    /// Something is missing for now.
+    /// A dependency is not ready yet; the step is retried.
     pub fn not_yet(operation: &str, message: impl Into<String>) -> Error {
         Error(Failure::not_yet(operation, message))
     }
 
-    /// True when AWS says that what was named does not exist.
+    /// True when AWS says that the named resource does not exist.
     pub(crate) fn is_absent(&self) -> bool {
         self.0.code.as_deref().is_some_and(is_absent)
     }
@@ -48,7 +51,7 @@ impl Error {
 
 /// Turns "does not exist" into `None`.
 pub trait OrAbsent<T> {
-    /// `None` when AWS says that what was named does not exist.
+    /// Returns `None` when AWS says that the named resource does not exist.
     fn or_absent(self) -> Result<Option<T>>;
 }
 
@@ -62,17 +65,17 @@ impl<T, E: Into<Error>> OrAbsent<T> for std::result::Result<T, E> {
     }
 }
 
-/// Hundreds of operations have errors of their own: what is said of all of them is compiled once.
+/// Hundreds of operations have error types of their own; the code that all of them share is compiled once.
 impl<E: ProvideErrorMetadata> From<SdkError<E, Response>> for Error {
     fn from(error: SdkError<E, Response>) -> Error {
-        let told = error.map_service_error(|error| error.meta().clone());
-        Error::told(std::any::type_name::<E>(), &told)
+        let error = error.map_service_error(|error| error.meta().clone());
+        Error::from_metadata(std::any::type_name::<E>(), &error)
     }
 }
 
 impl Error {
-    /// What came of the operation whose errors have this type's name.
-    fn told(type_name: &str, error: &SdkError<ErrorMetadata, Response>) -> Error {
+    /// The error of the operation whose error type has this name.
+    fn from_metadata(type_name: &str, error: &SdkError<ErrorMetadata, Response>) -> Error {
         let operation = operation_of(type_name);
         let failure = match error {
             SdkError::ServiceError(service) => {
@@ -80,7 +83,7 @@ impl Error {
                 let code = service.err().code().map(str::to_owned);
                 let message = service.err().message().map(str::to_owned);
                 let class = match &message {
-                    Some(message) if is_early(message) => Class::NotYet,
+                    Some(message) if is_not_yet(message) => FailureClass::NotYet,
                     _ => classify(code.as_deref(), status),
                 };
                 let message = match (&code, message) {
@@ -95,10 +98,10 @@ impl Error {
                     Some(way_out) => format!("{message}; {way_out}"),
                     None => message,
                 };
-                // A 5xx can come after the effect.
+                // A 5xx response can arrive after the call took effect.
                 Failure {
                     class,
-                    ambiguous: status >= 500 && class != Class::Throttled && status != 501,
+                    ambiguous: status >= 500 && class != FailureClass::Throttled && status != 501,
                     operation,
                     code,
                     message,
@@ -109,30 +112,37 @@ impl Error {
             SdkError::DispatchFailure(dispatch) => {
                 let text = chain(error);
                 let credentials = text.to_lowercase().contains("credential");
-                let class = if credentials || dispatch.is_user() { Class::Terminal } else { Class::Transient };
+                let class =
+                    if credentials || dispatch.is_user() { FailureClass::Terminal } else { FailureClass::Transient };
                 Failure { class, ambiguous: !credentials, operation, code: None, message: text }
             }
-            _ => Failure { class: Class::Transient, ambiguous: true, operation, code: None, message: chain(error) },
+            _ => Failure {
+                class: FailureClass::Transient,
+                ambiguous: true,
+                operation,
+                code: None,
+                message: chain(error),
+            },
         };
         Error(Failure { message: without_secrets(failure.message), ..failure })
     }
 }
 
-/// A part of a request that lacks what its builder wants: the spec's types should not let it happen.
+/// A request builder that misses a required field. The types of the specs should prevent this.
 impl From<BuildError> for Error {
     fn from(error: BuildError) -> Error {
         Error(Failure::terminal("request", chain(&error)))
     }
 }
 
-/// `aws_sdk_ec2::operation::create_vpc::CreateVpcError` is `ec2.CreateVpc`.
+/// The name of an operation from its error type: `aws_sdk_ec2::operation::create_vpc::CreateVpcError` is `ec2.CreateVpc`.
 fn operation_of(type_name: &str) -> String {
     let service = type_name.trim_start_matches("aws_sdk_").split("::").next().unwrap_or_default();
     let operation = type_name.rsplit("::").next().unwrap_or_default().trim_end_matches("Error");
     format!("{service}.{operation}")
 }
 
-/// The error and its causes in one line, each said once.
+/// The error and its causes in one line, without repetitions.
 fn chain(error: &dyn StdError) -> String {
     let mut parts: Vec<String> = vec![];
     let mut next = Some(error);
@@ -146,9 +156,9 @@ fn chain(error: &dyn StdError) -> String {
     parts.join(": ")
 }
 
-/// What a code and status mean. The lists follow each service's "common errors" and error pages in its
+/// Classifies an error by its code and HTTP status. The lists follow each service's "common errors" and error pages in its
 /// API reference; EC2's are at <https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html>.
-fn classify(code: Option<&str>, status: u16) -> Class {
+fn classify(code: Option<&str>, status: u16) -> FailureClass {
     const THROTTLED: &[&str] = &[
         "BandwidthLimitExceeded",
         "PriorRequestNotComplete",
@@ -163,7 +173,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "TooManyRequestsException",
         "EC2ThrottledException",
     ];
-    // In use, or not there yet: dependants go first, or the other side's read lags behind its write.
+    // In use, or not visible yet: a dependent has to be deleted first, or a read lags behind a write.
     const NOT_YET: &[&str] = &[
         "CacheSubnetGroupInUse",
         "CachePolicyInUse",
@@ -185,7 +195,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "HealthCheckVersionMismatch",
         "HostedZoneNotEmpty",
         "IncorrectState",
-        // RDS: being made, changed or backed up; a group that a database is still in.
+        // RDS: being created, modified or backed up; a group that a database still uses.
         "InvalidDBInstanceAutomatedBackupState",
         "InvalidDBInstanceState",
         "InvalidDBInstanceStateFault",
@@ -194,7 +204,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "InvalidDBSubnetGroupStateFault",
         "InvalidCacheClusterState",
         "InvalidCacheParameterGroupState",
-        // CloudTrail: the bucket's policy, the key's policy or the role may be so new that it is not seen yet.
+        // CloudTrail: the bucket policy, the key policy or the role may be too new to be visible.
         "InsufficientEncryptionPolicyException",
         "InsufficientS3BucketPolicyException",
         "InvalidCloudWatchLogsLogGroupArnException",
@@ -243,24 +253,24 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "Unavailable",
     ];
     match code {
-        Some(code) if THROTTLED.contains(&code) => Class::Throttled,
-        Some(code) if NOT_YET.contains(&code) || is_absent(code) || is_there(code) => Class::NotYet,
-        Some(code) if TRANSIENT.contains(&code) => Class::Transient,
-        _ if status == 429 => Class::Throttled,
-        _ if status >= 500 && status != 501 => Class::Transient,
-        _ => Class::Terminal,
+        Some(code) if THROTTLED.contains(&code) => FailureClass::Throttled,
+        Some(code) if NOT_YET.contains(&code) || is_absent(code) || already_exists(code) => FailureClass::NotYet,
+        Some(code) if TRANSIENT.contains(&code) => FailureClass::Transient,
+        _ if status == 429 => FailureClass::Throttled,
+        _ if status >= 500 && status != 501 => FailureClass::Transient,
+        _ => FailureClass::Terminal,
     }
 }
 
-/// True when a refusal that has no code of its own says that something is not there yet, or still is.
-fn is_early(message: &str) -> bool {
-    const EARLY: &[&str] = &[
+/// True when the message of a refusal without a specific code says that a dependency is not visible yet or still exists.
+fn is_not_yet(message: &str) -> bool {
+    const NOT_YET_MESSAGES: &[&str] = &[
         // IAM is eventually consistent, and a role may be new
         // (https://github.com/hashicorp/terraform-provider-aws/issues/29323 for flow logs).
         "unable to assume",
         // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
         "invalid principal",
-        // The same for a profile that an instance is to have
+        // The same for a new instance profile of an instance
         // (https://github.com/hashicorp/terraform-provider-aws/issues/838), and for a schedule's role.
         "invalid iam instance profile",
         "has no associated iam roles",
@@ -271,7 +281,7 @@ fn is_early(message: &str) -> bool {
         "has not propagated yet",
         // OpenSearch: a name that a deleted domain still holds.
         "still being deleted",
-        // Secrets Manager's words for it
+        // The same in Secrets Manager
         // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
         "policy contains an unsupported principal",
         // The same for a new role of Enhanced Monitoring (https://github.com/pulumi/pulumi/issues/5628).
@@ -280,44 +290,44 @@ fn is_early(message: &str) -> bool {
         // (https://github.com/spinnaker/spinnaker/issues/5476).
         "does not have an associated load balancer",
         "still draining",
-        // S3: the other end of a replication, which gets its versioning just after it is made
+        // S3: the destination bucket of a replication, which gets its versioning just after its create
         // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html).
         "destination bucket must have versioning enabled",
-        // Route 53: a record set that changed or went between the look and the batch that deletes it.
+        // Route 53: a record set that changed or was deleted between the observation and the batch that deletes it.
         "tried to delete resource record set",
     ];
     let message = message.to_lowercase();
-    EARLY.iter().any(|text| message.contains(text))
+    NOT_YET_MESSAGES.iter().any(|text| message.contains(text))
 }
 
-/// True when a code says that there is one already: ours from an attempt whose effect is not visible yet, or
-/// somebody else's. The next look tells.
-fn is_there(code: &str) -> bool {
-    // Another account's bucket never becomes visible: no look would tell.
-    const THERE: &[&str] = &["AlreadyExist", "AlreadyOwnedByYou", "Duplicate", "ResourceExistsException"];
-    code != "BucketAlreadyExists" && THERE.iter().any(|word| code.contains(word))
+/// True when a code says that the resource already exists: from our own attempt that is not visible yet, or from another
+/// owner. The next observation decides.
+fn already_exists(code: &str) -> bool {
+    // A bucket of another account never becomes visible to an observation.
+    const CODES: &[&str] = &["AlreadyExist", "AlreadyOwnedByYou", "Duplicate", "ResourceExistsException"];
+    code != "BucketAlreadyExists" && CODES.iter().any(|word| code.contains(word))
 }
 
-/// What a person can do about a refusal whose message does not say it.
+/// The way out of a refusal, where the message of AWS does not say it.
 fn way_out(code: &str) -> Option<&'static str> {
     match code {
         "BucketAlreadyExists" => Some(
-            "another account has a bucket of that name: state a `name` with something of yours in it, such as \
+            "another account has a bucket with this name: state a `name` that is unique to you, such as \
              `${env.stack}-${env.name}-assets-${env.account}`",
         ),
-        "BucketNotEmpty" => Some("empty it, or state `emptyOnDelete: true` and reconcile before it goes"),
+        "BucketNotEmpty" => Some("empty the bucket, or state `emptyOnDelete: true` and reconcile before you delete it"),
         _ => None,
     }
 }
 
-/// True when a code says that what was named does not exist.
+/// True when a code says that the named resource does not exist.
 fn is_absent(code: &str) -> bool {
     code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
         || code.ends_with("NotFoundError")
         || code.ends_with("NonExistentQueue")
-        // Of IAM, S3, Route 53 and CloudFront. A distribution that names no origin of its own is a mistake in it.
+        // IAM, S3, Route 53 and CloudFront. NoSuchOrigin is a mistake in the distribution itself.
         || (code.starts_with("NoSuch") && code != "NoSuchOrigin")
         || matches!(code, "NatGatewayNotFound" | "QueueDoesNotExist" | "WAFNonexistentItemException")
 }
@@ -333,22 +343,22 @@ mod tests {
 
     #[test]
     fn codes_have_one_meaning() {
-        assert_eq!(classify(Some("RequestLimitExceeded"), 503), Class::Throttled);
-        assert_eq!(classify(Some("DependencyViolation"), 400), Class::NotYet);
-        assert_eq!(classify(Some("InvalidVpcID.NotFound"), 400), Class::NotYet);
-        assert_eq!(classify(Some("RouteAlreadyExists"), 400), Class::NotYet);
-        assert_eq!(classify(Some("InternalFailure"), 500), Class::Transient);
-        assert_eq!(classify(Some("BucketAlreadyExists"), 409), Class::Terminal);
-        assert_eq!(classify(Some("BucketAlreadyOwnedByYou"), 409), Class::NotYet);
-        assert_eq!(classify(Some("QueueDeletedRecently"), 400), Class::NotYet);
-        assert_eq!(classify(Some("NotImplemented"), 501), Class::Terminal);
-        assert_eq!(classify(Some("InvalidParameterValue"), 400), Class::Terminal);
+        assert_eq!(classify(Some("RequestLimitExceeded"), 503), FailureClass::Throttled);
+        assert_eq!(classify(Some("DependencyViolation"), 400), FailureClass::NotYet);
+        assert_eq!(classify(Some("InvalidVpcID.NotFound"), 400), FailureClass::NotYet);
+        assert_eq!(classify(Some("RouteAlreadyExists"), 400), FailureClass::NotYet);
+        assert_eq!(classify(Some("InternalFailure"), 500), FailureClass::Transient);
+        assert_eq!(classify(Some("BucketAlreadyExists"), 409), FailureClass::Terminal);
+        assert_eq!(classify(Some("BucketAlreadyOwnedByYou"), 409), FailureClass::NotYet);
+        assert_eq!(classify(Some("QueueDeletedRecently"), 400), FailureClass::NotYet);
+        assert_eq!(classify(Some("NotImplemented"), 501), FailureClass::Terminal);
+        assert_eq!(classify(Some("InvalidParameterValue"), 400), FailureClass::Terminal);
     }
 
     #[test]
     fn a_new_role_cannot_be_assumed_yet() {
         let refused = |message| Error::refused("ec2.CreateFlowLogs", "InvalidParameter", message).0.class;
-        assert_eq!(refused("Unable to assume given IAM role: 'arn:aws:iam::1:role/flow'"), Class::NotYet);
-        assert_eq!(refused("LogDestination: bucket does not exist"), Class::Terminal);
+        assert_eq!(refused("Unable to assume given IAM role: 'arn:aws:iam::1:role/flow'"), FailureClass::NotYet);
+        assert_eq!(refused("LogDestination: bucket does not exist"), FailureClass::Terminal);
     }
 }

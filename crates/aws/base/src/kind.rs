@@ -1,4 +1,4 @@
-//! The contract of a kind: what it tells, what it is asked, and in which words.
+//! The contract between a kind of AWS resource and the engine.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,8 +6,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use holdfast_core::diff::diff;
-use holdfast_core::observed::{Phase, Remark};
-use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Spec, Tier};
+use holdfast_core::observed::{Condition, ConditionType, Phase};
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Spec, Tier, ValidationError};
 use holdfast_core::value::{self, Value};
 use holdfast_engine::cloud::{Failure, Scope};
 use serde::Serialize;
@@ -18,117 +18,133 @@ use crate::error::{Error, Result};
 
 /// A kind of AWS resource. One file implements it, one line registers it.
 ///
-/// A kind never waits (it reports a phase), never retries, never logs, and never decides what an
-/// error code means: the engine, the engine, the driver and `error.rs` do.
+/// A kind never waits: it reports a phase, and the engine polls. A kind never retries and never logs: the engine does.
+/// A kind never interprets an error code: `error.rs` does.
+///
+/// # Expected flow
+/// 1. `observe` finds the live resources that the scope asks for.
+/// 2. `create` makes exactly one mutating call, with the owner tags in it where the API takes them.
+/// 3. `update` changes the fields that differ; `tag` changes the tags.
+/// 4. `delete` deletes the resource; a resource that no longer exists counts as deleted.
+///
+/// # Guarantees
+/// The engine calls `update`, `tag` and `delete` only for resources that this kind observed or created before.
+///
+/// # Assumptions
+/// `observe` returns every owned resource of the region or fails: an incomplete result would make resources look deleted.
 pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// What only AWS knows: ARNs, endpoints. Never compared; expressions read it.
+    /// The attributes that only AWS knows, such as ARNs and endpoints. They are never compared; expressions read them.
     type Status: Spec + Clone + Serialize + Send + Sync;
 
-    /// Where it stands in the order of things.
+    /// The tier of the kind.
     const TIER: Tier;
-    /// How a live one is known to be ours.
-    const CLAIM: Claim = Claim::AtCreate;
-    /// How it is replaced.
-    const REPLACE: Replace = Replace::CreateFirst;
-    /// How it may be named.
-    const NAMING: Naming;
-    /// How a create that may or may not have happened is made sure of.
-    const CLASS: CreateClass;
-    /// True when deleting one loses data.
-    const DATA: bool = false;
-    /// True when there is one for all regions.
+    /// How ownership of a live resource is recorded.
+    const OWNERSHIP: Ownership = Ownership::TagOnCreate;
+    /// The order of create and destroy in a replacement.
+    const REPLACEMENT: Replacement = Replacement::CreateBeforeDestroy;
+    /// The rules for physical names.
+    const NAMING: NamingRules;
+    /// How a repeated create stays idempotent.
+    const IDEMPOTENCY: Idempotency;
+    /// True when deleting a resource of the kind loses data.
+    const STATEFUL: bool = false;
+    /// True when the kind is global: it belongs to no region.
     const GLOBAL: bool = false;
-    /// True when what refers to it can be made as soon as it has been made itself, before it is ready and complete.
-    /// `dependsOn` waits all the same, and so does what refers to one that was there before and is to be changed.
-    const EARLY: bool = false;
-    /// How long a read may lag behind a write. EC2 asks for up to five minutes of patience; seconds are usual.
-    const LAG_SECONDS: u32 = 30;
-    /// Fields that cannot be observed, and why.
-    const UNOBSERVED: &'static [(&'static str, &'static str)] = &[];
+    /// True when dependents can be created as soon as the resource exists, before it is ready. `dependsOn` still waits
+    /// until it is ready. Dependents of a resource that already existed and is to be changed wait as well.
+    const REFERENCEABLE_ON_CREATE: bool = false;
+    /// The consistency window in seconds: how long a read may lag behind a write (eventual consistency). EC2 asks clients
+    /// to allow up to five minutes; a few seconds are usual.
+    const CONSISTENCY_WINDOW: u32 = 30;
+    /// The write-only fields: no API returns them. Each with the reason.
+    const WRITE_ONLY: &'static [(&'static str, &'static str)] = &[];
 
-    /// Finds combinations of fields that AWS refuses: the path of the field to blame, and a sentence. It runs without
-    /// AWS, when a document is rendered; references and templates stand in the spec as they are, so that
-    /// [`Value::states`] and comparisons with plain values are what it can ask.
-    fn check(_name: &str, _spec: &Value) -> Vec<Fault> {
+    /// Finds combinations of fields that AWS refuses. Returns the path of the wrong field and a sentence for each.
+    ///
+    /// The check runs without AWS when a document is rendered. References and templates are unresolved then, so the
+    /// check can only use [`Value::states`] and comparisons with plain values.
+    fn check(_name: &str, _spec: &Value) -> Vec<ValidationError> {
         vec![]
     }
 
-    /// Finds what the scope asks for: owned ones, named candidates, ids, lookups. Changes nothing.
+    /// Observes the resources that the scope asks for: owned resources, named candidates, ids and lookups. Read-only.
     fn observe(aws: &Aws, scope: &Scope) -> impl Future<Output = Result<Vec<Live<Self>>>> + Send;
 
-    /// Makes it, with exactly one mutating call, and tells what is there then: as the answer says, or as AWS documents
-    /// it for that request. What the call does not take stays out of that, so that `update` adds it. Where neither says
-    /// enough, [`Made::unseen`] leaves it to a look.
-    fn create(aws: &Aws, desired: &Desired<Self>) -> impl Future<Output = Result<Made<Self>>> + Send;
+    /// Creates the resource with exactly one mutating call and returns its live state, from the response or from what
+    /// AWS documents for that request. Fields that the call does not take are left out of the live state, so that
+    /// `update` adds them. Where the response says too little, [`Created::unobserved`] asks for an observation.
+    fn create(aws: &Aws, desired: &Desired<Self>) -> impl Future<Output = Result<Created<Self>>> + Send;
 
-    /// Changes what differs, tags apart. `desired.spec` holds the live values of what is unmanaged.
+    /// Changes the fields that differ, except tags. `desired.spec` holds the live values of unmanaged fields.
     fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> impl Future<Output = Result<()>> + Send;
 
-    /// Deletes it. That it is gone already is a success, and the adapter knows.
+    /// Deletes the resource. The adapter turns "does not exist" into success.
     fn delete(aws: &Aws, live: &Live<Self>) -> impl Future<Output = Result<()>> + Send;
 
-    /// Sets and removes tags, or writes the mark anew. Kinds under a parent leave it out.
-    fn tag(_aws: &Aws, _live: &Live<Self>, _tags: &Retag) -> impl Future<Output = Result<()>> + Send {
+    /// Sets and removes tags, or rewrites the owner marker. Kinds that are owned through a parent do not implement it.
+    fn tag(_aws: &Aws, _live: &Live<Self>, _tags: &TagChanges) -> impl Future<Output = Result<()>> + Send {
         async { Err(Error::terminal(Self::KIND, "this kind has no tags")) }
     }
 }
 
-/// True when this field of a live one with these tags may be compared: [`Scope::asks_for`], which knows no kind.
-pub fn asks_for<K: Kind>(scope: &Scope, tags: &BTreeMap<String, String>, field: &str) -> bool {
+/// True when this field of a live resource with these tags is compared. See [`Scope::is_requested_field`].
+pub fn is_requested_field<K: Kind>(scope: &Scope, tags: &BTreeMap<String, String>, field: &str) -> bool {
     debug_assert!(K::RECORD.field(field).is_some(), "{} has no `{field}`", K::KIND);
-    scope.asks_for(tags, field)
+    scope.is_requested_field(tags, field)
 }
 
-/// True when something is asked for by its id, or by a lookup that it may fit. `spec` is what the list
-/// call told; what that leaves out, and what a lookup has yet to resolve, does not count against it.
-pub fn is_asked_for<K: Kind>(scope: &Scope, id: &str, name: &str, spec: &K) -> bool {
+/// True when the scope asks for a resource by its id or name, or by a lookup that may match it.
+///
+/// `spec` holds the fields that the list call returned. Fields that the list call leaves out, and references that a
+/// lookup has not resolved yet, do not exclude the resource.
+pub fn is_requested<K: Kind>(scope: &Scope, id: &str, name: &str, spec: &K) -> bool {
     let live = value::of(spec).without_nulls();
     let plain = |value: &Value| matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Text(_));
     let fits = |lookup: &Value| {
-        let told = lookup.map().into_iter().flatten().filter(|(field, v)| plain(v) && live.get(field).is_some());
-        let told = Value::Map(told.map(|(field, value)| (field.clone(), value.clone())).collect());
-        // A lookup that states nothing goes by its name.
-        !lookup.is_empty() && diff(&K::RECORD, &told, &live, &[]).is_empty()
+        let stated = lookup.map().into_iter().flatten().filter(|(field, v)| plain(v) && live.get(field).is_some());
+        let stated = Value::Map(stated.map(|(field, value)| (field.clone(), value.clone())).collect());
+        // A lookup without fields matches by name.
+        !lookup.is_empty() && diff(&K::RECORD, &stated, &live, &[]).is_empty()
     };
     scope.ids.contains(id) || scope.ids.contains(name) || scope.lookups.iter().any(fits)
 }
 
-/// Looks at all of these at once; those that are gone are left out.
-pub async fn each<T, L, F>(of: impl IntoIterator<Item = T>, look: impl FnMut(T) -> F) -> Result<Vec<L>>
+/// Observes several resources concurrently. Resources that no longer exist are left out.
+pub async fn each<T, L, F>(of: impl IntoIterator<Item = T>, observe: impl FnMut(T) -> F) -> Result<Vec<L>>
 where
     F: Future<Output = Result<Option<L>>>,
 {
-    let looks = futures::future::try_join_all(of.into_iter().map(look)).await?;
-    Ok(looks.into_iter().flatten().collect())
+    let observed = futures::future::try_join_all(of.into_iter().map(observe)).await?;
+    Ok(observed.into_iter().flatten().collect())
 }
 
-/// A live resource as its kind sees it.
+/// A live resource, typed by its kind.
 #[derive(Clone)]
 pub struct Live<K: Kind> {
-    /// What the kind's calls take, and what `Ref<K>` holds.
+    /// The identifier that the kind's API calls take and that `Ref<K>` holds.
     pub id: String,
     /// Its physical name.
     pub name: String,
     /// The live spec.
     pub spec: K,
-    /// What only AWS knows.
+    /// The attributes that only AWS knows.
     pub status: K::Status,
-    /// Where it is in its life.
+    /// The lifecycle phase.
     pub phase: Phase,
     /// All its tags.
     pub tags: BTreeMap<String, String>,
-    /// What else people should know of it.
-    pub remarks: Vec<Remark>,
-    /// Changes that AWS accepted for later: paths.
+    /// The conditions that people should know about.
+    pub conditions: Vec<Condition>,
+    /// The paths of changes that AWS accepted for its maintenance window.
     pub scheduled: BTreeSet<String>,
-    /// True when nothing deletes it but the end of what it refers to.
+    /// True when the resource cannot be deleted by itself: AWS deletes it with the resource that it refers to.
     pub bound: bool,
-    /// The answer that it was read from, for calls that replace the whole: see [`Live::raw`].
+    /// The SDK response that the spec was read from, for calls that replace a whole configuration. See [`Live::raw`].
     pub raw: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl<K: Kind> Live<K> {
-    /// A ready one, without tags or remarks.
+    /// A ready resource without tags or conditions.
     pub fn new(id: impl Into<String>, name: impl Into<String>, spec: K, status: K::Status) -> Self {
         Live {
             id: id.into(),
@@ -137,94 +153,111 @@ impl<K: Kind> Live<K> {
             status,
             phase: Phase::Ready,
             tags: BTreeMap::new(),
-            remarks: vec![],
+            conditions: vec![],
             scheduled: BTreeSet::new(),
             bound: false,
             raw: None,
         }
     }
 
-    /// The same, with these tags.
+    /// Sets the tags.
     pub fn tags(mut self, tags: BTreeMap<String, String>) -> Self {
         self.tags = tags;
         self
     }
 
-    /// The same, in this phase.
+    /// Sets the phase.
     pub fn phase(mut self, phase: Phase) -> Self {
         self.phase = phase;
         self
     }
 
-    /// The same, with AWS's own view of it: configuration, ETag, lock token. Calls that replace the whole edit that
-    /// view, so that what the spec does not know is not erased.
+    /// Keeps the SDK response: the configuration, ETag or lock token. Calls that replace a whole configuration edit the
+    /// response, so that settings that the spec does not have are not erased.
     pub fn keep<T: Any + Send + Sync>(mut self, raw: T) -> Self {
         self.raw = Some(Arc::new(raw));
         self
     }
 
-    /// AWS's own view of it, as [`Live::keep`] got it.
+    /// The SDK response that [`Live::keep`] stored.
+    ///
+    /// # Errors
+    /// [`FailureClass::NotYet`](holdfast_engine::cloud::FailureClass) when the resource has to be observed first.
     pub fn raw<T: Any>(&self) -> Result<&T> {
         let raw = self.raw.as_ref().and_then(|raw| raw.downcast_ref());
-        raw.ok_or_else(|| Error(Failure::not_yet(K::KIND, "AWS's own view of it is not known; it is looked at first")))
+        raw.ok_or_else(|| Error(Failure::not_yet(K::KIND, "the live configuration is not known yet; it is observed first")))
     }
 
-    /// The same, with a change at this path that AWS accepted for later.
+    /// Records a change at this path that AWS accepted for its maintenance window.
     pub fn scheduled(mut self, path: impl Into<String>) -> Self {
         self.scheduled.insert(path.into());
         self
     }
 
-    /// The same, with one more remark.
-    pub fn remark(mut self, reason: &str, message: impl Into<String>) -> Self {
-        self.remarks.push(Remark { reason: reason.into(), message: message.into() });
+    /// Adds a condition: the resource does not work as declared.
+    pub fn degraded(self, reason: &str, message: impl Into<String>) -> Self {
+        self.condition(ConditionType::Degraded, reason, message)
+    }
+
+    /// Adds a condition: AWS is still carrying out a change.
+    pub fn progressing(self, reason: &str, message: impl Into<String>) -> Self {
+        self.condition(ConditionType::Progressing, reason, message)
+    }
+
+    /// Adds a condition: a person has to act outside Holdfast before the resource works as declared.
+    pub fn action_required(self, reason: &str, message: impl Into<String>) -> Self {
+        self.condition(ConditionType::ActionRequired, reason, message)
+    }
+
+    fn condition(mut self, ty: ConditionType, reason: &str, message: impl Into<String>) -> Self {
+        self.conditions.push(Condition { ty, reason: reason.into(), message: message.into() });
         self
     }
 }
 
-/// What a create made.
-pub struct Made<K: Kind> {
-    /// Its id, as [`Live::id`].
+/// The result of a create.
+pub struct Created<K: Kind> {
+    /// The id, as in [`Live::id`].
     pub id: String,
-    /// What is there, as far as that is known.
+    /// The live state, where the response says enough.
     pub live: Option<Live<K>>,
 }
 
-impl<K: Kind> Made<K> {
-    /// Nothing is known of it but its id: it is looked at before anything else is done with it.
-    pub fn unseen(id: impl Into<String>) -> Self {
-        Made { id: id.into(), live: None }
+impl<K: Kind> Created<K> {
+    /// Only the id is known: the resource is observed before the next step on it.
+    pub fn unobserved(id: impl Into<String>) -> Self {
+        Created { id: id.into(), live: None }
     }
 }
 
-impl<K: Kind> From<Live<K>> for Made<K> {
+impl<K: Kind> From<Live<K>> for Created<K> {
     fn from(live: Live<K>) -> Self {
-        Made { id: live.id.clone(), live: Some(live) }
+        Created { id: live.id.clone(), live: Some(live) }
     }
 }
 
-/// What a resource is to be.
+/// The desired state of a resource, typed by its kind.
 #[derive(Clone, Debug)]
 pub struct Desired<K> {
     /// Its physical name.
     pub name: String,
     /// The spec.
     pub spec: K,
-    /// Which top-level fields differ (update), by their names in the document.
+    /// The top-level fields that differ (update only), by their names in the document.
     pub changed: BTreeSet<String>,
-    /// All its tags, the owner's included.
+    /// All tags, the owner tags included.
     pub tags: BTreeMap<String, String>,
     /// The client token, at most 64 characters of `[0-9a-f]`.
     pub token: String,
 }
 
 impl<K: Kind> Desired<K> {
-    /// What is there after a create that took all of it, tags included.
-    pub fn made(&self, id: impl Into<String>, status: K::Status) -> Live<K> {
+    /// The live state after a create that took the whole spec, tags included.
+    pub fn as_live(&self, id: impl Into<String>, status: K::Status) -> Live<K> {
         Live::new(id, &self.name, self.spec.clone(), status).tags(self.all_tags())
     }
 
-    /// All tags of what is made, with the one that names it where one does.
+    /// All tags of the create, with the `Name` tag for kinds that are named by it.
     pub fn all_tags(&self) -> BTreeMap<String, String> {
         let mut tags = self.tags.clone();
         if K::NAMING.tag {
@@ -233,24 +266,24 @@ impl<K: Kind> Desired<K> {
         tags
     }
 
-    /// What is there as the answer to a create tells it, with the tags that were sent; none when it tells too little.
-    pub fn told(&self, id: impl Into<String>, live: Option<Live<K>>) -> Made<K> {
-        live.map_or_else(|| Made::unseen(id), |live| live.tags(self.all_tags()).into())
+    /// The result of a create from its response, with the tags that were sent. Without a live state, the resource is observed.
+    pub fn confirmed(&self, id: impl Into<String>, live: Option<Live<K>>) -> Created<K> {
+        live.map_or_else(|| Created::unobserved(id), |live| live.tags(self.all_tags()).into())
     }
 }
 
 impl<K> Desired<K> {
-    /// True when this field differs, or one below it.
+    /// True when this field or a field below it differs.
     pub fn changed(&self, field: &str) -> bool {
         self.changed.contains(field)
     }
 }
 
-/// What is to become of some tags.
+/// Tags to set and to remove.
 #[derive(Clone, Debug, Default)]
-pub struct Retag {
-    /// Those to set.
+pub struct TagChanges {
+    /// The tags to set.
     pub set: BTreeMap<String, String>,
-    /// The keys of those to remove.
+    /// The keys of the tags to remove.
     pub remove: BTreeSet<String>,
 }

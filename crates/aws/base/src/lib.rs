@@ -1,13 +1,13 @@
-//! What all kinds of AWS stand on: their contract, clients, error codes, tags.
+//! The base of all kinds: the kind contract, SDK clients, error codes and tags.
 
 pub mod client;
 pub mod driver;
 pub mod error;
+pub mod field_tags;
 pub mod kind;
-pub mod mark;
 pub mod names;
-pub mod remembered;
+pub mod owner_marker;
+pub mod secret_store;
 pub mod tagging;
-pub mod together;
 pub mod transport;
-pub mod vault;
+pub mod try_join_all;

@@ -1,15 +1,15 @@
-//! Kinds that kinds of other crates refer to, by name: so that no crate of kinds needs another, and a change of one
-//! kind compiles one of them.
+//! The names of kinds that kinds of other crates refer to. References go by name, so that no crate of kinds depends on
+//! another and an edit of one kind compiles one crate.
 
 use holdfast_core::schema::Named;
 
 macro_rules! names {
     ($($kind:ident),* $(,)?) => {
-        /// All of them, so that a test can see that there are such kinds.
+        /// All names, so that a test can check that the registry has these kinds.
         pub const NAMES: &[&str] = &[$(stringify!($kind)),*];
 
         $(
-            #[doc = concat!("The kind `", stringify!($kind), "`, as what a reference names.")]
+            #[doc = concat!("The kind `", stringify!($kind), "`, as a reference names it.")]
             pub enum $kind {}
 
             impl Named for $kind {

@@ -1,7 +1,7 @@
-//! The Tagging API as a hint: one answer with the tags of everything that is ours in a region.
+//! The tag index: the Resource Groups Tagging API, which returns the tags of all owned resources of a region in one call.
 //!
-//! Its answer lags behind the services' own, so it proves neither that something is absent nor what
-//! a change just made. Only the first look of a pass uses it, and only for what is there.
+//! The index is eventually consistent and lags behind the services' own APIs. It proves neither that a resource is absent
+//! nor the effect of a recent change. Only the first observation of a pass uses it, and only for resources that exist.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -20,11 +20,11 @@ crate::client!(tagging: aws_sdk_resourcegroupstagging);
 /// The tags of a resource.
 pub type Tags = BTreeMap<String, String>;
 
-/// What the index knows, by ARN.
+/// The contents of the index: tags by ARN.
 type Index = BTreeMap<String, Tags>;
 
-/// The services and types, as ARNs have them, whose tags kinds take from the index. Left out is what tells its tags
-/// itself, as most of EC2 does, and what has copies of ours: tasks and snapshots, of which there may be hundreds.
+/// The services and resource types, as in ARNs, that kinds read from the index. Types whose describe calls return tags
+/// (most of EC2) are left out, and so are types that copy our tags (tasks, snapshots), of which there may be hundreds.
 const TYPES: &[&str] = &[
     "acm",
     "application-autoscaling",
@@ -64,25 +64,25 @@ const TYPES: &[&str] = &[
     "wafv2",
 ];
 
-/// True when the index is asked for what this ARN is of.
-fn is_asked_for(arn: &str) -> bool {
+/// True when the index covers the resource type of this ARN.
+fn is_indexed(arn: &str) -> bool {
     let mut parts = arn.splitn(6, ':').skip(2);
     let (service, resource) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
     let kind = resource.split(['/', ':']).next().unwrap_or_default();
     TYPES.iter().any(|of| *of == service || of.strip_prefix(service) == Some(&format!(":{kind}")))
 }
 
-/// The tags of an ARN: those that this pass gave it, or from the hint where it has them, else as the service itself
-/// answers `ask`.
+/// The tags of an ARN: the tags that this pass set, else the tags in the index, else the result of `ask`, which calls the
+/// service itself.
 pub async fn tags<F>(aws: &Aws, scope: &Scope, arn: &str, ask: impl FnOnce() -> F) -> Result<Option<Tags>>
 where
     F: Future<Output = Result<Option<Tags>>>,
 {
-    if let Some(tags) = scope.known.tags.get(arn) {
+    if let Some(tags) = scope.confirmed.tags.get(arn) {
         return Ok(Some(tags.clone()));
     }
-    debug_assert!(is_asked_for(arn), "the index is not asked for {arn}");
-    if scope.hints
+    debug_assert!(is_indexed(arn), "the index does not cover {arn}");
+    if scope.from_index
         && let Some(tags) = index(aws, scope).await?.get(arn)
     {
         return Ok(Some(tags.clone()));
@@ -90,29 +90,28 @@ where
     ask().await
 }
 
-/// What is known of these ARNs without asking, and the ARNs of which nothing is.
+/// Splits ARNs into those with known tags and those whose service has to be asked.
 pub async fn split(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<(BTreeMap<String, Tags>, Vec<String>)> {
-    debug_assert!(arns.iter().all(|arn| is_asked_for(arn)), "the index is not asked for all of {arns:?}");
-    let hinted = match scope.hints && !arns.is_empty() {
+    debug_assert!(arns.iter().all(|arn| is_indexed(arn)), "the index does not cover all of {arns:?}");
+    let indexed = match scope.from_index && !arns.is_empty() {
         true => index(aws, scope).await?,
         false => Arc::default(),
     };
-    let tags = |arn: &String| scope.known.tags.get(arn).or_else(|| hinted.get(arn));
+    let tags = |arn: &String| scope.confirmed.tags.get(arn).or_else(|| indexed.get(arn));
     let known = arns.iter().filter_map(|arn| Some((arn.clone(), tags(arn)?.clone()))).collect();
     Ok((known, arns.iter().filter(|arn| tags(arn).is_none()).cloned().collect()))
 }
 
-/// What is ours of a kind, found as [`owned`] knows it and looked at one by one: nothing has to be listed then. None when
-/// something that the document names is not among it, or not there any more, or when more is asked for than what is
-/// ours; then a list has to say what is there.
+/// Observes the owned resources of a kind one by one, from the ARNs that [`owned`] knows, without a list call.
 ///
-/// `is` tells an ARN of the kind by its service and resource. What left the document and is not known yet is found by
-/// a later look.
+/// Returns none when a list call is needed: a resource that the document names is not among them or no longer exists, or
+/// the scope asks for more than owned resources. `is` matches the ARNs of the kind by service and resource. A later
+/// observation finds orphans that the index does not have yet.
 pub async fn known<K: Kind, F>(
     aws: &Aws,
     scope: &Scope,
     is: impl Fn(&str, &str) -> bool,
-    mut look: impl FnMut(String, Tags) -> F,
+    mut observe: impl FnMut(String, Tags) -> F,
 ) -> Result<Option<Vec<Live<K>>>>
 where
     F: Future<Output = Result<Option<Live<K>>>>,
@@ -123,19 +122,20 @@ where
     let Some(known) = owned(aws, scope, is).await?.filter(|known| known.len() >= scope.names.len()) else {
         return Ok(None);
     };
-    let found = each(known, |(arn, tags)| look(arn, tags)).await?;
+    let found = each(known, |(arn, tags)| observe(arn, tags)).await?;
     let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
     Ok((!lacks(scope, &names)).then_some(found))
 }
 
-/// What the hint knows as ours, by ARN, or what the pass made itself; none when more is asked for than what is ours.
+/// The owned resources by ARN, from the index or from this pass's own creates. None when the scope asks for more than
+/// owned resources.
 pub async fn owned(aws: &Aws, scope: &Scope, is: impl Fn(&str, &str) -> bool) -> Result<Option<Index>> {
     if scope.owners.len() > 1 || !scope.lookups.is_empty() || !scope.ids.is_empty() {
         return Ok(None);
     }
-    let index = match (scope.hints, scope.known.all) {
+    let index = match (scope.from_index, scope.confirmed.all) {
         (true, _) => index(aws, scope).await?,
-        (false, true) => Arc::new(scope.known.tags.clone()),
+        (false, true) => Arc::new(scope.confirmed.tags.clone()),
         (false, false) => return Ok(None),
     };
     let is = |arn: &str| {
@@ -146,19 +146,19 @@ pub async fn owned(aws: &Aws, scope: &Scope, is: impl Fn(&str, &str) -> bool) ->
     Ok(Some(known.map(|(arn, tags)| (arn.clone(), tags.clone())).collect()))
 }
 
-/// True when one that the document names is not among these, in whichever generation.
+/// True when a name of the document is missing among these names, in any generation.
 pub fn lacks(scope: &Scope, names: &[&str]) -> bool {
-    let is = |there: &str, name: &str| {
-        let rest = there.strip_prefix(name);
+    let is = |live: &str, name: &str| {
+        let rest = live.strip_prefix(name);
         let generation = rest.and_then(|rest| rest.strip_prefix("-g"));
         rest == Some("") || generation.is_some_and(|of| of.bytes().all(|b| b.is_ascii_digit()))
     };
-    // An adopted one is asked for by its id.
+    // An adopted resource is requested by its id.
     let own = scope.names.iter().filter(|name| !scope.ids.contains(*name));
-    own.into_iter().any(|name| !names.iter().any(|there| is(there, name)))
+    own.into_iter().any(|name| !names.iter().any(|live| is(live, name)))
 }
 
-/// The clients of the region whose index has what belongs to no region
+/// The clients of the region whose index has the global resources
 /// (<https://github.com/cloud-custodian/cloud-custodian/pull/2729>).
 pub fn of_no_region(aws: &Aws) -> Result<Arc<Aws>> {
     let region = aws.region();
@@ -169,8 +169,8 @@ pub fn of_no_region(aws: &Aws) -> Result<Arc<Aws>> {
     })
 }
 
-/// The tags of all that is wanted in this region, whatever its kind, asked once in a sweep; none when the call fails:
-/// it is a hint. It has every kind that has tags, but users and roles
+/// The index of this region: the tags of all owned resources of every kind, read once per refresh. The index is empty when
+/// the call fails, because it is only a hint. It covers every kind with tags except IAM users and roles
 /// (<https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html>).
 pub async fn index(aws: &Aws, scope: &Scope) -> Result<Arc<Index>> {
     aws.once(scope, "tagging", || ask(aws, scope)).await
@@ -189,17 +189,17 @@ async fn ask(aws: &Aws, scope: &Scope) -> Result<Index> {
     };
     let mut found: std::result::Result<Vec<_>, _> = pages(TYPES).await;
     if found.is_err() {
-        // A partition that does not know one of these services may refuse them all.
+        // A partition that lacks one of these services may refuse the whole filter.
         found = pages(&[]).await;
     }
     let row = |row: ResourceTagMapping| Some((row.resource_arn?, pairs(row.tags)));
     Ok(found.unwrap_or_default().into_iter().filter_map(row).collect())
 }
 
-/// The tags of one ARN as the index has them today; none when it does not know it, which may have tags all the same.
+/// The tags of one ARN in the index. None when the index does not have the ARN; the resource may have tags all the same.
 pub async fn of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = tagging(aws).get_resources().resource_arn_list(arn).send().await?;
-    Ok(answer.resource_tag_mapping_list.unwrap_or_default().pop().map(|row| pairs(row.tags)))
+    let output = tagging(aws).get_resources().resource_arn_list(arn).send().await?;
+    Ok(output.resource_tag_mapping_list.unwrap_or_default().pop().map(|row| pairs(row.tags)))
 }
 
 fn pairs(tags: Option<Vec<Tag>>) -> Tags {
@@ -211,17 +211,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_copies_of_our_tags_is_left_out() {
-        assert!(is_asked_for("arn:aws:s3:::shop-prod-assets"));
-        assert!(is_asked_for("arn:aws:rds:eu-west-1:1:db:shop-prod-main"));
-        assert!(is_asked_for("arn:aws:ecs:eu-west-1:1:task-definition/shop-prod-web:7"));
-        assert!(!is_asked_for("arn:aws:ecs:eu-west-1:1:task/shop-prod-main/0123"));
-        assert!(!is_asked_for("arn:aws:rds:eu-west-1:1:snapshot:rds:shop-prod-main-2026-01-01"));
-        assert!(!is_asked_for("arn:aws:ec2:eu-west-1:1:vpc/vpc-1"));
+    fn resource_types_that_copy_our_tags_are_left_out() {
+        assert!(is_indexed("arn:aws:s3:::shop-prod-assets"));
+        assert!(is_indexed("arn:aws:rds:eu-west-1:1:db:shop-prod-main"));
+        assert!(is_indexed("arn:aws:ecs:eu-west-1:1:task-definition/shop-prod-web:7"));
+        assert!(!is_indexed("arn:aws:ecs:eu-west-1:1:task/shop-prod-main/0123"));
+        assert!(!is_indexed("arn:aws:rds:eu-west-1:1:snapshot:rds:shop-prod-main-2026-01-01"));
+        assert!(!is_indexed("arn:aws:ec2:eu-west-1:1:vpc/vpc-1"));
     }
 
     #[test]
-    fn every_generation_has_the_name() {
+    fn a_name_matches_in_every_generation() {
         let mut scope = Scope::default();
         assert!(!lacks(&scope, &[]));
         scope.names.insert("shop-prod-site".into());

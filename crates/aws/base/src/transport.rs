@@ -1,4 +1,4 @@
-//! Every request to AWS passes here: it waits for the budget, is counted, and is sent once.
+//! The HTTP transport of all SDK clients: each request waits for the call budget, is counted, and is sent once.
 
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -13,25 +13,25 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
-use holdfast_engine::budget::{Budget, Outcome, is_mutating};
+use holdfast_engine::budget::{CallBudget, CallOutcome, is_mutating};
 
-/// Carries the service's and operation's names from the interceptor to the connector; never sent.
+/// The header that carries the names of service and operation from the interceptor to the connector. It is never sent.
 const CALL_HEADER: &str = "x-holdfast-call";
 
-/// Names each call for the budget, and turns the SDK's retries off for what changes something.
+/// Names each call for the call budget and turns the SDK's retries off for mutations.
 ///
-/// The SDK's standard retry repeats a create without a client token when its reply is lost. A second
-/// VPC would be the result, so the engine decides about those, after a look (DESIGN, safety rule 3).
+/// The SDK's standard retry repeats a create without a client token when the response is lost. A second VPC would be the
+/// result. The engine retries mutations itself, after an observation (DESIGN, safety rule 3).
 #[derive(Debug)]
-struct Naming;
+struct CallNaming;
 
 #[dyn_dispatch_hint]
-impl Intercept for Naming {
+impl Intercept for CallNaming {
     fn name(&self) -> &'static str {
         "holdfast"
     }
 
-    /// Not earlier: before an execution the SDK does not know yet which call it is.
+    /// Runs in this hook because earlier hooks do not have the metadata of the call yet.
     fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
@@ -58,12 +58,12 @@ impl Intercept for Naming {
     }
 }
 
-/// The interceptor that every client of an AWS service has.
+/// The interceptor of every SDK client.
 pub fn naming() -> SharedInterceptor {
-    SharedInterceptor::new(Naming)
+    SharedInterceptor::new(CallNaming)
 }
 
-/// The SDK's service ids as the short names people know.
+/// The short name of a service, from the SDK's service id.
 fn service_name(id: &str) -> String {
     match id {
         "Elastic Load Balancing v2" => "elbv2".into(),
@@ -74,18 +74,18 @@ fn service_name(id: &str) -> String {
     }
 }
 
-/// An HTTP client whose every request goes through the budget.
-pub(crate) fn client(budget: Budget, place: String) -> SharedHttpClient {
+/// An HTTP client that sends every request through the call budget.
+pub(crate) fn client(budget: CallBudget, account_region: String) -> SharedHttpClient {
     let inner =
         aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
-    SharedHttpClient::new(Metered { inner, budget, place })
+    SharedHttpClient::new(Metered { inner, budget, account_region })
 }
 
 #[derive(Debug)]
 struct Metered {
     inner: SharedHttpClient,
-    budget: Budget,
-    place: String,
+    budget: CallBudget,
+    account_region: String,
 }
 
 impl HttpClient for Metered {
@@ -93,7 +93,7 @@ impl HttpClient for Metered {
         SharedHttpConnector::new(MeteredConnector {
             inner: self.inner.http_connector(settings, components),
             budget: self.budget.clone(),
-            place: self.place.clone(),
+            account_region: self.account_region.clone(),
         })
     }
 }
@@ -101,20 +101,20 @@ impl HttpClient for Metered {
 #[derive(Debug)]
 struct MeteredConnector {
     inner: SharedHttpConnector,
-    budget: Budget,
-    place: String,
+    budget: CallBudget,
+    account_region: String,
 }
 
 impl HttpConnector for MeteredConnector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let call = request.headers_mut().remove(CALL_HEADER).unwrap_or_else(|| "credentials.Get".into());
-        let (inner, budget, place) = (self.inner.clone(), self.budget.clone(), self.place.clone());
+        let (inner, budget, account_region) = (self.inner.clone(), self.budget.clone(), self.account_region.clone());
         HttpConnectorFuture::new(async move {
             let (service, operation) = call.split_once('.').unwrap_or(("", &call));
-            budget.acquire(&place, service, operation).await;
-            let answer = inner.call(request).await;
-            let outcome = match &answer {
-                Ok(response) if response.status().is_success() => Outcome::Ok,
+            budget.acquire(&account_region, service, operation).await;
+            let result = inner.call(request).await;
+            let outcome = match &result {
+                Ok(response) if response.status().is_success() => CallOutcome::Ok,
                 Ok(response)
                     if is_throttled(
                         response.status().as_u16(),
@@ -122,23 +122,23 @@ impl HttpConnector for MeteredConnector {
                         response.headers().get("x-amzn-errortype"),
                     ) =>
                 {
-                    Outcome::Throttled
+                    CallOutcome::Throttled
                 }
-                Ok(_) => Outcome::Error,
-                Err(_) => Outcome::NoReply,
+                Ok(_) => CallOutcome::Error,
+                Err(_) => CallOutcome::NoReply,
             };
-            budget.record(&place, service, operation, outcome);
-            answer
+            budget.record(&account_region, service, operation, outcome);
+            result
         })
     }
 }
 
-/// True for an answer that says "too many calls": by status, header, or the code in an error body at hand.
+/// True for a throttling response, by its status, its header, or the error code in a body that is already read.
 fn is_throttled(status: u16, body: Option<&[u8]>, error_type: Option<&str>) -> bool {
     let says = |text: &str| {
         text.contains("Throttl") || text.contains("RequestLimitExceeded") || text.contains("TooManyRequests")
     };
-    // EC2 answers RequestLimitExceeded with 503, whose body has not been read yet here.
+    // EC2 returns RequestLimitExceeded with status 503, and the body is not read yet at this point.
     status == 429
         || status == 503
         || error_type.is_some_and(says)

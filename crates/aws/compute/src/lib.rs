@@ -1,4 +1,4 @@
-//! Compute: what runs, and how requests reach it.
+//! Compute: ECS, Elastic Load Balancing, Application Auto Scaling and EventBridge Scheduler.
 
 mod autoscaling;
 mod ecs;

@@ -1,4 +1,4 @@
-//! Data: what would be missed if it were gone.
+//! Data stores: databases, caches, buckets, search domains, backups, secrets, keys and image repositories.
 
 mod backup;
 mod ecr;

@@ -1,4 +1,4 @@
-//! The network: VPCs and what is in them.
+//! The kinds of the network: VPCs and the resources in them.
 
 mod ec2;
 

@@ -1,4 +1,4 @@
-//! Operations: who may do what, and who is told.
+//! Operations: IAM, CloudTrail, CloudWatch, CloudWatch Logs, EventBridge, SNS, SQS and AWS Budgets.
 
 mod budgets;
 mod cloudtrail;

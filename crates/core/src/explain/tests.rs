@@ -1,4 +1,4 @@
-//! What explain and the manual say of the test kinds.
+//! Explain and the manual for the test kinds.
 
 use expect_test::expect;
 
@@ -8,48 +8,48 @@ use crate::render::tests::kinds::REGISTRY;
 #[test]
 fn kinds_and_fields_are_explained() {
     expect![[r#"
-        network     SecurityGroup      A firewall around resources.
-        network     Subnet             A part of a network, in one zone.
-        network     Vpc                A network of its own.
-        compute     Service            Something that runs.
-        operations  Role               What a service may do.
-        operations  Subscription       Who is told.
+        network     SecurityGroup      A virtual firewall for resources.
+        network     Subnet             A part of a network in one Availability Zone.
+        network     Vpc                A virtual network.
+        compute     Service            A set of running tasks.
+        operations  Role               The permissions of a service.
+        operations  Subscription       An endpoint that receives notifications.
     "#]]
     .assert_eq(&explain(&REGISTRY, "").unwrap());
     expect![[r#"
         Vpc (tier network)
 
-          A network of its own.
+          A virtual network.
 
-          tier      network
-          name      the tag `Name`
-          made      with a new id; after an unclear answer it is looked for by its tags
-          owned     by its tags
-          replaced  the new one first, then the old one goes
-          deleted   when it left the document and pruning is granted
-          region    one
+          tier         network
+          name         the tag `Name`
+          idempotency  found by tags: after an unclear response, its tags are searched before a retry
+          ownership    tags
+          replacement  create before destroy
+          deletion     deleted when it leaves the document and pruning is granted
+          region       one
 
         FIELDS
           cidrBlock: a CIDR block
-              required, immutable: a change means replacement
-              The block of addresses.
+              required, immutable: a change requires a replacement
+              The CIDR block of addresses.
           enableDnsHostnames: true or false
               default true
-              Whether instances get names.
+              Whether instances get DNS names.
           instanceTenancy: one of default, dedicated
-              optional, immutable: a change means replacement
-              How instances share hardware.
+              optional, immutable: a change requires a replacement
+              Whether instances run on shared or dedicated hardware.
 
-        ATTRIBUTES (what expressions can read besides: id, name, and the fields)
+        ATTRIBUTES (expressions can also read id, name and the fields)
           arn: a string
-              Its ARN.
+              The ARN.
     "#]]
     .assert_eq(&explain(&REGISTRY, "Vpc").unwrap());
     expect![[r#"
-        SecurityGroup.ingress: a set of: a Rule record
+        SecurityGroup.ingress: a set of Rule records
         default []
 
-          What may come in.
+          The inbound rules.
 
         FIELDS
           ipProtocol: a string
@@ -63,7 +63,7 @@ fn kinds_and_fields_are_explained() {
               The last port.
           securityGroup: a reference to a SecurityGroup
               optional
-              Who may come, as a group.
+              The security group that traffic is allowed from.
     "#]]
     .assert_eq(&explain(&REGISTRY, "SecurityGroup.ingress").unwrap());
     expect![[r#"
@@ -76,14 +76,14 @@ fn kinds_and_fields_are_explained() {
 }
 
 #[test]
-fn what_there_is_not_is_said() {
+fn an_unknown_part_of_the_path_is_named() {
     let error = |path| explain(&REGISTRY, path).unwrap_err().to_string();
     assert_eq!(error("Vcp"), "there is no kind `Vcp`; did you mean `Vpc`?");
     assert_eq!(
         error("SecurityGroup.ingress.port"),
-        "there is no field of SecurityGroup.ingress `port`; did you mean `toPort`?"
+        "`SecurityGroup.ingress` has no field `port`; did you mean `toPort`?"
     );
-    assert_eq!(error("Vpc.cidrBlock.x"), "there is no field of Vpc.cidrBlock `x`");
+    assert_eq!(error("Vpc.cidrBlock.x"), "`Vpc.cidrBlock` has no field `x`");
 }
 
 #[test]
@@ -92,84 +92,86 @@ fn the_manual_is_markdown() {
     expect![[r#"
         # Service
 
-        Something that runs.
+        A set of running tasks.
 
-        | | |
+        | property | value |
         |---|---|
         | tier | compute |
         | name | at most 32 characters |
-        | made | under its name, which AWS gives out once |
-        | owned | by its tags |
-        | replaced | the new one first, then the old one goes |
-        | deleted | when it left the document and pruning is granted |
+        | idempotency | unique name: AWS refuses a second resource of the same name |
+        | ownership | tags |
+        | replacement | create before destroy |
+        | deletion | deleted when it leaves the document and pruning is granted |
         | region | one |
 
         ## Fields
 
-        | field | type | | |
+        | field | type | properties | description |
         |---|---|---|---|
-        | `subnets` | a set of: a reference to a Subnet | required | Where it runs. |
-        | `role` | a reference to a Role | optional | Its role. |
-        | `upstream` | a reference to a Service | optional | The service behind it. |
-        | `command` | a list of: a string | optional; not observed: AWS does not answer it | What it runs. |
-        | `environment` | a map of: a string | optional | Its environment. |
-        | `desiredCount` | a whole number | optional | How many run. |
-        | `cpu` | a number | optional | How much of a processor it gets. |
+        | `subnets` | a set of references to Subnet | required | The subnets of the tasks. |
+        | `role` | a reference to a Role | optional | The role of the tasks. |
+        | `upstream` | a reference to a Service | optional | The service that the tasks call. |
+        | `command` | a list of strings | optional; write-only: AWS does not return it | The command of a task. |
+        | `environment` | a map of strings | optional | The environment variables of a task. |
+        | `desiredCount` | a whole number | optional | The number of tasks. |
+        | `cpu` | a number | optional | The number of vCPUs of a task. |
 
         ## Attributes
 
-        Expressions read these beside `id`, `name` and the fields: `${Service.name.attribute}`.
+        Expressions can read these attributes in addition to `id`, `name` and the fields: `${Service.name.attribute}`.
 
-        | attribute | type | |
+        | attribute | type | description |
         |---|---|---|
-        | `arn` | a string | Its ARN. |
+        | `arn` | a string | The ARN. |
 
-        ## Not covered by drift
+        ## Write-only fields
 
-        - `command`: AWS does not answer it
+        These fields cannot be observed, so drift detection does not cover them.
+
+        - `command`: AWS does not return it
     "#]]
     .assert_eq(&manual(service));
     let group = REGISTRY.get("SecurityGroup").unwrap();
     expect![[r#"
         # SecurityGroup
 
-        A firewall around resources.
+        A virtual firewall for resources.
 
-        | | |
+        | property | value |
         |---|---|
         | tier | network |
         | name | the tag `Name` |
-        | made | with a new id; after an unclear answer it is looked for by its tags |
-        | owned | by its tags |
-        | replaced | the new one first, then the old one goes |
-        | deleted | when it left the document and pruning is granted |
+        | idempotency | found by tags: after an unclear response, its tags are searched before a retry |
+        | ownership | tags |
+        | replacement | create before destroy |
+        | deletion | deleted when it leaves the document and pruning is granted |
         | region | one |
 
         ## Fields
 
-        | field | type | | |
+        | field | type | properties | description |
         |---|---|---|---|
-        | `vpc` | a reference to a Vpc | required; immutable: a change means replacement | The network. |
-        | `ingress` | a set of: a Rule record | default [] | What may come in. |
+        | `vpc` | a reference to a Vpc | required; immutable: a change requires a replacement | The network. |
+        | `ingress` | a set of Rule records | default [] | The inbound rules. |
 
         ### SecurityGroup.ingress
 
         A rule of a security group.
 
-        | field | type | | |
+        | field | type | properties | description |
         |---|---|---|---|
         | `ipProtocol` | a string | required | The protocol. |
         | `fromPort` | a whole number | optional | The first port. |
         | `toPort` | a whole number | optional | The last port. |
-        | `securityGroup` | a reference to a SecurityGroup | optional | Who may come, as a group. |
+        | `securityGroup` | a reference to a SecurityGroup | optional | The security group that traffic is allowed from. |
 
         ## Attributes
 
-        Expressions read these beside `id`, `name` and the fields: `${SecurityGroup.name.attribute}`.
+        Expressions can read these attributes in addition to `id`, `name` and the fields: `${SecurityGroup.name.attribute}`.
 
-        | attribute | type | |
+        | attribute | type | description |
         |---|---|---|
-        | `arn` | a string | Its ARN. |
+        | `arn` | a string | The ARN. |
     "#]]
     .assert_eq(&manual(group));
 }

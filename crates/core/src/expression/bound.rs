@@ -1,8 +1,8 @@
-//! Bounds on one expression: its length, depth and nesting before it runs, its work while it does.
+//! Bounds on one expression: on its length, depth and nesting before it runs, and on its work while it runs.
 //!
-//! CEL has no loops but comprehensions over lists, so work is bounded by what they iterate over. Each
-//! comprehension's list goes through a function of ours, which charges its length times the size of the
-//! loop's body to a budget, and sorts the keys of maps, whose order CEL leaves open.
+//! CEL has no loops except comprehensions over lists, so the lists that are iterated bound the work. The list of each
+//! comprehension is wrapped in the function [`ITEMS_OF`]. The function charges the length of the list times the size of
+//! the loop's body to a budget, and sorts the keys of maps, for which CEL defines no order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,55 +13,55 @@ use cel::common::types::CelInt;
 use crate::expression::ExpressionError;
 use crate::expression::tree::{chain, parts, parts_mut};
 
-/// The longest expression, in bytes. The longest in the five systems' documents has some 120.
+/// The maximum length of an expression in bytes. The longest in the five systems' documents has about 120.
 const LENGTH: usize = 4096;
-/// The most operators, dots, brackets and commas: each may be a level of the tree.
+/// The maximum number of operators, dots, brackets and commas: each may be a level of the tree.
 const MARKS: usize = 512;
-/// The deepest nesting of brackets that the parser follows.
+/// The maximum nesting of brackets that the parser follows.
 pub(crate) const BRACKETS: u16 = 64;
-/// The most nodes of an expression that the parser makes.
+/// The maximum number of nodes that the parser creates for an expression.
 pub(crate) const NODES: usize = 2000;
-/// The deepest expression. CEL's evaluation takes 40 KB of stack for a level without optimisation, and
+/// The maximum depth of an expression. CEL's evaluation takes 40 KB of stack for a level without optimisation, and
 /// threads of tokio and of tests have 2 MB.
 const DEPTH: usize = 32;
-/// The deepest nesting of comprehensions: a list of lists.
+/// The maximum nesting of comprehensions: a list of lists.
 const NESTING: usize = 2;
-/// The longest list a comprehension may go through.
+/// The maximum length of a list that a comprehension iterates over.
 pub(crate) const ITEMS: usize = 1000;
-/// The most steps of one template, in nodes of loop bodies: about a second's work without optimisation.
+/// The maximum number of steps of one template, in nodes of loop bodies: about a second of work without optimisation.
 const STEPS: usize = 100_000;
-/// What compiling one regular expression costs, in steps: a hostile one takes some milliseconds.
+/// The cost of compiling one regular expression, in steps: a hostile one takes a few milliseconds.
 const REGEX: i64 = 5000;
-/// The longest text that a function of ours makes, in bytes: more than any AWS field takes.
+/// The maximum length of a function's text result, in bytes: more than any AWS field accepts.
 pub(crate) const TEXT: usize = 256 * 1024;
 
-/// The function that a comprehension's list goes through; no expression can spell it.
+/// The function that wraps a comprehension's list. No expression can contain this name.
 pub(crate) const ITEMS_OF: &str = "@items";
-/// The function that a regular expression's subject goes through.
+/// The function that wraps a regular expression's subject.
 pub(crate) const CHARGE: &str = "@charge";
 
-/// The work that one template may still do.
+/// The remaining steps of one template.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget(Arc<AtomicUsize>);
+pub(crate) struct EvaluationBudget(Arc<AtomicUsize>);
 
-impl Default for Budget {
+impl Default for EvaluationBudget {
     fn default() -> Self {
-        Budget(Arc::new(AtomicUsize::new(STEPS)))
+        EvaluationBudget(Arc::new(AtomicUsize::new(STEPS)))
     }
 }
 
-impl Budget {
-    /// Takes from the budget.
+impl EvaluationBudget {
+    /// Charges steps to the budget.
     pub(crate) fn charge(&self, steps: usize) -> Result<(), String> {
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(steps));
-        taken.map(drop).map_err(|_| format!("this takes more than {STEPS} steps; make its lists shorter"))
+        let charged = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(steps));
+        charged.map(drop).map_err(|_| format!("this expression takes more than {STEPS} steps; shorten its lists"))
     }
 }
 
-/// Checks the text, before the parser sees it.
+/// Checks the text before it is parsed.
 pub(crate) fn check_text(text: &str) -> Result<(), ExpressionError> {
     if text.is_empty() {
-        return Err(ExpressionError::new("there is nothing between `${` and `}`", "${}"));
+        return Err(ExpressionError::new("the expression between `${` and `}` is empty", "${}"));
     }
     if text.len() > LENGTH {
         return Err(ExpressionError::new(
@@ -75,12 +75,12 @@ pub(crate) fn check_text(text: &str) -> Result<(), ExpressionError> {
             format!("this expression has more than {MARKS} operators, dots and brackets"),
             &text[..text.floor_char_boundary(40)],
         )
-        .help("split it, or put the data into a parameter"));
+        .help("split the expression, or move its data into a parameter"));
     }
     Ok(())
 }
 
-/// Checks an expression, and puts the functions in that bound its work.
+/// Checks an expression, and inserts the functions that bound its work.
 pub(crate) fn bind(expression: &mut IdedExpr, text: &str) -> Result<(), ExpressionError> {
     measure(expression, 0, 0).map_err(|message| ExpressionError::new(message, text))?;
     guard(expression);
@@ -89,14 +89,16 @@ pub(crate) fn bind(expression: &mut IdedExpr, text: &str) -> Result<(), Expressi
 
 fn measure(expression: &IdedExpr, depth: usize, nesting: usize) -> Result<(), String> {
     if depth > DEPTH {
-        return Err(format!("this expression is nested more than {DEPTH} deep"));
+        return Err(format!("this expression is nested more than {DEPTH} levels deep"));
     }
     match &expression.expr {
-        Expr::Unspecified => return Err("this is no expression".into()),
-        Expr::Struct(made) => return Err(format!("there is no type `{}`", made.type_name)),
+        Expr::Unspecified => return Err("this is not a valid expression".into()),
+        Expr::Struct(message) => return Err(format!("there is no type `{}`", message.type_name)),
         Expr::Comprehension(c) => {
             if nesting == NESTING {
-                return Err(format!("comprehensions (`map`, `filter`, `all`, …) are nested more than {NESTING} deep"));
+                return Err(format!(
+                    "comprehensions (`map`, `filter`, `all`, …) are nested more than {NESTING} levels deep"
+                ));
             }
             measure(&c.iter_range, depth + 1, nesting)?;
             for part in [&c.accu_init, &c.loop_cond, &c.loop_step, &c.result] {
@@ -109,7 +111,8 @@ fn measure(expression: &IdedExpr, depth: usize, nesting: usize) -> Result<(), St
     parts(expression).into_iter().try_for_each(|part| measure(part, depth + 1, nesting))
 }
 
-/// Wraps the lists of comprehensions and the subjects of regular expressions, and lets `default` look before it leaps.
+/// Wraps the lists of comprehensions and the subjects of regular expressions, and makes `default` test whether a key
+/// exists before it reads the key.
 fn guard(expression: &mut IdedExpr) {
     parts_mut(expression).into_iter().for_each(guard);
     let id = expression.id;
@@ -123,7 +126,7 @@ fn guard(expression: &mut IdedExpr) {
                 wrap(subject, CHARGE, REGEX);
             }
         }
-        // `default(a.b, c)`: `a.b` may be missing altogether.
+        // `default(a.b, c)`: the key `b` may be missing.
         Expr::Call(call) if call.func_name == "default" && call.target.is_none() && call.args.len() == 2 => {
             let named = chain(&call.args[0]).is_some_and(|(_, _, whole)| whole);
             if let Expr::Select(select) = call.args[0].expr.clone()
@@ -153,7 +156,7 @@ fn wrap(expression: &mut IdedExpr, function: &str, number: i64) {
     };
 }
 
-/// How many nodes an expression has.
+/// Returns the number of nodes of an expression.
 fn size(expression: &IdedExpr) -> usize {
     1 + parts(expression).into_iter().map(size).sum::<usize>()
 }

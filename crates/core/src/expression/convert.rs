@@ -1,4 +1,4 @@
-//! Values to CEL and back, and CEL's errors in plain words.
+//! Conversion of values to CEL and back, and plain messages for CEL's errors.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use cel::objects::{Key, Map};
 
 use crate::value::Value;
 
-/// A value as CEL has it. What is unknown is left out of maps, so that reading it is an error.
+/// Converts a value to CEL. Unknown values are omitted from maps, so that reading one is an error.
 pub(crate) fn to_cel(value: &Value) -> cel::Value {
     match value {
         Value::Null | Value::Reference(_) | Value::Deferred(_) | Value::Secret(_) | Value::Unknown(_) => {
@@ -27,7 +27,7 @@ pub(crate) fn to_cel(value: &Value) -> cel::Value {
     }
 }
 
-/// A value from CEL.
+/// Converts a value from CEL.
 pub(crate) fn from_cel(value: &cel::Value) -> Result<Value, String> {
     Ok(match value {
         cel::Value::Null => Value::Null,
@@ -35,18 +35,18 @@ pub(crate) fn from_cel(value: &cel::Value) -> Result<Value, String> {
         cel::Value::Int(n) => Value::Integer(*n),
         cel::Value::UInt(n) => Value::Integer(i64::try_from(*n).map_err(|_| format!("{n} is too large"))?),
         cel::Value::Float(n) if n.is_finite() => Value::Number(*n),
-        cel::Value::Float(n) => return Err(format!("{n} is no number for a document")),
+        cel::Value::Float(n) => return Err(format!("{n} cannot be used in a document")),
         cel::Value::String(text) => Value::Text(text.to_string()),
         cel::Value::List(list) => Value::List(list.iter().map(from_cel).collect::<Result<_, _>>()?),
         cel::Value::Map(map) => {
             let pair = |(k, v): (&Key, &cel::Value)| Ok((key(k), from_cel(v)?));
             Value::Map(map.map.iter().map(pair).collect::<Result<_, String>>()?)
         }
-        other => return Err(format!("a {} cannot stand in a document", other.type_of())),
+        other => return Err(format!("a value of type {} cannot be used in a document", other.type_of())),
     })
 }
 
-/// A key of a CEL map as text.
+/// Returns a key of a CEL map as text.
 pub(crate) fn key(key: &Key) -> String {
     match key {
         Key::Int(n) => n.to_string(),
@@ -56,45 +56,45 @@ pub(crate) fn key(key: &Key) -> String {
     }
 }
 
-/// CEL's error in plain words, without the values that it was about.
+/// Returns a plain message for a CEL error, without the values that the error is about.
 pub(crate) fn explain(error: &ExecutionError) -> String {
     match error {
-        ExecutionError::NoSuchKey(key) => format!("there is no `{key}` in this map"),
-        ExecutionError::UndeclaredReference(name) => format!("there is no `{name}`"),
+        ExecutionError::NoSuchKey(key) => format!("this map has no key `{key}`"),
+        ExecutionError::UndeclaredReference(name) => format!("unknown name `{name}`"),
         ExecutionError::NoSuchOverload(overload) => {
             let types = overload.argument_types().join(" and ");
             match operator(overload.function()) {
-                Some(operator) => format!("`{operator}` does not go with {types}"),
-                None => format!("`{}` does not take {types}", overload.function()),
+                Some(operator) => format!("`{operator}` cannot be applied to {types}"),
+                None => format!("`{}` cannot be applied to {types}", overload.function()),
             }
         }
         ExecutionError::FunctionError { message, .. } => message.lines().next().unwrap_or_default().to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "the index is past the end of the list".into(),
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "this divides by zero".into(),
-        ExecutionError::Overflow(..) => "the number gets too large".into(),
+        ExecutionError::Overflow(..) => "the result is too large for a number".into(),
         ExecutionError::InvalidArgumentCount { expected, actual } => {
-            format!("this function takes {expected} arguments, and has {actual}")
+            format!("this function takes {expected} arguments, but {actual} are given")
         }
-        ExecutionError::UnexpectedType { want, .. } => format!("a value of another type is wanted here: {want}"),
-        ExecutionError::ValuesNotComparable(..) => "these two cannot be compared".into(),
+        ExecutionError::UnexpectedType { want, .. } => format!("a value of type {want} is expected here"),
+        ExecutionError::ValuesNotComparable(..) => "these two values cannot be compared".into(),
         ExecutionError::MissingArgumentOrTarget => "an argument is missing".into(),
         ExecutionError::UnsupportedTargetType { .. } | ExecutionError::NotSupportedAsMethod { .. } => {
-            "this function does not go with this type".into()
+            "this function cannot be applied to a value of this type".into()
         }
         ExecutionError::UnsupportedIndex(..) | ExecutionError::UnsupportedKeyType(_) => {
-            "this cannot be an index here".into()
+            "this value cannot be used as an index here".into()
         }
         ExecutionError::UnsupportedBinaryOperator(name, ..) => {
             let sign = [("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"), ("rem", "%")];
             let sign = sign.iter().find(|(word, _)| word == name).map_or(*name, |(_, sign)| sign);
-            format!("`{sign}` does not go with these types")
+            format!("`{sign}` cannot be applied to these types")
         }
-        ExecutionError::DuplicateKey(_) => "this map says a key twice".into(),
+        ExecutionError::DuplicateKey(_) => "this map has a duplicate key".into(),
         _ => "the expression cannot be evaluated".into(),
     }
 }
 
-/// CEL's name of an operator as people write it.
+/// Returns an operator as it is written in an expression, from CEL's internal name.
 fn operator(name: &str) -> Option<String> {
     let bare: String = name.chars().filter(|c| *c != '_').collect();
     (name.contains('_') && !bare.is_empty()).then(|| if bare == "@in" { "in".to_owned() } else { bare })

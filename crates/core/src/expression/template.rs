@@ -1,25 +1,25 @@
-//! Strings with `${…}` in them, taken apart.
+//! Templates: strings with `${…}` in them, split into text and expressions.
 
 use crate::expression::{Code, ExpressionError, Use};
 
 /// A string with expressions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Template {
-    /// Its parts, in order.
+    /// The parts, in order.
     pub(crate) parts: Vec<Part>,
 }
 
 /// A part of a template.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
     /// An expression.
     Code(Code),
 }
 
 impl Template {
-    /// Takes a string apart; none when there is nothing in it to evaluate or to unescape.
+    /// Parses a string; none when it contains nothing to evaluate or unescape.
     pub(crate) fn parse(text: &str) -> Result<Option<Template>, ExpressionError> {
         if !text.contains("${") {
             return Ok(None);
@@ -38,8 +38,8 @@ impl Template {
             literal.push_str(before);
             let code = &found[2..];
             let end = end(code).ok_or_else(|| {
-                ExpressionError::new("this `${` has no `}`", found)
-                    .help("close it, or write `$${` for a `${` that is no expression")
+                ExpressionError::new("this `${` has no closing `}`", found)
+                    .help("add the `}`; for a literal `${`, write `$${`")
             })?;
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal)));
@@ -54,7 +54,7 @@ impl Template {
         Ok(Some(Template { parts }))
     }
 
-    /// The expression, when the string is nothing else.
+    /// Returns the expression when the string consists of nothing else.
     pub(crate) fn single(&self) -> Option<&Code> {
         match self.parts.as_slice() {
             [Part::Code(code)] => Some(code),
@@ -62,7 +62,7 @@ impl Template {
         }
     }
 
-    /// All its expressions.
+    /// Returns all expressions of the template.
     pub(crate) fn codes(&self) -> impl Iterator<Item = &Code> {
         self.parts.iter().filter_map(|part| match part {
             Part::Code(code) => Some(code),
@@ -70,13 +70,13 @@ impl Template {
         })
     }
 
-    /// All that its expressions read.
+    /// Returns all names that the expressions read.
     pub(crate) fn uses(&self) -> impl Iterator<Item = &Use> {
         self.codes().flat_map(|code| &code.uses)
     }
 }
 
-/// Where the `}` is that ends an expression: braces nest, and strings hide them.
+/// Returns the position of the `}` that ends an expression. Braces nest, and braces in strings do not count.
 fn end(code: &str) -> Option<usize> {
     let mut depth = 0usize;
     let mut quote = None;

@@ -1,4 +1,4 @@
-//! Expressions: what they answer, what they refuse, and that none takes long.
+//! Expressions: their results, their errors, and the bound on their time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
-fn answer(text: &str) -> Result<Value, ExpressionError> {
+fn evaluated(text: &str) -> Result<Value, ExpressionError> {
     let params = serde_json::json!({
         "n": 3, "name": "web", "zones": ["a", "b"], "map": {"y": 2, "x": 1}, "none": null,
         "text": "a".repeat(2000), "many": (0..1000).collect::<Vec<_>>(),
@@ -21,7 +21,7 @@ fn answer(text: &str) -> Result<Value, ExpressionError> {
 }
 
 fn check(text: &str, expected: Expect) {
-    let shown = match answer(text) {
+    let shown = match evaluated(text) {
         Ok(value) => format!("{}", value.json()),
         Err(error) => match error.help {
             Some(help) => format!("{} [{help}]", error.message),
@@ -32,7 +32,7 @@ fn check(text: &str, expected: Expect) {
 }
 
 #[test]
-fn one_expression_keeps_its_type() {
+fn a_template_of_one_expression_keeps_its_type() {
     check("${params.n}", expect!["3"]);
     check("${params.n + 1}", expect!["4"]);
     check("${params.n > 2 ? 'yes' : 'no'}", expect![[r#""yes""#]]);
@@ -43,7 +43,7 @@ fn one_expression_keeps_its_type() {
 }
 
 #[test]
-fn functions_beyond_cel() {
+fn functions_in_addition_to_cel_return_their_results() {
     check("${join(params.zones, ',')} ${params.zones.join('-')}", expect![[r#""a,b a-b""#]]);
     check("${'a,b'.split(',')}", expect![[r#"["a","b"]"#]]);
     check("${'a.b'.replace('.', '-').upper()}", expect![[r#""A-B""#]]);
@@ -53,32 +53,35 @@ fn functions_beyond_cel() {
         expect![[r#"["10.0.0.0/24","10.0.1.0/24","10.0.2.0/24"]"#]],
     );
     check("${cidrSubnet('2001:db8::/32', 32, 5)}", expect![[r#""2001:db8:0:5::/64""#]]);
-    check("${cidrSubnet('10.0.0.0/24', 2, 4)}", expect!["there is no block number 4: 2 bits make 4 blocks, from 0"]);
+    check(
+        "${cidrSubnet('10.0.0.0/24', 2, 4)}",
+        expect!["there is no block number 4: 2 more bits give 4 blocks, numbered from 0"],
+    );
     check("${merge(params.map, {'x': 9})}", expect![[r#"{"x":9,"y":2}"#]]);
     check("${json(params.map)}", expect![[r#""{\"x\":1,\"y\":2}""#]]);
     check("${default(params.none, 1)} ${default(params.missing, 2)} ${default(params.n, 4)}", expect![[r#""1 2 3""#]]);
     check("${has(params.missing)}", expect!["false"]);
     check(
         "${keys(params.map)} ",
-        expect![
-            "this is a list or a map, and stands inside a string [write `json(…)`, or `join(…, \",\")` for a list]"
-        ],
+        expect![[
+            r#"this is a list or a map, which cannot be inserted into a string [write `json(…)`, or `join(…, ",")` for a list]"#
+        ]],
     );
 }
 
 #[test]
-fn maps_are_gone_through_in_order() {
+fn maps_are_iterated_in_order_of_their_keys() {
     check("${params.map.map(k, k + string(params.map[k]))}", expect![[r#"["x1","y2"]"#]]);
 }
 
 #[test]
-fn resources_are_found_in_the_own_component_first() {
+fn a_name_means_the_components_own_resource_first() {
     check("${Vpc.main.id}/${Vpc[\"net.main\"].id}/${Vpc.net.main.cidrs[0]}", expect![[r#""vpc-1/vpc-1/10.0.0.0/16""#]]);
     check("${Vpc.main.cidrs.map(c, c + Vpc.main.id)}", expect![[r#"["10.0.0.0/16vpc-1"]"#]]);
 }
 
 #[test]
-fn conditions_that_are_decided_leave_a_side_unread() {
+fn a_condition_with_a_known_value_leaves_one_side_unread() {
     let reads = |text: &str, a: Value| {
         let bindings = BTreeMap::from([("params".to_owned(), Value::from([("a", a)]))]);
         let uses = Code::parse(text).map(|code| code.reads(&bindings)).unwrap_or_default();
@@ -87,42 +90,44 @@ fn conditions_that_are_decided_leave_a_side_unread() {
     let text = "params.a == '' ? Vpc.main.id : (true ? Subnet.main.id : Role.main.id)";
     assert_eq!(reads(text, "".into()), "params Vpc");
     assert_eq!(reads(text, "x".into()), "params Subnet");
-    let later =
+    let deferred =
         Deferred { source: "${Role.x.id}".into(), reads: vec![], bindings: BTreeMap::new(), component: String::new() };
-    assert_eq!(reads(text, Value::Deferred(Arc::new(later))), "params Vpc Subnet");
+    assert_eq!(reads(text, Value::Deferred(Arc::new(deferred))), "params Vpc Subnet");
     assert_eq!(reads("params.a.map(x, x ? Vpc.main.id : Role.main.id)", Value::List(vec![])), "params Vpc Role");
 }
 
 #[test]
-fn errors_are_in_plain_words() {
-    check("${}", expect!["there is nothing between `${` and `}`"]);
-    check("a ${b", expect!["this `${` has no `}` [close it, or write `$${` for a `${` that is no expression]"]);
+fn errors_have_plain_messages() {
+    check("${}", expect!["the expression between `${` and `}` is empty"]);
+    check("a ${b", expect!["this `${` has no closing `}` [add the `}`; for a literal `${`, write `$${`]"]);
     check(
         "${1 +}",
         expect![
-            "this is no expression: Syntax error: mismatched input '<EOF>' expecting expression [expressions are CEL; write `$${` for a `${` that is no expression]"
+            "this is not a valid expression: Syntax error: mismatched input '<EOF>' expecting expression [expressions are written in CEL; for a literal `${`, write `$${`]"
         ],
     );
     check(
         "${aws:username}",
         expect![
-            "this is no expression: Syntax error: mismatched input ':' expecting <EOF> [for a variable of AWS's own, write `$${aws:username}`]"
+            "this is not a valid expression: Syntax error: mismatched input ':' expecting <EOF> [for a variable that AWS substitutes, write `$${aws:username}`]"
         ],
     );
-    check("${params.missing}", expect!["there is no `missing` in this map"]);
-    check("${params.name + 1}", expect!["`+` does not go with these types"]);
+    check("${params.missing}", expect!["this map has no key `missing`"]);
+    check("${params.name + 1}", expect!["`+` cannot be applied to these types"]);
     check("${1 / 0}", expect!["this divides by zero"]);
-    check("${nothing(1)}", expect!["there is no `nothing`"]);
+    check("${nothing(1)}", expect!["unknown name `nothing`"]);
     check("${params.zones[7]}", expect!["the index is past the end of the list"]);
-    check("${b'abc'}", expect!["a bytes cannot stand in a document"]);
+    check("${b'abc'}", expect!["a value of type bytes cannot be used in a document"]);
     check(
         "${params.none} is null",
-        expect!["this is null, and stands inside a string [give it a value, or write `default(…, \"\")`]"],
+        expect![[
+            r#"this is null, which cannot be inserted into a string [give it a value, or write `default(…, "")`]"#
+        ]],
     );
 }
 
 #[test]
-fn deferred_expressions_evaluate_later_with_what_they_saw() {
+fn deferred_expressions_are_evaluated_later_with_their_bindings() {
     let inner = Deferred {
         source: "${Vpc.main.id}".into(),
         reads: vec![Address::new("Vpc", "main")],
@@ -139,11 +144,11 @@ fn deferred_expressions_evaluate_later_with_what_they_saw() {
     let attributes = |address: &Address| Some(Value::from([("id", format!("id of {address}"))]));
     assert_eq!(evaluate(&outer, &attributes), Ok("in id of Vpc/main and id of Vpc/net.main".into()));
     let error = evaluate(&outer, &|_| None).unwrap_err();
-    assert_eq!(error.to_string(), "`Vpc/main` is not there");
+    assert_eq!(error.to_string(), "`Vpc/main` does not exist");
 }
 
 #[test]
-fn hostile_expressions_end_quickly() {
+fn hostile_expressions_terminate_quickly() {
     let deep = format!("${{{}1{}}}", "(".repeat(2000), ")".repeat(2000));
     let lists = format!("${{{}{}}}", "[".repeat(90), "]".repeat(90));
     let long_sum = format!("${{1{}}}", "+1".repeat(500));
@@ -173,8 +178,9 @@ fn hostile_expressions_end_quickly() {
     ];
     for text in hostile {
         let start = Instant::now();
-        let _ = answer(text);
-        // Generous for a loaded machine without optimisation; a hostile one would take minutes.
+        let _ = evaluated(text);
+        // The limit is generous for a loaded machine without optimisation. Without the bounds, these expressions would
+        // take minutes.
         assert!(start.elapsed() < Duration::from_secs(20), "{text:.60} took {:?}", start.elapsed());
     }
 }

@@ -1,12 +1,12 @@
-//! Expression trees: their parts, and what they read.
+//! Expression trees: their parts, and the names that they read.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use crate::expression::Use;
 
-/// Root and literal steps of `root.step["step"]…`, and whether that is the whole expression.
+/// Returns the root and the literal steps of `root.step["step"]…`, and whether they are the whole expression.
 ///
-/// A step that is computed ends the chain: what is before it counts.
+/// A computed step ends the chain; the steps before it are returned.
 pub(crate) fn chain(expression: &IdedExpr) -> Option<(String, Vec<String>, bool)> {
     match &expression.expr {
         Expr::Ident(root) => Some((root.clone(), Vec::new(), true)),
@@ -31,14 +31,14 @@ pub(crate) fn chain(expression: &IdedExpr) -> Option<(String, Vec<String>, bool)
     }
 }
 
-/// The direct parts of an expression.
+/// Returns the direct parts of an expression.
 pub(crate) fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
     match &expression.expr {
         Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).collect(),
         Expr::Comprehension(c) => vec![&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result],
         Expr::List(list) => list.elements.iter().collect(),
         Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
-        Expr::Struct(made) => made.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
+        Expr::Struct(message) => message.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
         Expr::Select(select) => vec![&select.operand],
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
     }
@@ -51,7 +51,7 @@ fn entry_parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
     }
 }
 
-/// The same, to be changed.
+/// Returns the direct parts of an expression as mutable references.
 pub(crate) fn parts_mut(expression: &mut IdedExpr) -> Vec<&mut IdedExpr> {
     match &mut expression.expr {
         Expr::Call(call) => call.target.iter_mut().map(AsMut::as_mut).chain(&mut call.args).collect(),
@@ -60,7 +60,9 @@ pub(crate) fn parts_mut(expression: &mut IdedExpr) -> Vec<&mut IdedExpr> {
         }
         Expr::List(list) => list.elements.iter_mut().collect(),
         Expr::Map(map) => map.entries.iter_mut().flat_map(|entry| entry_parts_mut(&mut entry.expr)).collect(),
-        Expr::Struct(made) => made.entries.iter_mut().flat_map(|entry| entry_parts_mut(&mut entry.expr)).collect(),
+        Expr::Struct(message) => {
+            message.entries.iter_mut().flat_map(|entry| entry_parts_mut(&mut entry.expr)).collect()
+        }
         Expr::Select(select) => vec![&mut select.operand],
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
     }
@@ -73,9 +75,10 @@ fn entry_parts_mut(entry: &mut EntryExpr) -> Vec<&mut IdedExpr> {
     }
 }
 
-/// Collects what an expression reads.
+/// Collects the names that an expression reads.
 ///
-/// `decide` may know which side of a `condition ? a : b` counts: the other side is not read then.
+/// `decide` returns the value of the condition of `condition ? a : b` when it is known; the other side is not read
+/// then.
 pub(crate) fn collect(expression: &IdedExpr, decide: &dyn Fn(&IdedExpr) -> Option<bool>) -> Vec<Use> {
     let mut collector = Collector { decide, bound: Vec::new(), uses: Vec::new() };
     collector.collect(expression);
@@ -84,7 +87,7 @@ pub(crate) fn collect(expression: &IdedExpr, decide: &dyn Fn(&IdedExpr) -> Optio
 
 struct Collector<'d> {
     decide: &'d dyn Fn(&IdedExpr) -> Option<bool>,
-    /// The variables of the comprehensions around.
+    /// The variables of the enclosing comprehensions.
     bound: Vec<String>,
     uses: Vec<Use>,
 }
@@ -97,7 +100,7 @@ impl Collector<'_> {
                 self.uses.push(found);
             }
             if !whole {
-                // What is computed inside brackets reads things of its own; the chain itself was counted.
+                // The chain itself is collected above; the computed steps in brackets may read other names.
                 self.collect_brackets(expression);
             }
             return;
@@ -113,16 +116,16 @@ impl Collector<'_> {
                 }
                 self.bound.truncate(before);
             }
-            // Inside a comprehension the condition may change from one element to the next.
+            // Inside a comprehension the condition may differ from one element to the next.
             Expr::Call(call)
                 if call.func_name == operators::CONDITIONAL && call.args.len() == 3 && self.bound.is_empty() =>
             {
                 self.collect(&call.args[0]);
-                let decided = (self.decide)(&call.args[0]);
-                if decided != Some(false) {
+                let holds = (self.decide)(&call.args[0]);
+                if holds != Some(false) {
                     self.collect(&call.args[1]);
                 }
-                if decided != Some(true) {
+                if holds != Some(true) {
                     self.collect(&call.args[2]);
                 }
             }

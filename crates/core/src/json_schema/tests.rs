@@ -1,4 +1,4 @@
-//! The schema takes what documents may say, and refuses what they may not.
+//! The JSON Schema accepts valid documents and refuses invalid ones.
 
 use serde_json::json;
 
@@ -7,10 +7,10 @@ use crate::render::tests::kinds::REGISTRY;
 use crate::schema::Type;
 use crate::value::Value;
 
-/// A document of that kind with that spec, or the paths at which the schema refuses it.
+/// Returns the paths at which the schema refuses a document of that kind with that spec.
 fn refused(kind: &str, spec: serde_json::Value) -> Vec<String> {
     let schema = super::schema(&REGISTRY);
-    let validator = jsonschema::draft202012::new(&schema).expect("the schema is a schema");
+    let validator = jsonschema::draft202012::new(&schema).expect("the generated schema is a valid JSON Schema");
     let document = json!({ "apiVersion": "holdfast/v1", "kind": kind, "metadata": { "name": "shop" }, "spec": spec });
     let mut paths: Vec<String> =
         validator.iter_errors(&document).map(|error| error.instance_path().to_string()).collect();
@@ -21,11 +21,11 @@ fn refused(kind: &str, spec: serde_json::Value) -> Vec<String> {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn documents_pass() {
+fn valid_documents_are_accepted() {
     let stack = json!({
         "regions": { "main": "us-east-1" },
         "tags": { "team": "shop" },
-        "policy": { "prune": true, "drift": "alert", "maxDeletions": 3 },
+        "policy": { "prune": true, "drift": "warn", "maxDeletions": 3 },
         "parameters": { "count": { "type": "integer", "default": 2, "allowed": [1, 2] } },
         "components": { "network": { "from": "../lib/network.yaml", "with": { "x": [1] }, "when": "${params.count > 1}", "forEach": ["a"] } },
         "resources": {
@@ -40,7 +40,7 @@ fn documents_pass() {
             "SecurityGroup/b": { "vpc": { "stack": "x", "name": "y" } },
             "Role/r": { "assumeRolePolicyDocument": { "Statement": [] }, "policies": { "a": "{}", "b": {} } },
             "Service/s": { "subnets": ["a-*"], "environment": { "A": "a", "B": null }, "role": { "arn": "arn:…" }, "cpu": 1.5,
-                // Longer than a name may be, and its value is not.
+                // The expression is longer than a name may be; its value is not.
                 "name": "${params.first}-${params.second}-${params.third}" },
         },
     });
@@ -59,7 +59,7 @@ fn documents_pass() {
 }
 
 #[test]
-fn mistakes_are_refused() {
+fn invalid_documents_are_refused() {
     assert_eq!(refused("Stack", json!({ "resource": {} })), ["/spec"]);
     assert_eq!(refused("Stack", json!({ "resources": { "Vcp/main": {} } })), ["/spec/resources"]);
     assert_eq!(refused("Stack", json!({ "resources": { "Vpc/main": {} } })), ["/spec/resources/Vpc~1main"]);
@@ -90,10 +90,10 @@ fn mistakes_are_refused() {
 }
 
 #[test]
-fn what_is_canonical_says_what_it_takes() {
+fn a_canonical_type_accepts_the_json_types_of_its_function() {
     let number = |value: &Value| match value {
         Value::Integer(_) | Value::Text(_) => Ok(value.clone()),
-        other => Err(format!("`{other}` is no protocol")),
+        other => Err(format!("`{other}` is not a protocol")),
     };
     let types = |canonical| alternatives(&Type::Canonical { name: "", canonical })[0]["type"].clone();
     assert_eq!(types(number), json!(["string", "integer"]));

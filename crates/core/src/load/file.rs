@@ -1,22 +1,22 @@
-//! The three kinds of files, read from their trees: stack, environment, component.
+//! The three kinds of files: stack, environment, component.
 
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Location, suggest};
 use crate::load::node::{Key, Node, Tree};
-use crate::load::reader::Reader;
-use crate::schema::{Registry, Schema};
+use crate::load::reader::{Reader, either};
+use crate::schema::{Registry, Schema, with_article};
 use crate::value::Value;
 
-/// What a stack and a component have in common: parameters, components and resources.
+/// The common part of a stack and a component: parameters, components and resources.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Body {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) uses: Vec<Use>,
     pub(crate) resources: Vec<Declaration>,
-    /// Names whose declarations were refused: what refers to them is not reported again.
+    /// The names of refused declarations. Errors of references to them are not reported.
     pub(crate) broken: Vec<String>,
-    /// Parameters whose declarations were refused, likewise.
+    /// The names of parameters with refused declarations. Errors of expressions that read them are not reported.
     pub(crate) refused: Vec<String>,
 }
 
@@ -42,10 +42,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const WORDS: [&'static str; 6] = ["string", "integer", "number", "boolean", "list", "map"];
+    pub(crate) const NAMES: [&'static str; 6] = ["string", "integer", "number", "boolean", "list", "map"];
 
-    fn of(word: &str) -> Kind {
-        match word {
+    fn of(name: &str) -> Kind {
+        match name {
             "integer" => Kind::Integer,
             "number" => Kind::Number,
             "boolean" => Kind::Bool,
@@ -55,8 +55,8 @@ impl Kind {
         }
     }
 
-    /// The type in words.
-    pub(crate) fn words(self) -> &'static str {
+    /// Returns the type in words.
+    pub(crate) fn describe(self) -> &'static str {
         match self {
             Kind::Text => "a string",
             Kind::Integer => "an integer",
@@ -67,8 +67,8 @@ impl Kind {
         }
     }
 
-    /// True when a literal is of this type, or an expression, of which only rendering can tell.
-    fn takes(self, node: &Node) -> bool {
+    /// True when a literal has this type. An expression is accepted too; only rendering knows its type.
+    fn accepts(self, node: &Node) -> bool {
         match (&node.tree, self) {
             (Tree::Text(text), kind) => kind == Kind::Text || text.contains("${"),
             (Tree::Integer(_), kind) => matches!(kind, Kind::Integer | Kind::Number),
@@ -86,9 +86,9 @@ impl Kind {
 pub(crate) struct Use {
     pub(crate) name: String,
     pub(crate) at: Location,
-    /// The component's file, once it was found.
+    /// The component's file; none until it is loaded.
     pub(crate) file: Option<Arc<str>>,
-    /// `from` as written, and where.
+    /// The text of `from` and its location.
     pub(crate) from: Option<(String, Location)>,
     pub(crate) with: Option<Node>,
     pub(crate) when: Option<Node>,
@@ -105,7 +105,7 @@ pub(crate) struct Declaration {
     pub(crate) body: Node,
 }
 
-/// The stack's own file.
+/// The file of a stack.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
     pub(crate) name: String,
@@ -116,7 +116,7 @@ pub(crate) struct Stack {
     pub(crate) at: Location,
 }
 
-/// An environment's file.
+/// The file of an environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     pub(crate) target: Option<Node>,
@@ -126,19 +126,20 @@ pub(crate) struct Environment {
     pub(crate) patches: Vec<(Key, Node)>,
 }
 
-/// The words that stand beside the spec of a resource.
+/// The keys of a resource in addition to its spec.
 pub(crate) const RESOURCE_WORDS: [&str; 8] =
     ["name", "tags", "lifecycle", "forEach", "when", "region", "dependsOn", "id"];
 
 impl Reader<'_> {
-    /// Checks `apiVersion`, `kind` and `metadata`; answers the name and the `spec`.
+    /// Checks `apiVersion`, `kind` and `metadata`. Returns the name, its location and the `spec`.
     fn head<'n>(&mut self, node: &'n Node, kind: &str) -> (String, Location, Option<&'n Node>) {
         let fields =
             self.fields(node, &format!("a document of kind {kind}"), &["apiVersion", "kind", "metadata", "spec"]);
         match fields.get("apiVersion") {
             Some(version) if version.text() == Some("holdfast/v1") => {}
             Some(version) => self.error(
-                Diagnostic::new(&version.at, "this apiVersion is not known").help("write `apiVersion: holdfast/v1`"),
+                Diagnostic::new(&version.at, "this `apiVersion` is not supported")
+                    .help("write `apiVersion: holdfast/v1`"),
             ),
             None => self.error(
                 Diagnostic::new(&node.at, "`apiVersion` is missing")
@@ -148,9 +149,13 @@ impl Reader<'_> {
         match fields.get("kind") {
             Some(found) if found.text() == Some(kind) => {}
             Some(found) => {
-                let message = format!("this is a {}, and a {kind} is wanted here", found.value());
+                let message = format!(
+                    "expected {}, but this file is {}",
+                    with_article(kind),
+                    with_article(&found.value().to_string())
+                );
                 self.error(
-                    Diagnostic::new(&found.at, message).help(format!("write `kind: {kind}`, or name another file")),
+                    Diagnostic::new(&found.at, message).help(format!("write `kind: {kind}`, or use another file")),
                 );
             }
             None => {
@@ -163,11 +168,12 @@ impl Reader<'_> {
                 let fields = self.fields(metadata, "metadata", &["name", "description"]);
                 if let Some(found) = fields.get("name") {
                     if let Some(text) = self.text(found, "the name") {
-                        self.name(&text, &found.at, &format!("a {kind}"));
+                        self.name(&text, &found.at, &with_article(kind));
                         name = (text, found.at.clone());
                     }
                 } else {
-                    self.error(Diagnostic::new(&metadata.at, "`metadata` has no `name`"));
+                    let missing = Diagnostic::new(&metadata.at, "`metadata` has no `name`");
+                    self.error(missing.help("write `metadata: { name: … }`"));
                 }
             }
             None => {
@@ -177,14 +183,14 @@ impl Reader<'_> {
         (name.0, name.1, fields.get("spec").copied())
     }
 
-    /// Reads a stack's file.
+    /// Reads the file of a stack.
     pub(crate) fn stack(&mut self, node: &Node, registry: &Registry) -> Stack {
         let (name, at, spec) = self.head(node, "Stack");
         let known = ["regions", "tags", "policy", "parameters", "components", "resources"];
         let mut stack = Stack { name, regions: None, tags: None, policy: None, body: Body::default(), at };
         let Some(spec) = spec else {
             self.error(
-                Diagnostic::new(&node.at, "the stack has no `spec`").help("its resources stand under `spec.resources`"),
+                Diagnostic::new(&node.at, "the stack has no `spec`").help("declare resources under `spec.resources`"),
             );
             return stack;
         };
@@ -196,7 +202,7 @@ impl Reader<'_> {
         stack
     }
 
-    /// Reads a component's file.
+    /// Reads the file of a component.
     pub(crate) fn component(&mut self, node: &Node, registry: &Registry) -> Body {
         let (_, _, spec) = self.head(node, "Component");
         match spec {
@@ -208,11 +214,11 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads an environment's file; `env` is the file's name, `stack` the stack beside it.
+    /// Reads the file of an environment; `env` is the name of the file without `.yaml`, `stack` the name of the stack.
     pub(crate) fn environment(&mut self, node: &Node, env: &str, stack: &str) -> Environment {
         let (name, at, spec) = self.head(node, "Environment");
         if !name.is_empty() && name != env {
-            let message = format!("the file's name says `{env}`, and the environment calls itself `{name}`");
+            let message = format!("the file is named `{env}.yaml`, but the environment is named `{name}`");
             self.error(Diagnostic::new(&at, message).help(format!("write `name: {env}`, or rename the file")));
         }
         let Some(spec) = spec else {
@@ -226,15 +232,14 @@ impl Reader<'_> {
                     && of_stack != stack
                     && !stack.is_empty()
                 {
-                    let message =
-                        format!("this is an environment for another stack: `{of_stack}`, and the stack is `{stack}`");
+                    let message = format!("the environment belongs to the stack `{of_stack}`, but this is `{stack}`");
                     self.error(
                         Diagnostic::new(&of.at, message).help(format!("write `stack: {stack}`, or move the file")),
                     );
                 }
             }
             None => self.error(
-                Diagnostic::new(&spec.at, "the environment does not say for which stack it is")
+                Diagnostic::new(&spec.at, "the environment does not name its stack")
                     .help(format!("write `stack: {stack}` under `spec`")),
             ),
         }
@@ -277,15 +282,15 @@ impl Reader<'_> {
             && key.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !identifier {
             let message = format!("`{}` cannot be the name of a parameter", key.name);
-            let help = "expressions read it as `params.name`: a letter first, then letters, digits and `_`";
+            let help = "expressions read `params.<name>`: a name is a letter or `_`, then letters, digits and `_`";
             self.error(Diagnostic::new(&key.at, message).help(help));
         }
         let what = format!("the parameter `{}`", key.name);
         let fields = self.fields(node, &what, &["type", "default", "description", "allowed"]);
         let ty = match fields.get("type") {
-            Some(ty) => self.choice(ty, "a parameter's type", &Kind::WORDS).map(Kind::of),
+            Some(ty) => self.choice(ty, "a parameter's type", &Kind::NAMES).map(Kind::of),
             None => {
-                let help = format!("write `type:` with one of {}", Kind::WORDS.join(", "));
+                let help = format!("add a `type`: {}", either(&Kind::NAMES));
                 self.error(Diagnostic::new(&key.at, format!("{what} has no type")).help(help));
                 None
             }
@@ -294,13 +299,13 @@ impl Reader<'_> {
         let allowed = fields.get("allowed").map(|n| match &n.tree {
             Tree::List(list) => list.iter().map(Node::value).collect(),
             _ => {
-                self.error(Diagnostic::new(&n.at, "`allowed` is a list of values"));
+                self.error(Diagnostic::new(&n.at, "`allowed` must be a list of values"));
                 Vec::new()
             }
         });
         let (ty, default, allowed) = (ty?, fields.get("default").map(|n| (*n).clone()), allowed.unwrap_or_default());
-        if let Some(default) = default.as_ref().filter(|default| !ty.takes(default)) {
-            let message = format!("{what} is {}, and its default is {}", ty.words(), default.describe());
+        if let Some(default) = default.as_ref().filter(|default| !ty.accepts(default)) {
+            let message = format!("{what} is {}, but its default is {}", ty.describe(), default.describe());
             self.error(Diagnostic::new(&default.at, message));
         }
         Some(Parameter { name: key.name.clone(), ty, default, description, allowed })
@@ -313,8 +318,8 @@ impl Reader<'_> {
         let from = match fields.get("from") {
             Some(from) => self.text(from, "`from`").map(|text| (text, from.at.clone())),
             None => {
-                let help = "write `from:` with the path of the component's file, from this file on";
-                self.error(Diagnostic::new(&key.at, format!("{what} does not say where it is from")).help(help));
+                let help = "add `from` with the path of the component's file, relative to this file";
+                self.error(Diagnostic::new(&key.at, format!("{what} has no `from`")).help(help));
                 None
             }
         };
@@ -339,12 +344,12 @@ impl Reader<'_> {
             let message = format!("`{}` is not an address", key.name);
             let help = match registry.get(&key.name) {
                 Some(_) => format!("an address is `Kind/name`: write `{}/main`", key.name),
-                None => "an address is `Kind/name`, as in `SecurityGroup/web`".into(),
+                None => "an address is `Kind/name`, for example `SecurityGroup/web`".into(),
             };
             self.error(Diagnostic::new(&key.at, message).help(help));
             return None;
         };
-        let named = self.name(name, &key.at, &format!("a {kind}"));
+        let named = self.name(name, &key.at, &with_article(kind));
         let Some(schema) = registry.get(kind) else {
             let help = suggest(kind, registry.kinds());
             let help = help.unwrap_or_else(|| "`holdfast explain` lists the kinds".into());

@@ -1,4 +1,4 @@
-//! The tree of a YAML file, in which every key and value knows where it stands.
+//! The tree of a YAML file, with the location of every key and value.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 use crate::diagnostic::Location;
 use crate::value::{Deferred, Value};
 
-/// A value and where it stands.
+/// A value with its location.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The value.
     pub tree: Tree,
-    /// Where it stands.
+    /// The location.
     pub at: Location,
-    /// True when it came out of an expression: its strings are no templates any more.
+    /// True when the value is the result of an expression: its strings are not templates.
     pub plain: bool,
 }
 
-/// What a node holds.
+/// The value of a node.
 #[derive(Clone, Debug)]
 pub enum Tree {
     /// `null`, or nothing after the colon.
@@ -34,21 +34,21 @@ pub enum Tree {
     List(Vec<Node>),
     /// A map, in the order of the file.
     Map(Vec<(Key, Node)>),
-    /// What an expression gave that reads other resources.
+    /// An expression that reads other resources.
     Deferred(Arc<Deferred>),
 }
 
-/// A key of a map and where it stands.
+/// A key of a map with its location.
 #[derive(Clone, Debug)]
 pub struct Key {
     /// The key.
     pub name: String,
-    /// Where it stands.
+    /// The location.
     pub at: Location,
 }
 
 impl Node {
-    /// What an expression gave, at the place of the expression.
+    /// Creates the node of an expression's result, at the location of the expression.
     pub fn plain(value: &Value, at: &Location) -> Node {
         let tree = match value {
             Value::Null | Value::Reference(_) | Value::Secret(_) | Value::Unknown(_) => Tree::Null,
@@ -65,7 +65,7 @@ impl Node {
         Node { tree, at: at.clone(), plain: true }
     }
 
-    /// The value under a key, when this is a map that has it.
+    /// Returns the value under a key; none when this is not a map or the map has no such key.
     pub fn get(&self, name: &str) -> Option<&Node> {
         match &self.tree {
             Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
@@ -73,7 +73,7 @@ impl Node {
         }
     }
 
-    /// The entries, when this is a map.
+    /// Returns the entries of a map; none when this is not a map.
     pub fn entries(&self) -> &[(Key, Node)] {
         match &self.tree {
             Tree::Map(entries) => entries,
@@ -81,7 +81,7 @@ impl Node {
         }
     }
 
-    /// The text, when this is text.
+    /// Returns the text; none when this is not a string.
     pub fn text(&self) -> Option<&str> {
         match &self.tree {
             Tree::Text(text) => Some(text),
@@ -89,7 +89,7 @@ impl Node {
         }
     }
 
-    /// The value as it was written, expressions as the text that they are.
+    /// Returns the value as it was written. Templates are returned as text.
     pub fn value(&self) -> Value {
         match &self.tree {
             Tree::Null => Value::Null,
@@ -105,7 +105,7 @@ impl Node {
         }
     }
 
-    /// What it is, for errors: "a string", "a list".
+    /// Returns the type of the value, for errors: "a string", "a list".
     pub fn describe(&self) -> &'static str {
         match self.tree {
             Tree::Null => "null",
@@ -119,7 +119,7 @@ impl Node {
         }
     }
 
-    /// This, with another laid over it: maps merge, everything else is replaced, and null stays null.
+    /// Returns this node with another merged over it. Maps are merged; everything else is replaced, also by null.
     #[must_use]
     pub fn merged(&self, over: &Node) -> Node {
         let (Tree::Map(below), Tree::Map(above)) = (&self.tree, &over.tree) else {
@@ -128,8 +128,8 @@ impl Node {
         let mut entries = below.clone();
         for (key, node) in above {
             match entries.iter_mut().find(|(k, _)| k.name == key.name) {
-                Some((k, there)) => {
-                    *there = there.merged(node);
+                Some((k, existing)) => {
+                    *existing = existing.merged(node);
                     k.at = key.at.clone();
                 }
                 None => entries.push((key.clone(), node.clone())),

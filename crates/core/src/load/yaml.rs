@@ -1,4 +1,5 @@
-//! YAML text to a tree with places. Duplicate keys, several documents and bombs are refused.
+//! The YAML parser: text to a tree with locations. Duplicate keys, several documents in a file and alias bombs are
+//! refused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,22 +11,22 @@ use serde_saphyr::budget::BudgetBreach;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::load::node::{Key, Node, Tree};
 
-/// The tree of a file, or none after its errors went to `out`.
+/// Parses a file; none after its errors were added to `out`.
 pub(crate) fn parse(file: &str, text: &str, out: &mut Diagnostics) -> Option<Node> {
-    out.remember(file, text);
+    out.add_source(file, text);
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
         budget: serde_saphyr::budget! {
             max_documents: 1,
-            // A stack of 1,000 resources has some 20,000 nodes; aliases may not multiply that into a bomb.
+            // A stack of 1,000 resources has about 20,000 nodes. The limit stops aliases that multiply the nodes.
             max_nodes: 200_000,
             max_depth: 48,
         },
     };
     let empty = || {
         Diagnostic::new(&Location::file(file), "the document is empty").help(
-            "a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there",
+            "a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template generates the file, check it",
         )
     };
     if text.trim().is_empty() {
@@ -48,40 +49,40 @@ pub(crate) fn parse(file: &str, text: &str, out: &mut Diagnostics) -> Option<Nod
             let at = error.location().filter(|l| l.line() > 0);
             let at = at.map_or_else(|| Location::file(file), |l| location(&l, &file.into()));
             let conflict = text.lines().any(|line| line.starts_with("<<<<<<< "));
-            let help = conflict.then(|| "the file has the marks of a merge conflict".to_owned());
+            let help = conflict.then(|| "the file contains the markers of a merge conflict; resolve it".to_owned());
             out.push(Diagnostic::new(&at, message(&error)).help_if(help));
         }
     }
     None
 }
 
-/// A single YAML value, as `--set name=value` takes it.
-pub(crate) fn scalar(text: &str, origin: &str) -> Result<Node, String> {
+/// Parses a single YAML value, the value of `--set name=value`.
+pub(crate) fn scalar(text: &str, file: &str) -> Result<Node, String> {
     if text.is_empty() {
-        return Ok(Node { tree: Tree::Text(String::new()), at: Location::file(origin), plain: true });
+        return Ok(Node { tree: Tree::Text(String::new()), at: Location::file(file), plain: true });
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let raw = serde_saphyr::from_str_with_options::<Raw>(text, options).map_err(|error| message(&error))?;
-    let at = Location::file(origin);
+    let at = Location::file(file);
     let spanned = Spanned::new(raw, serde_saphyr::Location::UNKNOWN, serde_saphyr::Location::UNKNOWN);
-    let node = place(spanned, &origin.into());
-    Ok(Node { plain: true, at, ..Node::plain(&node.value(), &Location::file(origin)) })
+    let node = place(spanned, &file.into());
+    Ok(Node { plain: true, at, ..Node::plain(&node.value(), &Location::file(file)) })
 }
 
-/// What the parser found, in words that fit a document.
+/// Returns a message for a parser error, in terms of a document.
 fn message(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error;
     let error = error.without_snippet();
     match error {
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is there twice"),
-        Error::DuplicateMappingKey { .. } => "a key is there twice".into(),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("duplicate key `{key}`"),
+        Error::DuplicateMappingKey { .. } => "duplicate key".into(),
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
-            "one file holds one document, and a second begins here".into()
+            "a second document begins here, but a file holds one document; move it to a file of its own".into()
         }
-        Error::Budget { .. } => "the document is too large once its aliases are followed".into(),
-        // A breach while an alias is followed comes wrapped in another error.
+        Error::Budget { .. } => "the document is too large after its aliases are expanded".into(),
+        // A breach during the expansion of an alias is wrapped in another error.
         _ if error.to_string().contains("budget breached") => {
-            "the document is too large once its aliases are followed".into()
+            "the document is too large after its aliases are expanded".into()
         }
         _ => {
             let text = error.to_string();

@@ -1,300 +1,339 @@
-//! Deletions: what a newer generation replaced, what left the document, and everything, when asked.
+//! Deletions: of superseded generations, of orphans and old revisions, and of everything when the stack is destroyed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hold::{Hold, Reason};
-use super::planner::{Planner, Standing};
-use super::{Action, Cause, Deed, Step};
+use super::planner::{Planner, Readiness};
+use super::{Action, Cause, Step};
 use crate::address::Address;
 use crate::document::{OnDelete, Resource};
 use crate::graph::{can_refer, live_references};
+use crate::inventory::Orphan;
 use crate::observed::{Observed, Phase};
-use crate::op::Op;
-use crate::schema::{Replace, Schema};
-use crate::situation::Orphan;
+use crate::operation::{Mutation, Operation};
+use crate::schema::{Replacement, Schema};
 use crate::value::Value;
 
-/// Something to delete.
-struct Doomed<'a> {
+/// The end of the holds of protected resources.
+const UNPROTECT: &str = "protected; remove `lifecycle: { protect: true }` to allow its deletion";
+
+/// The end of the holds of retained resources.
+const DELETE_DATA: &str = "delete it with `--delete-data`";
+
+/// The reason why an orphan is retained.
+const RETAINED_TAG: &str = "its tag `holdfast:retained` says so";
+
+/// A live resource to delete.
+struct Deletion<'a> {
     address: Address,
     schema: &'static Schema,
     observed: &'a Observed,
-    /// What has to be done first, besides what the live specs tell.
+    /// The addresses whose steps come first, in addition to those that follow from the live specs.
     after: BTreeSet<Address>,
 }
 
 impl<'a> Planner<'a> {
-    /// Deletes what a newer generation replaced and what left the document, each when nobody needs it any more.
+    /// Deletes superseded generations, orphans and old revisions, each after its last user.
     pub(super) fn prune(&mut self) {
-        let mut doomed = self.superseded();
-        doomed.extend(self.orphans());
-        self.delete(doomed);
-        let current: Vec<Address> = self.situation.current.keys().cloned().collect();
-        for address in current {
-            if self.standing.get(&address) == Some(&Standing::Settled) {
+        let mut deletions = self.superseded();
+        deletions.extend(self.orphans());
+        self.delete(deletions);
+        let active: Vec<Address> = self.inventory.active.keys().cloned().collect();
+        for address in active {
+            if self.readiness.get(&address) == Some(&Readiness::Ready) {
                 self.delete_revisions(&address, true);
             }
         }
     }
 
-    fn superseded(&mut self) -> Vec<Doomed<'a>> {
-        let mut doomed = vec![];
-        for (address, older) in &self.situation.superseded {
+    /// Returns the superseded generations and duplicates to delete.
+    fn superseded(&mut self) -> Vec<Deletion<'a>> {
+        let mut deletions = vec![];
+        for (address, older) in &self.inventory.superseded {
             let Some(resource) = self.document.resources.get(address) else { continue };
-            if self.standing.get(address) != Some(&Standing::Settled) {
+            if self.readiness.get(address) != Some(&Readiness::Ready) {
                 continue;
             }
             for observed in older.iter().copied().filter(|o| o.phase != Phase::Deleting) {
                 if resource.lifecycle.protect {
-                    self.hold(
-                        address,
-                        Reason::Protected,
-                        format!("{} was replaced and is protected", observed.id),
-                        None,
-                    );
-                } else if self.keeps_data(resource) {
-                    let message =
-                        format!("{} was replaced and holds data; delete it with `--delete-data`", observed.id);
+                    let message = format!("{} was replaced and is kept, because it is {UNPROTECT}", observed.id);
+                    self.hold(address, Reason::Protected, message, None);
+                } else if self.is_retained(resource) {
+                    let why = why_retained(resource);
+                    let message = format!("{} was replaced and is kept, because {why}; {DELETE_DATA}", observed.id);
                     self.hold(address, Reason::Retained, message, None);
                 } else {
-                    let after = self.moving(address);
-                    doomed.push(Doomed { address: address.clone(), schema: resource.schema, observed, after });
+                    let after = self.unready_dependents(address);
+                    deletions.push(Deletion { address: address.clone(), schema: resource.schema, observed, after });
                 }
             }
         }
-        doomed
+        deletions
     }
 
-    /// The referrers of an address that have not moved to its newest generation yet.
-    fn moving(&self, address: &Address) -> BTreeSet<Address> {
-        let referrers = self.document.resources.values().filter(|r| r.references().contains_key(address));
-        let moving = referrers.filter(|r| self.standing.get(&r.address) != Some(&Standing::Settled));
-        moving.map(|r| r.address.clone()).collect()
+    /// Returns the dependents of an address that may not refer to its newest generation yet.
+    fn unready_dependents(&self, address: &Address) -> BTreeSet<Address> {
+        let dependents = self.document.resources.values().filter(|r| r.references().contains_key(address));
+        let unready = dependents.filter(|r| self.readiness.get(&r.address) != Some(&Readiness::Ready));
+        unready.map(|r| r.address.clone()).collect()
     }
 
-    /// True when deleting it would lose data that nobody gave up.
-    fn keeps_data(&self, resource: &Resource) -> bool {
+    /// True when the resource is retained, and the deletion of data is not granted.
+    fn is_retained(&self, resource: &Resource) -> bool {
         resource.on_delete() == OnDelete::Retain && !self.policy.delete_data
     }
 
-    /// Deletes the revisions past those that stay; all but the live one when everything goes.
-    fn delete_revisions(&mut self, address: &Address, keeping: bool) {
-        let (Some(resource), Some(live)) = (self.document.resources.get(address), self.situation.current.get(address))
+    /// Deletes old revisions. With `keep_recent` the kind's number of revisions is kept; otherwise all revisions but
+    /// the newest are deleted.
+    fn delete_revisions(&mut self, address: &Address, keep_recent: bool) {
+        let (Some(resource), Some(live)) = (self.document.resources.get(address), self.inventory.active.get(address))
         else {
             return;
         };
-        let (Replace::Revision { keep }, Some(Value::List(revisions))) =
-            (resource.schema.replace, live.status.get("revisions"))
+        let (Replacement::Revision { keep }, Some(Value::List(revisions))) =
+            (resource.schema.replacement, live.status.get("revisions"))
         else {
             return;
         };
-        // Newest first; the newest itself may or may not be among them.
+        // The list begins with the newest revision, or with the one before it.
         let older = revisions.iter().filter_map(Value::text).filter(|id| *id != live.id);
-        let after = if keeping { self.moving(address) } else { BTreeSet::new() };
-        let beyond: Vec<&str> = older.skip(if keeping { keep.saturating_sub(1) } else { 0 }).collect();
-        // What was rolled back runs an older one, for as long as it takes.
-        let stays = |id: &&str| keeping && self.is_run(resource, id);
-        let beyond: Vec<&str> = beyond.into_iter().filter(|id| !stays(id)).collect();
-        for id in beyond {
+        let after = if keep_recent { self.unready_dependents(address) } else { BTreeSet::new() };
+        let surplus: Vec<&str> = older.skip(if keep_recent { keep.saturating_sub(1) } else { 0 }).collect();
+        // A service that was rolled back may run an older revision.
+        let is_kept = |id: &&str| keep_recent && self.is_run(resource, id);
+        let surplus: Vec<&str> = surplus.into_iter().filter(|id| !is_kept(id)).collect();
+        for id in surplus {
             let old = Observed { id: id.to_owned(), ..(*live).clone() };
             self.push_delete(resource.schema, address, &old, after.clone());
         }
     }
 
-    /// True when something that stays as it is runs this revision.
+    /// True when a resource that no step changes runs this revision.
     fn is_run(&self, revisions: &Resource, id: &str) -> bool {
         let kind = revisions.schema.kind;
-        let mut others = self.live().filter(|(address, ..)| !self.is_moving(address));
+        let mut others = self.live().filter(|(address, ..)| !self.is_progressing(address));
         others.any(|(_, schema, live)| {
             live_references(schema.record, &live.spec).iter().any(|(of, identity)| *of == kind && identity == id)
         })
     }
 
-    /// What is ours by its tags and not in the document, where its deletion is granted.
-    fn orphans(&mut self) -> Vec<Doomed<'a>> {
-        let mut doomed = vec![];
-        // Nobody can delete what is bound to something else, and what another took the place of goes after that.
-        let replaced = |orphan: &&Orphan<'_>| {
-            let is_child = !orphan.schema.claim.is_own() && self.document.resources.contains_key(&orphan.address);
-            is_child && self.standing.get(&orphan.address) != Some(&Standing::Settled)
+    /// Returns the orphans whose deletion is granted, and holds the others.
+    fn orphans(&mut self) -> Vec<Deletion<'a>> {
+        let mut deletions = vec![];
+        // A bound resource cannot be deleted by a call. An old child is deleted after the child that replaces it is
+        // ready.
+        let awaits_new_child = |orphan: &&Orphan<'_>| {
+            let is_child = !orphan.schema.ownership.is_own() && self.document.resources.contains_key(&orphan.address);
+            is_child && self.readiness.get(&orphan.address) != Some(&Readiness::Ready)
         };
-        let going = self.situation.orphans.iter().filter(|orphan| !orphan.observed.bound && !replaced(orphan));
-        for orphan in going.collect::<Vec<_>>() {
+        let orphans =
+            self.inventory.orphans.iter().filter(|orphan| !orphan.observed.bound && !awaits_new_child(orphan));
+        for orphan in orphans.collect::<Vec<_>>() {
             let id = &orphan.observed.id;
             let held = match () {
                 () if orphan.retained && !self.policy.delete_data => {
-                    Some((Reason::Retained, format!("{id} left the document and stays, as it is marked to")))
+                    let message = format!("{id} left the document and is kept, because {RETAINED_TAG}; {DELETE_DATA}");
+                    Some((Reason::Retained, message))
                 }
                 () if self.document.resources.is_empty() => {
-                    let message = format!("{id} is not deleted because of an empty document; use `destroy`");
+                    let message = format!("{id} is not deleted, because the document is empty; use `holdfast destroy`");
                     Some((Reason::EmptyDocument, message))
                 }
                 () if !self.policy.prune && !self.document.policy.prune => {
-                    let way = "grant its deletion with `--prune` or `policy: { prune: true }`";
-                    Some((Reason::PruneNotGranted, format!("{id} left the document; {way}")))
+                    let way_out = "grant its deletion with `--prune` or `policy: { prune: true }`";
+                    Some((Reason::PruneNotAllowed, format!("{id} left the document; {way_out}")))
                 }
-                () if orphan.schema.data && !self.policy.delete_data => {
-                    let message = format!("{id} holds data; grant its deletion with `--delete-data`");
-                    Some((Reason::PruneNotGranted, message))
+                () if orphan.schema.stateful && !self.policy.delete_data => {
+                    let message =
+                        format!("{id} left the document and holds data; grant its deletion with `--delete-data`");
+                    Some((Reason::PruneNotAllowed, message))
                 }
                 () => None,
             };
             match held {
                 Some((reason, message)) => self.hold(&orphan.address, reason, message, None),
-                None => doomed.push(doom(orphan)),
+                None => deletions.push(deletion(orphan)),
             }
         }
-        let (many, most) = (doomed.len(), self.document.policy.max_deletions);
-        if many > most {
-            for one in doomed.drain(..) {
-                let way = "raise `policy.maxDeletions`";
-                let message = format!("{many} resources would be deleted and one pass may delete {most}; {way}");
-                self.hold(&one.address, Reason::TooManyDeletions, message, None);
+        let (count, max) = (deletions.len(), self.document.policy.max_deletions);
+        if count > max {
+            for deletion in deletions.drain(..) {
+                let way_out = "raise `policy.maxDeletions`";
+                let message = format!("{count} resources would be deleted, and one pass may delete {max}; {way_out}");
+                self.hold(&deletion.address, Reason::DeletionLimitExceeded, message, None);
             }
         }
-        doomed
+        deletions
     }
 
-    /// Deletes everything that is ours.
+    /// Deletes everything that the stack owns.
     pub(super) fn destroy(&mut self, order: &[Address]) {
-        let mut doomed = vec![];
+        let mut deletions = vec![];
         for address in order {
             let Some(resource) = self.document.resources.get(address).filter(|r| !r.is_lookup()) else { continue };
-            let unseen = self.situation.holds.get(address).filter(|h| h.reason == Reason::Unobserved);
-            let passing = self.policy.holds.get(address).filter(|h| h.reason.passes());
-            if let Some(hold) = unseen.or(passing) {
+            let unobserved = self.inventory.holds.get(address).filter(|h| h.reason == Reason::ObservationFailed);
+            let transient = self.policy.holds.get(address).filter(|h| h.reason.is_transient());
+            if let Some(hold) = unobserved.or(transient) {
                 self.plan.holds.push(hold.clone());
             }
-            if let Some(leaving) = self.situation.leaving.get(address) {
-                self.hold(address, Reason::Deleting, format!("{} is on its way out", leaving.id), None);
+            if let Some(deleting) = self.inventory.deleting.get(address) {
+                self.hold(address, Reason::Deleting, format!("{} is being deleted", deleting.id), None);
             }
-            let live = self.situation.current.get(address).into_iter().chain(self.situation.coming.get(address));
-            let older = self.situation.superseded.get(address).into_iter().flatten();
+            let live = self.inventory.active.get(address).into_iter().chain(self.inventory.replacement.get(address));
+            let older = self.inventory.superseded.get(address).into_iter().flatten();
             for observed in live.chain(older).copied() {
                 if resource.lifecycle.protect {
-                    self.hold(address, Reason::Protected, format!("{} is protected", observed.id), None);
-                } else if self.keeps_data(resource) {
-                    let message = format!("{} stays; delete it too with `--delete-data`", observed.id);
+                    self.hold(address, Reason::Protected, format!("{} is {UNPROTECT}", observed.id), None);
+                } else if self.is_retained(resource) {
+                    let message = format!("{} is kept, because {}; {DELETE_DATA}", observed.id, why_retained(resource));
                     self.hold(address, Reason::Retained, message, None);
                 } else {
                     let after = BTreeSet::new();
-                    doomed.push(Doomed { address: address.clone(), schema: resource.schema, observed, after });
+                    deletions.push(Deletion { address: address.clone(), schema: resource.schema, observed, after });
                     self.delete_revisions(address, false);
                 }
             }
         }
-        for orphan in &self.situation.orphans {
+        for orphan in &self.inventory.orphans {
             if orphan.retained && !self.policy.delete_data {
-                let message = format!("{} stays, as it is marked to", orphan.observed.id);
+                let message = format!("{} is kept, because {RETAINED_TAG}; {DELETE_DATA}", orphan.observed.id);
                 self.hold(&orphan.address, Reason::Retained, message, None);
             } else {
-                doomed.push(doom(orphan));
+                deletions.push(deletion(orphan));
             }
         }
-        self.delete(doomed);
+        self.delete(deletions);
     }
 
-    /// Deletes in the opposite order of references, read from the live specs, since the document may know neither side
-    /// any more, and of the document's `dependsOn`. What something that stays refers to, stays too.
-    fn delete(&mut self, doomed: Vec<Doomed<'a>>) {
-        // Unknown is not absent: what cannot be seen may refer to it.
-        let situation = self.situation;
-        let hidden = |one: &Doomed<'_>| {
-            let near = |schema: &Schema, region| schema.global || one.schema.global || region == one.observed.region;
-            let mut unseen = situation.unseen.iter().filter(|(schema, region)| near(schema, *region));
-            unseen.find(|(schema, _)| can_refer(schema.record, one.schema.kind)).map(|(schema, _)| schema.kind)
+    /// Orders the deletions: each resource is deleted after the resources that refer to it.
+    ///
+    /// # Expected flow
+    /// 1. Bound resources are left out, and keep no other resource: they end with the resource that they refer to.
+    /// 2. A resource is held (`ObservationFailed`) if a kind that could not be observed in its region may refer to it.
+    /// 3. A resource is held (`DependencyNotReady`) while a resource that is not deleted, and that no step changes,
+    ///    refers to it. This repeats until no such resource is left, because a held resource keeps the resources that
+    ///    it refers to.
+    /// 4. The other resources become steps. Each step waits for the deletion of its users, for the steps of the users
+    ///    that stop referring to it, and for the users that AWS is deleting already. The latter are held (`Deleting`).
+    ///
+    /// # Guarantees
+    /// - A resource is not deleted while a resource that is not bound to it is known to refer to it, so AWS does not
+    ///   refuse the deletion.
+    /// - The references come from the live specs, so the order is right although the document may contain neither
+    ///   resource any more. The `dependsOn` of the document counts as a reference between the active resources of both
+    ///   addresses.
+    /// - The steps do not wait for each other in a cycle. Of resources that refer to each other, one is deleted first.
+    ///
+    /// # Assumptions
+    /// The driver of a kind whose resources can refer to each other removes those references before it deletes a
+    /// resource.
+    ///
+    /// # Caveats
+    /// References from resources of kinds that Holdfast does not observe are not known. AWS refuses such a deletion,
+    /// and the step is retried.
+    fn delete(&mut self, deletions: Vec<Deletion<'a>>) {
+        // Unknown is not absent: a resource that could not be observed may refer to this one.
+        let inventory = self.inventory;
+        let unobserved_user = |one: &Deletion<'_>| {
+            let may_refer =
+                |schema: &Schema, region| schema.global || one.schema.global || region == one.observed.region;
+            let mut unobserved = inventory.unobserved.iter().filter(|(schema, region)| may_refer(schema, *region));
+            unobserved.find(|(schema, _)| can_refer(schema.record, one.schema.kind)).map(|(schema, _)| schema.kind)
         };
-        let doomed = doomed.into_iter().filter(|one| !one.observed.bound);
-        let (spared, mut doomed): (Vec<_>, Vec<_>) = doomed.partition(|one| hidden(one).is_some());
-        for one in spared {
-            let kind = hidden(&one).unwrap_or_default();
-            let message = format!("{} is not deleted while {kind} cannot be seen", one.observed.id);
-            self.hold(&one.address, Reason::Unobserved, message, None);
+        let deletions = deletions.into_iter().filter(|one| !one.observed.bound);
+        let (blocked, mut deletions): (Vec<_>, Vec<_>) = deletions.partition(|one| unobserved_user(one).is_some());
+        for one in blocked {
+            let kind = unobserved_user(&one).unwrap_or_default();
+            let message =
+                format!("{} is not deleted while {kind}, which may refer to it, cannot be observed", one.observed.id);
+            self.hold(&one.address, Reason::ObservationFailed, message, None);
         }
-        while let Some((spared, user)) = self.spared(&doomed) {
-            let one = doomed.remove(spared);
+        while let Some((blocked, user)) = self.blocked(&deletions) {
+            let one = deletions.remove(blocked);
             let message = format!("{} is not deleted while {user} refers to it", one.observed.id);
-            self.hold(&one.address, Reason::WaitsFor, message, Some(user));
+            self.hold(&one.address, Reason::DependencyNotReady, message, Some(user));
         }
         let mut edges: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
-        for one in &doomed {
-            let users = doomed.iter().filter(|other| {
+        for one in &deletions {
+            let users = deletions.iter().filter(|other| {
                 refers(other.schema, other.observed, one) || self.depends(&other.address, other.observed, one)
             });
-            let moving = self.live().filter(|(address, schema, live)| {
-                !is_doomed(&doomed, live) && refers(schema, live, one) && self.is_moving(address)
+            let changing = self.live().filter(|(address, schema, live)| {
+                !is_deleted(&deletions, live) && refers(schema, live, one) && self.is_progressing(address)
             });
-            let users = users.map(|other| other.address.clone()).chain(moving.map(|(address, ..)| address.clone()));
-            // What is on its way out needs it until it is gone.
-            let going = self.going(one).into_iter().map(|(address, _)| address.clone());
-            let users = users.chain(going);
+            let users = users.map(|other| other.address.clone()).chain(changing.map(|(address, ..)| address.clone()));
+            // A resource that is being deleted needs the resources that it refers to until its deletion is complete.
+            let deleting = self.deleting_users(one).into_iter().map(|(address, _)| address.clone());
+            let users = users.chain(deleting);
             for user in users.chain(one.after.iter().cloned()).filter(|user| *user != one.address) {
-                // Those that name each other go one after the other; whatever closes the circle is not waited for.
-                if !leads(&edges, &user, &one.address) {
+                // Resources that refer to each other are deleted one after the other: an edge that closes a cycle is
+                // left out.
+                if !reaches(&edges, &user, &one.address) {
                     edges.entry(one.address.clone()).or_default().insert(user);
                 }
             }
         }
-        for (address, id) in doomed.iter().flat_map(|one| self.going(one)).collect::<BTreeMap<_, _>>() {
-            let told = |hold: &Hold| hold.address == *address && hold.reason == Reason::Deleting;
-            if !self.plan.holds.iter().any(told) {
-                self.hold(address, Reason::Deleting, format!("{id} is on its way out"), None);
+        for (address, id) in deletions.iter().flat_map(|one| self.deleting_users(one)).collect::<BTreeMap<_, _>>() {
+            let is_held = |hold: &Hold| hold.address == *address && hold.reason == Reason::Deleting;
+            if !self.plan.holds.iter().any(is_held) {
+                self.hold(address, Reason::Deleting, format!("{id} is being deleted"), None);
             }
         }
-        for one in doomed {
+        for one in deletions {
             let after = edges.get(&one.address).cloned().unwrap_or_default();
             self.push_delete(one.schema, &one.address, one.observed, after);
         }
     }
 
-    /// What is on its way out and still refers to one of the doomed, by address and id. A revision is only a
-    /// description of what could run, and may go before what runs it.
-    fn going(&self, one: &Doomed<'_>) -> Vec<(&'a Address, &'a str)> {
-        let going = self.situation.going.iter().filter(|going| refers(going.schema, going.observed, one));
-        let going = going.filter(|going| going.address != one.address);
-        match one.schema.replace {
-            Replace::Revision { .. } => vec![],
-            _ => going.map(|going| (&going.address, going.observed.id.as_str())).collect(),
+    /// Returns the resources that are being deleted and still refer to a resource to delete, by address and id. A
+    /// revision is only a description, and may be deleted before the resources that run it.
+    fn deleting_users(&self, one: &Deletion<'_>) -> Vec<(&'a Address, &'a str)> {
+        let users = self.inventory.all_deleting.iter().filter(|users| refers(users.schema, users.observed, one));
+        let users = users.filter(|users| users.address != one.address);
+        match one.schema.replacement {
+            Replacement::Revision { .. } => vec![],
+            _ => users.map(|users| (&users.address, users.observed.id.as_str())).collect(),
         }
     }
 
-    /// One of the doomed that something refers to which stays as it is, and the address of that.
-    fn spared(&self, doomed: &[Doomed<'a>]) -> Option<(usize, Address)> {
-        doomed.iter().enumerate().find_map(|(at, one)| {
+    /// Returns the index of a deletion that is blocked by a user which is not deleted and which no step changes, and
+    /// the address of the user.
+    fn blocked(&self, deletions: &[Deletion<'a>]) -> Option<(usize, Address)> {
+        deletions.iter().enumerate().find_map(|(at, one)| {
             let user = self.live().find(|(address, schema, live)| {
                 let needs = !live.bound && (refers(schema, live, one) || self.depends(address, live, one));
-                needs && !is_doomed(doomed, live) && !self.is_moving(address)
+                needs && !is_deleted(deletions, live) && !self.is_progressing(address)
             });
             user.map(|(address, ..)| (at, address.clone()))
         })
     }
 
-    /// True when the document says that one has to be there before the other, which is what it is about and not an
-    /// older generation or one elsewhere.
-    fn depends(&self, address: &Address, live: &Observed, on: &Doomed<'_>) -> bool {
-        let is_current = |address: &Address, live| {
-            self.situation.current.get(address).is_some_and(|current| std::ptr::eq(*current, live))
+    /// True when the `dependsOn` of the document orders two live resources. It applies to the active resources of both
+    /// addresses, and not to older generations or resources in other regions.
+    fn depends(&self, address: &Address, live: &Observed, on: &Deletion<'_>) -> bool {
+        let is_active = |address: &Address, live| {
+            self.inventory.active.get(address).is_some_and(|active| std::ptr::eq(*active, live))
         };
         let stated = self.document.resources.get(address).is_some_and(|r| r.depends_on.contains(&on.address));
-        stated && is_current(address, live) && is_current(&on.address, on.observed)
+        stated && is_active(address, live) && is_active(&on.address, on.observed)
     }
 
-    /// All that is live and known: the document's, older and newer generations, and orphans.
+    /// Returns all live resources: those of the document, their older and newer generations, and orphans.
     fn live(&self) -> impl Iterator<Item = (&'a Address, &'static Schema, &'a Observed)> {
-        let situation = self.situation;
+        let inventory = self.inventory;
         let document = self.document;
-        let single = situation.current.iter().chain(&situation.coming).map(|(address, live)| (address, *live));
+        let single = inventory.active.iter().chain(&inventory.replacement).map(|(address, live)| (address, *live));
         let older =
-            situation.superseded.iter().flat_map(|(address, older)| older.iter().map(move |live| (address, *live)));
+            inventory.superseded.iter().flat_map(|(address, older)| older.iter().map(move |live| (address, *live)));
         let known = single
             .chain(older)
             .filter_map(move |(address, live)| Some((address, document.resources.get(address)?.schema, live)));
-        known.chain(situation.orphans.iter().map(|orphan| (&orphan.address, orphan.schema, orphan.observed)))
+        known.chain(inventory.orphans.iter().map(|orphan| (&orphan.address, orphan.schema, orphan.observed)))
     }
 
-    /// True when a step or AWS is at work on it, so that it may stop referring to what it refers to.
-    fn is_moving(&self, address: &Address) -> bool {
-        self.standing.get(address) == Some(&Standing::Coming)
+    /// True when a step or AWS is changing the resource, so that its references may change.
+    fn is_progressing(&self, address: &Address) -> bool {
+        self.readiness.get(address) == Some(&Readiness::Progressing)
     }
 
     fn push_delete(
@@ -307,7 +346,7 @@ impl<'a> Planner<'a> {
         if observed.phase == Phase::Deleting {
             return;
         }
-        let op = Op::Delete { live: Box::new(observed.clone()) };
+        let mutation = Mutation::Delete { live: Box::new(observed.clone()) };
         self.plan.steps.push(Step {
             address: address.clone(),
             tier: schema.tier,
@@ -315,21 +354,34 @@ impl<'a> Planner<'a> {
             cause: Cause::Edit,
             changes: vec![],
             after,
-            deed: Some(Deed { kind: schema.kind, region: observed.region.clone(), op }),
+            operation: Some(Operation { kind: schema.kind, region: observed.region.clone(), mutation }),
         });
     }
 }
 
-fn doom<'a>(orphan: &Orphan<'a>) -> Doomed<'a> {
-    Doomed { address: orphan.address.clone(), schema: orphan.schema, observed: orphan.observed, after: BTreeSet::new() }
+/// Returns the reason why a resource is retained.
+fn why_retained(resource: &Resource) -> &'static str {
+    match resource.lifecycle.on_delete {
+        Some(_) => "it has `onDelete: retain`",
+        None => "it holds data",
+    }
 }
 
-fn is_doomed(doomed: &[Doomed<'_>], live: &Observed) -> bool {
-    doomed.iter().any(|one| std::ptr::eq(one.observed, live))
+fn deletion<'a>(orphan: &Orphan<'a>) -> Deletion<'a> {
+    Deletion {
+        address: orphan.address.clone(),
+        schema: orphan.schema,
+        observed: orphan.observed,
+        after: BTreeSet::new(),
+    }
 }
 
-/// True when a live resource refers to one of the doomed.
-fn refers(schema: &Schema, live: &Observed, to: &Doomed<'_>) -> bool {
+fn is_deleted(deletions: &[Deletion<'_>], live: &Observed) -> bool {
+    deletions.iter().any(|one| std::ptr::eq(one.observed, live))
+}
+
+/// True when a live resource refers to a resource to delete.
+fn refers(schema: &Schema, live: &Observed, to: &Deletion<'_>) -> bool {
     if std::ptr::eq(live, to.observed) || !(to.schema.global || schema.global || live.region == to.observed.region) {
         return false;
     }
@@ -339,15 +391,15 @@ fn refers(schema: &Schema, live: &Observed, to: &Doomed<'_>) -> bool {
     })
 }
 
-/// True when `from` waits for `to`, itself or over others.
-fn leads(edges: &BTreeMap<Address, BTreeSet<Address>>, from: &Address, to: &Address) -> bool {
-    let mut seen = BTreeSet::new();
+/// True when `from` waits for `to`, directly or through others.
+fn reaches(edges: &BTreeMap<Address, BTreeSet<Address>>, from: &Address, to: &Address) -> bool {
+    let mut visited = BTreeSet::new();
     let mut open = vec![from];
     while let Some(at) = open.pop() {
         if at == to {
             return true;
         }
-        if seen.insert(at) {
+        if visited.insert(at) {
             open.extend(edges.get(at).into_iter().flatten());
         }
     }

@@ -1,82 +1,83 @@
-//! Holds: what a plan would do but cannot or may not yet, and what it is waiting for.
+//! Holds: changes that a plan cannot or may not make now, with the reason and the way out.
 
 use serde::Serialize;
 
 use crate::address::Address;
 
-/// Something that is not done, and why.
+/// A change that is not made now, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hold {
-    /// Whom it is about.
+    /// The address of the resource.
     pub address: Address,
-    /// Why, in one word.
+    /// The reason, in one word.
     pub reason: Reason,
-    /// Why, in a sentence that says the way out.
+    /// The reason in a sentence, with the way out.
     pub message: String,
-    /// What it waits for, when that is another resource.
+    /// The other resource that the change waits for, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Address>,
 }
 
-/// Why something is not done.
+/// The reason of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Reason {
-    /// More than one live resource fits a lookup.
+    /// More than one live resource matches a lookup.
     Ambiguous,
-    /// A create may or may not have happened; it is looked for before it is tried again.
-    AmbiguousCreate,
-    /// It is on its way out, and has to be gone first.
+    /// A create had no clear result. Holdfast searches for the resource before it repeats the create.
+    CreateUnconfirmed,
+    /// The live resource is being deleted, and the change follows its deletion.
     Deleting,
-    /// The document has no resources, so nothing is deleted.
+    /// The document has no resources, so orphans are not deleted.
     EmptyDocument,
-    /// AWS gave up on it.
-    Failed,
-    /// An expression fails on what is there.
-    Expression,
-    /// It drifted, and the document says to leave it.
-    DriftLeft,
-    /// Its physical name is somebody else's.
-    NameTaken,
-    /// Its explicit name forbids two generations at once.
-    NamedReplacement,
-    /// A lookup or an adoption finds nothing.
+    /// AWS failed to provision the resource.
+    ProvisioningFailed,
+    /// An expression fails on the live values.
+    InvalidExpression,
+    /// The resource drifted, and its drift policy does not correct drift.
+    DriftIgnored,
+    /// Another resource has the name or identity already.
+    AlreadyExists,
+    /// The explicit name of the resource prevents create before destroy.
+    ReplaceNameConflict,
+    /// A lookup or an adoption finds no live resource.
     NotFound,
-    /// It belongs to a document from elsewhere.
-    OtherOrigin,
-    /// AWS is at work on it.
+    /// The live resource belongs to a document from another source.
+    SourceConflict,
+    /// AWS is still creating or changing the resource.
     Pending,
-    /// It is protected by the document.
+    /// The document protects the resource.
     Protected,
-    /// It left the document, and nobody granted its deletion.
-    PruneNotGranted,
-    /// A field that cannot change in place does, and nobody granted the replacement.
-    ReplaceNotGranted,
-    /// It left the document and stays: it holds data.
+    /// The resource left the document, and its deletion is not granted.
+    PruneNotAllowed,
+    /// An immutable field changes, and the replacement is not granted.
+    ReplaceNotAllowed,
+    /// The resource left the document or was replaced, and is kept: it holds data, or has `onDelete: retain`.
     Retained,
-    /// Somebody went back to an earlier revision; the document's own waits until it changes or is released.
+    /// A rollback returned the resource to an earlier revision. The document's own revision waits until it changes or
+    /// is released.
     RolledBack,
-    /// AWS accepted the change for later.
-    Scheduled,
-    /// It was changed a moment ago; reads may lag behind.
-    Settling,
-    /// The same change came back after it was made: somebody else makes it too.
+    /// AWS accepted the change and applies it in the maintenance window.
+    PendingMaintenanceWindow,
+    /// The resource was changed a moment ago, and reads may still show the old state (eventual consistency).
+    Propagating,
+    /// The same change was made repeatedly and did not persist: AWS or another process undoes it.
     Stalled,
-    /// More deletions than one pass may make.
-    TooManyDeletions,
-    /// Its kind could not be observed. Unknown is not absent.
-    Unobserved,
-    /// What it refers to is held.
-    WaitsFor,
+    /// The plan has more deletions than one pass may make.
+    DeletionLimitExceeded,
+    /// The kind could not be observed in the region. Unknown is not absent.
+    ObservationFailed,
+    /// A resource that this one refers to is held or is not ready.
+    DependencyNotReady,
 }
 
 impl Reason {
-    /// True when waiting is all that is needed: AWS will finish by itself.
-    pub fn passes(self) -> bool {
-        matches!(self, Reason::Pending | Reason::Settling | Reason::AmbiguousCreate | Reason::Deleting)
+    /// True when the hold ends without an action by a person, as soon as AWS finishes.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Reason::Pending | Reason::Propagating | Reason::CreateUnconfirmed | Reason::Deleting)
     }
 
-    /// True when it keeps a document from being converged.
+    /// True when the hold keeps the document from being converged.
     pub fn blocks(self) -> bool {
-        !matches!(self, Reason::Retained | Reason::Scheduled | Reason::DriftLeft)
+        !matches!(self, Reason::Retained | Reason::PendingMaintenanceWindow | Reason::DriftIgnored)
     }
 }

@@ -1,68 +1,80 @@
-//! Decides about one resource after the other, in the order of their references.
+//! The planner: decides about one resource after another, in the order of their references.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hold::{Hold, Reason};
-use super::{Action, Cause, Deed, Difference, Live, Plan, Policy, Step};
+use super::{Action, Cause, Difference, LiveSummary, Plan, PlanPolicy, Step};
 use crate::address::Address;
 use crate::diff::Change;
 use crate::digest;
 use crate::document::{Document, Drift, Resource};
+use crate::inventory::Inventory;
 use crate::observed::{Observed, Phase};
-use crate::op::Op;
-use crate::resolve::{Known, resolve, without_late};
+use crate::operation::{Mutation, Operation};
+use crate::resolve::{ResolveContext, resolve};
 use crate::rollback::{Pin, pin};
-use crate::schema::Replace;
-use crate::situation::Situation;
 use crate::value::Value;
 
-/// How far a resource is, for those that refer to it.
+/// The readiness of a resource for the resources that refer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Live, usable, and as the document has it (or left so on purpose).
-    Settled,
-    /// A step or AWS is at work on it.
-    Coming,
-    /// Held: it will not come without a person, or is unknown.
-    Held,
+pub(super) enum Readiness {
+    /// The resource is live, usable, and matches the document or is left different on purpose.
+    Ready,
+    /// A step or AWS is creating or changing the resource.
+    Progressing,
+    /// The resource is held: a person has to act, or the state of the resource is not known.
+    Blocked,
+}
+
+/// The references of a resource that are not ready.
+#[derive(Debug)]
+pub(super) struct UnreadyDependencies {
+    /// The dependencies that a step or AWS is creating or changing.
+    pub(super) progressing: BTreeSet<Address>,
+    /// The first dependency that is held.
+    pub(super) blocked: Option<Address>,
 }
 
 pub(super) struct Planner<'a> {
     pub(super) document: &'a Document,
-    pub(super) policy: &'a Policy,
-    pub(super) situation: &'a Situation<'a>,
-    pub(super) standing: BTreeMap<Address, Standing>,
-    /// Those that are no more than there, which is all that what refers to them needs.
-    there: BTreeSet<Address>,
+    pub(super) policy: &'a PlanPolicy,
+    pub(super) inventory: &'a Inventory<'a>,
+    pub(super) readiness: BTreeMap<Address, Readiness>,
+    /// Resources that exist but are not ready. Dependents that need only the id may proceed.
+    pub(super) referenceable: BTreeSet<Address>,
     pub(super) plan: Plan,
-    /// What references resolve to: what is live, apart from what a step will give another identity.
-    identities: BTreeMap<Address, &'a Observed>,
+    /// The live resources to which references resolve: all but those that a step gives another identity.
+    pub(super) identities: BTreeMap<Address, &'a Observed>,
     pub(super) owns_something: bool,
-    /// What stays as it is although it should be replaced, or waits for such a one, and what would change by it.
-    pub(super) kept: BTreeMap<Address, Vec<Change>>,
-    /// Of the resource that is considered: why an edit is held back, and what it would change.
-    kept_back: Option<(String, Option<Change>)>,
+    /// Resources that are kept unchanged because their replacement, or the replacement of a resource that they refer
+    /// to, is held; with the changes that wait.
+    pub(super) unreplaced: BTreeMap<Address, Vec<Change>>,
+    /// Resources whose drift is ignored. They count as ready, but not as converged.
+    ignored_drift: BTreeSet<Address>,
+    /// The rollback of the resource under consideration: the message of its hold, and the change that waits.
+    rolled_back: Option<(String, Option<Change>)>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(document: &'a Document, policy: &'a Policy, situation: &'a Situation<'a>) -> Self {
+    pub(super) fn new(document: &'a Document, policy: &'a PlanPolicy, inventory: &'a Inventory<'a>) -> Self {
         let plan = Plan { stack: document.stack.clone(), env: document.env.clone(), ..Plan::default() };
-        let owned = |address: &Address| document.resources.get(address).is_some_and(|r| !r.is_lookup());
-        let owns_something = situation.current.keys().any(owned) || !situation.orphans.is_empty();
+        let is_owned = |address: &Address| document.resources.get(address).is_some_and(|r| !r.is_lookup());
+        let owns_something = inventory.active.keys().any(is_owned) || !inventory.orphans.is_empty();
         let plan = Plan { owns_something, ..plan };
-        let owns_something = owns_something && !policy.fresh;
-        let identities = situation.current.clone();
+        let owns_something = owns_something && !policy.is_initial;
+        let identities = inventory.active.clone();
         Planner {
             document,
             policy,
-            situation,
-            standing: BTreeMap::new(),
-            there: BTreeSet::new(),
+            inventory,
+            readiness: BTreeMap::new(),
+            referenceable: BTreeSet::new(),
             plan,
             identities,
             owns_something,
-            kept: BTreeMap::new(),
-            kept_back: None,
+            unreplaced: BTreeMap::new(),
+            ignored_drift: BTreeSet::new(),
+            rolled_back: None,
         }
     }
 
@@ -80,314 +92,212 @@ impl<'a> Planner<'a> {
         self.plan.holds.push(Hold { address: address.clone(), reason, message: message.into(), waits_for });
     }
 
+    /// Decides the steps and holds of a resource. The resources that it refers to must have been considered before.
     pub(super) fn consider(&mut self, address: &Address) {
         let Some(resource) = self.document.resources.get(address) else { return };
-        if let Some(live) = self.situation.current.get(address) {
-            let live = Live {
+        if let Some(live) = self.inventory.active.get(address) {
+            let summary = LiveSummary {
                 id: live.id.clone(),
                 phase: live.phase,
                 tier: resource.schema.tier,
                 digest: digest::of(resource),
                 converged: false,
             };
-            self.plan.live.insert(address.clone(), live);
-            let remarks = self.situation.current[address].remarks.iter().map(|r| (address.clone(), r.clone()));
-            self.plan.remarks.extend(remarks);
+            self.plan.live.insert(address.clone(), summary);
+            let conditions = live.conditions.iter().map(|condition| (address.clone(), condition.clone()));
+            self.plan.conditions.extend(conditions);
         }
-        let standing = self.decide(resource);
-        let told = self.plan.differences.iter().map(|d| &d.address).chain(self.plan.holds.iter().map(|h| &h.address));
-        let converged = standing == Standing::Settled && told.into_iter().all(|about| about != address);
+        let readiness = self.decide(resource);
+        let different = self.plan.differences.iter().map(|d| &d.address);
+        let held = self.plan.holds.iter().map(|h| &h.address);
+        let is_unchanged = different.chain(held).chain(&self.ignored_drift).all(|other| other != address);
         if let Some(live) = self.plan.live.get_mut(address) {
-            live.converged = converged;
+            live.converged = readiness == Readiness::Ready && is_unchanged;
         }
-        // What was rolled back is as it should be for now, and told all the same.
-        if let Some((message, change)) = self.kept_back.take() {
+        // A resource that was rolled back counts as converged, and its waiting change is reported all the same.
+        if let Some((message, change)) = self.rolled_back.take() {
             self.hold(address, Reason::RolledBack, message, None);
             if let Some(change) = change {
-                self.differ(resource, Cause::Edit, vec![change]);
+                self.report_difference(resource, Cause::Edit, vec![change]);
             }
         }
-        self.standing.insert(address.clone(), standing);
+        self.readiness.insert(address.clone(), readiness);
     }
 
-    fn decide(&mut self, resource: &'a Resource) -> Standing {
+    fn decide(&mut self, resource: &'a Resource) -> Readiness {
         let address = &resource.address;
-        if let Some(hold) = self.situation.holds.get(address) {
+        if let Some(hold) = self.inventory.holds.get(address) {
             self.plan.holds.push(hold.clone());
-            return Standing::Held;
+            return Readiness::Blocked;
         }
         if resource.is_lookup() {
             return self.look_up(address);
         }
-        let (coming, held) = self.needs(resource);
-        let known = Known { live: &self.identities, made: &self.policy.made };
-        let mut resolved = match resolve(&resource.address, resource.schema.record, &resource.spec, known) {
+        let dependencies = self.unready_dependencies(resource);
+        let context = ResolveContext { live: &self.identities, created: &self.policy.created };
+        let mut resolved = match resolve(&resource.address, resource.schema.record, &resource.spec, context) {
             Ok(resolved) => resolved,
-            // What is still being made may lack the attribute that the expression reads.
-            Err(error) => match coming.into_iter().next().or_else(|| self.unready(resource)) {
-                Some(waits_for) => {
-                    self.hold(address, Reason::WaitsFor, "it reads what is not known yet", Some(waits_for));
-                    return Standing::Coming;
-                }
-                None => {
-                    self.hold(address, Reason::Expression, error.to_string(), None);
-                    return Standing::Held;
-                }
-            },
+            // A resource that is still being created may lack the attribute that the expression reads.
+            Err(error) => {
+                let progressing = dependencies.progressing.into_iter().next();
+                return match progressing.or_else(|| self.first_referenceable(resource)) {
+                    Some(waits_for) => {
+                        let message = format!("it reads an attribute of {waits_for} that is not known yet");
+                        self.hold(address, Reason::DependencyNotReady, message, Some(waits_for));
+                        Readiness::Progressing
+                    }
+                    None => {
+                        self.hold(address, Reason::InvalidExpression, error.to_string(), None);
+                        Readiness::Blocked
+                    }
+                };
+            }
         };
-        let live = self.situation.current.get(address).copied();
+        let live = self.inventory.active.get(address).copied();
         if let Some(live) = live {
-            self.keep_back(resource, &mut resolved, live);
+            self.pin_revision(resource, &mut resolved, live);
         }
         if let Some(hold) = self.policy.holds.get(address) {
-            return self.hold_back(resource, &resolved, live, hold);
+            return self.apply_hold(resource, &resolved, live, hold);
         }
-        if let Some(coming) = self.situation.coming.get(address) {
-            if coming.phase == Phase::Failed {
-                let message = format!("AWS gave up on {}; delete it by hand and it is made again", coming.id);
-                self.hold(address, Reason::Failed, message, None);
-                return Standing::Held;
+        if let Some(replacement) = self.inventory.replacement.get(address) {
+            if replacement.phase == Phase::Failed {
+                return self.hold_failed(address, replacement);
             }
-            self.hold(address, Reason::Pending, format!("its replacement {} is not ready yet", coming.id), None);
-            return Standing::Coming;
+            let message = format!("its replacement {} is not ready yet", replacement.id);
+            self.hold(address, Reason::Pending, message, None);
+            return Readiness::Progressing;
         }
         match live {
-            None => self.create(resource, &resolved, coming, held),
-            Some(live) => self.compare(resource, &resolved, live, coming, held),
+            None => self.create(resource, &resolved, dependencies),
+            Some(live) => self.compare(resource, &resolved, live, dependencies),
         }
     }
 
-    /// Keeps a resource at the revision that it was rolled back to: that one is what is wanted now, and everything
-    /// else goes on.
-    fn keep_back(&mut self, resource: &Resource, resolved: &mut Value, live: &Observed) {
-        let Some(pin) = pin(self.document, resource, live, &self.situation.current) else { return };
+    /// Keeps a resource at the revision of its rollback: that revision becomes the desired one. All other fields are
+    /// handled as usual.
+    fn pin_revision(&mut self, resource: &Resource, resolved: &mut Value, live: &Observed) {
+        let Some(pin) = pin(self.document, resource, live, &self.inventory.active) else { return };
         let Value::Map(spec) = resolved else { return };
         let Some(newer) = spec.insert(pin.field.to_owned(), pin.to.clone()).filter(|newer| *newer != pin.to) else {
             return;
         };
-        let there = live.spec.get(pin.field).cloned().unwrap_or_default();
-        let known = newer.unknown().is_none() && there != newer;
-        let held = known.then(|| change(pin.field, there, newer));
+        let live_value = live.spec.get(pin.field).cloned().unwrap_or_default();
+        let is_change = newer.unknown().is_none() && live_value != newer;
+        let change = is_change.then(|| change(pin.field, live_value, newer));
         let Pin { revision, of, .. } = pin;
-        let way = format!("change {of} in the document, or `holdfast rollback … {} --release`", resource.address);
-        let message = format!("it was rolled back to revision {revision} of {of}; to go forward, {way}");
-        self.kept_back = Some((message, held));
+        let address = &resource.address;
+        let way_out = format!("change {of} in the document, or run `holdfast rollback … {address} --release`");
+        let message = format!("it was rolled back to revision {revision} of {of}; to go forward, {way_out}");
+        self.rolled_back = Some((message, change));
     }
 
-    fn look_up(&mut self, address: &Address) -> Standing {
-        if let Some(live) = self.situation.current.get(address).filter(|live| live.phase == Phase::Pending) {
+    fn look_up(&mut self, address: &Address) -> Readiness {
+        if let Some(live) = self.inventory.active.get(address).filter(|live| live.phase == Phase::Pending) {
             self.hold(address, Reason::Pending, format!("{} is not ready yet", live.id), None);
-            return Standing::Coming;
+            return Readiness::Progressing;
         }
-        self.settle()
+        self.ready()
     }
 
-    /// Holds what the engine holds. What differs is told all the same, unless waiting may be all it takes.
-    fn hold_back(&mut self, resource: &Resource, resolved: &Value, live: Option<&Observed>, hold: &Hold) -> Standing {
+    /// Applies a hold of the engine. The differences of the resource are reported all the same, unless the hold is
+    /// transient.
+    fn apply_hold(&mut self, resource: &Resource, resolved: &Value, live: Option<&Observed>, hold: &Hold) -> Readiness {
         self.plan.holds.push(hold.clone());
-        if hold.reason.passes() {
-            if live.is_none() && resource.schema.early && self.policy.made.contains_key(&resource.address) {
-                self.there.insert(resource.address.clone());
+        if hold.reason.is_transient() {
+            if live.is_none()
+                && resource.schema.referenceable_on_create
+                && self.policy.created.contains_key(&resource.address)
+            {
+                self.referenceable.insert(resource.address.clone());
             }
-            return Standing::Coming;
+            return Readiness::Progressing;
         }
         let Some(live) = live else {
-            self.differ(resource, self.cause_of_absence(resource), vec![]);
-            return Standing::Held;
+            self.report_difference(resource, self.cause_of_absence(resource), vec![]);
+            return Readiness::Blocked;
         };
         let mut changes = self.changes(resource, resolved, live);
         changes.retain(|change| change.unknown.is_none() && !live.scheduled.contains(&change.path));
         if !changes.is_empty() {
             let cause = self.cause(resource, resolved, live);
-            self.differ(resource, cause, changes);
+            self.report_difference(resource, cause, changes);
         }
-        if hold.reason == Reason::Stalled { Standing::Settled } else { Standing::Held }
+        if hold.reason == Reason::Stalled { Readiness::Ready } else { Readiness::Blocked }
     }
 
-    /// What it refers to that is not settled: what is coming, and the first that is held.
-    fn needs(&self, resource: &Resource) -> (BTreeSet<Address>, Option<Address>) {
-        let mut coming = BTreeSet::new();
-        let mut held = None;
-        for (address, late) in resource.references() {
-            match self.standing.get(&address) {
-                _ if late => {}
-                _ if self.there.contains(&address) && !resource.depends_on.contains(&address) => {}
-                Some(Standing::Settled) => {}
-                Some(Standing::Coming) => {
-                    coming.insert(address);
+    fn unready_dependencies(&self, resource: &Resource) -> UnreadyDependencies {
+        let mut progressing = BTreeSet::new();
+        let mut blocked = None;
+        for (address, after_create) in resource.references() {
+            match self.readiness.get(&address) {
+                _ if after_create => {}
+                _ if self.referenceable.contains(&address) && !resource.depends_on.contains(&address) => {}
+                Some(Readiness::Ready) => {}
+                Some(Readiness::Progressing) => {
+                    progressing.insert(address);
                 }
-                Some(Standing::Held) | None => held = held.or(Some(address)),
+                Some(Readiness::Blocked) | None => blocked = blocked.or(Some(address)),
             }
         }
-        (coming, held)
+        UnreadyDependencies { progressing, blocked }
     }
 
-    /// The first that it refers to and that is no more than there.
-    fn unready(&self, resource: &Resource) -> Option<Address> {
+    /// Returns the first dependency that exists and is not ready.
+    fn first_referenceable(&self, resource: &Resource) -> Option<Address> {
         let references = resource.references().into_keys();
-        references.filter(|a| self.standing.get(a) == Some(&Standing::Coming)).find(|a| self.there.contains(a))
+        references
+            .filter(|a| self.readiness.get(a) == Some(&Readiness::Progressing))
+            .find(|a| self.referenceable.contains(a))
     }
 
-    fn wait_for(&mut self, resource: &Resource, held: Address) -> Standing {
-        self.hold(&resource.address, Reason::WaitsFor, format!("it refers to {held}, which is held"), Some(held));
-        Standing::Held
+    pub(super) fn wait_for(&mut self, resource: &Resource, blocked: Address) -> Readiness {
+        let message = format!("it refers to {blocked}, which is held");
+        self.hold(&resource.address, Reason::DependencyNotReady, message, Some(blocked));
+        Readiness::Blocked
     }
 
-    fn create(
-        &mut self,
-        resource: &Resource,
-        resolved: &Value,
-        coming: BTreeSet<Address>,
-        held: Option<Address>,
-    ) -> Standing {
-        let address = &resource.address;
-        let cause = self.cause_of_absence(resource);
-        self.differ(resource, cause, vec![]);
-        if let Some(leaving) = self.situation.leaving.get(address) {
-            self.hold(address, Reason::Deleting, format!("{} has to be gone first", leaving.id), None);
-            return Standing::Coming;
-        }
-        if let Some(held) = held {
-            return self.wait_for(resource, held);
-        }
-        if let Some(foreign) = self.situation.adoptable.get(address) {
-            if foreign.phase == Phase::Updating {
-                self.await_ready(address, foreign, "taking it over", None);
-                return Standing::Coming;
-            }
-            let set = self.adopted_tags(resource);
-            let changes = vec![change("tags.holdfast:address", Value::Null, address.to_string().into())];
-            let op = Op::Tag { live: Box::new((*foreign).clone()), set, remove: BTreeSet::new() };
-            // Taking it over changes nothing about it, so it waits for nothing.
-            return self.step(resource, Action::Adopt, Cause::Edit, changes, BTreeSet::new(), Some(op));
-        }
-        if cause == Cause::Missing && self.leaves_drift(resource) {
-            self.hold(address, Reason::DriftLeft, "it is missing, and the document says to leave drift", None);
-            return Standing::Held;
-        }
-        let lost = cause == Cause::Missing && self.owns_something || self.is_elsewhere(resource);
-        if lost && resource.schema.data && !self.may_replace(resource) {
-            let message = format!(
-                "it holds data and is not there; restore it, or have an empty one made with `--allow-replace {address}`"
-            );
-            self.hold(address, Reason::ReplaceNotGranted, message, None);
-            return Standing::Held;
-        }
-        let spec = without_late(resource.schema.record, resolved);
-        let changes: Vec<Change> =
-            spec.map().into_iter().flatten().map(|(k, v)| change(k, Value::Null, v.clone())).collect();
-        if self.is_for_later(resource, &changes) {
-            return Standing::Held;
-        }
-        let unknown = spec.unknown().map(|unknown| unknown.waits_for.clone());
-        let op = unknown.is_none().then(|| self.first(resource, &spec));
-        let after = coming.into_iter().chain(unknown).collect();
-        self.step(resource, Action::Create, cause, changes, after, op)
-    }
-
-    fn compare(
-        &mut self,
-        resource: &'a Resource,
-        resolved: &Value,
-        live: &'a Observed,
-        coming: BTreeSet<Address>,
-        held: Option<Address>,
-    ) -> Standing {
-        let address = &resource.address;
-        // What is to be changed is waited for: others may be meant to come after that.
-        let new = live.phase == Phase::Pending || self.policy.at_work.contains(address);
-        if resource.schema.early && new && !matches!(live.phase, Phase::Failed | Phase::Deleting) {
-            self.there.insert(address.clone());
-        }
-        match live.phase {
-            Phase::Pending => {
-                self.hold(address, Reason::Pending, format!("{} is not ready yet", live.id), None);
-                return Standing::Coming;
-            }
-            Phase::Failed => {
-                let message = format!("AWS gave up on {}; delete it by hand and it is made again", live.id);
-                self.hold(address, Reason::Failed, message, None);
-                return Standing::Held;
-            }
-            Phase::Deleting => {
-                self.hold(address, Reason::Deleting, format!("{} has to be gone first", live.id), None);
-                return Standing::Coming;
-            }
-            Phase::Ready | Phase::Updating => {}
-        }
-        let mut changes = self.changes(resource, resolved, live);
-        let before = changes.len();
-        changes.retain(|change| !live.scheduled.contains(&change.path));
-        if changes.len() < before {
-            self.hold(address, Reason::Scheduled, "AWS accepted the change for its maintenance window", None);
-        }
-        if changes.is_empty() {
-            return self.record(resource, resolved, live);
-        }
-        let cause = self.cause(resource, resolved, live);
-        let known: Vec<Change> = changes.iter().filter(|c| c.unknown.is_none()).cloned().collect();
-        if !known.is_empty() {
-            self.differ(resource, cause, known);
-        }
-        let unseen = changes.iter().filter_map(|c| c.to.unknown()).map(|u| &u.waits_for);
-        let unseen = unseen.into_iter().find(|address| self.situation.holds.contains_key(*address)).cloned();
-        if let Some(held) = held.or(unseen) {
-            return self.wait_for(resource, held);
-        }
-        if cause != Cause::Edit && self.leaves_drift(resource) {
-            self.hold(address, Reason::DriftLeft, "it drifted, and the document says to leave it", None);
-            return Standing::Settled;
-        }
-        if live.phase == Phase::Updating {
-            self.await_ready(address, live, "the change", None);
-            return Standing::Coming;
-        }
-        let in_tags = changes.iter().all(|c| c.field() == "tags");
-        if matches!(resource.schema.replace, Replace::Revision { .. }) && !in_tags {
-            self.identities.remove(address);
-            self.there.remove(address);
-            let spec = without_late(resource.schema.record, resolved);
-            let op =
-                spec.unknown().is_none().then(|| Op::Create(self.wanted(resource, resource.name.clone(), &spec, 1)));
-            return self.step(resource, Action::Update, cause, changes, coming, op);
-        }
-        if changes.iter().any(|c| c.immutable) {
-            self.there.remove(address);
-            return self.replace(resource, resolved, live, cause, changes, coming);
-        }
-        if let Some(replaced) = self.replaced_first(resource, &changes, false) {
-            return self.await_replacement(resource, &replaced, changes);
-        }
-        // Nothing is sent while a part of it is unknown: a set sent without it would take it away.
-        let unknown: BTreeSet<Address> =
-            changes.iter().filter_map(|c| c.to.unknown()).map(|u| u.waits_for.clone()).collect();
-        // What waits for nothing but a late reference counts as settled, or the two would wait for each other.
-        let late = coming.is_empty() && !unknown.is_empty();
-        let after = if coming.is_empty() { unknown } else { coming };
-        let op = after.is_empty().then(|| self.update(resource, resolved, live, &changes));
-        let standing = self.step(resource, Action::Update, cause, changes, after, op);
-        if late { Standing::Settled } else { standing }
-    }
-
-    /// Holds what AWS would refuse while it is at work on something: it is looked at until it is ready, not tried.
+    /// Holds a change that AWS would refuse while it is changing `live`. The resource is observed until it is ready.
     pub(super) fn await_ready(&mut self, address: &Address, live: &Observed, what: &str, holder: Option<Address>) {
-        let message = format!("AWS is at work on {}, which refuses changes for now; {what} waits until then", live.id);
+        let message =
+            format!("AWS is changing {}, which refuses other changes for now; {what} waits until then", live.id);
         self.hold(address, Reason::Pending, message, holder);
     }
 
-    pub(super) fn settle(&mut self) -> Standing {
-        self.plan.unchanged += 1;
-        Standing::Settled
+    /// Holds a resource that AWS failed to provision.
+    pub(super) fn hold_failed(&mut self, address: &Address, failed: &Observed) -> Readiness {
+        let message = format!("AWS failed to provision {}; delete it manually, and it is created again", failed.id);
+        self.hold(address, Reason::ProvisioningFailed, message, None);
+        Readiness::Blocked
     }
 
-    fn differ(&mut self, resource: &Resource, cause: Cause, changes: Vec<Change>) {
+    /// Holds a resource whose live resource is being deleted.
+    pub(super) fn await_deletion(&mut self, address: &Address, deleting: &Observed) -> Readiness {
+        let message = format!("{} is being deleted; it is created again once the deletion is complete", deleting.id);
+        self.hold(address, Reason::Deleting, message, None);
+        Readiness::Progressing
+    }
+
+    /// Counts a resource that needs no change.
+    pub(super) fn ready(&mut self) -> Readiness {
+        self.plan.unchanged += 1;
+        Readiness::Ready
+    }
+
+    /// Reports a difference, unless it is drift that the drift policy ignores.
+    pub(super) fn report_difference(&mut self, resource: &Resource, cause: Cause, changes: Vec<Change>) {
         let (address, tier) = (resource.address.clone(), resource.schema.tier);
+        if cause.is_drift() && self.drift_policy(resource) == Drift::Ignore {
+            self.ignored_drift.insert(address);
+            return;
+        }
         self.plan.differences.push(Difference { address, tier, cause, changes });
     }
 
-    fn leaves_drift(&self, resource: &Resource) -> bool {
-        let drift = self.policy.drift.or(resource.lifecycle.drift).unwrap_or(self.document.policy.drift);
-        drift != Drift::Mend
+    /// Returns the drift policy of a resource: the override of the pass, or the policy of its lifecycle, or the policy
+    /// of the stack.
+    pub(super) fn drift_policy(&self, resource: &Resource) -> Drift {
+        self.policy.drift.or(resource.lifecycle.drift).unwrap_or(self.document.policy.drift)
     }
 
     pub(super) fn step(
@@ -397,15 +307,19 @@ impl<'a> Planner<'a> {
         cause: Cause,
         changes: Vec<Change>,
         after: BTreeSet<Address>,
-        op: Option<Op>,
-    ) -> Standing {
+        mutation: Option<Mutation>,
+    ) -> Readiness {
         if action == Action::Replace {
             self.identities.remove(&resource.address);
         }
-        let deed = op.map(|op| Deed { kind: resource.schema.kind, region: resource.region.clone(), op });
+        let operation = mutation.map(|mutation| Operation {
+            kind: resource.schema.kind,
+            region: resource.region.clone(),
+            mutation,
+        });
         let (address, tier) = (resource.address.clone(), resource.schema.tier);
-        self.plan.steps.push(Step { address, tier, action, cause, changes, after, deed });
-        Standing::Coming
+        self.plan.steps.push(Step { address, tier, action, cause, changes, after, operation });
+        Readiness::Progressing
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tags: which a resource should have, and which of the live ones are whose.
+//! Tags: the owner tags and the document's tags of a resource, and the live tags that are stale.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,83 +7,89 @@ use crate::address::Address;
 use crate::diff::Change;
 use crate::digest;
 use crate::document::{OnDelete, Resource};
+use crate::inventory::{ChildTag, child_key};
 use crate::observed::{Observed, Owner, child_tag, tag};
 use crate::rollback::pin;
-use crate::schema::Claim;
-use crate::situation::{ChildTag, child_key};
+use crate::schema::Ownership;
 use crate::value::Value;
 
-/// The digest of what is ours since a moment and was not made by us: it equals no spec's, so what differs is
-/// not drift, and the true one is written once nothing differs.
+/// The digest tag of a resource that was just adopted. It equals no spec's digest, so the differences of the resource
+/// are edits and not drift. The real digest is recorded once the resource has no differences.
 const ADOPTED: &str = "adopted";
 
-/// How many children a create's tags remember: AWS gives most resources fifty tags
-/// (<https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html>), and refuses a create with more.
+/// How many children the tags of a create record. AWS allows fifty tags on most resources
+/// (<https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html>) and refuses a create with more.
 const CHILDREN: usize = 20;
 
 impl Planner<'_> {
+    /// Returns the owner tags of a resource.
     pub(super) fn owner_tags(&self, resource: &Resource, generation: u32) -> BTreeMap<String, String> {
         let owner = Owner {
             stack: self.document.stack.clone(),
             env: self.document.env.clone(),
             address: resource.address.to_string(),
-            origin: self.document.origin.clone(),
+            source: self.document.source.clone(),
             generation,
             digest: digest::of(resource),
             retained: resource.on_delete() == OnDelete::Retain,
         };
-        // AWS takes no empty values everywhere; an unknown origin is no tag. A mark has no room for it.
-        let has_room = |key: &str| !matches!(resource.schema.claim, Claim::Mark { .. }) || key != tag::ORIGIN;
+        // Some services refuse empty values, so an unknown source has no tag. An embedded marker has no room for the
+        // source.
+        let has_room =
+            |key: &str| !matches!(resource.schema.ownership, Ownership::EmbeddedMarker { .. }) || key != tag::SOURCE;
         owner.tags().into_iter().filter(|(key, value)| !value.is_empty() && has_room(key)).collect()
     }
 
-    /// What remembers the children of something that is about to be made. What tells them from their siblings has to be
-    /// known already; the others are remembered once they are there.
+    /// Returns the tags of a create that record the children of the new resource. They include the children whose key
+    /// among their siblings is known already. The other children are recorded once they exist.
     pub(super) fn child_tags(&self, parent: &Resource) -> BTreeMap<String, String> {
-        if !parent.schema.claim.takes_tags() {
+        if !parent.schema.ownership.takes_tags() {
             return BTreeMap::new();
         }
         let tag = |child: &Resource| {
-            let Claim::Parent { field, key } = child.schema.claim else { return None };
+            let Ownership::ViaParent { field, key } = child.schema.ownership else { return None };
             let is_of = |value: &Value| matches!(value, Value::Reference(of) if of.address == parent.address);
             let known = key.iter().all(|field| child.spec.get(field).is_some_and(is_plain));
             if !known || child.region != parent.region || !child.spec.get(field).is_some_and(is_of) {
                 return None;
             }
-            let remembered = ChildTag { digest: digest::of(child), key: child_key(key, &child.name, &child.spec) };
-            Some((child_tag(&child.address), remembered.value()))
+            let child_record = ChildTag { digest: digest::of(child), key: child_key(key, &child.name, &child.spec) };
+            Some((child_tag(&child.address), child_record.value()))
         };
         self.document.resources.values().filter_map(tag).take(CHILDREN).collect()
     }
 
-    /// The owner tags of something that is taken over as it is.
+    /// Returns the owner tags of a resource that is adopted as it is.
     pub(super) fn adopted_tags(&self, resource: &Resource) -> BTreeMap<String, String> {
         let mut tags = self.owner_tags(resource, 1);
         tags.insert(tag::DIGEST.into(), ADOPTED.into());
         tags
     }
 
-    /// Our tags that are there and say what is no longer so: of children that are in no document and live no
-    /// more, that it stays when it need not, and that an edit is held back which the document has no more.
+    /// Returns the owner tags that are stale: those of children that are in no document and do not exist any more, the
+    /// `retained` tag of a resource that may be deleted, and the `rollback` tag of an edit that the document no longer
+    /// contains.
     pub(super) fn stale_tags(&self, resource: &Resource, live: &Observed) -> BTreeSet<String> {
-        let seen = |address: &Address| {
+        let is_observed = |address: &Address| {
             let near = |region: &str| region.is_empty() || live.region.is_empty() || region == live.region;
-            self.situation.seen.iter().any(|place| *place.kind == *address.kind && near(&place.region))
+            self.inventory
+                .observed
+                .iter()
+                .any(|kind_region| *kind_region.kind == *address.kind && near(&kind_region.region))
         };
-        // A kind that nobody looked at tells nothing: this tag is all that is known of what left the document.
-        let remains = |address: &Address| {
-            let mut left = self.situation.orphans.iter().chain(&self.situation.going);
-            left.any(|o| o.address == *address) || !seen(address)
+        // If the kind was not observed, this tag is the only record of a child that left the document.
+        let may_exist = |address: &Address| {
+            let mut owned = self.inventory.orphans.iter().chain(&self.inventory.all_deleting);
+            owned.any(|o| o.address == *address) || !is_observed(address)
         };
         let children = live
             .tags
             .keys()
             .filter_map(|key| Some((key, key.strip_prefix(tag::CHILD)?.parse::<Address>().ok()?)))
-            .filter(|(_, address)| !self.document.resources.contains_key(address) && !remains(address))
+            .filter(|(_, address)| !self.document.resources.contains_key(address) && !may_exist(address))
             .map(|(key, _)| key.clone());
         let mut stale: BTreeSet<String> = children.collect();
-        if live.tags.contains_key(tag::ROLLBACK)
-            && pin(self.document, resource, live, &self.situation.current).is_none()
+        if live.tags.contains_key(tag::ROLLBACK) && pin(self.document, resource, live, &self.inventory.active).is_none()
         {
             stale.insert(tag::ROLLBACK.into());
         }
@@ -94,14 +100,14 @@ impl Planner<'_> {
     }
 }
 
-/// True when nothing in it has yet to become known.
+/// True when the value contains no reference, expression or unknown value.
 fn is_plain(value: &Value) -> bool {
     let mut plain = *value != Value::Null;
     value.walk(&mut |part| plain &= !matches!(part, Value::Reference(_) | Value::Deferred(_) | Value::Unknown(_)));
     plain
 }
 
-/// Turns tags to set and remove into changes.
+/// Returns the tags to set and remove as changes.
 pub(super) fn owner_changes(live: &Observed, set: &BTreeMap<String, String>, remove: &BTreeSet<String>) -> Vec<Change> {
     let from = |key: &String| live.tags.get(key).map_or(Value::Null, |v| Value::Text(v.clone()));
     let set = set.iter().map(|(k, v)| change(&format!("tags.{k}"), from(k), v.clone().into()));
@@ -109,7 +115,7 @@ pub(super) fn owner_changes(live: &Observed, set: &BTreeMap<String, String>, rem
     set.chain(remove).collect()
 }
 
-/// The name that the `Name` tag should have: that of the live generation.
+/// Returns the desired value of the `Name` tag: the name of the live generation.
 pub(super) fn name_tag(resource: &Resource, live: &Observed) -> String {
     match live.owner().map_or(1, |o| o.generation) {
         1 => resource.name.clone(),
@@ -118,8 +124,8 @@ pub(super) fn name_tag(resource: &Resource, live: &Observed) -> String {
     }
 }
 
-/// The tags that the document states, and the `Name` of a kind that is named by it.
-pub(super) fn wanted_tags(resource: &Resource, resolved: &Value, live: &Observed) -> Value {
+/// Returns the tags of the document, with the `Name` tag of a kind that is named by its tag.
+pub(super) fn desired_tags(resource: &Resource, resolved: &Value, live: &Observed) -> Value {
     let stated = resolved.get("tags").cloned();
     if !resource.schema.naming.tag {
         return stated.unwrap_or(user_tags(live));
@@ -135,7 +141,7 @@ pub(super) fn wanted_tags(resource: &Resource, resolved: &Value, live: &Observed
     Value::Map(tags)
 }
 
-/// The live tags that are neither ours nor AWS's own.
+/// Returns the live tags that are neither owner tags nor AWS's own tags.
 pub(super) fn user_tags(live: &Observed) -> Value {
     let user = |key: &str| !key.starts_with(tag::PREFIX) && !key.starts_with("aws:");
     Value::Map(live.tags.iter().filter(|(k, _)| user(k)).map(|(k, v)| (k.clone(), v.clone().into())).collect())

@@ -1,4 +1,4 @@
-//! Cycles: resources that wait for each other, told with every link.
+//! Cycles: resources that depend on each other, reported with every link.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,22 +12,23 @@ use crate::render::Renderer;
 use crate::value::Value;
 
 impl Renderer<'_> {
-    /// Reports every group of resources that need each other to be made.
+    /// Reports every group of resources whose creates depend on each other.
     pub(crate) fn check_cycles(&mut self, resources: &BTreeMap<Address, Resource>) {
         let mut graph: DiGraph<&Address, ()> = DiGraph::new();
         let nodes: BTreeMap<&Address, NodeIndex> =
             resources.keys().map(|address| (address, graph.add_node(address))).collect();
         for resource in resources.values() {
             if needs_itself(resource) {
-                let message = format!("`{}` needs itself to be made", resource.address);
-                let help = "a reference to itself has to be one that AWS takes after the create";
+                let message = format!("`{}` depends on itself", resource.address);
+                let help = "a resource can refer to itself only in a field that AWS accepts after the create";
                 self.report(
                     &resource.address,
                     Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help),
                 );
             }
-            for (address, late) in resource.references() {
-                if let (false, Some(from), Some(to)) = (late, nodes.get(&resource.address), nodes.get(&address)) {
+            for (address, after_create) in resource.references() {
+                if let (false, Some(from), Some(to)) = (after_create, nodes.get(&resource.address), nodes.get(&address))
+                {
                     graph.add_edge(*from, *to, ());
                 }
             }
@@ -36,8 +37,9 @@ impl Renderer<'_> {
             let start = component.iter().min_by_key(|node| graph[**node]);
             let Some(start) = start.filter(|_| component.len() > 1) else { continue };
             let links: Vec<String> = shortest(&graph, *start).into_iter().map(|node| graph[node].to_string()).collect();
-            let message = format!("these need each other to be made: {}", links.join(" → "));
-            let help = "cut one link: most cycles go through a field that can be left to the other side";
+            let message = format!("these resources depend on each other in a cycle: {}", links.join(" → "));
+            let help =
+                "remove one of the references; in most cycles one field can be set on the other resource instead";
             self.report(graph[*start], Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help));
         }
     }
@@ -49,16 +51,17 @@ impl Renderer<'_> {
     }
 }
 
-/// True when a reference that the create needs means the resource itself. Expressions may: they wait for the update.
+/// True when a reference that the create needs names the resource itself. Expressions may do so: the update after the
+/// create evaluates them.
 fn needs_itself(resource: &Resource) -> bool {
     let mut found = resource.depends_on.contains(&resource.address);
     resource.spec.walk(&mut |value| {
-        found |= matches!(value, Value::Reference(r) if r.address == resource.address && !r.late);
+        found |= matches!(value, Value::Reference(r) if r.address == resource.address && !r.after_create);
     });
     found
 }
 
-/// The shortest way from a node back to itself, both ends included.
+/// Returns the shortest path from a node back to itself, both ends included.
 fn shortest(graph: &DiGraph<&Address, ()>, start: NodeIndex) -> Vec<NodeIndex> {
     let mut before: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
@@ -67,14 +70,14 @@ fn shortest(graph: &DiGraph<&Address, ()>, start: NodeIndex) -> Vec<NodeIndex> {
         next.sort_by_key(|node| graph[*node]);
         for next in next {
             if next == start {
-                let mut way = vec![start, node];
+                let mut path = vec![start, node];
                 let mut at = node;
                 while at != start {
                     at = before[&at];
-                    way.push(at);
+                    path.push(at);
                 }
-                way.reverse();
-                return way;
+                path.reverse();
+                return path;
             }
             before.entry(next).or_insert_with(|| {
                 queue.push_back(next);

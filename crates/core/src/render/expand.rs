@@ -1,4 +1,4 @@
-//! Expand: components, forEach, when and patches become a flat list of resources, still untyped.
+//! Expand: applies components, forEach, when and patches, which gives a flat list of untyped resources.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,14 +14,16 @@ use crate::render::scope::Scope;
 use crate::schema::Schema;
 use crate::value::Value;
 
-/// How deep components may stand in components once rendered; load refuses deeper files already.
+/// The maximum nesting of components in a rendered document; load refuses files that are nested deeper.
 const DEPTH: usize = 8;
-/// The most resources of a document: ten times the largest system that anybody should keep in one stack.
+/// The maximum number of resources of a document: ten times the largest system that belongs in one stack.
 const RESOURCES: usize = 10_000;
-/// The most elements of a forEach.
+/// The help for an expression that must not read a resource.
+const USE_PARAMETER: &str = "use a parameter instead";
+/// The maximum number of elements of a forEach.
 const ELEMENTS: usize = 1_000;
 
-/// A resource that is to be, not yet typed.
+/// A desired resource, not yet typed.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) address: Address,
@@ -69,7 +71,7 @@ impl Renderer<'_> {
                     let message = format!("this stack has more than {RESOURCES} resources");
                     self.out.push(
                         Diagnostic::new(&declaration.at, message)
-                            .help("look at its forEach lists, or cut it into stacks"),
+                            .help("shorten its `forEach` lists, or split it into several stacks"),
                     );
                 }
             }
@@ -134,7 +136,7 @@ impl Renderer<'_> {
         self.expand(body, &inside, depth + 1);
     }
 
-    /// The scope in the region that is said here.
+    /// Returns the scope with the region that `region:` names.
     fn placed(&mut self, region: Option<&Node>, scope: &Scope) -> Scope {
         let Some(node) = region.filter(|n| !matches!(n.tree, Tree::Null)) else {
             return scope.clone();
@@ -145,7 +147,7 @@ impl Renderer<'_> {
                 region.map_or_else(|| scope.clone(), |region| scope.in_region(&region))
             }
             Some(other) => {
-                let message = format!("a region is a string, and this is {}", describe(&other));
+                let message = format!("a region must be a string, but this is {}", describe(&other));
                 self.out.push(Diagnostic::new(&node.at, message));
                 scope.clone()
             }
@@ -158,19 +160,19 @@ impl Renderer<'_> {
             Value::Bool(b) => Some(b),
             Value::Null => Some(true),
             Value::Deferred(_) => {
-                let message = "`when` has to be known before anything is made, and this reads a resource";
-                self.out.push(Diagnostic::new(&node.at, message).help("decide by a parameter"));
+                let message = "`when` must be known before any resource is created, but this reads a resource";
+                self.out.push(Diagnostic::new(&node.at, message).help(USE_PARAMETER));
                 None
             }
             other => {
-                let message = format!("`when` is true or false, and this is {}", describe(&other));
-                self.out.push(Diagnostic::new(&node.at, message).help("write an expression, as in `${params.nat}`"));
+                let message = format!("`when` must be true or false, but this is {}", describe(&other));
+                self.out.push(Diagnostic::new(&node.at, message).help("write a condition such as `${params.nat}`"));
                 None
             }
         }
     }
 
-    /// The elements of a forEach: keys and values.
+    /// Returns the elements of a forEach: keys and values.
     fn elements(&mut self, node: &Node, scope: &Scope) -> Option<Vec<(String, Value)>> {
         let found: Vec<(Option<String>, Value)> = match self.untyped(node, scope)? {
             Value::List(list) => {
@@ -178,12 +180,12 @@ impl Renderer<'_> {
             }
             Value::Map(map) => map.into_iter().map(|(key, value)| (Some(key), value)).collect(),
             Value::Deferred(_) => {
-                let message = "`forEach` has to be known before anything is made, and this reads a resource";
-                self.out.push(Diagnostic::new(&node.at, message).help("go through a parameter"));
+                let message = "`forEach` must be known before any resource is created, but this reads a resource";
+                self.out.push(Diagnostic::new(&node.at, message).help(USE_PARAMETER));
                 return None;
             }
             other => {
-                let message = format!("`forEach` is a list or a map, and this is {}", describe(&other));
+                let message = format!("`forEach` must be a list or a map, but this is {}", describe(&other));
                 self.out.push(Diagnostic::new(&node.at, message));
                 return None;
             }
@@ -192,22 +194,23 @@ impl Renderer<'_> {
             self.out.push(Diagnostic::new(&node.at, format!("`forEach` has more than {ELEMENTS} elements")));
             return None;
         }
-        let mut seen = BTreeSet::new();
+        let mut keys = BTreeSet::new();
         let mut elements = Vec::new();
         for (key, value) in found {
             let Some(key) = key else {
-                let message = format!("an element of `forEach` is {}, which names nothing", describe(&value));
-                self.out.push(Diagnostic::new(&node.at, message).help("use strings, maps with a `key`, or a map"));
+                let message = format!("an element of `forEach` is {}, which has no key", describe(&value));
+                let help = "use strings, maps with a `key`, or a map of key to value";
+                self.out.push(Diagnostic::new(&node.at, message).help(help));
                 return None;
             };
             if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-                let message = format!("`{key}` cannot be a part of an address");
+                let message = format!("the `forEach` key `{key}` cannot be a part of an address");
                 let help = "give the elements keys: a map of key to value, or maps with a `key`";
                 self.out.push(Diagnostic::new(&node.at, message).help(help));
                 return None;
             }
-            if !seen.insert(key.clone()) {
-                self.out.push(Diagnostic::new(&node.at, format!("`forEach` has `{key}` twice")));
+            if !keys.insert(key.clone()) {
+                self.out.push(Diagnostic::new(&node.at, format!("`forEach` has the element `{key}` twice")));
                 return None;
             }
             elements.push((key, value));
@@ -215,19 +218,19 @@ impl Renderer<'_> {
         Some(elements)
     }
 
-    /// A body with the environment's patch of that address laid over it.
+    /// Returns a body with the environment's patch of that address merged over it.
     fn patched(&mut self, address: &Address, body: &Node) -> Node {
         let text = address.to_string();
         let Some((key, patch)) = self.loaded.environment.patches.iter().find(|(key, _)| key.name == text) else {
             return body.clone();
         };
         self.names.patched.insert(key.name.clone());
-        // A patch of a resource that says nothing, as in `Cluster/main:`.
+        // The patched resource has no body, as in `Cluster/main:`.
         if matches!(body.tree, Tree::Null) { patch.clone() } else { body.merged(patch) }
     }
 }
 
-/// What names an element of a list: itself, its `key`, or its number.
+/// Returns the key of a list's element: the element itself, its `key`, or its index.
 fn element_key(at: usize, value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),

@@ -1,18 +1,18 @@
-//! Physical names: what a resource is called in AWS.
+//! Physical names: the names of resources in AWS.
 
 use crate::digest;
-use crate::schema::Naming;
+use crate::schema::NamingRules;
 
-/// Room that a cut name leaves for the suffix of a generation, `-g<N>`: up to 999 replacements.
+/// The space that a shortened name leaves for the suffix of a generation, `-g<N>`: up to 999 replacements.
 const GENERATION: usize = 5;
-/// Hex digits of the hash that ends a name that was cut.
+/// The number of hex digits of the hash at the end of a shortened name.
 const HASH: usize = 6;
 
-/// The default physical name: `<stack>-<env>-<name>`, within the kind's limit and with room for a generation.
+/// Returns the default physical name: `<stack>-<env>-<name>`, within the kind's limit and with space for a generation.
 ///
-/// The dots of a component's resources become dashes. A name that is too long is cut and ends in a
-/// hash of the whole, so that two long names stay two.
-pub fn physical_name(stack: &str, env: &str, name: &str, naming: &Naming) -> String {
+/// The dots in the name of a component's resource become dashes. A name that is too long is shortened and ends with a
+/// hash of the whole name, so that two long names remain different.
+pub fn physical_name(stack: &str, env: &str, name: &str, naming: &NamingRules) -> String {
     let whole: Vec<&str> = [stack, env, name].into_iter().filter(|part| !part.is_empty()).collect();
     let whole = format!("{}{}", naming.prefix, whole.join("-").replace('.', "-"));
     let whole = if naming.lowercase { whole.to_lowercase() } else { whole };
@@ -28,11 +28,11 @@ pub fn physical_name(stack: &str, env: &str, name: &str, naming: &Naming) -> Str
 #[cfg(test)]
 mod tests {
     use super::physical_name;
-    use crate::schema::Naming;
+    use crate::schema::NamingRules;
 
     #[test]
-    fn names_stay_within_their_limit_and_apart() {
-        let naming = Naming::limit(32);
+    fn long_names_are_within_the_limit_and_different() {
+        let naming = NamingRules::limit(32);
         assert_eq!(physical_name("mashroom", "prod", "web", &naming), "mashroom-prod-web");
         assert_eq!(physical_name("mashroom", "prod", "net.a", &naming), "mashroom-prod-net-a");
         let a = physical_name("mashroom", "staging", "a-very-long-name-1", &naming);
@@ -43,8 +43,8 @@ mod tests {
     }
 
     #[test]
-    fn prefix_and_case_follow_the_kind() {
-        let naming = Naming { limit: 512, tag: false, prefix: "/", lowercase: true };
+    fn the_kind_determines_prefix_and_case() {
+        let naming = NamingRules { limit: 512, tag: false, prefix: "/", lowercase: true };
         assert_eq!(physical_name("Mash", "prod", "web", &naming), "/mash-prod-web");
     }
 }

@@ -1,4 +1,4 @@
-//! Parameters: declared by a stack or component, given by an environment or by the component's use.
+//! Parameters: declared by a stack or component, with values from an environment or from the component's use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -6,50 +6,53 @@ use std::rc::Rc;
 use crate::diagnostic::{Diagnostic, Location, suggest};
 use crate::load::file::{Body, Kind, Parameter};
 use crate::load::node::{Key, Node};
-use crate::load::reader::words;
+use crate::load::reader::{QUOTE, either, words};
 use crate::render::Renderer;
 use crate::render::scope::Scope;
 use crate::value::Value;
 
-/// What a stack or a component is given.
+/// The parameter values of a stack or a component.
 pub(crate) struct Given<'g> {
-    /// The values, as the environment or the use states them.
+    /// The values, as written in the environment or in the component's use.
     pub(crate) entries: &'g [(Key, Node)],
-    /// Where those values are evaluated.
+    /// The scope in which the values are evaluated.
     pub(crate) scope: &'g Scope,
-    /// Where it is said that something is missing.
+    /// The location of an error about a missing parameter.
     pub(crate) at: Location,
-    /// Who it is that needs them: "the component `network`".
+    /// The name of the stack or component in errors: "the component `network`".
     pub(crate) what: String,
-    /// The way out when something is missing.
+    /// The help for a missing parameter.
     pub(crate) help: &'static str,
 }
 
 impl Renderer<'_> {
-    /// The scope inside a stack or component: `inside` with its parameters evaluated.
+    /// Returns the scope inside a stack or component: `inside` with the evaluated parameters.
     pub(crate) fn bind(&mut self, body: &Body, given: &Given<'_>, inside: Scope) -> Scope {
         let declared = &body.parameters;
         for (key, _) in given.entries.iter().filter(|(key, _)| !body.refused.contains(&key.name)) {
             if !declared.iter().any(|parameter| parameter.name == key.name) {
                 let known = declared.iter().map(|parameter| parameter.name.as_str());
                 let names: Vec<&str> = known.clone().collect();
-                let help = suggest(&key.name, known).unwrap_or_else(|| format!("it knows {}", words(&names)));
+                let help = suggest(&key.name, known).unwrap_or_else(|| match names.is_empty() {
+                    true => "it has no parameters".to_owned(),
+                    false => format!("its parameters are {}", words(&names)),
+                });
                 let message = format!("{} has no parameter `{}`", given.what, key.name);
                 self.out.push(Diagnostic::new(&key.at, message).help(help));
             }
         }
         let mut params = BTreeMap::new();
-        let mut origins = BTreeMap::new();
+        let mut namespaces = BTreeMap::new();
         let mut refused: BTreeSet<String> = body.refused.iter().cloned().collect();
         for parameter in declared {
             let stated = given.entries.iter().find(|(key, _)| key.name == parameter.name).map(|(_, node)| node);
             let found = match (stated, &parameter.default) {
                 (Some(node), _) => self.argument(parameter, node, given.scope),
                 (None, Some(default)) => {
-                    // A default may use the parameters declared above it.
+                    // A default can use the parameters declared above it.
                     let above = Scope {
                         params: Rc::new(params.clone()),
-                        origins: Rc::new(origins.clone()),
+                        namespaces: Rc::new(namespaces.clone()),
                         refused: Rc::new(refused.clone()),
                         ..inside.clone()
                     };
@@ -58,37 +61,37 @@ impl Renderer<'_> {
                 (None, None) => {
                     let message = format!("{} needs the parameter `{}`", given.what, parameter.name);
                     let about = if parameter.description.is_empty() {
-                        format!("{}; it is {}", given.help, parameter.ty.words())
+                        format!("{}; it is {}", given.help, parameter.ty.describe())
                     } else {
-                        format!("{}; it is {}: {}", given.help, parameter.ty.words(), parameter.description)
+                        format!("{}; it is {}: {}", given.help, parameter.ty.describe(), parameter.description)
                     };
                     self.out.push(Diagnostic::new(&given.at, message).help(about));
                     None
                 }
             };
             match found {
-                Some((value, origin)) => {
+                Some((value, namespace)) => {
                     params.insert(parameter.name.clone(), value);
-                    origins.insert(parameter.name.clone(), origin);
+                    namespaces.insert(parameter.name.clone(), namespace);
                 }
                 None => {
                     refused.insert(parameter.name.clone());
                 }
             }
         }
-        Scope { params: Rc::new(params), origins: Rc::new(origins), refused: Rc::new(refused), ..inside }
+        Scope { params: Rc::new(params), namespaces: Rc::new(namespaces), refused: Rc::new(refused), ..inside }
     }
 
     fn argument(&mut self, parameter: &Parameter, node: &Node, scope: &Scope) -> Option<(Value, String)> {
-        let (node, origin) = self.evaluated(node, scope, &scope.component)?;
+        let (node, namespace) = self.evaluated(node, scope, &scope.component)?;
         let value = self.untyped(&node, scope)?;
         let value = match typed(value, parameter.ty) {
             Ok(value) => value,
             Err(found) => {
-                let message =
-                    format!("the parameter `{}` is {}, and this is {found}", parameter.name, parameter.ty.words());
+                let (name, expected) = (&parameter.name, parameter.ty.describe());
+                let message = format!("the parameter `{name}` must be {expected}, but this is {found}");
                 let scalar = !matches!(found, "a list" | "a map");
-                let help = (parameter.ty == Kind::Text && scalar).then(|| "put it in quotes".to_owned());
+                let help = (parameter.ty == Kind::Text && scalar).then(|| QUOTE.to_owned());
                 self.out.push(Diagnostic::new(&node.at, message).help_if(help));
                 return None;
             }
@@ -96,20 +99,21 @@ impl Renderer<'_> {
         if !parameter.allowed.is_empty() && !parameter.allowed.contains(&value) && !matches!(value, Value::Deferred(_))
         {
             let known: Vec<String> = parameter.allowed.iter().map(ToString::to_string).collect();
-            let message = format!("the parameter `{}` is one of {}", parameter.name, words(&known));
+            let message = format!("the parameter `{}` must be {}", parameter.name, either(&known));
             let help = value.text().and_then(|text| suggest(text, known.iter().map(String::as_str)));
-            self.out.push(Diagnostic::new(&node.at, message).label(format!("`{value}` is not")).help_if(help));
+            self.out.push(Diagnostic::new(&node.at, message).label(format!("`{value}` is not allowed")).help_if(help));
             return None;
         }
-        Some((value, origin))
+        Some((value, namespace))
     }
 }
 
-/// The value as its type has it, or what it is instead. Null passes: the parameter's default is then null.
+/// Converts a value to the type, or returns the value's own type. Null is valid for every type: the parameter is then
+/// null.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "checked to be whole and small enough"
+    reason = "the number has no fraction and is small enough"
 )]
 fn typed(value: Value, ty: Kind) -> Result<Value, &'static str> {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -127,7 +131,7 @@ fn typed(value: Value, ty: Kind) -> Result<Value, &'static str> {
     }
 }
 
-/// What a value is, for errors.
+/// Returns the type of a value, for errors.
 pub(crate) fn describe(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

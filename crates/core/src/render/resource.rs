@@ -1,4 +1,4 @@
-//! Resources: the words beside a spec, and the spec itself, to what the engine reads.
+//! Resources: the typed resource of an instance, from its spec and the keys in addition to the spec.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::document::{Lifecycle, Lookup, OnDelete, Resource};
 use crate::expression::{is_deferred, plain_text};
 use crate::load::file::RESOURCE_WORDS;
 use crate::load::node::{Key, Node, Tree};
-use crate::load::reader::Reader;
+use crate::load::reader::{QUOTE, Reader};
 use crate::observed::tag;
 use crate::render::Renderer;
 use crate::render::expand::Instance;
@@ -16,16 +16,17 @@ use crate::render::parameters::describe;
 use crate::render::scope::Scope;
 use crate::render::target::{DRIFTS, drift};
 use crate::render::walk::Walk;
-use crate::schema::{Record, Type};
+use crate::schema::{Record, Type, with_article};
 use crate::value::Value;
 
 const LIFECYCLE: [&str; 8] = ["manage", "onDelete", "replace", "ignore", "adopt", "protect", "movedFrom", "drift"];
-/// AWS's limits on a tag's key and value, in characters.
+/// AWS's limit on the key of a tag, in characters.
 const TAG_KEY: usize = 128;
+/// AWS's limit on the value of a tag, in characters.
 const TAG_VALUE: usize = 256;
 
 impl Renderer<'_> {
-    /// The resource that an instance becomes; none after its errors were reported.
+    /// Returns the resource of an instance; none after its errors were reported.
     pub(crate) fn resource(&mut self, instance: &Instance) -> Option<Resource> {
         let Instance { address, schema, body, scope, at } = instance;
         let before = self.out.len();
@@ -39,43 +40,44 @@ impl Renderer<'_> {
             Some(node) => self.lifecycle(node, instance),
             None => Lifecycle::default(),
         };
-        let looked_up = lifecycle.lookup.is_some();
+        let observed = lifecycle.lookup.is_some();
         let what = format!("`{address}`");
-        let walk = Walk { scope, origin: &scope.component, field: &what, lookup: looked_up };
+        let walk = Walk { scope, namespace: &scope.component, field: &what, lookup: observed };
         let fields: Vec<(Key, Node)> =
             body.entries().iter().filter(|(key, _)| !RESOURCE_WORDS.contains(&key.name.as_str())).cloned().collect();
         let spec = self.record(schema.record, &fields, at, walk);
-        let tags = self.tags(words.get("tags").copied(), instance, looked_up);
+        let tags = self.tags(words.get("tags").copied(), instance, observed);
         let given =
             words.get("name").filter(|n| !matches!(n.tree, Tree::Null)).and_then(|node| self.name(node, instance));
         let depends_on = words.get("dependsOn").map(|node| self.depends_on(node, scope)).unwrap_or_default();
         if let Some(node) = words.get("id") {
             match self.string(node, scope) {
-                Some(id) if looked_up => lifecycle.lookup = Some(Lookup::Id(id)),
+                Some(id) if observed => lifecycle.lookup = Some(Lookup::Id(id)),
                 Some(_) => {
-                    let help = "write `lifecycle: { manage: observe }` to look it up, or `lifecycle: { adopt: … }` to take it over";
-                    self.out.push(Diagnostic::new(&node.at, "`id` names something that is there already").help(help));
+                    let message = "`id` names an existing resource, but this resource is managed";
+                    let help = "to observe the resource, add `lifecycle: { manage: observe }`; to adopt it, write `lifecycle: { adopt: … }`";
+                    self.out.push(Diagnostic::new(&node.at, message).help(help));
                 }
                 None => {}
             }
         }
         let Value::Map(mut spec) = spec? else { return None };
         spec.extend(tags.map(|tags| ("tags".to_owned(), tags)));
-        if looked_up {
+        if observed {
             self.check_lookup(&lifecycle, &spec, given.is_some(), instance);
         }
         let named = given.is_some();
         let name = match given {
             Some(name) => name,
-            None if looked_up => String::new(),
+            None if observed => String::new(),
             None => physical_name(&self.loaded.stack.name, &self.loaded.env, &address.name, &schema.naming),
         };
         let region = if schema.global { String::new() } else { scope.region().to_owned() };
         let spec = Value::Map(spec);
-        if !looked_up && self.out.len() == before {
+        if !observed && self.out.len() == before {
             for (path, message) in (schema.check)(&name, &spec) {
-                let place = place(body, path).unwrap_or(at);
-                self.out.push(Diagnostic::new(place, format!("`{address}`: {message}")));
+                let location = location(body, path).unwrap_or(at);
+                self.out.push(Diagnostic::new(location, format!("`{address}`: {message}")));
             }
         }
         let resource = Resource {
@@ -92,38 +94,36 @@ impl Renderer<'_> {
         (self.out.len() == before).then_some(resource)
     }
 
-    /// An explicit physical name.
+    /// Returns an explicit physical name; none after its error was reported.
     fn name(&mut self, node: &Node, instance: &Instance) -> Option<String> {
         let name = self.string(node, &instance.scope)?;
         let naming = &instance.schema.naming;
-        let kind = instance.schema.kind;
+        let kind = with_article(instance.schema.kind);
         let length = name.chars().count();
-        let wrong = if name.is_empty() {
+        let message = if name.is_empty() {
             "the name is empty".to_owned()
         } else if length > naming.limit {
-            format!("the name of a {kind} has at most {} characters, and this has {length}", naming.limit)
+            format!("the name of {kind} has at most {} characters, but this one has {length}", naming.limit)
         } else if naming.lowercase && name != name.to_lowercase() {
-            format!("the name of a {kind} is in lower case")
+            format!("the name of {kind} must be in lower case")
         } else {
             return Some(name);
         };
-        self.out.push(
-            Diagnostic::new(&node.at, wrong).help("without `name` it is made from stack, environment and address"),
-        );
+        let help = "change `name`, or remove it: the default name is built from stack, environment and address";
+        self.out.push(Diagnostic::new(&node.at, message).help(help));
         None
     }
 
-    /// The tags, the stack's below the resource's own; none when nobody states any.
-    fn tags(&mut self, node: Option<&Node>, instance: &Instance, looked_up: bool) -> Option<Value> {
-        let kind = instance.schema.kind;
-        if !instance.schema.claim.takes_tags() {
+    /// Returns the tags: the stack's, overridden by the resource's own; none when neither sets any.
+    fn tags(&mut self, node: Option<&Node>, instance: &Instance, observed: bool) -> Option<Value> {
+        if !instance.schema.ownership.takes_tags() {
             if let Some(node) = node {
-                let message = format!("a {kind} has no tags");
-                self.out.push(Diagnostic::new(&node.at, message).help("tag what it belongs to"));
+                let message = format!("{} cannot have tags", with_article(instance.schema.kind));
+                self.out.push(Diagnostic::new(&node.at, message).help("tag the resource that it belongs to"));
             }
             return None;
         }
-        let mut tags = if looked_up { BTreeMap::new() } else { self.stack_tags.clone() };
+        let mut tags = if observed { BTreeMap::new() } else { self.stack_tags.clone() };
         let Some(node) = node else {
             return (!tags.is_empty()).then_some(Value::Map(tags));
         };
@@ -140,16 +140,18 @@ impl Renderer<'_> {
                     }
                 }
             }
-            _ => self.out.push(Diagnostic::new(&node.at, format!("`tags` is a map, and this is {}", node.describe()))),
+            _ => self
+                .out
+                .push(Diagnostic::new(&node.at, format!("`tags` must be a map, but this is {}", node.describe()))),
         }
         Some(Value::Map(tags))
     }
 
-    /// One tag; null takes the stack's away.
+    /// Returns the value of one tag; null removes the stack's tag.
     pub(crate) fn tag(&mut self, key: &Key, node: &Node, scope: &Scope) -> Option<Value> {
         if key.name.starts_with(tag::PREFIX) || key.name.to_lowercase().starts_with("aws:") {
-            let message = format!("the tag `{}` is not yours to give", key.name);
-            let help = format!("keys that begin with `{}` and `aws:` are taken", tag::PREFIX);
+            let message = format!("the tag key `{}` is reserved", key.name);
+            let help = format!("use a key that does not begin with `{}` or `aws:`", tag::PREFIX);
             self.out.push(Diagnostic::new(&key.at, message).help(help));
             return None;
         }
@@ -166,17 +168,17 @@ impl Renderer<'_> {
                 None
             }
             value @ (Value::Text(_) | Value::Null) => Some(value),
-            value @ Value::Deferred(_) => Some(self.settle(&value, &node.at)),
+            value @ Value::Deferred(_) => Some(self.defer(&value, &node.at)),
             value @ (Value::Integer(_) | Value::Number(_) | Value::Bool(_)) if plain || node.text().is_some() => {
                 Some(Value::Text(plain_text(&value)))
             }
             value @ (Value::Integer(_) | Value::Number(_) | Value::Bool(_)) => {
-                let message = format!("a tag's value is a string, and this is {}", describe(&value));
-                self.out.push(Diagnostic::new(&node.at, message).help("put it in quotes"));
+                let message = format!("a tag's value must be a string, but this is {}", describe(&value));
+                self.out.push(Diagnostic::new(&node.at, message).help(QUOTE));
                 None
             }
             other => {
-                let message = format!("a tag's value is a string, and this is {}", describe(&other));
+                let message = format!("a tag's value must be a string, but this is {}", describe(&other));
                 self.out.push(Diagnostic::new(&node.at, message));
                 None
             }
@@ -185,16 +187,16 @@ impl Renderer<'_> {
 
     fn depends_on(&mut self, node: &Node, scope: &Scope) -> BTreeSet<crate::address::Address> {
         let found = self.evaluated(node, scope, &scope.component);
-        let Some((node, origin)) = found else { return BTreeSet::new() };
+        let Some((node, namespace)) = found else { return BTreeSet::new() };
         let Tree::List(list) = &node.tree else {
-            let message = format!("`dependsOn` is a list of addresses, and this is {}", node.describe());
-            self.out.push(Diagnostic::new(&node.at, message).help("as in `dependsOn: [Role/task]`"));
+            let message = format!("`dependsOn` must be a list of addresses, but this is {}", node.describe());
+            self.out.push(Diagnostic::new(&node.at, message).help("write, for example, `dependsOn: [Role/task]`"));
             return BTreeSet::new();
         };
         let mut addresses = BTreeSet::new();
         for item in list {
-            let Some((item, origin)) = self.evaluated(item, scope, &origin) else { continue };
-            // A list inside the list is laid out flat: `[Role/task, "${params.more}"]`.
+            let Some((item, namespace)) = self.evaluated(item, scope, &namespace) else { continue };
+            // A nested list is flattened: `[Role/task, "${params.more}"]`.
             let items = match &item.tree {
                 Tree::List(inner) if item.plain => inner.as_slice(),
                 Tree::Null if item.plain => &[],
@@ -202,7 +204,7 @@ impl Renderer<'_> {
             };
             for item in items {
                 if let Some(text) = self.string(item, scope) {
-                    addresses.extend(self.find_address(&text, &origin, &item.at).unwrap_or_default());
+                    addresses.extend(self.find_address(&text, &namespace, &item.at).unwrap_or_default());
                 }
             }
         }
@@ -249,16 +251,17 @@ impl Renderer<'_> {
         let kind = instance.schema.kind;
         match text.parse::<crate::address::Address>() {
             Ok(address) if address == instance.address => {
-                let message = format!("`{address}` cannot have moved from itself");
-                self.out.push(Diagnostic::new(&node.at, message));
+                let message = format!("`movedFrom` is `{address}`, which is the resource's own address");
+                let help = "write the address that the resource had before, or remove `movedFrom`";
+                self.out.push(Diagnostic::new(&node.at, message).help(help));
                 None
             }
             Ok(address) if &*address.kind == kind => Some(address),
             Ok(address) => {
-                let message = format!("a {} cannot become a {kind}", address.kind);
-                self.out.push(
-                    Diagnostic::new(&node.at, message).help(format!("write `{kind}/…`, the address it had before")),
-                );
+                let (before, now) = (with_article(&address.kind), with_article(kind));
+                let message = format!("{before} cannot become {now}");
+                let help = format!("write `{kind}/…`, the address that the resource had before");
+                self.out.push(Diagnostic::new(&node.at, message).help(help));
                 None
             }
             Err(error) => {
@@ -270,15 +273,16 @@ impl Renderer<'_> {
 
     fn ignore(&mut self, node: &Node, instance: &Instance) -> Vec<String> {
         let Tree::List(list) = &node.tree else {
-            let message = format!("`ignore` is a list of paths, and this is {}", node.describe());
-            self.out.push(Diagnostic::new(&node.at, message).help("as in `ignore: [desiredCount]`"));
+            let message = format!("`ignore` must be a list of paths, but this is {}", node.describe());
+            self.out.push(Diagnostic::new(&node.at, message).help("write, for example, `ignore: [desiredCount]`"));
             return Vec::new();
         };
         let mut paths = Vec::new();
         for item in list {
             let Some(path) = self.string(item, &instance.scope) else { continue };
             if let Err((step, known)) = check_path(instance.schema.record, &path) {
-                let message = format!("`{path}` is no path in a {}: there is no `{step}`", instance.schema.kind);
+                let kind = with_article(instance.schema.kind);
+                let message = format!("`{path}` is not a path in {kind}: there is no field `{step}`");
                 self.out.push(Diagnostic::new(&item.at, message).help_if(suggest(&step, known)));
                 continue;
             }
@@ -295,17 +299,17 @@ impl Renderer<'_> {
         instance: &Instance,
     ) {
         if lifecycle.adopt.is_some() || lifecycle.moved_from.is_some() {
-            let message = format!("`{}` is only observed: there is nothing to adopt or to move", instance.address);
-            self.out.push(Diagnostic::new(&instance.at, message));
+            let message = format!("`{}` is only observed, so it cannot be adopted or moved", instance.address);
+            let help = "remove `adopt` and `movedFrom`, or remove `manage: observe`";
+            self.out.push(Diagnostic::new(&instance.at, message).help(help));
         }
         if matches!(lifecycle.lookup, Some(Lookup::Id(_))) {
             return;
         }
         if spec.is_empty() && !named {
-            let message = format!("nothing says how `{}` is found", instance.address);
-            self.out.push(
-                Diagnostic::new(&instance.at, message).help("give it an `id`, a `name`, or fields that only it has"),
-            );
+            let message = format!("`{}` is observed, but has nothing by which it can be found", instance.address);
+            let help = "add an `id`, a `name`, or fields that match only this resource";
+            self.out.push(Diagnostic::new(&instance.at, message).help(help));
         }
         for (key, value) in spec {
             let mut plain = !is_deferred(value);
@@ -313,16 +317,17 @@ impl Renderer<'_> {
             if !plain {
                 let at =
                     instance.body.entries().iter().find(|(k, _)| k.name == *key).map_or(&instance.at, |(k, _)| &k.at);
-                let message = format!("`{key}` reads another resource, and a lookup goes by plain values");
-                self.out
-                    .push(Diagnostic::new(at, message).help("write the value itself, or look it up by `id` or `tags`"));
+                let message =
+                    format!("`{key}` reads another resource, but an observed resource is found by plain values");
+                let help = "write the value itself, or find the resource by `id` or `tags`";
+                self.out.push(Diagnostic::new(at, message).help(help));
             }
         }
     }
 }
 
-/// Where a field stands, or as much of its path as there is; none when nothing of it is there.
-fn place<'n>(body: &'n Node, path: &str) -> Option<&'n Location> {
+/// Returns the location of a field, or of the longest part of its path that exists; none when no part exists.
+fn location<'n>(body: &'n Node, path: &str) -> Option<&'n Location> {
     let mut at = None;
     let mut node = body;
     for step in path.split('.') {
@@ -331,13 +336,13 @@ fn place<'n>(body: &'n Node, path: &str) -> Option<&'n Location> {
             Tree::List(list) => step.parse::<usize>().ok().and_then(|i| list.get(i)).map(|node| (&node.at, node)),
             _ => None,
         };
-        let Some((place, below)) = next else { break };
-        (at, node) = (Some(place), below);
+        let Some((location, below)) = next else { break };
+        (at, node) = (Some(location), below);
     }
     at
 }
 
-/// Checks a dotted path against a record; else the step that is wrong, and what could stand there.
+/// Checks a dotted path against a record. The error is the step that does not exist, and the fields that do.
 fn check_path(record: &'static Record, path: &str) -> Result<(), (String, Vec<&'static str>)> {
     let mut ty = Type::Record(record);
     for (at, step) in path.split('.').enumerate() {
@@ -348,7 +353,7 @@ fn check_path(record: &'static Record, path: &str) -> Result<(), (String, Vec<&'
                 None => return Err((step.to_owned(), record.fields.iter().map(|field| field.name).collect())),
             },
             Type::Map(of) | Type::List(of) | Type::Set(of) => *of,
-            // Inside a policy or other JSON anything may stand.
+            // A policy or other JSON can contain any path.
             Type::Canonical { .. } => return Ok(()),
             _ => return Err((step.to_owned(), Vec::new())),
         };

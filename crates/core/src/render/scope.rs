@@ -1,4 +1,4 @@
-//! What an expression can see where it stands, and the evaluation of whole trees there.
+//! The scope of an expression, and the evaluation of whole trees in a scope.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -10,16 +10,16 @@ use crate::load::node::{Node, Tree};
 use crate::render::Renderer;
 use crate::value::{Deferred, Value};
 
-/// What an expression can see.
+/// The names that an expression can read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
-    /// The component it stands in: `a.b`, empty at the top.
+    /// The component: `a.b`, empty for the stack.
     pub(crate) component: String,
-    /// The parameters, as far as they are known.
+    /// The parameters that have a value.
     pub(crate) params: Rc<BTreeMap<String, Value>>,
-    /// For each parameter, the component whose names its text means.
-    pub(crate) origins: Rc<BTreeMap<String, String>>,
-    /// Parameters that were refused: what reads them is not reported again.
+    /// For each parameter, the component in which names in its text are resolved.
+    pub(crate) namespaces: Rc<BTreeMap<String, String>>,
+    /// The refused parameters. Errors of expressions that read them are not reported.
     pub(crate) refused: Rc<BTreeSet<String>>,
     /// `env`: name, stack, account, region, regions.
     pub(crate) env: BTreeMap<String, Value>,
@@ -28,28 +28,29 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// The region that resources here are in.
+    /// Returns the region of resources in this scope.
     pub(crate) fn region(&self) -> &str {
         self.env.get("region").and_then(Value::text).unwrap_or_default()
     }
 
-    /// The same in a region.
+    /// Returns the scope with another region.
     pub(crate) fn in_region(&self, region: &str) -> Scope {
         let mut scope = self.clone();
         scope.env.insert("region".into(), region.into());
         scope
     }
 
-    /// The same for one element of a forEach.
+    /// Returns the scope for one element of a forEach.
     pub(crate) fn of_each(&self, key: &str, value: &Value) -> Scope {
         let each = Value::Map(BTreeMap::from([("key".into(), key.into()), ("value".into(), value.clone())]));
         Scope { each: Some(each), ..self.clone() }
     }
 
-    /// The component whose names a text means that an expression gave: that of the parameter it came through.
-    pub(crate) fn origin(&self, template: &Template) -> String {
+    /// Returns the component in which names in a template's result are resolved: the component of the first parameter
+    /// that the template reads, else this one.
+    pub(crate) fn namespace(&self, template: &Template) -> String {
         let through = template.uses().filter(|used| used.root == "params").filter_map(|used| used.steps.first());
-        through.filter_map(|name| self.origins.get(name)).next().unwrap_or(&self.component).clone()
+        through.filter_map(|name| self.namespaces.get(name)).next().unwrap_or(&self.component).clone()
     }
 
     fn root(&self, name: &str) -> Option<Value> {
@@ -61,7 +62,7 @@ impl Scope {
         }
     }
 
-    /// The value of `params.a.b`, when it can be had without evaluating anything.
+    /// Returns the value of `params.a.b` when it exists without evaluating an expression.
     fn at(&self, path: &Use) -> Option<Value> {
         let mut value = &self.root(&path.root)?;
         for step in &path.steps {
@@ -70,7 +71,7 @@ impl Scope {
         Some(value.clone())
     }
 
-    /// The part of a root that a use reads: the whole root when that is not said.
+    /// Adds the part of a root that a use reads to the bindings: the whole root when the use has no steps.
     fn bind(&self, used: &Use, bindings: &mut BTreeMap<String, Value>) {
         let Some(root) = self.root(&used.root) else { return };
         let part = match (used.steps.first(), &root) {
@@ -79,25 +80,25 @@ impl Scope {
         };
         match (part, bindings.entry(used.root.clone()).or_insert_with(|| Value::Map(BTreeMap::new()))) {
             (Some((step, value)), Value::Map(bound)) => drop(bound.insert(step, value)),
-            // Nothing is there under that name: CEL says so, or `has` and `default` expect it.
+            // The name does not exist: CEL reports that, or `has` and `default` handle it.
             (None, _) if !used.steps.is_empty() => {}
             (_, bound) => *bound = root,
         }
     }
 }
 
-/// What became of a string.
+/// The result of evaluating a string.
 pub(crate) enum Evaluated {
-    /// There was nothing to evaluate.
+    /// The string contains no template.
     Same,
-    /// A value, which may have deferred parts, and the component whose names it means.
+    /// A value, which may have deferred parts, and the component in which its names are resolved.
     Value(Value, String),
-    /// An error, which has been reported.
+    /// An error, which was reported.
     Refused,
 }
 
 impl Renderer<'_> {
-    /// Evaluates the templates of a string, as far as that can be done now.
+    /// Evaluates the template of a string, or defers it when it reads resources.
     pub(crate) fn evaluate(&mut self, text: &str, at: &Location, scope: &Scope) -> Evaluated {
         let template = match self.template(text) {
             Ok(None) => return Evaluated::Same,
@@ -113,39 +114,39 @@ impl Renderer<'_> {
                 }
             }
         }
-        let origin = scope.origin(&template);
+        let namespace = scope.namespace(&template);
         if let Some(value) = template.single().and_then(Code::path).and_then(|path| scope.at(&path)) {
-            return Evaluated::Value(value, origin);
+            return Evaluated::Value(value, namespace);
         }
         let mut bindings = BTreeMap::new();
         template.uses().for_each(|used| scope.bind(used, &mut bindings));
         let is_kind = |used: &Use| self.registry.get(&used.root).is_some();
         if template.uses().any(is_kind) || bindings.values().any(is_deferred) {
-            // What a decided condition leaves out is neither read nor waited for.
+            // The side that a known condition excludes is neither read nor waited for.
             let reads: Vec<Use> = template.codes().flat_map(|code| code.reads(&bindings)).collect();
             let mut needed = BTreeMap::new();
             reads.iter().for_each(|used| scope.bind(used, &mut needed));
             bindings = needed;
             if !reads.iter().any(is_kind) && !bindings.values().any(is_deferred) {
-                return self.evaluate_now(&template, &bindings, origin, at);
+                return self.evaluate_now(&template, &bindings, namespace, at);
             }
             let component = scope.component.clone();
             let deferred = Deferred { source: text.to_owned(), reads: Vec::new(), bindings, component };
-            let value = self.settle(&Value::Deferred(Arc::new(deferred)), at);
-            return Evaluated::Value(value, origin);
+            let value = self.defer(&Value::Deferred(Arc::new(deferred)), at);
+            return Evaluated::Value(value, namespace);
         }
-        self.evaluate_now(&template, &bindings, origin, at)
+        self.evaluate_now(&template, &bindings, namespace, at)
     }
 
     fn evaluate_now(
         &mut self,
         template: &Template,
         bindings: &BTreeMap<String, Value>,
-        origin: String,
+        namespace: String,
         at: &Location,
     ) -> Evaluated {
         match run(template, bindings, &|_| false, &|_, _| None, &|_| None) {
-            Ok(value) => Evaluated::Value(value, origin),
+            Ok(value) => Evaluated::Value(value, namespace),
             Err(error) => self.refuse(at, &error),
         }
     }
@@ -167,7 +168,7 @@ impl Renderer<'_> {
         parsed.map(Some)
     }
 
-    /// Checks that a root and its first step exist. False when that was reported elsewhere.
+    /// Checks that a root and its first step exist. False when the error was reported elsewhere.
     fn check_root(&self, used: &Use, code: &Code, scope: &Scope) -> Result<bool, ExpressionError> {
         let error = |message: String| Err(ExpressionError::new(message, &code.text));
         match used.root.as_str() {
@@ -185,28 +186,28 @@ impl Renderer<'_> {
                 Some(name) if !scope.env.contains_key(name) => {
                     let known = scope.env.keys().map(String::as_str);
                     let help = suggest(name, known)
-                        .unwrap_or_else(|| "`env` has name, stack, account, region and regions".into());
+                        .unwrap_or_else(|| "`env` has `name`, `stack`, `account`, `region` and `regions`".into());
                     Err(ExpressionError::new(format!("there is no `env.{name}`"), &code.text).help(help))
                 }
                 _ => Ok(true),
             },
             "each" if scope.each.is_some() => Ok(true),
-            "each" => error("`each` is known only where there is a `forEach`".into()),
+            "each" => error("`each` can be used only inside a `forEach`".into()),
             root if self.registry.get(root).is_some() => Ok(true),
             root => {
                 let known = self.registry.kinds().chain(["params", "env", "each"]);
                 let dashed = code.text.contains('-') && code.uses.iter().any(|u| self.registry.get(&u.root).is_some());
                 let help = match dashed {
-                    true => "a name with a dash goes in brackets: `Kind[\"some-name\"].id`".into(),
+                    true => "write a name with a dash in brackets: `Kind[\"some-name\"].id`".into(),
                     false => suggest(root, known)
-                        .unwrap_or_else(|| "expressions know `params`, `env`, `each` and kinds".into()),
+                        .unwrap_or_else(|| "expressions can read `params`, `env`, `each` and kinds".into()),
                 };
-                Err(ExpressionError::new(format!("there is no `{root}`"), &code.text).help(help))
+                Err(ExpressionError::new(format!("unknown name `{root}`"), &code.text).help(help))
             }
         }
     }
 
-    /// Evaluates all strings of a tree; none when something was refused.
+    /// Evaluates all strings of a tree; none after an error was reported.
     pub(crate) fn untyped(&mut self, node: &Node, scope: &Scope) -> Option<Value> {
         Some(match &node.tree {
             Tree::Text(text) if !node.plain => match self.evaluate(text, &node.at, scope) {
@@ -227,15 +228,16 @@ impl Renderer<'_> {
         })
     }
 
-    /// A node with its own string evaluated, and the component whose names it means; none when refused.
-    pub(crate) fn evaluated(&mut self, node: &Node, scope: &Scope, origin: &str) -> Option<(Node, String)> {
+    /// Returns a node with its own string evaluated, and the component in which its names are resolved; none after an
+    /// error was reported.
+    pub(crate) fn evaluated(&mut self, node: &Node, scope: &Scope, namespace: &str) -> Option<(Node, String)> {
         if let (Tree::Text(text), false) = (&node.tree, node.plain) {
             match self.evaluate(text, &node.at, scope) {
                 Evaluated::Same => {}
-                Evaluated::Value(value, origin) => return Some((Node::plain(&value, &node.at), origin)),
+                Evaluated::Value(value, namespace) => return Some((Node::plain(&value, &node.at), namespace)),
                 Evaluated::Refused => return None,
             }
         }
-        Some((node.clone(), origin.to_owned()))
+        Some((node.clone(), namespace.to_owned()))
     }
 }

@@ -1,4 +1,4 @@
-//! What holds for the whole of a document: target, regions, policy.
+//! The parts of a document that apply to all its resources: target, regions, policy.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::load::node::{Node, Tree};
 use crate::load::reader::Reader;
 use crate::render::Renderer;
 
-/// The words for what to do about drift.
-pub(crate) const DRIFTS: [&str; 3] = ["mend", "alert", "observe"];
+/// The values of `drift`.
+pub(crate) const DRIFTS: [&str; 3] = ["correct", "warn", "ignore"];
 
-/// What a word for drift means.
+/// Parses a value of `drift`.
 pub(crate) fn drift(word: &str) -> Drift {
     match word {
-        "alert" => Drift::Alert,
-        "observe" => Drift::Observe,
-        _ => Drift::Mend,
+        "warn" => Drift::Warn,
+        "ignore" => Drift::Ignore,
+        _ => Drift::Correct,
     }
 }
 
-/// True for what looks like a region: `us-east-1`, `ap-southeast-2`, `us-gov-west-1`.
+/// True for a text in the form of a region: `us-east-1`, `ap-southeast-2`, `us-gov-west-1`.
 pub(crate) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
@@ -29,7 +29,7 @@ pub(crate) fn is_region(text: &str) -> bool {
 }
 
 impl Renderer<'_> {
-    /// The target: account, role, and the regions of stack and environment.
+    /// Reads the target: account, role, and the regions of stack and environment.
     pub(crate) fn read_target(&mut self) -> Target {
         let loaded = self.loaded;
         let mut target = Target::default();
@@ -50,14 +50,14 @@ impl Renderer<'_> {
             reader.regions(node, &mut target.regions);
         }
         if !target.regions.contains_key("main") && self.out.is_empty() {
-            let diagnostic = Diagnostic::new(&loaded.stack.at, "nothing says in which region this stack is");
+            let diagnostic = Diagnostic::new(&loaded.stack.at, "this stack has no region");
             let help = "write `regions: { main: … }` under `spec`, or `region` in the environment's `target`";
             self.out.push(diagnostic.help(help));
         }
         target
     }
 
-    /// The stack's policy, with the environment's laid over it.
+    /// Reads the stack's policy, with the environment's policy merged over it.
     pub(crate) fn read_policy(&mut self) -> StackPolicy {
         let loaded = self.loaded;
         let mut policy = StackPolicy::default();
@@ -80,7 +80,7 @@ impl Renderer<'_> {
         policy
     }
 
-    /// The region that `region:` means: an alias, or a region's own name, which becomes an alias of itself.
+    /// Returns the region that `region:` names: an alias, or the name of a region, which becomes an alias of itself.
     pub(crate) fn region(&mut self, text: &str, at: &Location) -> Option<String> {
         if let Some(region) = self.target.regions.get(text) {
             return Some(region.clone());
@@ -91,7 +91,7 @@ impl Renderer<'_> {
         }
         let aliases = self.target.regions.keys().map(String::as_str);
         let help = suggest(text, aliases).unwrap_or_else(|| "declare it under `spec.regions`".into());
-        self.out.push(Diagnostic::new(at, format!("there is no region `{text}`")).help(help));
+        self.out.push(Diagnostic::new(at, format!("`{text}` is neither an alias nor the name of a region")).help(help));
         None
     }
 }
@@ -108,14 +108,14 @@ impl Reader<'_> {
     fn region(&mut self, node: &Node) -> Option<String> {
         let text = self.text(node, "a region")?;
         if !is_region(&text) {
-            let message = format!("`{text}` is not a region; one looks like `us-east-1`");
+            let message = format!("`{text}` is not a region; an example is `us-east-1`");
             self.error(Diagnostic::new(&node.at, message));
             return None;
         }
         Some(text)
     }
 
-    /// Twelve digits. Without quotes YAML takes them for a number, which is fine unless they begin with 0.
+    /// Reads an account id: 12 digits. YAML reads them as a number without quotes, which works unless the first is 0.
     fn account(&mut self, node: &Node) -> Option<String> {
         let text = match &node.tree {
             Tree::Text(text) => text.clone(),
@@ -125,8 +125,9 @@ impl Reader<'_> {
         if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
             return Some(text);
         }
-        let message = "an account is 12 digits";
-        self.error(Diagnostic::new(&node.at, message).help("put it in quotes: one that begins with 0 is no number"));
+        let message = "an account id must have 12 digits";
+        let help = "write 12 digits in quotes: YAML reads digits without quotes as a number, which loses a leading 0";
+        self.error(Diagnostic::new(&node.at, message).help(help));
         None
     }
 }

@@ -1,11 +1,11 @@
-//! Documents, rendered and refused.
+//! Tests of rendering, and of the errors of documents.
 
 use std::fmt::Write as _;
 
 use expect_test::Expect;
 
 use super::*;
-use crate::load::Memory;
+use crate::load::InMemoryFiles;
 
 mod errors;
 mod hostile;
@@ -15,8 +15,8 @@ mod rendering;
 
 use kinds::REGISTRY;
 
-/// A stack named `shop` around what stands under its `spec`, an environment `prod`, and further files.
-fn files(spec: &str, environment: &str, others: &[(&str, &str)]) -> Memory {
+/// Returns the files of a stack `shop` with the given `spec`, of its environment `prod`, and further files.
+fn files(spec: &str, environment: &str, others: &[(&str, &str)]) -> InMemoryFiles {
     let indented = |text: &str| text.lines().fold(String::new(), |all, line| all + "  " + line + "\n");
     let mut files = BTreeMap::from([
         (
@@ -42,18 +42,18 @@ fn files(spec: &str, environment: &str, others: &[(&str, &str)]) -> Memory {
         };
         files.insert((*path).to_owned(), text);
     }
-    Memory(files)
+    InMemoryFiles(files)
 }
 
 fn request() -> Request<'static> {
     Request { path: "shop", env: "prod", ..Request::default() }
 }
 
-fn render_files(files: &Memory) -> Result<Document, Diagnostics> {
+fn render_files(files: &InMemoryFiles) -> Result<Document, Diagnostics> {
     document(files, &request(), &REGISTRY).map(|rendered| rendered.document)
 }
 
-/// The resources, one a line, or the errors.
+/// Returns the resources, one a line, or the errors.
 fn show(result: &Result<Document, Diagnostics>) -> String {
     let document = match result {
         Ok(document) => document,
@@ -81,7 +81,7 @@ fn check_all(spec: &str, environment: &str, others: &[(&str, &str)], expected: E
     expected.assert_eq(&show(&render_files(&files(spec, environment, others))));
 }
 
-/// A component with a network in it.
+/// A component with a network.
 const NETWORK: (&str, &str) = (
     "lib/network.yaml",
     "parameters:
@@ -97,7 +97,7 @@ resources:
 );
 
 #[test]
-fn what_a_parameter_decides_behind_an_expression_is_in_the_digest() {
+fn the_digest_contains_the_bindings_of_nested_expressions() {
     let digest = |large: bool| {
         let given = "${Vpc.net.id == '' ? 'none' : params.large ? 'large' : 'small'}";
         let stack = format!(

@@ -1,60 +1,60 @@
-//! The typed walk: a tree against the field table of its kind, to the value that everything else reads.
+//! The typed walk: converts a tree to a value by the field table of its kind, and reports type errors.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Location, suggest};
 use crate::expression::{is_deferred, plain_text, whole};
 use crate::load::node::{Key, Node, Tree};
-use crate::load::reader::words;
+use crate::load::reader::{QUOTE, either, words};
 use crate::render::Renderer;
-use crate::render::names::Origins;
+use crate::render::names::Namespaces;
 use crate::render::scope::Scope;
-use crate::schema::{Field, Presence, Record, Type};
-use crate::value::{Secret, Source, Value};
+use crate::schema::{Field, Presence, Record, Type, with_article};
+use crate::value::{Secret, SecretSource, Value};
 
-/// Where the walk is, and how strict it has to be.
+/// The context of the walk.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk<'w> {
-    /// What expressions can see.
+    /// The scope of expressions.
     pub(crate) scope: &'w Scope,
-    /// The component whose names a reference means.
-    pub(crate) origin: &'w str,
-    /// The field, for errors.
+    /// The component in which the names of references are resolved first.
+    pub(crate) namespace: &'w str,
+    /// The name of the field, for errors.
     pub(crate) field: &'w str,
-    /// True for a lookup: nothing is required, nothing has a default.
+    /// True for an observed resource: no field is required, and no field has a default.
     pub(crate) lookup: bool,
 }
 
 impl<'w> Walk<'w> {
-    /// Whose names a reference means.
-    pub(crate) fn origins(self) -> Origins<'w> {
-        [self.origin, &self.scope.component]
+    /// Returns the components in which the names of references are resolved.
+    pub(crate) fn namespaces(self) -> Namespaces<'w> {
+        [self.namespace, &self.scope.component]
     }
 }
 
 impl Renderer<'_> {
-    /// A node as its type has it; none after the error was reported.
+    /// Converts a node to its type; none after the error was reported.
     pub(crate) fn walk(&mut self, node: &Node, ty: &Type, walk: Walk<'_>) -> Option<Value> {
-        let (node, origin) = self.evaluated(node, walk.scope, walk.origin)?;
-        let walk = Walk { origin: &origin, ..walk };
+        let (node, namespace) = self.evaluated(node, walk.scope, walk.namespace)?;
+        let walk = Walk { namespace: &namespace, ..walk };
         if let Tree::Deferred(deferred) = &node.tree {
-            return Some(self.settle(&Value::Deferred(deferred.clone()), &node.at));
+            return Some(self.defer(&Value::Deferred(deferred.clone()), &node.at));
         }
         match (ty, &node.tree) {
             (Type::Bool, Tree::Bool(b)) => Some(Value::Bool(*b)),
-            (Type::Integer | Type::Scaled { .. }, Tree::Integer(n)) => Some(Value::Integer(*n)),
-            (Type::Integer | Type::Scaled { .. }, Tree::Number(n)) if node.plain => {
+            (Type::Integer | Type::AutoscaledCount { .. }, Tree::Integer(n)) => Some(Value::Integer(*n)),
+            (Type::Integer | Type::AutoscaledCount { .. }, Tree::Number(n)) if node.plain => {
                 whole(*n).or_else(|| self.mismatch(&node, ty, walk))
             }
-            #[expect(clippy::cast_precision_loss, reason = "AWS's numbers are far below 2^53")]
+            #[expect(clippy::cast_precision_loss, reason = "the numbers of AWS's fields are far below 2^53")]
             (Type::Number, Tree::Integer(n)) => Some(Value::Number(*n as f64)),
             (Type::Number, Tree::Number(n)) => Some(Value::Number(*n)),
             (Type::Text, Tree::Text(text)) => Some(Value::Text(text.clone())),
-            // What an expression gives cannot be put in quotes; a scalar is clear enough.
+            // The result of an expression cannot be put in quotes, so a scalar is converted to a string.
             (Type::Text, Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) if node.plain => {
                 Some(plain_text(&node.value()).into())
             }
-            (Type::Choice(known), Tree::Text(text)) => self.choice(text, known, &node),
+            (Type::Choice(known), Tree::Text(text)) => self.choice(text, known, &node, walk),
             (Type::Reference { .. }, Tree::Text(_) | Tree::Map(_)) => self.reference(&node, ty, walk),
             (Type::Canonical { canonical, name }, _) => self.canonical(&node, name, *canonical, walk),
             (Type::Secret, Tree::Map(entries)) => self.secret(entries, &node, walk),
@@ -74,7 +74,7 @@ impl Renderer<'_> {
         }
     }
 
-    /// The fields of a record, defaults filled in.
+    /// Converts the fields of a record, with defaults filled in.
     pub(crate) fn record(
         &mut self,
         record: &Record,
@@ -83,16 +83,16 @@ impl Renderer<'_> {
         walk: Walk<'_>,
     ) -> Option<Value> {
         let mut values = BTreeMap::new();
-        let mut fine = true;
+        let mut valid = true;
         for (key, node) in entries {
             let Some(field) = record.field(&key.name) else {
                 self.unknown_field(key, record);
-                fine = false;
+                valid = false;
                 continue;
             };
             match self.field(field, node, walk) {
                 Some(value) => drop(values.insert(field.name.to_owned(), value)),
-                None => fine = false,
+                None => valid = false,
             }
         }
         for field in record.fields.iter().filter(|_| !walk.lookup) {
@@ -105,33 +105,33 @@ impl Renderer<'_> {
                     let message = format!("{} needs `{}`", walk.field, field.name);
                     let help = format!("`{}` is {}: {about}", field.name, field.ty.describe());
                     self.out.push(Diagnostic::new(at, message).help(help.trim_end_matches([':', ' '])));
-                    fine = false;
+                    valid = false;
                 }
-                Presence::Optional | Presence::Always => {}
+                Presence::Optional | Presence::ServerDefault => {}
                 Presence::Default(default) => drop(values.insert(field.name.to_owned(), default())),
             }
         }
-        fine.then_some(Value::Map(values))
+        valid.then_some(Value::Map(values))
     }
 
     fn field(&mut self, field: &Field, node: &Node, walk: Walk<'_>) -> Option<Value> {
-        let (node, origin) = self.evaluated(node, walk.scope, walk.origin)?;
+        let (node, namespace) = self.evaluated(node, walk.scope, walk.namespace)?;
         let name = format!("`{}`", field.name);
         let value = match node.tree {
             Tree::Null => Value::Null,
-            _ => self.walk(&node, &field.ty, Walk { field: &name, origin: &origin, ..walk })?,
+            _ => self.walk(&node, &field.ty, Walk { field: &name, namespace: &namespace, ..walk })?,
         };
         match (value, field.presence) {
             (Value::Null, Presence::Default(default)) => Some(default()),
-            (Value::Null, Presence::Always) => {
+            (Value::Null, Presence::ServerDefault) => {
                 let message = format!("{name} cannot be null");
-                let help = "AWS always has a value of it: state the one you want, or leave it out";
+                let help = "AWS always returns a value for this field: write the value, or remove the field";
                 self.out.push(Diagnostic::new(&node.at, message).help(help));
                 None
             }
             (Value::Null, Presence::Required) => {
                 let message = format!("{name} cannot be null");
-                let help = format!("it is {}, and has to be said", field.ty.describe());
+                let help = format!("the field is required: write {}", field.ty.describe());
                 self.out.push(Diagnostic::new(&node.at, message).help(help));
                 None
             }
@@ -141,15 +141,15 @@ impl Renderer<'_> {
 
     fn elements_of(&mut self, list: &[Node], of: &Type, walk: Walk<'_>) -> Option<Vec<Value>> {
         let mut values = Vec::new();
-        let mut fine = true;
+        let mut valid = true;
         for item in list {
-            let Some((node, origin)) = self.evaluated(item, walk.scope, walk.origin) else {
-                fine = false;
+            let Some((node, namespace)) = self.evaluated(item, walk.scope, walk.namespace) else {
+                valid = false;
                 continue;
             };
-            let walk = Walk { origin: &origin, ..walk };
+            let walk = Walk { namespace: &namespace, ..walk };
             let found = match (&node.tree, of) {
-                // A list inside a list of something else is laid out flat: `[a, ${params.more}]`.
+                // A nested list is flattened when the element type is not a list: `[a, ${params.more}]`.
                 (Tree::List(inner), of)
                     if node.plain && !matches!(of, Type::List(_) | Type::Set(_) | Type::Canonical { .. }) =>
                 {
@@ -162,47 +162,47 @@ impl Renderer<'_> {
             };
             match found {
                 Some(found) => values.extend(found.into_iter().filter(|value| *value != Value::Null)),
-                None => fine = false,
+                None => valid = false,
             }
         }
-        fine.then_some(values)
+        valid.then_some(values)
     }
 
     fn map_of(&mut self, entries: &[(Key, Node)], of: &Type, walk: Walk<'_>) -> Option<Value> {
         let mut values = BTreeMap::new();
-        let mut fine = true;
+        let mut valid = true;
         for (key, node) in entries {
-            let Some((node, origin)) = self.evaluated(node, walk.scope, walk.origin) else {
-                fine = false;
+            let Some((node, namespace)) = self.evaluated(node, walk.scope, walk.namespace) else {
+                valid = false;
                 continue;
             };
-            // A key without a value is not there: how a patch takes an entry away.
+            // A null value removes the entry, so that a patch can remove one.
             if matches!(node.tree, Tree::Null) {
                 continue;
             }
             let name = format!("`{}`", key.name);
-            match self.walk(&node, of, Walk { field: &name, origin: &origin, ..walk }) {
+            match self.walk(&node, of, Walk { field: &name, namespace: &namespace, ..walk }) {
                 Some(value) => drop(values.insert(key.name.clone(), value)),
-                None => fine = false,
+                None => valid = false,
             }
         }
-        fine.then_some(Value::Map(values))
+        valid.then_some(Value::Map(values))
     }
 
-    fn choice(&mut self, text: &str, known: &[&str], node: &Node) -> Option<Value> {
+    fn choice(&mut self, text: &str, known: &[&str], node: &Node, walk: Walk<'_>) -> Option<Value> {
         if known.contains(&text) {
             return Some(text.into());
         }
-        let message = format!("`{text}` is none of {}", words(known));
+        let message = format!("{} must be {}, but this is `{text}`", walk.field, either(known));
         self.out.push(Diagnostic::new(&node.at, message).help_if(suggest(text, known.iter().copied())));
         None
     }
 
-    /// Where a secret value comes from. The value is nobody's business here.
+    /// Returns the source of a secret value. The value itself is not read here.
     fn secret(&mut self, entries: &[(Key, Node)], node: &Node, walk: Walk<'_>) -> Option<Value> {
         let source = match entries {
-            [(key, node)] if key.name == "env" => Source::Env(self.string(node, walk.scope)?),
-            [(key, node)] if key.name == "file" => Source::File(self.string(node, walk.scope)?),
+            [(key, node)] if key.name == "env" => SecretSource::Env(self.string(node, walk.scope)?),
+            [(key, node)] if key.name == "file" => SecretSource::File(self.string(node, walk.scope)?),
             _ => return self.mismatch(node, &Type::Secret, walk),
         };
         Some(Value::Secret(Secret { source, version: None }))
@@ -216,12 +216,12 @@ impl Renderer<'_> {
         walk: Walk<'_>,
     ) -> Option<Value> {
         if matches!(node.tree, Tree::Null) {
-            let message = format!("{} is a {name}, and this is null", walk.field);
+            let message = format!("{} must be {}, but this is null", walk.field, with_article(name));
             self.out.push(Diagnostic::new(&node.at, message));
             return None;
         }
         let value = self.untyped(node, walk.scope)?;
-        let value = if is_deferred(&value) { self.settle(&value, &node.at) } else { value };
+        let value = if is_deferred(&value) { self.defer(&value, &node.at) } else { value };
         if !is_deferred(&value)
             && let Err(message) = canonical(&value)
         {
@@ -234,24 +234,24 @@ impl Renderer<'_> {
     fn unknown_field(&mut self, key: &Key, record: &Record) {
         let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
         let help = suggest(&key.name, names.iter().copied()).unwrap_or_else(|| match names.is_empty() {
-            true => format!("a {} has no fields", record.name),
-            false => format!("a {} has {}", record.name, words(&names)),
+            true => format!("{} has no fields", with_article(record.name)),
+            false => format!("the fields of {} are {}", with_article(record.name), words(&names)),
         });
         let message = format!("unknown field `{}` in {}", key.name, record.name);
         self.out.push(Diagnostic::new(&key.at, message).help(help));
     }
 
     fn mismatch(&mut self, node: &Node, ty: &Type, walk: Walk<'_>) -> Option<Value> {
-        let message = format!("{} is {}, and this is {}", walk.field, ty.describe(), node.describe());
+        let message = format!("{} must be {}, but this is {}", walk.field, ty.describe(), node.describe());
         let help = match (ty, &node.tree) {
             (Type::Text | Type::Choice(_), Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) => {
-                Some("put it in quotes".to_owned())
+                Some(QUOTE.to_owned())
             }
-            (Type::Integer | Type::Scaled { .. } | Type::Number | Type::Bool, Tree::Text(_)) => {
-                Some("write it without quotes".to_owned())
+            (Type::Integer | Type::AutoscaledCount { .. } | Type::Number | Type::Bool, Tree::Text(_)) => {
+                Some("write the value without quotes".to_owned())
             }
             (Type::Set(_) | Type::List(_), tree) if !matches!(tree, Tree::Map(_) | Tree::Null) => {
-                Some("put it in brackets: `[…]`".to_owned())
+                Some("put the value in brackets: `[…]`".to_owned())
             }
             _ => None,
         };

@@ -1,4 +1,4 @@
-//! The graph of a document: as Mermaid, and as SVG with the tiers as columns.
+//! The graph of a document, as Mermaid or as SVG with the tiers as columns.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use crate::document::Document;
 use crate::graph::Graph;
 use crate::schema::Tier;
 
-/// Mermaid's flowchart: an arrow from what refers to what it refers to; dotted where only an update needs it.
+/// Returns a Mermaid flowchart. An arrow leads from a resource to a resource that it refers to; it is dotted if only an
+/// update needs the reference.
 pub fn mermaid(document: &Document) -> String {
     let mut out = String::from("flowchart RL\n");
     for (tier, members) in tiers(document) {
@@ -19,8 +20,8 @@ pub fn mermaid(document: &Document) -> String {
         }
         out.push_str("  end\n");
     }
-    for (from, to, late) in edges(document) {
-        let arrow = if late { "-.->" } else { "-->" };
+    for (from, to, after_create) in edges(document) {
+        let arrow = if after_create { "-.->" } else { "-->" };
         let _ = writeln!(out, "  {} {arrow} {}", node(&from), node(&to));
     }
     out
@@ -33,18 +34,20 @@ const ROW: usize = 38;
 const TOP: usize = 60;
 const BEND: usize = 50;
 
-/// SVG in tier columns, readable by itself.
+/// Returns an SVG image with the tiers as columns.
 pub fn svg(document: &Document) -> String {
     let columns = tiers(document);
-    let heights = Graph::of(document).heights();
-    let mut places: BTreeMap<&Address, (usize, usize)> = BTreeMap::new();
+    let critical_path_lengths = Graph::of(document).critical_path_lengths();
+    let mut positions: BTreeMap<&Address, (usize, usize)> = BTreeMap::new();
     let mut rows = 0;
     for (x, (_, members)) in columns.iter().enumerate() {
         let mut members = members.clone();
-        members.sort_by_key(|a| (std::cmp::Reverse(heights.get(*a).copied().unwrap_or_default()), (*a).clone()));
+        members.sort_by_key(|a| {
+            (std::cmp::Reverse(critical_path_lengths.get(*a).copied().unwrap_or_default()), (*a).clone())
+        });
         rows = rows.max(members.len());
         for (y, address) in members.into_iter().enumerate() {
-            places.insert(address, (20 + x * (WIDTH + GAP), TOP + y * ROW));
+            positions.insert(address, (20 + x * (WIDTH + GAP), TOP + y * ROW));
         }
     }
     let (width, height) = (20 + columns.len() * (WIDTH + GAP), TOP + rows * ROW + 20);
@@ -56,14 +59,14 @@ pub fn svg(document: &Document) -> String {
     );
     let title = format!("{}/{}", document.stack, document.env);
     let _ = writeln!(out, "<text x=\"20\" y=\"24\" font-size=\"16\" font-weight=\"600\">{}</text>", escape(&title));
-    for (from, to, late) in edges(document) {
-        if let (Some(&(fx, fy)), Some(&(tx, ty))) = (places.get(&from), places.get(&to)) {
-            let dash = if late { " stroke-dasharray=\"4 3\"" } else { "" };
+    for (from, to, after_create) in edges(document) {
+        if let (Some(&(fx, fy)), Some(&(tx, ty))) = (positions.get(&from), positions.get(&to)) {
+            let dash = if after_create { " stroke-dasharray=\"4 3\"" } else { "" };
             let (y1, y2) = (fy + HEIGHT / 2, ty + HEIGHT / 2);
             let (x1, x2, b1, b2) = match fx.cmp(&tx) {
                 Ordering::Greater => (fx, tx + WIDTH, fx - BEND, tx + WIDTH + BEND),
                 Ordering::Less => (fx + WIDTH, tx, fx + WIDTH + BEND, tx - BEND),
-                // Within a column the line leaves and comes back on the right, the further the longer it is.
+                // Within a column, the line is a curve on the right side, which is wider for a longer line.
                 Ordering::Equal => {
                     let out = fx + WIDTH + 16 + (y1.abs_diff(y2) / 6).min(GAP - 40);
                     (fx + WIDTH, tx + WIDTH, out, out)
@@ -82,9 +85,9 @@ pub fn svg(document: &Document) -> String {
             20 + x * (WIDTH + GAP)
         );
     }
-    for (address, (x, y)) in places {
+    for (address, (x, y)) in positions {
         let fill = color(document.resources[address].schema.tier);
-        let text = shorten(&address.to_string());
+        let text = truncate(&address.to_string());
         let _ = writeln!(
             out,
             "<g><title>{full}</title><rect x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"5\" fill=\"{fill}\" stroke=\"#64748b\"/>\
@@ -109,8 +112,10 @@ fn tiers(document: &Document) -> Vec<(Tier, Vec<&Address>)> {
 
 fn edges(document: &Document) -> Vec<(Address, Address, bool)> {
     let graph = Graph::of(document);
-    let edges =
-        graph.edges.into_iter().flat_map(|(from, to)| to.into_iter().map(move |(to, late)| (from.clone(), to, late)));
+    let edges = graph
+        .edges
+        .into_iter()
+        .flat_map(|(from, to)| to.into_iter().map(move |(to, after_create)| (from.clone(), to, after_create)));
     edges.filter(|(_, to, _)| document.resources.contains_key(to)).collect()
 }
 
@@ -128,10 +133,10 @@ fn color(tier: Tier) -> &'static str {
     }
 }
 
-fn shorten(text: &str) -> String {
-    const MOST: usize = 36;
-    match text.chars().count() > MOST {
-        true => text.chars().take(MOST - 1).chain(['…']).collect(),
+fn truncate(text: &str) -> String {
+    const MAX_CHARS: usize = 36;
+    match text.chars().count() > MAX_CHARS {
+        true => text.chars().take(MAX_CHARS - 1).chain(['…']).collect(),
         false => text.to_owned(),
     }
 }

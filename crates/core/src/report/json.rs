@@ -1,4 +1,4 @@
-//! Plans as JSON: stable, and documented in docs/json.md.
+//! Reports as JSON. The format is stable and documented in docs/json.md.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use serde_json::{Value as Json, json};
 
 use crate::address::Address;
 use crate::document::Document;
-use crate::observed::Observed;
+use crate::observed::{Condition, Observed};
 use crate::plan::hold::Hold;
 use crate::plan::{Action, Plan};
 use crate::schema::{Field, Registry, Schema};
 
-/// The plan.
+/// Returns a plan.
 pub fn plan(plan: &Plan, calls: u64) -> Json {
     let mut summary: serde_json::Map<String, Json> = Action::ALL
         .iter()
@@ -33,19 +33,23 @@ pub fn plan(plan: &Plan, calls: u64) -> Json {
             })
         })
         .collect();
+    let conditions = plan.conditions.iter().map(|(address, condition)| {
+        let Condition { ty, reason, message } = condition;
+        json!({"address": address, "type": ty, "reason": reason, "message": message})
+    });
     json!({
         "stack": plan.stack,
         "env": plan.env,
         "summary": summary,
         "steps": steps,
         "holds": plan.holds,
-        "remarks": plan.remarks.iter().map(|(address, r)| json!({"address": address, "reason": r.reason, "message": r.message})).collect::<Vec<_>>(),
+        "conditions": conditions.collect::<Vec<_>>(),
         "awsCalls": calls,
         "digest": digest(plan),
     })
 }
 
-/// A rendered document: its resources by address.
+/// Returns a rendered document: its resources by address.
 pub fn document(document: &Document) -> Json {
     let resources = document.resources.values().map(|r| {
         let mut spec = r.spec.json();
@@ -64,15 +68,15 @@ pub fn document(document: &Document) -> Json {
     })
 }
 
-/// The kinds: `[{"kind","tier","summary","doc","mutable","immutable","unobserved":{field: reason}}]`.
+/// Returns the kinds: `[{"kind","tier","summary","doc","mutable","immutable","writeOnly":{field: reason}}]`.
 pub fn kinds(registry: &Registry) -> Json {
     let kind = |schema: &&Schema| {
-        let unobserved: BTreeMap<&str, &str> = schema.unobserved.iter().copied().collect();
-        let seen = schema.record.fields.iter().filter(|f| !unobserved.contains_key(f.name));
-        let (fixed, free): (Vec<&Field>, Vec<&Field>) = seen.partition(|f| f.immutable);
+        let write_only: BTreeMap<&str, &str> = schema.write_only.iter().copied().collect();
+        let observed = schema.record.fields.iter().filter(|f| !write_only.contains_key(f.name));
+        let (immutable, mutable): (Vec<&Field>, Vec<&Field>) = observed.partition(|f| f.immutable);
         let names = |fields: Vec<&Field>| fields.into_iter().map(|f| f.name).collect::<Vec<_>>();
-        let (immutable, mut mutable) = (names(fixed), names(free));
-        if schema.claim.takes_tags() {
+        let (immutable, mut mutable) = (names(immutable), names(mutable));
+        if schema.ownership.takes_tags() {
             mutable.push("tags");
         }
         json!({
@@ -82,13 +86,13 @@ pub fn kinds(registry: &Registry) -> Json {
             "doc": schema.record.doc,
             "mutable": mutable,
             "immutable": immutable,
-            "unobserved": unobserved,
+            "writeOnly": write_only,
         })
     };
     registry.0.iter().map(kind).collect()
 }
 
-/// A live resource: `{"address","id","name","region","phase","spec","status","tags","remarks","holds"}`.
+/// Returns a live resource: `{"address","id","name","region","phase","spec","status","tags","conditions","holds"}`.
 pub fn observed(address: &Address, observed: &Observed, plan: &Plan) -> Json {
     let holds: Vec<&Hold> = plan.holds.iter().filter(|hold| hold.address == *address).collect();
     json!({
@@ -100,12 +104,13 @@ pub fn observed(address: &Address, observed: &Observed, plan: &Plan) -> Json {
         "spec": observed.spec,
         "status": observed.status,
         "tags": observed.tags,
-        "remarks": observed.remarks,
+        "conditions": observed.conditions,
         "holds": holds,
     })
 }
 
-/// What drifted: `{"stack","env","drift":[{"address","tier","cause","changes"}],"edits":[…],"holds","awsCalls"}`.
+/// Returns the drift and the edits:
+/// `{"stack","env","drift":[{"address","tier","cause","changes"}],"edits":[…],"holds","awsCalls"}`.
 pub fn drift(plan: &Plan, calls: u64) -> Json {
     let (drift, edits): (Vec<_>, Vec<_>) = plan.differences.iter().partition(|d| d.cause.is_drift());
     json!({
@@ -118,7 +123,7 @@ pub fn drift(plan: &Plan, calls: u64) -> Json {
     })
 }
 
-/// Two plans with the same digest do the same.
+/// Returns the digest of a plan. Two plans with the same digest have the same steps and holds.
 fn digest(plan: &Plan) -> String {
     let lines: Vec<String> = plan
         .steps

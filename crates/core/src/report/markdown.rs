@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{folds, line};
+use super::{groups, line};
 use crate::plan::{Action, Plan};
 
-/// The plan.
+/// Returns a plan.
 pub fn plan(plan: &Plan, calls: u64) -> String {
     let mut out = String::new();
     let counts: Vec<String> = Action::ALL
@@ -19,11 +19,12 @@ pub fn plan(plan: &Plan, calls: u64) -> String {
     if !plan.steps.is_empty() {
         out.push_str("| action | resource | cause | changes |\n|---|---|---|---|\n");
     }
-    for fold in folds(plan) {
+    for group in groups(plan) {
         let changes: Vec<String> =
-            fold.changes.iter().map(|c| format!("`{}`", line(c).replace('|', "\\|").replace('`', "'"))).collect();
-        let cause = format!("{:?}", fold.cause).to_lowercase();
-        let _ = writeln!(out, "| {} | `{}` | {cause} | {} |", fold.action.word(), fold.who(), changes.join("<br>"));
+            group.changes.iter().map(|c| format!("`{}`", line(c).replace('|', "\\|").replace('`', "'"))).collect();
+        let cause = format!("{:?}", group.cause).to_lowercase();
+        let _ =
+            writeln!(out, "| {} | `{}` | {cause} | {} |", group.action.word(), group.subject(), changes.join("<br>"));
     }
     if !plan.holds.is_empty() {
         out.push_str("\n| held | reason | |\n|---|---|---|\n");

@@ -1,11 +1,11 @@
-//! A plan for people: one line a change, identical changes folded. Colours are ANSI codes; whoever
-//! prints strips them where there is no terminal.
+//! Plans as text for people: one line for each change, with identical changes grouped. Colours are ANSI codes, which
+//! the caller strips when the output is no terminal.
 
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{folds, line};
+use super::{groups, line};
 use crate::plan::{Action, Cause, Plan};
 
 const BOLD: Style = Style::new().bold();
@@ -37,31 +37,31 @@ fn cause(cause: Cause) -> &'static str {
         Cause::Drift => "drift",
         Cause::Edit => "edit",
         Cause::Missing => "missing",
-        Cause::Unattributed => "differs; nobody recorded why",
+        Cause::Unattributed => "differs; its cause is not recorded",
     }
 }
 
-/// The plan.
+/// Returns a plan.
 pub fn plan(plan: &Plan, calls: u64) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", plan.stack, plan.env);
     steps(&mut out, plan);
     holds(&mut out, plan);
-    remarks(&mut out, plan);
+    conditions(&mut out, plan);
     let _ = writeln!(out, "{}", summary(plan, calls));
     out
 }
 
 fn steps(out: &mut String, plan: &Plan) {
-    for fold in folds(plan) {
-        let color = style(fold.action);
-        let head = format!("{} {:<7} {:<10}", sign(fold.action), fold.action.word(), fold.tier);
-        let why = match (fold.action, fold.cause) {
+    for group in groups(plan) {
+        let color = style(group.action);
+        let head = format!("{} {:<7} {:<10}", sign(group.action), group.action.word(), group.tier);
+        let why = match (group.action, group.cause) {
             (Action::Create, Cause::Edit) | (Action::Delete | Action::Adopt, _) => String::new(),
             (_, why) => format!("  {DIM}{}{DIM:#}", cause(why)),
         };
-        let _ = writeln!(out, "  {color}{head}{color:#} {}{why}", fold.who());
-        for change in fold.changes {
+        let _ = writeln!(out, "  {color}{head}{color:#} {}{why}", group.subject());
+        for change in group.changes {
             let _ = writeln!(out, "      {}", line(change));
         }
     }
@@ -75,9 +75,10 @@ fn holds(out: &mut String, plan: &Plan) {
     }
 }
 
-fn remarks(out: &mut String, plan: &Plan) {
-    for (address, remark) in &plan.remarks {
-        let _ = writeln!(out, "  {DIM}i{DIM:#} {address}  {}: {}", remark.reason, remark.message);
+fn conditions(out: &mut String, plan: &Plan) {
+    for (address, condition) in &plan.conditions {
+        let _ =
+            writeln!(out, "  {DIM}i{DIM:#} {address}  {} {}: {}", condition.ty, condition.reason, condition.message);
     }
 }
 
@@ -94,7 +95,7 @@ fn summary(plan: &Plan, calls: u64) -> String {
     format!("{nothing}{}.", counts.join(", "))
 }
 
-/// What drifted, and nothing else.
+/// Returns the drift of a plan, and its holds.
 pub fn drift(plan: &Plan, calls: u64) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", plan.stack, plan.env);

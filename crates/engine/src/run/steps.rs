@@ -1,119 +1,132 @@
-//! How the steps of a pass are begun, carried out and taken in.
+//! The steps of a pass: how they start, run and end.
 
 use std::time::Duration;
 
-use holdfast_core::op::Op;
-use holdfast_core::plan::{Deed, Step};
-use holdfast_core::schema::CreateClass;
+use holdfast_core::operation::{Mutation, Operation};
+use holdfast_core::plan::Step;
+use holdfast_core::schema::Idempotency;
 use tokio::time::{Instant, sleep};
 
-use super::{AT_ONCE, Ended, Run, Steps, Turn, place_of};
-use crate::cloud::{Class, Done, Failure};
-use crate::event::{Event, Outcome, StepResult};
-use crate::pass::{Engine, Options};
+use super::{EndedStep, MAX_CONCURRENT_STEPS, PassRun, PlannedWork, RunningSteps, kind_region_of};
+use crate::cloud::{Failure, FailureClass, OperationResult};
+use crate::event::{Event, StepOutcome, StepResult};
+use crate::pass::{Engine, PassOptions};
 
-/// How often a throttled call is made again within its step. Looking in between as well would make more calls, and
-/// the same number between two attempts each time, which a service that throttles by count never lets through.
-const THROTTLED: u32 = 3;
+/// The number of retries of a throttled call within its step. An observation between the attempts would make more
+/// calls, and the same number of calls each time, so that a service that throttles by count would reject every attempt.
+const THROTTLED_RETRIES: u32 = 3;
 
-impl<'a> Run<'a> {
-    /// Begins the steps that can start, several at once.
-    pub(super) async fn start(&mut self, turn: &mut Turn, steps: &mut Steps<'a>) {
+impl<'a> PassRun<'a> {
+    /// Starts the steps that can start, up to the limit of concurrent steps and the document's `maxMutations`.
+    pub(super) async fn start_steps(&mut self, work: &mut PlannedWork, steps: &mut RunningSteps<'a>) {
         let left = self.document.policy.max_mutations.saturating_sub(self.mutations);
-        let free = AT_ONCE.saturating_sub(steps.len()).min(left).min(turn.queue.len());
-        let start: Vec<(Step, Deed)> = turn.queue.drain(..free).collect();
+        let free = MAX_CONCURRENT_STEPS.saturating_sub(steps.len()).min(left).min(work.queue.len());
+        let start: Vec<(Step, Operation)> = work.queue.drain(..free).collect();
         if start.is_empty() {
             return;
         }
         self.mutations += start.len();
-        self.intend(&turn.plan, &start).await;
-        for (step, deed) in start {
-            let touches = [Some(place_of(&deed)), self.place(&step.address)].into_iter().flatten();
-            self.agenda.step_begins(&step.address, touches);
-            let op = self.with_nonce(&deed.op, &step);
-            steps.push(Box::pin(carry_out(self.engine, self.options, step, deed, op)));
+        self.record_intents(&work.plan, &start).await;
+        for (step, operation) in start {
+            let kind_regions =
+                [Some(kind_region_of(&operation)), self.kind_region(&step.address)].into_iter().flatten();
+            self.poll_schedule.step_began(&step.address, kind_regions);
+            let operation = self.with_nonce(operation, &step);
+            steps.push(Box::pin(run_step(self.engine, self.options, step, operation)));
         }
     }
 
-    /// Takes in what came of a step. Returns true when others can go on because of that alone, without a look.
-    pub(super) async fn ended(&mut self, ended: Ended) -> bool {
-        let Ended { step, deed, took, mut result } = ended;
-        let early = self.engine.cloud.schema(deed.kind).is_some_and(|schema| schema.early);
-        let made = early && result.is_ok() && matches!(deed.op, Op::Create(_));
-        let told = result.as_mut().is_ok_and(|done| self.is_told(&deed, done));
-        self.agenda.step_ended(&step.address, told);
-        self.record(&step, &deed, took, result).await;
-        made || told
+    /// Records the result of a step. Returns true when dependents may start because of the response alone, without an
+    /// observation.
+    pub(super) async fn end_step(&mut self, ended: EndedStep) -> bool {
+        let EndedStep { step, operation, duration, mut result } = ended;
+        let schema = self.engine.cloud.schema(operation.kind);
+        let is_created = result.is_ok() && matches!(operation.mutation, Mutation::Create(_));
+        let is_referenceable = is_created && schema.is_some_and(|schema| schema.referenceable_on_create);
+        let confirmed = result.as_mut().is_ok_and(|output| self.record_response(&operation, output));
+        self.poll_schedule.step_ended(&step.address, confirmed);
+        self.record_result(&step, &operation, duration, result).await;
+        is_referenceable || confirmed
     }
 
-    async fn record(&mut self, step: &Step, deed: &Deed, took: Duration, result: Result<Done, Failure>) {
+    /// Records the result of a step in the expectations, the history and the report.
+    async fn record_result(
+        &mut self,
+        step: &Step,
+        operation: &Operation,
+        duration: Duration,
+        result: Result<OperationResult, Failure>,
+    ) {
         let engine = self.engine;
-        let schema = engine.cloud.schema(deed.kind);
-        let lag = engine.timing.lag(schema.map_or(0, |s| s.lag_seconds));
-        let mut ledger = engine.ledger.lock().await;
+        let schema = engine.cloud.schema(operation.kind);
+        let window = engine.timing.consistency_window(schema.map_or(0, |s| s.consistency_window));
+        let mut expectations = engine.expectations.lock().await;
         let name = step.address.to_string();
         let (outcome, failure) = match result {
-            Ok(done) => {
-                ledger.done(step, place_of(deed), lag);
-                match (&deed.op, done.id) {
-                    (Op::Create(wanted), Some(id)) => {
-                        // The intent stays until reads surely show it: this process may not live to see that.
-                        if let Some(intent) = self.memory.intents.get_mut(&name) {
-                            intent.made = Some(id.clone());
+            Ok(output) => {
+                expectations.record_success(step, kind_region_of(operation), window);
+                match (&operation.mutation, output.id) {
+                    (Mutation::Create(desired), Some(id)) => {
+                        // The intent is kept until its window has passed, for the case that this process dies before.
+                        if let Some(intent) = self.history.intents.get_mut(&name) {
+                            intent.created = Some(id.clone());
                         }
-                        ledger.made(&step.address, place_of(deed), id, Some(&wanted.name), lag);
+                        let kind_region = kind_region_of(operation);
+                        expectations.record_create(&step.address, kind_region, id, Some(&desired.name), window);
                     }
-                    (Op::Delete { live }, _) => {
-                        ledger.deleted(place_of(deed), live.id.clone(), lag);
+                    (Mutation::Delete { live }, _) => {
+                        expectations.record_deletion(kind_region_of(operation), live.id.clone(), window);
                         if !self.document.resources.contains_key(&step.address) {
-                            self.memory.converged.remove(&name);
+                            self.history.converged.remove(&name);
                         }
                     }
                     _ => {}
                 }
-                (Outcome::Done, None)
+                (StepOutcome::Done, None)
             }
             Err(failure) => {
-                if let (Op::Create(_), Some(intent)) = (&deed.op, self.memory.intents.get(&name)) {
-                    // A token makes the second attempt the first; without one it has to be looked for.
-                    let token = schema.is_some_and(|s| s.class == CreateClass::Token);
-                    if failure.ambiguous && !token {
-                        ledger.doubt(&step.address, place_of(deed), intent.known.clone(), lag);
+                if let (Mutation::Create(_), Some(intent)) = (&operation.mutation, self.history.intents.get(&name)) {
+                    // With a client token, a second attempt returns the same resource. Without one, the resource has to
+                    // be searched for first.
+                    let has_token = schema.is_some_and(|s| s.idempotency == Idempotency::ClientToken);
+                    if failure.ambiguous && !has_token {
+                        let (kind_region, ids_before) = (kind_region_of(operation), intent.ids_before.clone());
+                        expectations.record_unconfirmed_create(&step.address, kind_region, ids_before, window);
                     } else if !failure.ambiguous {
-                        self.memory.intents.remove(&name);
+                        self.history.intents.remove(&name);
                     }
                 }
-                let again = ledger.failed(step, &failure, engine.timing);
-                (if again { Outcome::Retry } else { Outcome::Failed }, Some(failure))
+                let will_retry = expectations.retries.record_failure(step, &failure, engine.timing);
+                (if will_retry { StepOutcome::Retry } else { StepOutcome::Failed }, Some(failure))
             }
         };
-        drop(ledger);
-        engine.watcher.on(&Event::StepEnded { step, outcome, took, failure: failure.as_ref() });
-        // Of an attempt that is made again only the last is told.
-        self.results.retain(|r| r.address != step.address || r.action != step.action || r.outcome == Outcome::Done);
+        drop(expectations);
+        engine.event_sink.on(&Event::StepEnded { step, outcome, duration, failure: failure.as_ref() });
+        // The report has only the last attempt of a step that was retried.
+        self.results.retain(|r| r.address != step.address || r.action != step.action || r.outcome == StepOutcome::Done);
         self.results.push(StepResult {
             address: step.address.clone(),
             action: step.action,
             outcome,
-            seconds: took.as_secs_f64(),
+            seconds: duration.as_secs_f64(),
             error: failure.map(|f| f.to_string()),
         });
     }
 }
 
-/// Carries out a step.
-async fn carry_out(engine: &Engine, options: &Options, step: Step, deed: Deed, op: Op) -> Ended {
+/// Carries out a step, and retries its call while it is throttled.
+async fn run_step(engine: &Engine, options: &PassOptions, step: Step, operation: Operation) -> EndedStep {
     let began = Instant::now();
-    engine.watcher.on(&Event::StepBegan { step: &step });
-    let mut result = engine.cloud.apply(deed.kind, &deed.region, &op).await;
-    for attempt in 0..THROTTLED {
-        // A throttled call did nothing, so it is safe to make at once what a new look would lead to as well.
-        let throttled = result.as_ref().is_err_and(|f| f.class == Class::Throttled && !f.ambiguous);
+    engine.event_sink.on(&Event::StepBegan { step: &step });
+    let mut result = engine.cloud.apply(&operation).await;
+    for attempt in 0..THROTTLED_RETRIES {
+        // A throttled call had no effect: sending it again is safe without an observation.
+        let throttled = result.as_ref().is_err_and(|f| f.class == FailureClass::Throttled && !f.ambiguous);
         if !throttled || *options.stop.borrow() {
             break;
         }
         sleep(engine.timing.retry(attempt)).await;
-        result = engine.cloud.apply(deed.kind, &deed.region, &op).await;
+        result = engine.cloud.apply(&operation).await;
     }
-    Ended { step, deed, took: began.elapsed(), result }
+    EndedStep { step, operation, duration: began.elapsed(), result }
 }

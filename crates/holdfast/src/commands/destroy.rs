@@ -1,32 +1,34 @@
-//! `destroy`: deletes what the stack owns.
+//! `destroy`: deletes the resources that the stack owns.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
-use holdfast_aws::Vault;
-use holdfast_core::plan::Policy;
+use holdfast_aws::SecretStore;
+use holdfast_core::plan::PlanPolicy;
 
-use super::{FINE, differs, options, reconcile, stop_signal};
-use crate::arguments::Destroy;
+use super::{SUCCESS, options, reconcile, stop_signal, work_left};
+use crate::arguments::DestroyArgs;
 use crate::progress::Progress;
 use crate::{connect, document};
 
-pub(super) async fn run(arguments: &Destroy) -> anyhow::Result<ExitCode> {
-    let vault = Vault::default();
-    let document = document::load(&arguments.source, &vault)?.document;
-    let meant = format!("{}/{}", document.stack, document.env);
-    if arguments.confirm.as_deref() != Some(&meant) {
-        bail!("destroy deletes all that {meant} owns; say that you mean it with `--confirm {meant}`");
+pub(super) async fn run(args: &DestroyArgs) -> anyhow::Result<ExitCode> {
+    let secret_store = SecretStore::default();
+    let document = document::load(&args.document, &secret_store)?.document;
+    let target = format!("{}/{}", document.stack, document.env);
+    if args.confirm.as_deref() != Some(&target) {
+        bail!(
+            "destroy deletes every resource that {target} owns; confirm with `--confirm {target}`; nothing was changed"
+        );
     }
-    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
-    let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(Progress::new()));
-    let policy = Policy { destroy: true, delete_data: arguments.delete_data, ..Policy::default() };
-    let report = engine.pass(&document, &options(policy, true, arguments.wait, stop_signal()?)).await?;
-    reconcile::print(&report, arguments.output)?;
+    let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
+    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
+    let policy = PlanPolicy { destroy: true, delete_data: args.delete_data, ..PlanPolicy::default() };
+    let report = engine.pass(&document, &options(policy, true, args.wait, stop_signal()?)).await?;
+    reconcile::print(&report, args.output)?;
     Ok(match report.converged {
-        true => FINE,
+        true => SUCCESS,
         false if report.failed() || report.stopped => ExitCode::from(1),
-        false => differs(),
+        false => work_left(),
     })
 }

@@ -1,49 +1,49 @@
-//! `get`: the live resources of a document.
+//! `get`: shows the live resources of a document.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use holdfast_aws::Vault;
+use holdfast_aws::SecretStore;
+use holdfast_core::inventory::active_resources;
 use holdfast_core::report::json;
-use holdfast_core::situation::live;
-use holdfast_engine::event::Nobody;
+use holdfast_engine::event::NoopSink;
 use tokio::sync::watch;
 
-use super::{FINE, options, print_json, print_yaml};
-use crate::arguments::{Get, Output};
+use super::{SUCCESS, options, print_json, print_yaml};
+use crate::arguments::{GetArgs, OutputFormat};
 use crate::{connect, document};
 
-pub(super) async fn run(arguments: &Get) -> anyhow::Result<ExitCode> {
-    let vault = Vault::default();
-    let document = document::load(&arguments.source, &vault)?.document;
-    if let Some(address) = arguments.address.as_ref().filter(|a| !document.resources.contains_key(*a)) {
+pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
+    let secret_store = SecretStore::default();
+    let document = document::load(&args.document, &secret_store)?.document;
+    if let Some(address) = args.address.as_ref().filter(|a| !document.resources.contains_key(*a)) {
         let near = holdfast_core::diagnostic::suggest(
             &address.to_string(),
             document.resources.keys().map(ToString::to_string).collect::<Vec<_>>().iter().map(String::as_str),
         );
         bail!("the document has no {address}{}", near.map(|n| format!("; {n}")).unwrap_or_default());
     }
-    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
-    let engine = connect::engine(cloud.clone(), &document, &arguments.connection, Arc::new(Nobody));
+    let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
+    let engine = connect::engine(cloud.clone(), &document, &args.connection, Arc::new(NoopSink));
     let (_stop, stopped) = watch::channel(false);
-    let look = engine.look(&document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
-    let live = live(&document, &look.observation);
-    let shown = live.iter().filter(|(address, _)| arguments.address.as_ref().is_none_or(|a| a == *address));
-    match arguments.output {
-        Output::Json => print_json(&shown.map(|(a, o)| json::observed(a, o, &look.plan)).collect())?,
-        Output::Yaml => print_yaml(&shown.map(|(a, o)| json::observed(a, o, &look.plan)).collect())?,
-        Output::Text | Output::Markdown => {
+    let dry_run = engine.dry_run(&document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
+    let live = active_resources(&document, &dry_run.observation);
+    let shown = live.iter().filter(|(address, _)| args.address.as_ref().is_none_or(|a| a == *address));
+    match args.output {
+        OutputFormat::Json => print_json(&shown.map(|(a, o)| json::observed(a, o, &dry_run.plan)).collect())?,
+        OutputFormat::Yaml => print_yaml(&shown.map(|(a, o)| json::observed(a, o, &dry_run.plan)).collect())?,
+        OutputFormat::Text | OutputFormat::Markdown => {
             let rows: Vec<_> = shown.map(|(a, o)| (a, a.to_string(), o.phase.to_string(), &o.id)).collect();
-            let wide = rows.iter().map(|row| row.1.len()).max().unwrap_or_default();
-            for (of, address, phase, id) in rows {
-                anstream::println!("{address:wide$}  {phase:<8}  {id}");
-                for hold in look.plan.holds.iter().filter(|hold| hold.address == *of) {
-                    anstream::println!("{:wide$}  held: {:?}: {}", "", hold.reason, hold.message);
+            let width = rows.iter().map(|row| row.1.len()).max().unwrap_or_default();
+            for (address, text, phase, id) in rows {
+                anstream::println!("{text:width$}  {phase:<8}  {id}");
+                for hold in dry_run.plan.holds.iter().filter(|hold| hold.address == *address) {
+                    anstream::println!("{:width$}  held: {:?}: {}", "", hold.reason, hold.message);
                 }
             }
         }
     }
-    Ok(FINE)
+    Ok(SUCCESS)
 }

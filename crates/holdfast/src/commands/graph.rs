@@ -1,18 +1,18 @@
-//! `graph`: a drawing of the document.
+//! `graph`: draws the document's resources and references.
 
 use std::process::ExitCode;
 
 use holdfast_core::report::diagram;
 
-use super::FINE;
-use crate::arguments::{Drawing, Graph};
+use super::SUCCESS;
+use crate::arguments::{DiagramFormat, GraphArgs};
 use crate::document;
 
-pub(super) fn run(arguments: &Graph) -> anyhow::Result<ExitCode> {
-    let document = document::render(&arguments.source)?.document;
-    match arguments.output {
-        Drawing::Mermaid => anstream::print!("{}", diagram::mermaid(&document)),
-        Drawing::Svg => anstream::print!("{}", diagram::svg(&document)),
+pub(super) fn run(args: &GraphArgs) -> anyhow::Result<ExitCode> {
+    let document = document::render(&args.document)?.document;
+    match args.output {
+        DiagramFormat::Mermaid => anstream::print!("{}", diagram::mermaid(&document)),
+        DiagramFormat::Svg => anstream::print!("{}", diagram::svg(&document)),
     }
-    Ok(FINE)
+    Ok(SUCCESS)
 }

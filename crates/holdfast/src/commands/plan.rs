@@ -1,37 +1,37 @@
-//! `plan`: what would be done.
+//! `plan`: shows the steps and holds of a dry run.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_aws::Vault;
+use holdfast_aws::SecretStore;
 use holdfast_core::report::{json, markdown, text};
-use holdfast_engine::event::Nobody;
-use holdfast_engine::pass::Look;
+use holdfast_engine::event::NoopSink;
+use holdfast_engine::pass::DryRun;
 use tokio::sync::watch;
 
-use super::{FINE, differs, options, print_json, print_yaml};
-use crate::arguments::{Output, Plan};
+use super::{SUCCESS, options, print_json, print_yaml, work_left};
+use crate::arguments::{OutputFormat, PlanArgs};
 use crate::{connect, document};
 
-pub(super) async fn run(arguments: &Plan) -> anyhow::Result<ExitCode> {
-    let Look { plan, calls, .. } = look(arguments).await?;
-    match arguments.output {
-        Output::Text => anstream::print!("{}", text::plan(&plan, calls)),
-        Output::Json => print_json(&json::plan(&plan, calls))?,
-        Output::Yaml => print_yaml(&json::plan(&plan, calls))?,
-        Output::Markdown => anstream::print!("{}", markdown::plan(&plan, calls)),
+pub(super) async fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
+    let DryRun { plan, calls, .. } = dry_run(args).await?;
+    match args.output {
+        OutputFormat::Text => anstream::print!("{}", text::plan(&plan, calls)),
+        OutputFormat::Json => print_json(&json::plan(&plan, calls))?,
+        OutputFormat::Yaml => print_yaml(&json::plan(&plan, calls))?,
+        OutputFormat::Markdown => anstream::print!("{}", markdown::plan(&plan, calls)),
     }
-    Ok(if plan.is_converged() { FINE } else { differs() })
+    Ok(if plan.is_converged() { SUCCESS } else { work_left() })
 }
 
-/// Looks once and plans.
-pub(super) async fn look(arguments: &Plan) -> anyhow::Result<Look> {
-    let vault = Vault::default();
-    let document = document::load(&arguments.source, &vault)?.document;
-    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
-    let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(Nobody));
-    let policy = connect::policy(&arguments.grants)?;
+/// Observes and plans, and changes nothing.
+pub(super) async fn dry_run(args: &PlanArgs) -> anyhow::Result<DryRun> {
+    let secret_store = SecretStore::default();
+    let document = document::load(&args.document, &secret_store)?.document;
+    let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
+    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(NoopSink));
+    let policy = connect::policy(&args.grants)?;
     let (_stop, stopped) = watch::channel(false);
-    Ok(engine.look(&document, &options(policy, arguments.grants.prune, Duration::ZERO, stopped)).await?)
+    Ok(engine.dry_run(&document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?)
 }

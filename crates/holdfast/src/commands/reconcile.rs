@@ -1,85 +1,90 @@
-//! `reconcile`: converge, once or for ever.
+//! `reconcile`: converges the account, in one pass or as a daemon.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use holdfast_aws::Vault;
-use holdfast_core::plan::Policy;
+use holdfast_aws::SecretStore;
+use holdfast_core::plan::PlanPolicy;
 use holdfast_core::report::text;
-use holdfast_engine::daemon::{self, Schedule};
-use holdfast_engine::event::Watcher;
-use holdfast_engine::pass::Report;
+use holdfast_engine::daemon::DaemonSchedule;
+use holdfast_engine::event::EventSink;
+use holdfast_engine::pass::PassReport;
 use holdfast_server::{Metrics, Server};
 
-use super::{FINE, differs, options, print_json, print_yaml, stop_signal};
-use crate::arguments::{Output, Reconcile};
+use super::{SUCCESS, options, print_json, print_yaml, stop_signal, work_left};
+use crate::arguments::{OutputFormat, ReconcileArgs};
 use crate::progress::Progress;
 use crate::{connect, document};
 
-pub(super) async fn run(arguments: &Reconcile) -> anyhow::Result<ExitCode> {
-    let policy = Policy { drift: arguments.drift, ..connect::policy(&arguments.grants)? };
-    match arguments.once {
-        true => once(arguments, policy).await,
-        false => forever(arguments, policy).await,
+pub(super) async fn run(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
+    let policy = PlanPolicy { drift: args.drift, ..connect::policy(&args.grants)? };
+    match args.once {
+        true => once(args, policy).await,
+        false => daemon(args, policy).await,
     }
 }
 
-async fn once(arguments: &Reconcile, policy: Policy) -> anyhow::Result<ExitCode> {
-    let vault = Vault::default();
-    let document = document::load(&arguments.source, &vault)?.document;
-    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
-    let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(Progress::new()));
-    let options = options(policy, arguments.grants.prune, arguments.wait, stop_signal()?);
+async fn once(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<ExitCode> {
+    let secret_store = SecretStore::default();
+    let document = document::load(&args.document, &secret_store)?.document;
+    let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
+    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
+    let options = options(policy, args.grants.prune, args.wait, stop_signal()?);
     let report = engine.pass(&document, &options).await?;
-    print(&report, arguments.output)?;
+    print(&report, args.output)?;
     Ok(match report.converged {
-        true => FINE,
+        true => SUCCESS,
         false if report.failed() || report.stopped => ExitCode::from(1),
-        false => differs(),
+        false => work_left(),
     })
 }
 
-/// Prints how a pass ended.
-pub(super) fn print(report: &Report, output: Output) -> anyhow::Result<()> {
+/// Prints the report of a pass.
+pub(super) fn print(report: &PassReport, output: OutputFormat) -> anyhow::Result<()> {
     let json = || super::report_json(report);
     match output {
-        Output::Json => print_json(&json()?)?,
-        Output::Yaml => print_yaml(&json()?)?,
-        Output::Text | Output::Markdown => {
+        OutputFormat::Json => print_json(&json()?)?,
+        OutputFormat::Yaml => print_yaml(&json()?)?,
+        OutputFormat::Text | OutputFormat::Markdown => {
             anstream::print!("{}", text::plan(&report.plan, report.calls));
-            let word = match (report.converged, report.stopped) {
+            let result = match (report.converged, report.stopped) {
                 (true, _) => "Converged",
-                (_, true) => "Stopped before it converged",
+                (_, true) => "Stopped early",
                 _ => "Not converged",
             };
-            anstream::println!("{word} after {} steps in {:.1} s.", report.results.len(), report.seconds);
+            anstream::println!("{result} after {} steps in {:.1} s.", report.results.len(), report.seconds);
         }
     }
     Ok(())
 }
 
-async fn forever(arguments: &Reconcile, policy: Policy) -> anyhow::Result<ExitCode> {
-    let vault = Vault::default();
-    let rendered = document::load(&arguments.source, &vault)?;
+async fn daemon(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<ExitCode> {
+    let secret_store = SecretStore::default();
+    let rendered = document::load(&args.document, &secret_store)?;
     let document = rendered.document;
     let stop = stop_signal()?;
-    let cloud = connect::cloud(&document, &arguments.connection, &vault).await?;
-    let metrics = Arc::new(Metrics::new(&document.stack, &document.env, cloud.clone(), arguments.interval));
-    let server = Server::listen(arguments.listen, metrics.clone(), stop.clone()).await?;
-    anstream::eprintln!("holding {}/{}; metrics at http://{}/metrics", document.stack, document.env, server.address());
-    let mut watchers: Vec<Arc<dyn Watcher>> = vec![metrics.clone()];
-    // Off a terminal stderr is for log lines alone.
+    let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
+    let metrics = Arc::new(Metrics::new(&document.stack, &document.env, cloud.clone(), args.interval));
+    let server = Server::listen(args.listen, metrics.clone(), stop.clone()).await?;
+    anstream::eprintln!(
+        "reconciling {}/{}; metrics at http://{}/metrics",
+        document.stack,
+        document.env,
+        server.address()
+    );
+    let mut event_sinks: Vec<Arc<dyn EventSink>> = vec![metrics.clone()];
+    // If stderr is not a terminal, it has only log lines.
     if std::io::stderr().is_terminal() {
-        watchers.push(Arc::new(Progress::new()));
+        event_sinks.push(Arc::new(Progress::new()));
     }
-    let engine = connect::engine(cloud, &document, &arguments.connection, Arc::new(watchers));
-    // What is pending is worth an interval's wait inside the pass; then the next one looks at everything.
-    let options = options(policy, arguments.grants.prune, arguments.interval, stop);
-    let schedule = Schedule { interval: arguments.interval, everywhere_every: arguments.orphans_every };
-    let mut reload = document::Watched::new(arguments.source.clone(), &rendered.files, vault);
-    daemon::run(&engine, document, &options, schedule, &mut reload, |end| metrics.ended(end)).await;
+    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(event_sinks));
+    // A pass waits for pending resources for one interval. Then the next pass observes everything.
+    let options = options(policy, args.grants.prune, args.interval, stop);
+    let schedule = DaemonSchedule { interval: args.interval, full_scan_every: args.full_scan_every };
+    let mut reload = document::WatchedDocument::new(args.document.clone(), &rendered.files, secret_store);
+    holdfast_engine::daemon::run(&engine, document, &options, schedule, &mut reload, |end| metrics.ended(end)).await;
     server.stopped().await;
     anstream::eprintln!("stopped");
-    Ok(FINE)
+    Ok(SUCCESS)
 }

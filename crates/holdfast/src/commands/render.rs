@@ -1,19 +1,19 @@
-//! `render`: the flat resources of an environment.
+//! `render`: prints the rendered resources of an environment.
 
 use std::process::ExitCode;
 
 use holdfast_core::report::json;
 
-use super::{FINE, print_json, print_yaml};
-use crate::arguments::{Output, Render};
+use super::{SUCCESS, print_json, print_yaml};
+use crate::arguments::{OutputFormat, RenderArgs};
 use crate::document;
 
-pub(super) fn run(arguments: &Render) -> anyhow::Result<ExitCode> {
-    let rendered = document::render(&arguments.source)?;
+pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
+    let rendered = document::render(&args.document)?;
     let json = json::document(&rendered.document);
-    match arguments.output {
-        Output::Json => print_json(&json)?,
+    match args.output {
+        OutputFormat::Json => print_json(&json)?,
         _ => print_yaml(&json)?,
     }
-    Ok(FINE)
+    Ok(SUCCESS)
 }

@@ -1,58 +1,57 @@
-//! `rollback`: returns a service to an earlier revision, and holds the document's own back.
+//! `rollback`: returns a service to an earlier revision, and holds the document's revision.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use holdfast_aws::Vault;
-use holdfast_engine::event::Nobody;
-use holdfast_engine::rollback::Wish;
+use holdfast_aws::SecretStore;
+use holdfast_engine::event::NoopSink;
+use holdfast_engine::rollback::RollbackTarget;
 use serde_json::json;
 
-use super::{FINE, print_json, print_yaml};
-use crate::arguments::{Output, Rollback};
+use super::{SUCCESS, print_json, print_yaml};
+use crate::arguments::{OutputFormat, RollbackArgs};
 use crate::{connect, document};
 
-pub(super) async fn run(arguments: &Rollback) -> anyhow::Result<ExitCode> {
-    let Rollback { source, connection, address, to, release, output } = arguments;
-    let vault = Vault::default();
-    let document = document::load(source, &vault)?.document;
-    let cloud = connect::cloud(&document, connection, &vault).await?;
-    let engine = connect::engine(cloud, &document, connection, Arc::new(Nobody));
-    let wish = match to {
-        _ if *release => Wish::Release,
-        Some(revision) => Wish::To(revision),
-        None => Wish::Previous,
+pub(super) async fn run(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
+    let RollbackArgs { document: document_args, connection, address, to, release, output } = args;
+    let secret_store = SecretStore::default();
+    let document = document::load(document_args, &secret_store)?.document;
+    let cloud = connect::cloud(&document, connection, &secret_store).await?;
+    let engine = connect::engine(cloud, &document, connection, Arc::new(NoopSink));
+    let target = match to {
+        _ if *release => RollbackTarget::Release,
+        Some(revision) => RollbackTarget::To(revision),
+        None => RollbackTarget::Previous,
     };
-    let done = engine.rollback(&document, address, wish).await?;
+    let rollback = engine.rollback(&document, address, target).await?;
     let json = json!({
         "address": address,
-        "from": done.from,
-        "to": done.to,
-        "held": done.held,
-        "changed": !done.ops.is_empty(),
+        "from": rollback.from,
+        "to": rollback.to,
+        "held": rollback.held,
+        "changed": !rollback.operations.is_empty(),
     });
     let name = |id: &str| id.rsplit('/').next().unwrap_or(id).to_owned();
-    let (from, to) = (name(&done.from), name(&done.to));
+    let (from, to) = (name(&rollback.from), name(&rollback.to));
     match output {
-        Output::Json => print_json(&json)?,
-        Output::Yaml => print_yaml(&json)?,
-        Output::Text | Output::Markdown if *release && done.ops.is_empty() => {
-            anstream::println!("{address} runs {to}, and nothing was held back");
+        OutputFormat::Json => print_json(&json)?,
+        OutputFormat::Yaml => print_yaml(&json)?,
+        OutputFormat::Text | OutputFormat::Markdown if *release && rollback.operations.is_empty() => {
+            anstream::println!("{address} runs {to}; there was no hold to release");
         }
-        Output::Text | Output::Markdown if *release => {
-            anstream::println!("{address} runs {to}; the next pass goes to what the document says");
+        OutputFormat::Text | OutputFormat::Markdown if *release => {
+            anstream::println!("{address} runs {to}; the next pass updates it to the document's revision");
         }
-        Output::Text | Output::Markdown => {
+        OutputFormat::Text | OutputFormat::Markdown => {
             anstream::println!("{address}  {from} → {to}");
-            if done.held {
+            if rollback.held {
+                let (path, env) = (&document_args.path, &document_args.env);
                 anstream::println!(
-                    "The document's own revision is held back until it changes, or until `holdfast rollback {} -e {} \
-                     {address} --release`.",
-                    source.path,
-                    source.env
+                    "The document's revision is held until the document changes. To release the hold, run:"
                 );
+                anstream::println!("  holdfast rollback {path} -e {env} {address} --release");
             }
         }
     }
-    Ok(FINE)
+    Ok(SUCCESS)
 }

@@ -1,34 +1,30 @@
-//! `validate`: is the document sound?
+//! `validate`: validates a document without AWS.
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::{FINE, print_json};
-use crate::arguments::{Output, Source, Validate};
+use super::{SUCCESS, print_json};
+use crate::arguments::{DocumentArgs, OutputFormat, ValidateArgs};
 use crate::document;
 
-pub(super) fn run(arguments: &Validate) -> anyhow::Result<ExitCode> {
-    let environments = match &arguments.env {
+pub(super) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
+    let environments = match &args.env {
         Some(env) => vec![env.clone()],
-        None => document::environments(&arguments.path),
+        None => document::environments(&args.path),
     };
     if environments.is_empty() {
         bail!(
-            "{}: there is no environment; put one at environments/<name>.yaml beside stack.yaml, or name one with -e",
-            arguments.path
+            "{}: the stack has no environment; add environments/<name>.yaml next to stack.yaml, or name one with -e",
+            args.path
         );
     }
-    let mut wrong = vec![];
+    let mut exit_code = SUCCESS;
     for env in environments {
-        let source = Source {
-            path: arguments.path.clone(),
-            env: env.clone(),
-            set: arguments.set.clone(),
-            origin: String::new(),
-        };
-        match document::try_render(&source) {
-            Ok(rendered) if arguments.output == Output::Text => {
+        let document_args =
+            DocumentArgs { path: args.path.clone(), env: env.clone(), set: args.set.clone(), source: String::new() };
+        match document::try_render(&document_args) {
+            Ok(rendered) if args.output == OutputFormat::Text => {
                 anstream::println!(
                     "{}/{env}: {} resources, no errors",
                     rendered.document.stack,
@@ -36,18 +32,15 @@ pub(super) fn run(arguments: &Validate) -> anyhow::Result<ExitCode> {
                 );
             }
             Ok(_) => {}
-            Err(errors) if arguments.output == Output::Text => {
+            Err(errors) if args.output == OutputFormat::Text => {
                 anstream::eprintln!("{}", document::describe(&errors));
-                wrong.push(env);
+                exit_code = ExitCode::from(1);
             }
             Err(errors) => {
                 print_json(&errors.json())?;
-                wrong.push(env);
+                exit_code = ExitCode::from(1);
             }
         }
     }
-    if wrong.is_empty() {
-        return Ok(FINE);
-    }
-    Ok(ExitCode::from(1))
+    Ok(exit_code)
 }

@@ -1,12 +1,12 @@
-//! docs/operating.md says what the server does: its table is the table, and its rules use real names.
+//! docs/operating.md has the table of metrics, and names no other metric.
 
 use std::collections::BTreeSet;
 
-use holdfast_server::{TABLE, Type};
+use holdfast_server::{MetricType, TABLE};
 
 const DOCS: &str = include_str!("../../../../docs/operating.md");
 
-/// The table as the docs have to have it.
+/// Returns the table as the documentation has to have it.
 fn table() -> String {
     let mut table = String::from("| Name | Type | Labels | Meaning |\n|---|---|---|---|\n");
     for metric in TABLE {
@@ -18,20 +18,20 @@ fn table() -> String {
 }
 
 #[test]
-fn the_table_of_the_docs_is_the_table_of_the_page() {
+fn the_documentation_has_the_table_of_the_page() {
     let rows = DOCS.lines().filter(|line| line.starts_with("| `holdfast_"));
     let stated: String = rows.map(|line| format!("{line}\n")).collect();
-    let wanted = table();
-    let wanted = wanted.split_inclusive('\n').skip(2).collect::<String>();
-    assert_eq!(stated, wanted, "put this into docs/operating.md:\n{}", table());
+    let expected = table();
+    let expected = expected.split_inclusive('\n').skip(2).collect::<String>();
+    assert_eq!(stated, expected, "put this into docs/operating.md:\n{}", table());
 }
 
 #[test]
-fn the_docs_name_no_metric_that_is_not_there() {
+fn the_documentation_names_every_metric_and_no_other() {
     let known: BTreeSet<String> = TABLE
         .iter()
         .flat_map(|metric| match metric.ty {
-            Type::Histogram => {
+            MetricType::Histogram => {
                 ["", "_bucket", "_sum", "_count"].map(|suffix| format!("{}{suffix}", metric.name)).to_vec()
             }
             _ => vec![metric.name.to_owned()],

@@ -1,12 +1,12 @@
-//! What counts as a drift event, when it is over, and what it never is: an edit.
+//! Drift events: what opens and ends one. An edit never does.
 
 use expect_test::{Expect, expect};
 use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause};
-use holdfast_engine::event::Outcome;
+use holdfast_engine::event::StepOutcome;
 use holdfast_server::Metrics;
 
-use crate::story::{Story, address, change, did, metrics, series};
+use crate::test_plan::{TestPlan, address, change, metrics, run_step, series};
 
 const SUBNET: &str = "Subnet/public-a";
 const SERVICE: &str = "Service/web";
@@ -16,7 +16,7 @@ fn check(metrics: &Metrics, expected: Expect) {
         "holdfast_drifted_resources",
         "holdfast_drifted_fields",
         "holdfast_drift_found_total",
-        "holdfast_drift_mended_total",
+        "holdfast_drift_corrected_total",
         "holdfast_drift_resolved_total",
         "holdfast_edits_pending",
     ];
@@ -29,12 +29,12 @@ fn check(metrics: &Metrics, expected: Expect) {
     expected.assert_eq(&text);
 }
 
-fn calm() -> Story {
-    Story::of(&[SUBNET, SERVICE])
+fn converged() -> TestPlan {
+    TestPlan::of(&[SUBNET, SERVICE])
 }
 
-fn drifted() -> Story {
-    calm().differs(
+fn drifted() -> TestPlan {
+    converged().differs(
         SUBNET,
         Cause::Drift,
         vec![change("mapPublicIpOnLaunch", false, true), change("tags.team", "x", "y")],
@@ -42,9 +42,9 @@ fn drifted() -> Story {
 }
 
 #[test]
-fn drift_is_found_once_and_mended_by_a_step() {
+fn drift_is_found_once_and_corrected_by_a_step() {
     let metrics = metrics();
-    drifted().found(&*metrics);
+    drifted().begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -53,36 +53,36 @@ fn drift_is_found_once_and_mended_by_a_step() {
         drift_found_total{tier="network",kind="Subnet",cause="drift"} 1
     "#]],
     );
-    did(&*metrics, SUBNET, Action::Update, Cause::Drift, Outcome::Retry);
-    drifted().planned(&*metrics);
-    drifted().found(&*metrics);
-    did(&*metrics, SUBNET, Action::Update, Cause::Drift, Outcome::Done);
-    calm().planned(&*metrics);
+    run_step(&*metrics, SUBNET, Action::Update, Cause::Drift, StepOutcome::Retry);
+    drifted().continues_pass(&*metrics);
+    drifted().begins_pass(&*metrics);
+    run_step(&*metrics, SUBNET, Action::Update, Cause::Drift, StepOutcome::Done);
+    converged().continues_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
         drift_found_total{tier="network",kind="Subnet",cause="drift"} 1
-        drift_mended_total{tier="network",kind="Subnet"} 1
+        drift_corrected_total{tier="network",kind="Subnet"} 1
     "#]],
     );
-    drifted().found(&*metrics);
-    calm().planned(&*metrics);
+    drifted().begins_pass(&*metrics);
+    converged().continues_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
         drift_found_total{tier="network",kind="Subnet",cause="drift"} 2
-        drift_mended_total{tier="network",kind="Subnet"} 1
+        drift_corrected_total{tier="network",kind="Subnet"} 1
         drift_resolved_total{tier="network",kind="Subnet"} 1
     "#]],
     );
 }
 
 #[test]
-fn a_field_that_drifts_later_is_an_event_of_its_own() {
+fn a_field_that_drifts_later_is_a_separate_event() {
     let metrics = metrics();
     let one = vec![change("tags.team", "x", "y")];
-    calm().differs(SUBNET, Cause::Drift, one.clone()).holds(SUBNET, Reason::DriftLeft).found(&*metrics);
-    drifted().holds(SUBNET, Reason::DriftLeft).found(&*metrics);
+    converged().differs(SUBNET, Cause::Drift, one.clone()).holds(SUBNET, Reason::DriftIgnored).begins_pass(&*metrics);
+    drifted().holds(SUBNET, Reason::DriftIgnored).begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -91,7 +91,7 @@ fn a_field_that_drifts_later_is_an_event_of_its_own() {
         drift_found_total{tier="network",kind="Subnet",cause="drift"} 2
     "#]],
     );
-    calm().differs(SUBNET, Cause::Drift, one).found(&*metrics);
+    converged().differs(SUBNET, Cause::Drift, one).begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -104,9 +104,9 @@ fn a_field_that_drifts_later_is_an_event_of_its_own() {
 }
 
 #[test]
-fn a_missing_resource_has_no_fields_and_is_mended_by_its_create() {
+fn a_missing_resource_has_no_fields_and_is_corrected_by_its_create() {
     let metrics = metrics();
-    calm().differs(SERVICE, Cause::Missing, vec![]).found(&*metrics);
+    converged().differs(SERVICE, Cause::Missing, vec![]).begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -114,8 +114,8 @@ fn a_missing_resource_has_no_fields_and_is_mended_by_its_create() {
         drift_found_total{tier="compute",kind="Service",cause="missing"} 1
     "#]],
     );
-    did(&*metrics, SERVICE, Action::Create, Cause::Missing, Outcome::Done);
-    Story::of(&[SUBNET]).holds(SERVICE, Reason::Settling).planned(&*metrics);
+    run_step(&*metrics, SERVICE, Action::Create, Cause::Missing, StepOutcome::Done);
+    TestPlan::of(&[SUBNET]).holds(SERVICE, Reason::Propagating).continues_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -123,24 +123,24 @@ fn a_missing_resource_has_no_fields_and_is_mended_by_its_create() {
         drift_found_total{tier="compute",kind="Service",cause="missing"} 1
     "#]],
     );
-    calm().planned(&*metrics);
+    converged().continues_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
         drift_found_total{tier="compute",kind="Service",cause="missing"} 1
-        drift_mended_total{tier="compute",kind="Service"} 1
+        drift_corrected_total{tier="compute",kind="Service"} 1
     "#]],
     );
 }
 
 #[test]
-fn what_cannot_be_seen_or_is_stalled_stays_drifted() {
-    for reason in [Reason::Unobserved, Reason::Stalled, Reason::Settling] {
+fn a_resource_that_cannot_be_observed_or_is_stalled_remains_drifted() {
+    for reason in [Reason::ObservationFailed, Reason::Stalled, Reason::Propagating] {
         let metrics = metrics();
-        drifted().found(&*metrics);
-        did(&*metrics, SUBNET, Action::Update, Cause::Drift, Outcome::Done);
-        calm().holds(SUBNET, reason).planned(&*metrics);
-        calm().holds(SUBNET, reason).found(&*metrics);
+        drifted().begins_pass(&*metrics);
+        run_step(&*metrics, SUBNET, Action::Update, Cause::Drift, StepOutcome::Done);
+        converged().holds(SUBNET, reason).continues_pass(&*metrics);
+        converged().holds(SUBNET, reason).begins_pass(&*metrics);
         let now = series(&metrics, "holdfast_drifted_resources");
         assert_eq!(now, [r#"{tier="network",kind="Subnet"} 1"#], "{reason:?}");
     }
@@ -149,8 +149,8 @@ fn what_cannot_be_seen_or_is_stalled_stays_drifted() {
 #[test]
 fn an_edit_is_never_drift() {
     let metrics = metrics();
-    let edit = || calm().differs(SUBNET, Cause::Edit, vec![change("tags.team", "x", "y")]);
-    edit().differs(SERVICE, Cause::Edit, vec![]).found(&*metrics);
+    let edit = || converged().differs(SUBNET, Cause::Edit, vec![change("tags.team", "x", "y")]);
+    edit().differs(SERVICE, Cause::Edit, vec![]).begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -158,10 +158,10 @@ fn an_edit_is_never_drift() {
         edits_pending{tier="compute",kind="Service"} 1
     "#]],
     );
-    // What is left of it after the step carries the new digest, and would look like drift.
-    did(&*metrics, SUBNET, Action::Update, Cause::Edit, Outcome::Done);
-    did(&*metrics, SERVICE, Action::Create, Cause::Edit, Outcome::Done);
-    drifted().differs(SERVICE, Cause::Drift, vec![change("desiredCount", 1, 2)]).found(&*metrics);
+    // The differences that are left after the step have the new digest, like drift.
+    run_step(&*metrics, SUBNET, Action::Update, Cause::Edit, StepOutcome::Done);
+    run_step(&*metrics, SERVICE, Action::Create, Cause::Edit, StepOutcome::Done);
+    drifted().differs(SERVICE, Cause::Drift, vec![change("desiredCount", 1, 2)]).begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -169,9 +169,9 @@ fn an_edit_is_never_drift() {
         edits_pending{tier="compute",kind="Service"} 1
     "#]],
     );
-    // Once it was converged, it is drift.
-    calm().planned(&*metrics);
-    drifted().found(&*metrics);
+    // After the resource was converged, a difference is drift.
+    converged().continues_pass(&*metrics);
+    drifted().begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -183,10 +183,10 @@ fn an_edit_is_never_drift() {
 }
 
 #[test]
-fn drift_that_the_document_takes_over_is_resolved_and_not_mended() {
+fn drift_that_the_document_adopts_is_resolved_and_not_corrected() {
     let metrics = metrics();
-    drifted().found(&*metrics);
-    calm().differs(SUBNET, Cause::Edit, vec![change("tags.team", "x", "z")]).found(&*metrics);
+    drifted().begins_pass(&*metrics);
+    converged().differs(SUBNET, Cause::Edit, vec![change("tags.team", "x", "z")]).begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
@@ -198,40 +198,40 @@ fn drift_that_the_document_takes_over_is_resolved_and_not_mended() {
 }
 
 #[test]
-fn what_cannot_be_told_yet_is_not_drift() {
+fn a_field_whose_value_is_not_known_yet_is_not_drift() {
     let metrics = metrics();
     let mut unknown = change("vpc", "vpc-1", "?");
     unknown.unknown = Some(address("Vpc/main"));
-    calm().differs(SUBNET, Cause::Drift, vec![unknown]).found(&*metrics);
+    converged().differs(SUBNET, Cause::Drift, vec![unknown]).begins_pass(&*metrics);
     check(&metrics, expect![[""]]);
 }
 
 #[test]
-fn what_follows_from_a_mended_resource_is_not_drift_of_its_own() {
+fn a_difference_that_follows_from_a_corrected_resource_is_not_drift() {
     let metrics = metrics();
     let mut route = change("routes", "nat-1", "?");
     route.unknown = Some(address("NatGateway/a"));
-    let plan = Story::of(&["RouteTable/a"]).differs("NatGateway/a", Cause::Missing, vec![]);
-    plan.differs("RouteTable/a", Cause::Drift, vec![route]).found(&*metrics);
-    did(&*metrics, "NatGateway/a", Action::Create, Cause::Missing, Outcome::Done);
-    let late = || Story::of(&["NatGateway/a", "RouteTable/a"]);
-    late().differs("RouteTable/a", Cause::Drift, vec![change("routes", "nat-1", "nat-2")]).found(&*metrics);
+    let plan = TestPlan::of(&["RouteTable/a"]).differs("NatGateway/a", Cause::Missing, vec![]);
+    plan.differs("RouteTable/a", Cause::Drift, vec![route]).begins_pass(&*metrics);
+    run_step(&*metrics, "NatGateway/a", Action::Create, Cause::Missing, StepOutcome::Done);
+    let late = || TestPlan::of(&["NatGateway/a", "RouteTable/a"]);
+    late().differs("RouteTable/a", Cause::Drift, vec![change("routes", "nat-1", "nat-2")]).begins_pass(&*metrics);
     check(
         &metrics,
         expect![[r#"
         drift_found_total{tier="network",kind="NatGateway",cause="missing"} 1
-        drift_mended_total{tier="network",kind="NatGateway"} 1
+        drift_corrected_total{tier="network",kind="NatGateway"} 1
     "#]],
     );
-    late().planned(&*metrics);
-    late().differs("RouteTable/a", Cause::Drift, vec![change("routes", "nat-2", "nat-1")]).found(&*metrics);
+    late().continues_pass(&*metrics);
+    late().differs("RouteTable/a", Cause::Drift, vec![change("routes", "nat-2", "nat-1")]).begins_pass(&*metrics);
     assert_eq!(series(&metrics, "holdfast_drifted_resources"), [r#"{tier="network",kind="RouteTable"} 1"#]);
 }
 
 #[test]
-fn what_differs_in_the_middle_of_a_pass_follows_from_its_own_steps() {
+fn a_difference_in_a_later_plan_of_a_pass_is_not_drift() {
     let metrics = metrics();
-    calm().found(&*metrics);
-    drifted().planned(&*metrics);
+    converged().begins_pass(&*metrics);
+    drifted().continues_pass(&*metrics);
     check(&metrics, expect![[""]]);
 }

@@ -1,4 +1,4 @@
-//! The listener over real HTTP, on a free port.
+//! The listener over HTTP, on a free port.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,41 +10,41 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::page::{eventful, lint};
-use crate::story::{Story, change, metrics};
+use crate::page::{every_event, lint};
+use crate::test_plan::{TestPlan, change, metrics};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-struct Answer {
+struct Response {
     status: u16,
     content_type: String,
     body: String,
 }
 
-async fn get(address: SocketAddr, path: &str, accept: &str) -> Answer {
+async fn get(address: SocketAddr, path: &str, accept: &str) -> Response {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let ask = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
-    stream.write_all(ask.as_bytes()).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let header = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, content_type: header.to_owned(), body: body.to_owned() }
+    Response { status, content_type: header.to_owned(), body: body.to_owned() }
 }
 
 #[tokio::test]
-async fn the_pages_follow_the_story() {
+async fn the_pages_follow_the_events() {
     let metrics = metrics();
     let (stop, stopping) = watch::channel(false);
     let server = Server::listen(ANY, metrics.clone(), stopping).await.unwrap();
     let address = server.address();
 
     let health = get(address, "/healthz", "*/*").await;
-    assert_eq!((health.status, &*health.body), (200, "alive: the last sign of the loop was 0 s ago\n"));
+    assert_eq!((health.status, &*health.body), (200, "alive: the loop made progress 0 s ago\n"));
     let ready = get(address, "/readyz", "*/*").await;
     assert_eq!((ready.status, &*ready.body), (503, "not ready: the first pass has not ended\n"));
-    metrics.ended(Err(&PassError::Blind("no route to host".into())));
+    metrics.ended(Err(&PassError::ObservationFailed("no route to host".into())));
     let ready = get(address, "/readyz", "*/*").await;
     assert_eq!(ready.status, 503);
     assert!(
@@ -53,7 +53,7 @@ async fn the_pages_follow_the_story() {
         ready.body
     );
 
-    eventful(&metrics);
+    every_event(&metrics);
     assert_eq!(get(address, "/readyz", "*/*").await.body, "ready\n");
     let index = get(address, "/", "*/*").await;
     assert!(index.status == 200 && index.body.contains("mashroom/prod") && index.body.contains("/metrics"));
@@ -67,19 +67,19 @@ async fn the_pages_follow_the_story() {
     assert_eq!(page.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(page.body.ends_with("# EOF\n"));
 
-    let drift = Story::of(&["Subnet/a"]).differs("Subnet/a", Cause::Drift, vec![change("tags.team", "x", "y")]);
-    drift.found(&*metrics);
+    let drift = TestPlan::of(&["Subnet/a"]).differs("Subnet/a", Cause::Drift, vec![change("tags.team", "x", "y")]);
+    drift.begins_pass(&*metrics);
     let page = get(address, "/metrics", "").await.body;
     let line = r#"holdfast_drifted_resources{stack="mashroom",env="prod",tier="network",kind="Subnet"} 1"#;
     assert!(page.lines().any(|l| l == line), "{page}");
 
     stop.send(true).unwrap();
     server.stopped().await;
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener has ended");
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_ever_for_a_slow_reader() {
+async fn a_stop_does_not_wait_forever_for_a_slow_client() {
     let (stop, stopping) = watch::channel(false);
     let server = Server::listen(ANY, metrics(), stopping).await.unwrap();
     let mut slow = TcpStream::connect(server.address()).await.unwrap();
@@ -88,11 +88,11 @@ async fn a_stop_does_not_wait_for_ever_for_a_slow_reader() {
     assert!(read > 0, "the connection is accepted");
     slow.write_all(b"GET /metrics HTTP/1.1\r\n").await.unwrap();
     stop.send(true).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), server.stopped()).await.expect("a stop within its grace");
+    tokio::time::timeout(Duration::from_secs(10), server.stopped()).await.expect("a stop within its grace period");
 }
 
 #[tokio::test]
-async fn a_taken_port_is_one_clear_error() {
+async fn a_port_that_is_already_in_use_is_one_clear_error() {
     let (_stop, stopping) = watch::channel(false);
     let first = Server::listen(ANY, metrics(), stopping.clone()).await.unwrap();
     let second = Server::listen(first.address(), metrics(), stopping).await;

@@ -1,4 +1,4 @@
-//! The log lines, as they are off a terminal.
+//! The log lines: the JSON form, which is used if stderr is not a terminal.
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -6,17 +6,17 @@ use std::sync::{Arc, LazyLock, Mutex};
 use expect_test::{Expect, expect};
 use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause};
-use holdfast_engine::event::{Event, Outcome, Watcher};
+use holdfast_engine::event::{Event, EventSink, StepOutcome};
 use holdfast_engine::pass::PassError;
 use holdfast_server::Log;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::story::{Story, change, did};
+use crate::test_plan::{TestPlan, change, run_step};
 
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Sink {
+impl io::Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -26,17 +26,17 @@ impl io::Write for Sink {
     }
 }
 
-/// Somebody who listens to everything, for as long as the process lives: an event that nobody listens to at its first
-/// time is switched off for all, and another thread's test may be the first.
-static LISTENER: LazyLock<()> = LazyLock::new(|| {
-    tracing::subscriber::set_global_default(tracing_subscriber::registry()).expect("it is the first");
+/// A global subscriber that accepts every event: tracing disables an event for the whole process if no subscriber
+/// accepts its first occurrence, and that may be in the test of another thread.
+static SUBSCRIBER: LazyLock<()> = LazyLock::new(|| {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry()).expect("no other global subscriber");
 });
 
-/// The lines that a story leaves.
-fn check(story: impl FnOnce(&Log), expected: Expect) {
-    LazyLock::force(&LISTENER);
-    let sink = Sink::default();
-    let writer = sink.clone();
+/// Compares the lines that a series of events leaves.
+fn check(events: impl FnOnce(&Log), expected: Expect) {
+    LazyLock::force(&SUBSCRIBER);
+    let buffer = Buffer::default();
+    let writer = buffer.clone();
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -44,17 +44,17 @@ fn check(story: impl FnOnce(&Log), expected: Expect) {
         .with_max_level(LevelFilter::INFO)
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(subscriber, || story(&Log::new("mashroom", "prod")));
-    let bytes = sink.0.lock().unwrap().clone();
+    tracing::subscriber::with_default(subscriber, || events(&Log::new("mashroom", "prod")));
+    let bytes = buffer.0.lock().unwrap().clone();
     expected.assert_eq(&String::from_utf8(bytes).unwrap());
 }
 
-fn calm() -> Story {
-    Story::of(&["Subnet/a", "Service/web"])
+fn converged() -> TestPlan {
+    TestPlan::of(&["Subnet/a", "Service/web"])
 }
 
-fn drifted() -> Story {
-    calm().differs(
+fn drifted() -> TestPlan {
+    converged().differs(
         "Subnet/a",
         Cause::Drift,
         vec![change("mapPublicIpOnLaunch", true, false), change("tags.team", "x", "y")],
@@ -62,54 +62,54 @@ fn drifted() -> Story {
 }
 
 #[test]
-fn a_drift_event_is_one_line_when_it_is_found_and_one_when_it_is_over() {
+fn a_drift_event_has_one_line_when_it_opens_and_one_when_it_ends() {
     check(
         |log| {
-            drifted().found(log);
-            let done = did(log, "Subnet/a", Action::Update, Cause::Drift, Outcome::Done);
-            calm().planned(log);
-            calm().ended(log, vec![done]);
+            drifted().begins_pass(log);
+            let done = run_step(log, "Subnet/a", Action::Update, Cause::Drift, StepOutcome::Done);
+            converged().continues_pass(log);
+            converged().ends_pass(log, vec![done]);
         },
         expect![[r#"
             {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"mapPublicIpOnLaunch,tags.team","from":"{\"mapPublicIpOnLaunch\":true,\"tags.team\":\"x\"}","to":"{\"mapPublicIpOnLaunch\":false,\"tags.team\":\"y\"}","cause":"drift","done":"found","target":"holdfast::drift"}
             {"level":"INFO","message":"step","stack":"mashroom","env":"prod","address":"Subnet/a","action":"update","cause":"drift","outcome":"done","seconds":0.3,"target":"holdfast::step"}
-            {"level":"INFO","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"mapPublicIpOnLaunch,tags.team","from":"{\"mapPublicIpOnLaunch\":true,\"tags.team\":\"x\"}","to":"{\"mapPublicIpOnLaunch\":false,\"tags.team\":\"y\"}","cause":"drift","done":"mended","target":"holdfast::drift"}
+            {"level":"INFO","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"mapPublicIpOnLaunch,tags.team","from":"{\"mapPublicIpOnLaunch\":true,\"tags.team\":\"x\"}","to":"{\"mapPublicIpOnLaunch\":false,\"tags.team\":\"y\"}","cause":"drift","done":"corrected","target":"holdfast::drift"}
             {"level":"INFO","message":"pass","stack":"mashroom","env":"prod","result":"converged","seconds":3.5,"plans":2,"steps":1,"holds":0,"awsCalls":45,"target":"holdfast::pass"}
         "#]],
     );
 }
 
 #[test]
-fn drift_that_is_held_or_left_says_so_once() {
+fn drift_that_is_held_or_ignored_has_one_line() {
     check(
         |log| {
             let plan = || {
-                calm()
+                converged()
                     .only_differs("Subnet/a", Cause::Drift, vec![change("cidrBlock", "10.0.0.0/24", "10.0.1.0/24")])
-                    .holds("Subnet/a", Reason::ReplaceNotGranted)
+                    .holds("Subnet/a", Reason::ReplaceNotAllowed)
                     .only_differs("Service/web", Cause::Missing, vec![])
-                    .holds("Service/web", Reason::DriftLeft)
+                    .holds("Service/web", Reason::DriftIgnored)
             };
-            plan().found(log);
-            plan().found(log);
+            plan().begins_pass(log);
+            plan().begins_pass(log);
         },
         expect![[r#"
-            {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"cidrBlock","from":"{\"cidrBlock\":\"10.0.0.0/24\"}","to":"{\"cidrBlock\":\"10.0.1.0/24\"}","cause":"drift","done":"held","reason":"ReplaceNotGranted","target":"holdfast::drift"}
-            {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Service/web","kind":"Service","tier":"compute","fields":"","from":"{}","to":"{}","cause":"missing","done":"left","target":"holdfast::drift"}
-            {"level":"INFO","stack":"mashroom","env":"prod","address":"Subnet/a","reason":"ReplaceNotGranted","message":"a reason in words","target":"holdfast::hold"}
-            {"level":"INFO","stack":"mashroom","env":"prod","address":"Service/web","reason":"DriftLeft","message":"a reason in words","target":"holdfast::hold"}
+            {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"cidrBlock","from":"{\"cidrBlock\":\"10.0.0.0/24\"}","to":"{\"cidrBlock\":\"10.0.1.0/24\"}","cause":"drift","done":"held","reason":"ReplaceNotAllowed","target":"holdfast::drift"}
+            {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Service/web","kind":"Service","tier":"compute","fields":"","from":"{}","to":"{}","cause":"missing","done":"ignored","target":"holdfast::drift"}
+            {"level":"INFO","stack":"mashroom","env":"prod","address":"Subnet/a","reason":"ReplaceNotAllowed","message":"a message","target":"holdfast::hold"}
+            {"level":"INFO","stack":"mashroom","env":"prod","address":"Service/web","reason":"DriftIgnored","message":"a message","target":"holdfast::hold"}
         "#]],
     );
 }
 
 #[test]
-fn failures_say_why() {
+fn failures_have_their_cause() {
     check(
         |log| {
-            did(log, "Subnet/a", Action::Update, Cause::Edit, Outcome::Retry);
-            let failed = did(log, "Subnet/a", Action::Update, Cause::Edit, Outcome::Failed);
-            calm().holds("Service/web", Reason::Failed).ended(log, vec![failed]);
-            log.ended(Err(&PassError::Blind("ec2.DescribeVpcs: no route to host".into())));
+            run_step(log, "Subnet/a", Action::Update, Cause::Edit, StepOutcome::Retry);
+            let failed = run_step(log, "Subnet/a", Action::Update, Cause::Edit, StepOutcome::Failed);
+            converged().holds("Service/web", Reason::ProvisioningFailed).ends_pass(log, vec![failed]);
+            log.ended(Err(&PassError::ObservationFailed("ec2.DescribeVpcs: no route to host".into())));
             log.on(&Event::Reloaded { error: Some("stack.yaml:3:5: unknown field `cidr`") });
         },
         expect![[r#"
@@ -117,7 +117,7 @@ fn failures_say_why() {
             {"level":"ERROR","message":"step","stack":"mashroom","env":"prod","address":"Subnet/a","action":"update","cause":"edit","outcome":"failed","seconds":0.3,"error":"ec2.ModifySubnetAttribute: an internal error has occurred (InternalError)","target":"holdfast::step"}
             {"level":"WARN","message":"pass","stack":"mashroom","env":"prod","result":"failed","seconds":3.5,"plans":2,"steps":1,"holds":1,"awsCalls":45,"target":"holdfast::pass"}
             {"level":"ERROR","message":"pass","stack":"mashroom","env":"prod","result":"error","error":"nothing could be observed, so nothing was done: ec2.DescribeVpcs: no route to host","target":"holdfast::pass"}
-            {"level":"ERROR","message":"the document changed and cannot be used; the last good one stays","stack":"mashroom","env":"prod","error":"stack.yaml:3:5: unknown field `cidr`","target":"holdfast::document"}
+            {"level":"ERROR","message":"the document changed and has errors; the last valid document remains in force","stack":"mashroom","env":"prod","error":"stack.yaml:3:5: unknown field `cidr`","target":"holdfast::document"}
         "#]],
     );
 }
@@ -127,9 +127,9 @@ fn long_values_are_cut() {
     check(
         |log| {
             let long = "p".repeat(600);
-            calm()
+            converged()
                 .differs("Service/web", Cause::Unattributed, vec![change("policy", long.as_str(), "short")])
-                .found(log);
+                .begins_pass(log);
         },
         expect![[r#"
             {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Service/web","kind":"Service","tier":"compute","fields":"policy","from":"{\"policy\":\"\\\"ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp… (602 characters)\"}","to":"{\"policy\":\"short\"}","cause":"unattributed","done":"found","target":"holdfast::drift"}

@@ -1,8 +1,8 @@
-//! The server as its users see it: pages over HTTP, log lines, and the docs that describe both.
+//! Tests of the server from outside: pages over HTTP, log lines, and the documentation of both.
 
 mod docs;
 mod drift;
 mod http;
 mod lines;
 mod page;
-mod story;
+mod test_plan;

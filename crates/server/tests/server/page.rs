@@ -1,49 +1,41 @@
-//! The page: every metric of the table, by Prometheus's conventions, in both formats.
+//! The page: every metric of the table, according to Prometheus's conventions, in both formats.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use expect_test::expect;
 use holdfast_core::observed::Phase;
 use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause};
-use holdfast_engine::event::{Event, Outcome};
+use holdfast_engine::event::{Event, EventSink, StepOutcome};
 use holdfast_engine::pass::PassError;
-use holdfast_server::{Format, Metrics, TABLE, Type};
+use holdfast_server::{Format, MetricType, Metrics, TABLE};
 
-use crate::story::{Story, change, did, metrics, series};
+use crate::test_plan::{TestPlan, change, metrics, metrics_at, run_step, series};
 
-/// A process in which everything happened once.
-pub(crate) fn eventful(metrics: &Metrics) {
-    metrics.ended(Err(&PassError::Blind("ec2.DescribeVpcs: no route to host".into())));
-    let calm = || Story::of(&["Vpc/main", "Subnet/a", "Service/web", "LogGroup/web"]);
-    let found = calm()
+/// Gives the metrics at least one event of every sort.
+pub(crate) fn every_event(metrics: &Metrics) {
+    metrics.ended(Err(&PassError::ObservationFailed("ec2.DescribeVpcs: no route to host".into())));
+    let converged = || TestPlan::of(&["Vpc/main", "Subnet/a", "Service/web", "LogGroup/web"]);
+    let found = converged()
         .differs("Subnet/a", Cause::Drift, vec![change("mapPublicIpOnLaunch", true, false)])
         .differs("LogGroup/web", Cause::Edit, vec![change("retentionInDays", 7, 30)])
         .holds("Service/web", Reason::Pending)
-        .remarks("Service/web", "ImageMissing")
+        .conditions("Service/web", "ImageMissing")
         .phase("Service/web", Phase::Updating);
-    found.found(metrics);
-    let retried = did(metrics, "Subnet/a", Action::Update, Cause::Drift, Outcome::Retry);
-    let mended = did(metrics, "Subnet/a", Action::Update, Cause::Drift, Outcome::Done);
-    let edited = did(metrics, "LogGroup/web", Action::Update, Cause::Edit, Outcome::Failed);
-    found.ended(metrics, vec![retried, mended, edited]);
-    metrics.on_all(&[Event::Reloaded { error: Some("line 3: unknown field") }, Event::Reloaded { error: None }]);
-    calm().found(metrics);
-    calm().ended(metrics, vec![]);
+    found.begins_pass(metrics);
+    let retried = run_step(metrics, "Subnet/a", Action::Update, Cause::Drift, StepOutcome::Retry);
+    let corrected = run_step(metrics, "Subnet/a", Action::Update, Cause::Drift, StepOutcome::Done);
+    let edited = run_step(metrics, "LogGroup/web", Action::Update, Cause::Edit, StepOutcome::Failed);
+    found.ends_pass(metrics, vec![retried, corrected, edited]);
+    metrics.on(&Event::Reloaded { error: Some("line 3: unknown field") });
+    metrics.on(&Event::Reloaded { error: None });
+    converged().begins_pass(metrics);
+    converged().ends_pass(metrics, vec![]);
 }
 
-trait OnAll {
-    fn on_all(&self, events: &[Event<'_>]);
-}
-
-impl<W: holdfast_engine::event::Watcher> OnAll for W {
-    fn on_all(&self, events: &[Event<'_>]) {
-        events.iter().for_each(|event| self.on(event));
-    }
-}
-
-/// What `promtool check metrics` looks for, and that every metric of the table is there and none besides.
+/// Checks a page as `promtool check metrics` does, and that it has every metric of the table and no other.
 pub(crate) fn lint(page: &str) {
     let mut help = BTreeSet::new();
     let mut types = BTreeMap::new();
@@ -85,14 +77,14 @@ pub(crate) fn lint(page: &str) {
 fn names_and_types_follow_the_conventions() {
     let metrics = metrics();
     lint(&metrics.page(Format::Text).unwrap());
-    eventful(&metrics);
+    every_event(&metrics);
     lint(&metrics.page(Format::Text).unwrap());
     for metric in TABLE {
         let name = metric.name;
         let rest = name.strip_prefix("holdfast_").expect("our prefix");
         assert!(rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
-        assert!(!metric.help.contains(['\n', '\\', '|']), "{name}: neither format nor a table may need escapes");
-        assert_eq!(name.ends_with("_info"), metric.ty == Type::Info, "{name}");
+        assert!(!metric.help.contains(['\n', '\\', '|']), "{name}: the help needs escapes in a format or in a table");
+        assert_eq!(name.ends_with("_info"), metric.ty == MetricType::Info, "{name}");
         let labels: BTreeSet<_> = metric.labels.iter().collect();
         assert_eq!(labels.len(), metric.labels.len(), "{name}");
         assert!(!labels.contains(&"le") && !labels.contains(&"stack") && !labels.contains(&"env"), "{name}");
@@ -100,13 +92,13 @@ fn names_and_types_follow_the_conventions() {
 }
 
 #[test]
-fn every_metric_has_a_series_once_everything_happened() {
+fn every_metric_has_a_series_after_every_event() {
     let metrics = metrics();
-    eventful(&metrics);
+    every_event(&metrics);
     let page = metrics.page(Format::Text).unwrap();
     for metric in TABLE {
         let sample = match metric.ty {
-            Type::Histogram => format!("\n{}_count{{", metric.name),
+            MetricType::Histogram => format!("\n{}_count{{", metric.name),
             _ => format!("\n{}{{", metric.name),
         };
         assert!(page.contains(&sample), "no series of {}", metric.name);
@@ -116,21 +108,22 @@ fn every_metric_has_a_series_once_everything_happened() {
 #[test]
 fn passes_steps_holds_and_calls_are_counted() {
     let metrics = metrics();
-    eventful(&metrics);
+    every_event(&metrics);
     let mut text = String::new();
     for name in [
         "holdfast_passes_total",
         "holdfast_steps_total",
         "holdfast_step_duration_seconds_count",
-        "holdfast_drift_mended_total",
+        "holdfast_drift_corrected_total",
         "holdfast_last_pass_aws_calls",
         "holdfast_last_converged_pass_timestamp_seconds",
         "holdfast_aws_calls_total",
         "holdfast_aws_throttles_total",
-        "holdfast_aws_budget_waits_total",
-        "holdfast_aws_budget_waited_seconds_total",
-        "holdfast_document_reloads_total",
-        "holdfast_document_usable",
+        "holdfast_aws_rate_limiter_waits_total",
+        "holdfast_aws_rate_limiter_wait_seconds_total",
+        "holdfast_config_reloads_total",
+        "holdfast_config_last_reload_successful",
+        "holdfast_config_last_reload_success_timestamp_seconds",
         "holdfast_holds",
         "holdfast_resources",
     ] {
@@ -144,7 +137,7 @@ fn passes_steps_holds_and_calls_are_counted() {
         holdfast_steps_total{action="update",outcome="retry"} 1
         holdfast_steps_total{action="update",outcome="failed"} 1
         holdfast_step_duration_seconds_count{action="update"} 3
-        holdfast_drift_mended_total{tier="network",kind="Subnet"} 1
+        holdfast_drift_corrected_total{tier="network",kind="Subnet"} 1
         holdfast_last_pass_aws_calls{} 45
         holdfast_last_converged_pass_timestamp_seconds{} 1800000000.0
         holdfast_aws_calls_total{service="ec2",operation="CreateVpc",outcome="noreply"} 1
@@ -152,11 +145,12 @@ fn passes_steps_holds_and_calls_are_counted() {
         holdfast_aws_calls_total{service="ec2",operation="DescribeVpcs",outcome="throttled"} 2
         holdfast_aws_calls_total{service="iam",operation="GetRole",outcome="error"} 3
         holdfast_aws_throttles_total{service="ec2"} 2
-        holdfast_aws_budget_waits_total{} 5
-        holdfast_aws_budget_waited_seconds_total{} 2.5
-        holdfast_document_reloads_total{result="ok"} 1
-        holdfast_document_reloads_total{result="error"} 1
-        holdfast_document_usable{} 1
+        holdfast_aws_rate_limiter_waits_total{} 5
+        holdfast_aws_rate_limiter_wait_seconds_total{} 2.5
+        holdfast_config_reloads_total{result="ok"} 1
+        holdfast_config_reloads_total{result="error"} 1
+        holdfast_config_last_reload_successful{} 1
+        holdfast_config_last_reload_success_timestamp_seconds{} 1800000000.0
         holdfast_resources{tier="network",kind="Subnet",phase="Ready"} 1
         holdfast_resources{tier="network",kind="Vpc",phase="Ready"} 1
         holdfast_resources{tier="compute",kind="Service",phase="Ready"} 1
@@ -166,43 +160,67 @@ fn passes_steps_holds_and_calls_are_counted() {
 }
 
 #[test]
-fn holds_and_remarks_that_are_over_stay_at_zero() {
+fn holds_and_conditions_that_have_ended_are_exported_at_zero() {
     let metrics = metrics();
-    Story::of(&["Service/web"]).holds("Service/web", Reason::Pending).remarks("Service/web", "X").found(&*metrics);
+    TestPlan::of(&["Service/web"])
+        .holds("Service/web", Reason::Pending)
+        .conditions("Service/web", "X")
+        .begins_pass(&*metrics);
     assert_eq!(series(&metrics, "holdfast_holds"), [r#"{reason="Pending"} 1"#]);
-    Story::of(&["Service/web"]).found(&*metrics);
+    TestPlan::of(&["Service/web"]).begins_pass(&*metrics);
     let page = metrics.page(Format::Text).unwrap();
     assert!(page.contains(r#"holdfast_holds{stack="mashroom",env="prod",reason="Pending"} 0"#), "{page}");
-    assert!(page.contains(r#"holdfast_remarks{stack="mashroom",env="prod",reason="X"} 0"#), "{page}");
+    assert!(
+        page.contains(r#"holdfast_conditions{stack="mashroom",env="prod",type="Degraded",reason="X"} 0"#),
+        "{page}"
+    );
 }
 
 #[test]
-fn resources_that_cannot_be_seen_are_counted_as_they_were() {
+fn resources_that_cannot_be_observed_are_counted_as_before() {
     let metrics = metrics();
-    Story::of(&["Vpc/main", "Service/web"]).found(&*metrics);
-    Story::of(&["Vpc/main"]).holds("Service/web", Reason::Unobserved).found(&*metrics);
+    TestPlan::of(&["Vpc/main", "Service/web"]).begins_pass(&*metrics);
+    TestPlan::of(&["Vpc/main"]).holds("Service/web", Reason::ObservationFailed).begins_pass(&*metrics);
     assert_eq!(series(&metrics, "holdfast_resources").len(), 2);
-    Story::of(&["Vpc/main"]).found(&*metrics);
+    TestPlan::of(&["Vpc/main"]).begins_pass(&*metrics);
     assert_eq!(series(&metrics, "holdfast_resources"), [r#"{tier="network",kind="Vpc",phase="Ready"} 1"#]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_age_grows_until_a_pass_converges() {
-    let metrics = metrics();
-    let age = || series(&metrics, "holdfast_last_converged_pass_age_seconds").join("");
-    tokio::time::advance(Duration::from_secs(90)).await;
-    assert_eq!(age(), "{} 90.0");
-    Story::of(&["Vpc/main"]).holds("Vpc/main", Reason::Pending).ended(&*metrics, vec![]);
-    assert_eq!(age(), "{} 90.0", "a held pass is not converged");
-    Story::of(&["Vpc/main"]).ended(&*metrics, vec![]);
-    tokio::time::advance(Duration::from_secs(30)).await;
-    assert_eq!(age(), "{} 30.0");
+#[test]
+fn the_last_converged_pass_has_a_timestamp_and_no_value_before() {
+    let (metrics, converged) = (metrics(), "holdfast_last_converged_pass_timestamp_seconds");
+    TestPlan::of(&["Vpc/main"]).holds("Vpc/main", Reason::Pending).ends_pass(&*metrics, vec![]);
+    assert!(series(&metrics, converged).is_empty(), "a held pass is not converged");
+    TestPlan::of(&["Vpc/main"]).ends_pass(&*metrics, vec![]);
+    assert_eq!(series(&metrics, converged), ["{} 1800000000.0"]);
+}
+
+thread_local! {
+    static SECONDS: Cell<u64> = const { Cell::new(0) };
+}
+
+#[test]
+fn the_last_successful_load_is_the_start_or_the_last_valid_reload() {
+    SECONDS.set(100);
+    let metrics = metrics_at(|| SystemTime::UNIX_EPOCH + Duration::from_secs(SECONDS.get()));
+    let config = || {
+        let values = ["last_reload_successful", "last_reload_success_timestamp_seconds"];
+        values.map(|name| series(&metrics, &format!("holdfast_config_{name}")).join(""))
+    };
+    SECONDS.set(200);
+    assert_eq!(config(), ["{} 1", "{} 100.0"], "the document was loaded when the process started");
+    metrics.on(&Event::Reloaded { error: Some("line 3: unknown field") });
+    assert_eq!(config(), ["", "{} 100.0"], "a document with errors is not loaded");
+    SECONDS.set(300);
+    metrics.on(&Event::Reloaded { error: None });
+    SECONDS.set(400);
+    assert_eq!(config(), ["{} 1", "{} 300.0"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn openmetrics_has_families_and_an_end() {
+async fn openmetrics_has_families_and_an_end_mark() {
     let metrics = metrics();
-    eventful(&metrics);
+    every_event(&metrics);
     let page = metrics.page(Format::OpenMetrics).unwrap();
     assert!(page.ends_with("# EOF\n"));
     assert!(page.contains("# TYPE holdfast_passes counter\nholdfast_passes_total{"), "{page}");

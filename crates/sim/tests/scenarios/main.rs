@@ -1,8 +1,8 @@
-//! Scenarios: scripts of what happens to a stack, each with what Holdfast says and does.
+//! Scenarios: scripts of events in a stack, with the expected output of Holdfast.
 //!
-//! A script is comments (`#`), commands (`>`, their YAML indented by four below them) and what the commands
-//! printed. `UPDATE_EXPECT=1 cargo test -p holdfast-sim` writes the printed lines anew; read the difference.
-//! The commands are listed in `script.rs`. Each script ends with a plan without steps.
+//! A script contains comments (`#`), commands (`>`, followed by their YAML indented by four spaces) and the output of
+//! the commands. `UPDATE_EXPECT=1 cargo test -p holdfast-sim` updates the output; read the difference. `script.rs`
+//! lists the commands. Each script ends with a plan without steps.
 
 mod script;
 mod show;
@@ -20,9 +20,9 @@ fn run(name: &str) {
     let path = folder().join(format!("{name}.txt"));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let played = runtime.expect("a runtime starts").block_on(script::play(&text));
-    expect_file![path].assert_eq(&played.text);
-    assert!(played.ended, "{name} does not end with a plan without steps");
+    let run = runtime.expect("a runtime starts").block_on(script::run(&text));
+    expect_file![path].assert_eq(&run.text);
+    assert!(run.ends_without_steps, "{name} does not end with a plan without steps");
 }
 
 macro_rules! scenarios {
@@ -36,12 +36,12 @@ scenarios!(
     account,
     adopt,
     autoscaler,
-    caps,
+    max_mutations,
     children,
     converge,
-    create_first,
-    data,
-    delete_first,
+    create_before_destroy,
+    stateful,
+    destroy_before_create,
     deleting,
     depends_on,
     destroy,
@@ -49,16 +49,16 @@ scenarios!(
     empty_document,
     failed,
     faults,
-    fights,
+    flapping,
     identity,
-    ignored,
+    ignored_fields,
     last_of_its_kind,
     lookups,
     moved,
-    named_replacement,
+    replace_name_conflict,
     names,
-    observe_drift,
-    origin,
+    drift_policies,
+    source,
     pending,
     protect,
     regions,
@@ -69,23 +69,23 @@ scenarios!(
     retained,
     revisions,
     rollback,
-    scheduled,
-    sightings,
+    maintenance_window,
+    two_sightings,
     split_horizon,
     stop,
-    told,
+    responses,
     two_groups,
     two_regions,
     unknown,
     updating,
-    vain_deletion,
+    stuck_deletion,
 );
 
 #[test]
-fn every_script_is_run() {
-    let files = fs::read_dir(folder()).expect("the folder is there").flatten();
+fn every_script_is_listed() {
+    let files = fs::read_dir(folder()).expect("the folder exists").flatten();
     let names = files.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".txt")?.to_owned()));
     for name in names {
-        assert!(NAMES.contains(&name.as_str()), "{name}.txt is not among the scenarios");
+        assert!(NAMES.contains(&name.as_str()), "{name}.txt is not listed in `scenarios!`");
     }
 }

@@ -1,54 +1,55 @@
-//! Scripts: what each command does.
+//! Scripts: the commands of scenarios.
 //!
-//! - `document`: declares what stands below. `origin X` before it says from where. `empty` takes all resources out.
-//! - `plan`, `drift`, `reconcile`, `destroy`: with `prune`, `delete-data`, `everywhere`, `replace=*|ADDRESS`,
-//!   `drift=mend|alert|observe`, `patience=SECONDS`, `stop-after=SECONDS`.
-//! - `rollback ADDRESS [REVISION]`, `release ADDRESS`: what the command of that name does.
-//! - `account`: what is really there. `calls`: what the last command called.
-//! - `set WHICH FIELD JSON`, `tag WHICH KEY [VALUE]`, `delete WHICH`, `fail WHICH`, `plant KIND NAME`: somebody else.
-//!   `WHICH` is an id or an address.
-//! - `fault [KIND] [in=REGION] CALL WHEN FAULT`, `heal`, `wait SECONDS`, `restart [without store]`, `lag`, `set-account ID`.
+//! - `document`: declares the YAML below it. `source X` before it sets its source. `empty` removes all its resources.
+//! - `plan`, `drift`, `reconcile`, `destroy`: with `prune`, `delete-data`, `full-scan`, `replace=*|ADDRESS`,
+//!   `drift=correct|warn|ignore`, `wait-timeout=SECONDS`, `stop-after=SECONDS`.
+//! - `rollback ADDRESS [REVISION]`, `release ADDRESS`: a rollback, and its release.
+//! - `account`: prints the actual resources. `calls`: prints the number of calls of the last command.
+//! - `set WHICH FIELD JSON`, `tag WHICH KEY [VALUE]`, `delete WHICH`, `fail WHICH`, `create-unowned KIND NAME JSON`:
+//!   out-of-band changes. `WHICH` is an id or an address.
+//! - `fault [KIND] [in=REGION] CALL WHEN FAULT`, `clear-faults`, `wait SECONDS`, `restart [without store]`, `lag`,
+//!   `set-account ID`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_core::document::Drift;
-use holdfast_core::plan::{Grant, Policy};
+use holdfast_core::plan::{Grant, PlanPolicy};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Cloud;
-use holdfast_engine::pass::Options;
-use holdfast_engine::rollback::Wish;
-use holdfast_sim::fault::{Call, Fault, Rule, When};
+use holdfast_engine::pass::PassOptions;
+use holdfast_engine::rollback::RollbackTarget;
+use holdfast_sim::fault::{Call, Fault, FaultRule, When};
 use holdfast_sim::{Sim, World, kinds};
 
 use crate::show;
 
-/// A script with the output of this run.
-pub(crate) struct Played {
+/// A script with the output of a run.
+pub(crate) struct ScriptRun {
     pub(crate) text: String,
-    /// True when the last command was a plan that has no steps.
-    pub(crate) ended: bool,
+    /// True when the last command was a plan without steps.
+    pub(crate) ends_without_steps: bool,
 }
 
-/// Plays a script from an empty account.
-pub(crate) async fn play(script: &str) -> Played {
+/// Runs a script, beginning with an empty account.
+pub(crate) async fn run(script: &str) -> ScriptRun {
     let mut world = World::new(Sim::of_test_kinds());
-    let mut played = Played { text: String::new(), ended: false };
+    let mut run = ScriptRun { text: String::new(), ends_without_steps: false };
     let mut lines = script.lines().peekable();
     let mut calls = (0, 0);
     while let Some(line) = lines.next() {
         let Some(command) = line.strip_prefix("> ") else {
-            // What is neither a command nor a comment was printed by an earlier run.
+            // All other lines are the output of an earlier run.
             if line.is_empty() || line.starts_with('#') {
-                played.text += &format!("{line}\n");
+                run.text += &format!("{line}\n");
             }
             continue;
         };
-        played.text += &format!("{line}\n");
+        run.text += &format!("{line}\n");
         let mut input = String::new();
         while let Some(below) = lines.next_if(|line| line.starts_with("    ")) {
             input += &format!("{}\n", &below[4..]);
-            played.text += &format!("{below}\n");
+            run.text += &format!("{below}\n");
         }
         let words: Vec<&str> = command.split_whitespace().collect();
         let output = match words[0] {
@@ -62,10 +63,10 @@ pub(crate) async fn play(script: &str) -> Played {
                 output
             }
         };
-        played.ended = words[0] == "plan" && !has_steps(&output);
-        played.text += &output;
+        run.ends_without_steps = words[0] == "plan" && !has_steps(&output);
+        run.text += &output;
     }
-    played
+    run
 }
 
 fn has_steps(plan: &str) -> bool {
@@ -79,32 +80,32 @@ async fn execute(world: &mut World, command: &str, words: &[&str], line: &str, i
             world.document.as_mut().expect("a document").resources.clear();
             String::new()
         }
-        "origin" => {
-            world.origin = words[0].into();
+        "source" => {
+            world.source = words[0].into();
             String::new()
         }
         "plan" | "drift" | "reconcile" | "destroy" => drive(world, command, words).await,
         "rollback" | "release" => rollback(world, command, words).await,
-        "account" => show::account(&world.sim.things()),
-        "set" => done(world.sim.set(words[0], words[1], value(line, 3))),
-        "tag" => done(world.sim.set_tag(words[0], words[1], words.get(2).copied())),
-        "delete" => done(world.sim.remove(words[0])),
-        "fail" => done(world.sim.fail(words[0])),
-        "plant" => {
+        "account" => show::account(&world.sim.resources()),
+        "set" => outcome(world.sim.set(words[0], words[1], value(line, 3))),
+        "tag" => outcome(world.sim.set_tag(words[0], words[1], words.get(2).copied())),
+        "delete" => outcome(world.sim.remove(words[0])),
+        "fail" => outcome(world.sim.fail(words[0])),
+        "create-unowned" => {
             let schema = kinds::REGISTRY.get(words[0]).expect("a kind");
             let spec = value(line, 3);
-            format!("{}\n", world.sim.plant(schema, "us-east-1", words[1], spec, BTreeMap::new()))
+            format!("{}\n", world.sim.create_unowned(schema, "us-east-1", words[1], spec, BTreeMap::new()))
         }
         "fault" => {
-            world.sim.fault(rule(words));
+            world.sim.inject(rule(words));
             String::new()
         }
         "set-account" => {
             world.sim.set_account(words[0]);
             String::new()
         }
-        "heal" => {
-            world.sim.heal();
+        "clear-faults" => {
+            world.sim.clear_faults();
             String::new()
         }
         "wait" => {
@@ -125,25 +126,28 @@ async fn execute(world: &mut World, command: &str, words: &[&str], line: &str, i
 
 async fn rollback(world: &mut World, command: &str, words: &[&str]) -> String {
     let document = world.document.clone().expect("a document");
-    let wish = match (command, words) {
-        ("release", _) => Wish::Release,
-        (_, [_, revision]) => Wish::To(revision),
-        _ => Wish::Previous,
+    let target = match (command, words) {
+        ("release", _) => RollbackTarget::Release,
+        (_, [_, revision]) => RollbackTarget::To(revision),
+        _ => RollbackTarget::Previous,
     };
     let name = |id: &str| id.rsplit('/').next().unwrap_or(id).to_owned();
-    match world.engine.rollback(&document, &words[0].parse().expect("an address"), wish).await {
-        Ok(done) if done.ops.is_empty() => "nothing is held back\n".into(),
-        Ok(done) if done.from == done.to => format!("released at {}\n", name(&done.to)),
-        Ok(done) => format!("{} → {}{}\n", name(&done.from), name(&done.to), if done.held { ", held" } else { "" }),
+    match world.engine.rollback(&document, &words[0].parse().expect("an address"), target).await {
+        Ok(rollback) if rollback.operations.is_empty() => "nothing is held\n".into(),
+        Ok(rollback) if rollback.from == rollback.to => format!("released at {}\n", name(&rollback.to)),
+        Ok(rollback) => {
+            let held = if rollback.held { ", held" } else { "" };
+            format!("{} → {}{held}\n", name(&rollback.from), name(&rollback.to))
+        }
         Err(error) => format!("error: {error}\n"),
     }
 }
 
-fn done(done: bool) -> String {
-    if done { String::new() } else { "there is no such resource\n".into() }
+fn outcome(is_found: bool) -> String {
+    if is_found { String::new() } else { "no such resource exists\n".into() }
 }
 
-/// The JSON after the first `skip` words of a line.
+/// Returns the JSON after the first `skip` words of a line.
 fn value(line: &str, skip: usize) -> Value {
     let json = line.splitn(skip + 1, ' ').nth(skip).unwrap_or("{}");
     Value::from(serde_json::from_str::<serde_json::Value>(json).expect("JSON"))
@@ -153,12 +157,12 @@ async fn drive(world: &mut World, command: &str, words: &[&str]) -> String {
     let document = world.document.clone().expect("a document");
     let options = options(world, command, words);
     match command {
-        "plan" => match world.engine.look(&document, &options).await {
-            Ok(look) => show::plan(&look.plan),
+        "plan" => match world.engine.dry_run(&document, &options).await {
+            Ok(dry_run) => show::plan(&dry_run.plan),
             Err(error) => format!("error: {error}\n"),
         },
-        "drift" => match world.engine.look(&document, &options).await {
-            Ok(look) => show::drift(&look.plan),
+        "drift" => match world.engine.dry_run(&document, &options).await {
+            Ok(dry_run) => show::drift(&dry_run.plan),
             Err(error) => format!("error: {error}\n"),
         },
         _ => match world.engine.pass(&document, &options).await {
@@ -168,29 +172,31 @@ async fn drive(world: &mut World, command: &str, words: &[&str]) -> String {
     }
 }
 
-fn options(world: &World, command: &str, words: &[&str]) -> Options {
-    let mut policy = Policy { destroy: command == "destroy", ..Policy::default() };
-    let (mut everywhere, mut patience) = (false, 3600);
+fn options(world: &World, command: &str, words: &[&str]) -> PassOptions {
+    let mut policy = PlanPolicy { destroy: command == "destroy", ..PlanPolicy::default() };
+    let (mut full_scan, mut wait_timeout) = (false, 3600);
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {
             ("prune", _) => policy.prune = true,
             ("delete-data", _) => policy.delete_data = true,
-            ("everywhere", _) => everywhere = true,
+            ("full-scan", _) => full_scan = true,
             ("replace", "*") => policy.replace = Grant::All,
             ("replace", address) => {
                 policy.replace = Grant::Some(BTreeSet::from([address.parse().expect("an address")]))
             }
-            ("drift", "observe") => policy.drift = Some(Drift::Observe),
-            ("patience", seconds) => patience = seconds.parse().expect("seconds"),
+            ("drift", "correct") => policy.drift = Some(Drift::Correct),
+            ("drift", "warn") => policy.drift = Some(Drift::Warn),
+            ("drift", "ignore") => policy.drift = Some(Drift::Ignore),
+            ("wait-timeout", seconds) => wait_timeout = seconds.parse().expect("seconds"),
             ("stop-after", seconds) => world.stop_after(Duration::from_secs_f64(seconds.parse().expect("seconds"))),
             _ => panic!("`{word}` is no option of `{command}`"),
         }
     }
-    world.options(policy, everywhere, Duration::from_secs(patience))
+    world.options(policy, full_scan, Duration::from_secs(wait_timeout))
 }
 
-/// `[KIND] [in=REGION] CALL WHEN FAULT`, as in `Vpc create first=1 fail-after`.
-fn rule(words: &[&str]) -> Rule {
+/// Parses `[KIND] [in=REGION] CALL WHEN FAULT`, for example `Vpc create first=1 fail-after`.
+fn rule(words: &[&str]) -> FaultRule {
     let (kind, words) = match words {
         [kind, rest @ ..] if kinds::REGISTRY.get(kind).is_some() => (Some((*kind).to_owned()), rest),
         words => (None, words),
@@ -218,15 +224,15 @@ fn rule(words: &[&str]) -> Rule {
     };
     let fault = match fault.split_once('=').unwrap_or((fault, "0")) {
         ("throttle", _) => Fault::Throttle,
-        ("gone", _) => Fault::Gone,
+        ("not-found", _) => Fault::NotFound,
         ("fail-before", _) => Fault::FailBefore,
         ("fail-after", _) => Fault::FailAfter,
-        ("no-reply", s) => Fault::NoReply { patience: Duration::from_secs(number(s)), effect: true },
-        ("no-request", s) => Fault::NoReply { patience: Duration::from_secs(number(s)), effect: false },
+        ("no-reply", s) => Fault::NoReply { timeout: Duration::from_secs(number(s)), effect: true },
+        ("no-request", s) => Fault::NoReply { timeout: Duration::from_secs(number(s)), effect: false },
         ("refuse", _) => Fault::Refuse("you are not allowed to do this".into()),
-        ("drop", _) => Fault::Drop,
+        ("no-effect", _) => Fault::NoEffect,
         ("undo", s) => Fault::Undo(Duration::from_secs(number(s))),
         (other, _) => panic!("there is no fault `{other}`"),
     };
-    Rule { kind, region, call, when, fault }
+    FaultRule { kind, region, call, when, fault }
 }

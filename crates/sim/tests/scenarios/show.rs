@@ -1,13 +1,14 @@
-//! How plans, reports and the account are printed in scripts: one line each, nothing that changes by chance.
+//! The output of plans, reports and the account in scripts: one line for each item, and nothing random.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use holdfast_core::observed::Phase;
 use holdfast_core::plan::{Action, Cause, Plan, Step};
 use holdfast_core::value::Value;
-use holdfast_engine::event::Outcome;
-use holdfast_engine::pass::Report;
-use holdfast_sim::Shown;
+use holdfast_engine::event::StepOutcome;
+use holdfast_engine::pass::PassReport;
+use holdfast_sim::ActualResource;
 
 fn cause(cause: Cause) -> &'static str {
     match cause {
@@ -28,7 +29,7 @@ fn step(out: &mut String, step: &Step) {
     let _ = writeln!(out, "{} {}{why}{after}", step.action.word(), step.address);
     if matches!(step.action, Action::Update | Action::Replace) {
         for change in &step.changes {
-            let forces = if change.immutable { ", which cannot change in place" } else { "" };
+            let forces = if change.immutable { ", which forces a replacement" } else { "" };
             let (from, to) = match change.path.as_str() {
                 "tags.holdfast:digest" => ("…".into(), "…".into()),
                 path if path.starts_with("tags.holdfast:child") => (short(&change.from), short(&change.to)),
@@ -39,7 +40,7 @@ fn step(out: &mut String, step: &Step) {
     }
 }
 
-/// Digests say nothing to readers.
+/// Hides a digest, which has no meaning for readers.
 fn short(value: &Value) -> String {
     if *value == Value::Null { "null".into() } else { "…".into() }
 }
@@ -55,7 +56,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     plan.steps.iter().for_each(|s| step(&mut out, s));
     holds(&mut out, plan);
     if plan.steps.is_empty() && plan.holds.is_empty() {
-        let _ = writeln!(out, "nothing to do, {} as declared", plan.unchanged);
+        let _ = writeln!(out, "nothing to do, {} unchanged", plan.unchanged);
     }
     out
 }
@@ -72,13 +73,13 @@ pub(crate) fn drift(plan: &Plan) -> String {
     out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-pub(crate) fn report(report: &Report) -> String {
+pub(crate) fn report(report: &PassReport) -> String {
     let mut out = String::new();
     for result in &report.results {
         let outcome = match result.outcome {
-            Outcome::Done => String::new(),
-            Outcome::Retry => format!(": not yet: {}", result.error.as_deref().unwrap_or_default()),
-            Outcome::Failed => format!(": failed: {}", result.error.as_deref().unwrap_or_default()),
+            StepOutcome::Done => String::new(),
+            StepOutcome::Retry => format!(": not yet: {}", result.error.as_deref().unwrap_or_default()),
+            StepOutcome::Failed => format!(": failed: {}", result.error.as_deref().unwrap_or_default()),
         };
         let _ = writeln!(out, "{} {}{outcome}", result.action.word(), result.address);
     }
@@ -92,23 +93,23 @@ pub(crate) fn report(report: &Report) -> String {
     out
 }
 
-/// The account: what is ours by address, what is not by name.
-pub(crate) fn account(things: &[Shown]) -> String {
-    let mut lines: Vec<String> = things
+/// Prints the account: each resource with its address, or as unowned.
+pub(crate) fn account(resources: &[ActualResource]) -> String {
+    let mut lines: Vec<String> = resources
         .iter()
-        .map(|thing| {
-            let owner = thing.owner().map_or("nobody's".into(), |owner| match owner.generation {
+        .map(|resource| {
+            let owner = resource.owner().map_or("unowned".into(), |owner| match owner.generation {
                 1 => owner.address,
                 n => format!("{} generation {n}", owner.address),
             });
-            let phase = match thing.phase {
-                holdfast_core::observed::Phase::Ready => String::new(),
+            let phase = match resource.phase {
+                Phase::Ready => String::new(),
                 phase => format!(", {phase}"),
             };
             let tags: BTreeMap<&String, &String> =
-                thing.tags.iter().filter(|(k, _)| !k.starts_with("holdfast:") && *k != "Name").collect();
+                resource.tags.iter().filter(|(k, _)| !k.starts_with("holdfast:") && *k != "Name").collect();
             let tags = if tags.is_empty() { String::new() } else { format!(" {tags:?}") };
-            format!("{} {} {}: {}{tags}{phase}", thing.kind, thing.id, owner, thing.spec)
+            format!("{} {} {}: {}{tags}{phase}", resource.kind, resource.id, owner, resource.spec)
         })
         .collect();
     lines.sort();

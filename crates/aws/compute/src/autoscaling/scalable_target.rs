@@ -1,67 +1,68 @@
-//! ScalableTarget: the band in which autoscaling may move a service's task count.
+//! ScalableTarget: the minimum and maximum between which autoscaling sets a service's task count.
 
 use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{CreateClass, Named as _, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{autoscaling, retag, tags};
+use super::{autoscaling, change_tags, tags};
 use crate::ecs::{cluster::Cluster, service::Service};
 
-/// The least and the greatest task count of an ECS service (`ecs:service:DesiredCount`). Inside the band the
-/// count belongs to the scaling policies, and Holdfast leaves the service's `desiredCount` alone.
+/// The minimum and the maximum task count of an ECS service (`ecs:service:DesiredCount`). Between both, the scaling
+/// policies own the count, and Holdfast does not change the service's `desiredCount`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScalableTarget {
-    /// The service that is scaled. It can have one scalable target.
+    /// The service that is scaled. A service can have one scalable target.
     #[spec(immutable)]
     service: Ref<Service>,
-    /// The least count. AWS advises more than 0: without a task there are no metrics to scale out on
+    /// The minimum count. AWS recommends more than 0: without a task there are no metrics to scale out on
     /// (<https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html>).
     min_capacity: i32,
-    /// The greatest count.
+    /// The maximum count.
     max_capacity: i32,
-    /// Which scaling is suspended for now.
+    /// The kinds of scaling that are suspended.
     suspended_state: Option<SuspendedState>,
 }
 
-/// Which scaling is suspended.
+/// The kinds of scaling that are suspended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SuspendedState {
-    /// Whether policies may not scale in.
+    /// Whether scale-in by policies is suspended.
     dynamic_scaling_in_suspended: Option<bool>,
-    /// Whether policies may not scale out.
+    /// Whether scale-out by policies is suspended.
     dynamic_scaling_out_suspended: Option<bool>,
-    /// Whether scheduled actions are left out.
+    /// Whether scheduled actions are suspended.
     scheduled_scaling_suspended: Option<bool>,
 }
 
-/// What only AWS knows of a ScalableTarget.
+/// The status of a ScalableTarget: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScalableTargetStatus {
-    /// Its ARN.
+    /// The scalable target's ARN.
     arn: String,
 }
 
 impl Kind for ScalableTarget {
     type Status = ScalableTargetStatus;
     const TIER: Tier = Tier::Compute;
-    /// Policies go with its name.
-    const EARLY: bool = true;
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Name;
+    /// Scaling policies need only its id.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
-    /// ECS has no other dimension than the count, and a dimension may be asked for only with a resource id.
+    /// Observes the scalable targets of ECS. The call does not state the dimension: ECS has only the task count, and
+    /// AWS accepts a dimension only together with a resource id.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = autoscaling(aws)
             .describe_scalable_targets()
@@ -70,7 +71,7 @@ impl Kind for ScalableTarget {
             .items()
             .send();
         let mut targets = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-        targets.retain(|target| is_wanted(scope, &target.resource_id));
+        targets.retain(|target| is_in_scope(scope, &target.resource_id));
         each(targets, |target| async move {
             let arn = arn(&target)?;
             let tags = tagging::tags(aws, scope, &arn, || tags(aws, &arn)).await?;
@@ -82,12 +83,12 @@ impl Kind for ScalableTarget {
         .await
     }
 
-    /// RegisterScalableTarget changes a target that is there, whoever made it, but not when it is given tags: then it
-    /// refuses.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    /// Registers the target, with tags. Without tags, RegisterScalableTarget would change an existing target, whoever
+    /// created it. With tags, it refuses an existing target.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let ScalableTarget { service, min_capacity, max_capacity, suspended_state } = &desired.spec;
         let id = resource_id(service)?;
-        let made = autoscaling(aws)
+        let result = autoscaling(aws)
             .register_scalable_target()
             .service_namespace(ServiceNamespace::Ecs)
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
@@ -98,16 +99,17 @@ impl Kind for ScalableTarget {
             .set_tags(Some(desired.all_tags().into_iter().collect()))
             .send()
             .await;
-        match made.map_err(Error::from) {
-            Ok(made) => Ok(match made.scalable_target_arn {
-                Some(arn) => desired.made(id, ScalableTargetStatus { arn }).into(),
-                None => Made::unseen(id),
+        match result.map_err(Error::from) {
+            Ok(output) => Ok(match output.scalable_target_arn {
+                Some(arn) => desired.as_live(id, ScalableTargetStatus { arn }).into(),
+                None => Created::unobserved(id),
             }),
             Err(error) if !error.0.message.contains("already exists") => Err(error),
-            // "The scalable target that you tried to tag already exists." It may be of an attempt of our own.
-            Err(_) if is_ours(aws, &id, desired).await? => Ok(Made::unseen(id)),
+            // "The scalable target that you tried to tag already exists." An earlier attempt of ours may have created
+            // it.
+            Err(_) if is_ours(aws, &id, desired).await? => Ok(Created::unobserved(id)),
             Err(_) => {
-                let message = format!("`{id}` is registered already; take it over with `lifecycle: {{ adopt: {id} }}`");
+                let message = format!("`{id}` is already registered; adopt it with `lifecycle: {{ adopt: {id} }}`");
                 Err(Error::terminal("applicationautoscaling.RegisterScalableTarget", message))
             }
         }
@@ -115,7 +117,7 @@ impl Kind for ScalableTarget {
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let ScalableTarget { service: _, min_capacity, max_capacity, suspended_state } = &desired.spec;
-        let nothing = SuspendedState {
+        let none = SuspendedState {
             dynamic_scaling_in_suspended: None,
             dynamic_scaling_out_suspended: None,
             scheduled_scaling_suspended: None,
@@ -127,13 +129,13 @@ impl Kind for ScalableTarget {
             .resource_id(&live.id)
             .min_capacity(*min_capacity)
             .max_capacity(*max_capacity)
-            .suspended_state(suspended(suspended_state.as_ref().unwrap_or(&nothing)))
+            .suspended_state(suspended(suspended_state.as_ref().unwrap_or(&none)))
             .send()
             .await?;
         Ok(())
     }
 
-    /// Its scaling policies and their alarms go with it.
+    /// Deregisters the target. AWS deletes its scaling policies and their alarms with it.
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         autoscaling(aws)
             .deregister_scalable_target()
@@ -145,21 +147,21 @@ impl Kind for ScalableTarget {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        retag(aws, &live.status.arn, tags).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        change_tags(aws, &live.status.arn, tags).await
     }
 }
 
-/// True when the target that is there has the owner that is wanted.
+/// True when the existing target has the desired owner.
 async fn is_ours(aws: &Aws, id: &str, desired: &Desired<ScalableTarget>) -> Result<bool> {
-    let there = autoscaling(aws)
+    let output = autoscaling(aws)
         .describe_scalable_targets()
         .service_namespace(ServiceNamespace::Ecs)
         .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
         .resource_ids(id)
         .send()
         .await?;
-    let Some(target) = there.scalable_targets().first() else { return Ok(false) };
+    let Some(target) = output.scalable_targets().first() else { return Ok(false) };
     let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
     let same = |key: &str| tags.get(key) == desired.tags.get(key);
     Ok([tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same))
@@ -170,24 +172,25 @@ fn arn(target: &sdk::ScalableTarget) -> Result<String> {
     arn.ok_or_else(|| Error::incomplete("applicationautoscaling.DescribeScalableTargets", "scalableTargetARN"))
 }
 
-/// `service/<cluster>/<name>`: a target has no name of its own, so those of its service and cluster tell
-/// whether it may be ours.
-fn is_wanted(scope: &Scope, id: &str) -> bool {
-    let looked_up = scope.lookups.iter().any(|lookup| {
+/// True when the scope may request the target with this id, `service/<cluster>/<name>`. A target has no name of its
+/// own, so the names of its service and cluster determine whether it may be ours.
+fn is_in_scope(scope: &Scope, id: &str) -> bool {
+    let by_lookup = scope.lookups.iter().any(|lookup| {
         let service = lookup.get("service").and_then(|service| service.text());
         service.is_none_or(|service| service.ends_with(&format!(":{id}")))
     });
     let by_id = scope.ids.iter().any(|of| of == id || of.ends_with(&format!(":{id}")));
     let mut names = id.split('/').skip(1);
     let cluster = names.next().is_some_and(|name| scope.is_parent(Cluster::KIND, name));
-    by_id || looked_up || cluster || names.next().is_some_and(|name| scope.is_parent(Service::KIND, name))
+    by_id || by_lookup || cluster || names.next().is_some_and(|name| scope.is_parent(Service::KIND, name))
 }
 
-/// The resource id of a service: what follows the account in its ARN.
+/// Returns the resource id of a service: the part of its ARN after the account.
 fn resource_id(service: &Ref<Service>) -> Result<String> {
     let id = service.as_str().splitn(6, ':').nth(5).filter(|id| id.split('/').count() == 3);
     id.map(str::to_owned).ok_or_else(|| {
-        let message = format!("`{service}` is not the long ARN of a service, which ends in `service/<cluster>/<name>`");
+        let message =
+            format!("`{service}` is not the long ARN of a service: it must end in `service/<cluster>/<name>`");
         Error::terminal("applicationautoscaling.RegisterScalableTarget", message)
     })
 }
@@ -203,7 +206,8 @@ fn suspended(state: &SuspendedState) -> sdk::SuspendedState {
 }
 
 fn live(target: &sdk::ScalableTarget, arn: String) -> Live<ScalableTarget> {
-    // `arn:aws:application-autoscaling:region:account:scalable-target/…` has the partition and the account.
+    // The target's ARN, `arn:aws:application-autoscaling:region:account:scalable-target/…`, has the partition, the
+    // region and the account of the service.
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let of = |i: usize| parts.get(i).copied().unwrap_or_default();
     let service = format!("arn:{}:ecs:{}:{}:{}", of(1), of(3), of(4), target.resource_id);
@@ -225,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_and_its_resource_id_lead_to_each_other() -> Result<()> {
+    fn the_arn_of_a_service_and_its_resource_id_convert_into_each_other() -> Result<()> {
         let target = sdk::ScalableTarget::builder()
             .service_namespace(ServiceNamespace::Ecs)
             .resource_id("service/main/web")
@@ -239,7 +243,10 @@ mod tests {
         let live = live(&target, "arn:aws-cn:application-autoscaling:cn-north-1:1:scalable-target/0a".into());
         assert_eq!(live.spec.service.as_str(), "arn:aws-cn:ecs:cn-north-1:1:service/main/web");
         assert_eq!(resource_id(&live.spec.service)?, live.id);
-        assert!(resource_id(&Ref::new("arn:aws:ecs:eu-west-1:1:service/web")).is_err(), "the old, short form");
+        assert!(
+            resource_id(&Ref::new("arn:aws:ecs:eu-west-1:1:service/web")).is_err(),
+            "the old short ARN has no cluster"
+        );
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! ScalingPolicy: when a service gets more tasks, and when fewer.
+//! ScalingPolicy: when a service scales out and when it scales in.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, Serv
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made};
+use holdfast_base::kind::{Created, Desired, Kind, Live};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier, ValidationError};
 use holdfast_core::types::Ref;
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -17,117 +17,117 @@ use serde::{Deserialize, Serialize};
 use super::autoscaling;
 use super::scalable_target::ScalableTarget;
 
-/// A scaling policy of a scalable target. AWS makes the alarms of a target tracking policy and looks after
-/// them; a step policy acts when an Alarm names its `arn` among the actions.
+/// A scaling policy of a scalable target. AWS creates and manages the alarms of a target tracking policy. A step
+/// scaling policy acts when an Alarm has its `arn` among the actions.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScalingPolicy {
-    /// What it scales.
+    /// The scalable target that the policy scales.
     #[spec(immutable)]
     scalable_target: Ref<ScalableTarget>,
-    /// `TargetTrackingScaling` or `StepScaling`.
+    /// The policy type: `TargetTrackingScaling` or `StepScaling`.
     #[spec(immutable)]
     policy_type: String,
-    /// For `TargetTrackingScaling`.
-    target_tracking_scaling_policy_configuration: Option<TargetTracking>,
-    /// For `StepScaling`.
-    step_scaling_policy_configuration: Option<StepScaling>,
+    /// For `TargetTrackingScaling`: the metric and its target value.
+    target_tracking_scaling_policy_configuration: Option<TargetTrackingScalingPolicyConfiguration>,
+    /// For `StepScaling`: the steps.
+    step_scaling_policy_configuration: Option<StepScalingPolicyConfiguration>,
 }
 
-/// Keeps a metric near a value. It has either a predefined metric or a customized one.
+/// Target tracking: keeps a metric near a target value. It has either a predefined metric or a customized metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct TargetTracking {
-    /// The value to keep near: a percentage, or requests per target.
+pub(crate) struct TargetTrackingScalingPolicyConfiguration {
+    /// The target value of the metric: a percentage, or requests per target.
     target_value: f64,
-    /// A metric that AWS knows.
-    predefined_metric_specification: Option<PredefinedMetric>,
-    /// Any metric of CloudWatch that falls as tasks are added.
-    customized_metric_specification: Option<CustomizedMetric>,
-    /// Seconds after a scale-out before the next. AWS's default for ECS is 300.
+    /// A predefined metric of AWS.
+    predefined_metric_specification: Option<PredefinedMetricSpecification>,
+    /// Any CloudWatch metric that decreases when tasks are added.
+    customized_metric_specification: Option<CustomizedMetricSpecification>,
+    /// The seconds between two scale-outs. AWS's default for ECS is 300.
     scale_out_cooldown: Option<i32>,
-    /// Seconds after a scale-in before the next. AWS's default for ECS is 300.
+    /// The seconds between two scale-ins. AWS's default for ECS is 300.
     scale_in_cooldown: Option<i32>,
-    /// Whether it only ever adds tasks.
+    /// Whether the policy only adds tasks and never removes them.
     disable_scale_in: Option<bool>,
 }
 
-/// A metric that AWS knows.
+/// A predefined metric of AWS.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PredefinedMetric {
-    /// `ECSServiceAverageCPUUtilization`, `ECSServiceAverageMemoryUtilization` or
+pub(crate) struct PredefinedMetricSpecification {
+    /// The metric type: `ECSServiceAverageCPUUtilization`, `ECSServiceAverageMemoryUtilization` or
     /// `ALBRequestCountPerTarget`.
     predefined_metric_type: String,
     /// For `ALBRequestCountPerTarget`: `app/<balancer>/<id>/targetgroup/<group>/<id>`, which is
-    /// `${LoadBalancer.x.fullName}/${TargetGroup.y.fullName}`. A listener must lead to the group first.
+    /// `${LoadBalancer.x.fullName}/${TargetGroup.y.fullName}`. A listener must forward to the target group first.
     resource_label: Option<String>,
 }
 
-/// Any metric of CloudWatch.
+/// Any CloudWatch metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CustomizedMetric {
-    /// Its namespace.
+pub(crate) struct CustomizedMetricSpecification {
+    /// The namespace of the metric.
     namespace: String,
-    /// Its name.
+    /// The name of the metric.
     metric_name: String,
-    /// Its dimensions.
+    /// The dimensions of the metric.
     dimensions: Option<BTreeMap<String, String>>,
-    /// `Average`, `Minimum`, `Maximum`, `SampleCount` or `Sum`.
+    /// The statistic: `Average`, `Minimum`, `Maximum`, `SampleCount` or `Sum`.
     statistic: String,
-    /// Its unit, as in `Count`; absent for any.
+    /// The unit, as in `Count`; absent for any unit.
     unit: Option<String>,
 }
 
-/// Moves the count by steps when an alarm fires.
+/// Step scaling: changes the task count by steps when an alarm goes off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct StepScaling {
-    /// `ChangeInCapacity`, `PercentChangeInCapacity` or `ExactCapacity`.
+pub(crate) struct StepScalingPolicyConfiguration {
+    /// The adjustment type: `ChangeInCapacity`, `PercentChangeInCapacity` or `ExactCapacity`.
     adjustment_type: String,
-    /// The steps.
+    /// The step adjustments.
     step_adjustments: Vec<StepAdjustment>,
-    /// Seconds after a scaling before the next.
+    /// The seconds between two scaling activities.
     cooldown: Option<i32>,
-    /// `Average` (AWS's default), `Minimum` or `Maximum`.
+    /// The aggregation of the metric: `Average` (AWS's default), `Minimum` or `Maximum`.
     metric_aggregation_type: Option<String>,
-    /// With `PercentChangeInCapacity`: the least change in tasks.
+    /// For `PercentChangeInCapacity`: the minimum change of the task count.
     min_adjustment_magnitude: Option<i32>,
 }
 
-/// One step; its bounds are measured from the alarm's threshold.
+/// A step adjustment. Its bounds are relative to the alarm's threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StepAdjustment {
-    /// From here on; absent for no bound.
+    /// The lower bound; absent for none.
     metric_interval_lower_bound: Option<f64>,
-    /// Up to here; absent for no bound.
+    /// The upper bound; absent for none.
     metric_interval_upper_bound: Option<f64>,
-    /// By how much, or with `ExactCapacity` to how much.
+    /// The change of the task count, or with `ExactCapacity` the new count.
     scaling_adjustment: i32,
 }
 
-/// What only AWS knows of a ScalingPolicy.
+/// The status of a ScalingPolicy: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScalingPolicyStatus {
-    /// Its ARN, for the actions of an alarm.
+    /// The policy's ARN, for the actions of an alarm.
     arn: String,
-    /// The names of the alarms that drive it.
+    /// The names of the alarms that invoke the policy.
     alarms: Vec<String>,
 }
 
 impl Kind for ScalingPolicy {
     type Status = ScalingPolicyStatus;
     const TIER: Tier = Tier::Compute;
-    const CLAIM: Claim = Claim::Parent { field: "scalableTarget", key: &[] };
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::limit(256);
-    const CLASS: CreateClass = CreateClass::Name;
+    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "scalableTarget", key: &[] };
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::limit(256);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingPolicy.html>
-    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
         const TRACKING: &str = "targetTrackingScalingPolicyConfiguration";
         const STEPS: &str = "stepScalingPolicyConfiguration";
         let (needed, other) = match spec.get("policyType").and_then(Value::text) {
@@ -138,11 +138,12 @@ impl Kind for ScalingPolicy {
         let missing = spec.states(needed) == Some(false);
         let missing = missing.then(|| ("policyType", format!("a policy of this type needs `{needed}`")));
         let wrong = spec.states(other) == Some(true);
-        let wrong = wrong.then(|| (other, format!("a policy of its type has `{needed}` instead")));
+        let wrong = wrong.then(|| (other, format!("a policy of this type has `{needed}` instead")));
         missing.into_iter().chain(wrong).collect()
     }
 
-    /// The list tells everything, so that others' policies cost no more than their place in it.
+    /// Observes all scaling policies of ECS. The list response is complete, so foreign policies cost no additional
+    /// calls.
     async fn observe(aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = autoscaling(aws)
             .describe_scaling_policies()
@@ -153,9 +154,9 @@ impl Kind for ScalingPolicy {
         Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?.iter().map(live).collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let status = put(aws, &desired.name, &desired.spec).await?;
-        Ok(desired.made(status.arn.clone(), status).into())
+        Ok(desired.as_live(status.arn.clone(), status).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -175,7 +176,7 @@ impl Kind for ScalingPolicy {
     }
 }
 
-/// Makes the policy, or replaces its configuration as a whole.
+/// Creates the policy, or replaces its configuration as a whole.
 async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<ScalingPolicyStatus> {
     const OPERATION: &str = "applicationautoscaling.PutScalingPolicy";
     let ScalingPolicy {
@@ -194,17 +195,19 @@ async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<ScalingPolic
         .policy_type(policy_type.as_str().into());
     let tracking = tracking_configuration.as_ref().map(tracking).transpose().map_err(broken)?;
     let steps = step_configuration.as_ref().map(steps).transpose().map_err(broken)?;
-    let made = put
+    let output = put
         .set_target_tracking_scaling_policy_configuration(tracking)
         .set_step_scaling_policy_configuration(steps)
         .send()
         .await?;
-    let alarms = made.alarms().iter().map(|alarm| alarm.alarm_name.clone()).collect();
-    Ok(ScalingPolicyStatus { arn: made.policy_arn, alarms })
+    let alarms = output.alarms().iter().map(|alarm| alarm.alarm_name.clone()).collect();
+    Ok(ScalingPolicyStatus { arn: output.policy_arn, alarms })
 }
 
-fn tracking(t: &TargetTracking) -> std::result::Result<sdk::TargetTrackingScalingPolicyConfiguration, BuildError> {
-    let TargetTracking {
+fn tracking(
+    t: &TargetTrackingScalingPolicyConfiguration,
+) -> std::result::Result<sdk::TargetTrackingScalingPolicyConfiguration, BuildError> {
+    let TargetTrackingScalingPolicyConfiguration {
         target_value,
         predefined_metric_specification,
         customized_metric_specification,
@@ -229,8 +232,10 @@ fn tracking(t: &TargetTracking) -> std::result::Result<sdk::TargetTrackingScalin
         .build()
 }
 
-fn customized(c: &CustomizedMetric) -> std::result::Result<sdk::CustomizedMetricSpecification, BuildError> {
-    let CustomizedMetric { namespace, metric_name, dimensions, statistic, unit } = c;
+fn customized(
+    c: &CustomizedMetricSpecification,
+) -> std::result::Result<sdk::CustomizedMetricSpecification, BuildError> {
+    let CustomizedMetricSpecification { namespace, metric_name, dimensions, statistic, unit } = c;
     let dimension = |(k, v): (&String, &String)| sdk::MetricDimension::builder().name(k).value(v).build();
     let dimensions = dimensions.iter().flatten().map(dimension).collect::<std::result::Result<Vec<_>, _>>()?;
     Ok(sdk::CustomizedMetricSpecification::builder()
@@ -242,9 +247,14 @@ fn customized(c: &CustomizedMetric) -> std::result::Result<sdk::CustomizedMetric
         .build())
 }
 
-fn steps(s: &StepScaling) -> std::result::Result<sdk::StepScalingPolicyConfiguration, BuildError> {
-    let StepScaling { adjustment_type, step_adjustments, cooldown, metric_aggregation_type, min_adjustment_magnitude } =
-        s;
+fn steps(s: &StepScalingPolicyConfiguration) -> std::result::Result<sdk::StepScalingPolicyConfiguration, BuildError> {
+    let StepScalingPolicyConfiguration {
+        adjustment_type,
+        step_adjustments,
+        cooldown,
+        metric_aggregation_type,
+        min_adjustment_magnitude,
+    } = s;
     let step = |step: &StepAdjustment| {
         sdk::StepAdjustment::builder()
             .set_metric_interval_lower_bound(step.metric_interval_lower_bound)
@@ -262,24 +272,30 @@ fn steps(s: &StepScaling) -> std::result::Result<sdk::StepScalingPolicyConfigura
 }
 
 fn live(policy: &sdk::ScalingPolicy) -> Live<ScalingPolicy> {
-    let tracking = policy.target_tracking_scaling_policy_configuration.as_ref().map(|t| TargetTracking {
-        target_value: t.target_value,
-        predefined_metric_specification: t.predefined_metric_specification.as_ref().map(|p| PredefinedMetric {
-            predefined_metric_type: p.predefined_metric_type.as_str().to_owned(),
-            resource_label: p.resource_label.clone().filter(|label| !label.is_empty()),
-        }),
-        customized_metric_specification: t.customized_metric_specification.as_ref().map(|c| CustomizedMetric {
-            namespace: c.namespace.clone().unwrap_or_default(),
-            metric_name: c.metric_name.clone().unwrap_or_default(),
-            dimensions: Some(c.dimensions().iter().map(|d| (d.name.clone(), d.value.clone())).collect()),
-            statistic: c.statistic.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default(),
-            unit: c.unit.clone(),
-        }),
-        scale_out_cooldown: t.scale_out_cooldown,
-        scale_in_cooldown: t.scale_in_cooldown,
-        disable_scale_in: t.disable_scale_in,
+    let tracking = policy.target_tracking_scaling_policy_configuration.as_ref().map(|t| {
+        TargetTrackingScalingPolicyConfiguration {
+            target_value: t.target_value,
+            predefined_metric_specification: t.predefined_metric_specification.as_ref().map(|p| {
+                PredefinedMetricSpecification {
+                    predefined_metric_type: p.predefined_metric_type.as_str().to_owned(),
+                    resource_label: p.resource_label.clone().filter(|label| !label.is_empty()),
+                }
+            }),
+            customized_metric_specification: t.customized_metric_specification.as_ref().map(|c| {
+                CustomizedMetricSpecification {
+                    namespace: c.namespace.clone().unwrap_or_default(),
+                    metric_name: c.metric_name.clone().unwrap_or_default(),
+                    dimensions: Some(c.dimensions().iter().map(|d| (d.name.clone(), d.value.clone())).collect()),
+                    statistic: c.statistic.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+                    unit: c.unit.clone(),
+                }
+            }),
+            scale_out_cooldown: t.scale_out_cooldown,
+            scale_in_cooldown: t.scale_in_cooldown,
+            disable_scale_in: t.disable_scale_in,
+        }
     });
-    let steps = policy.step_scaling_policy_configuration.as_ref().map(|s| StepScaling {
+    let steps = policy.step_scaling_policy_configuration.as_ref().map(|s| StepScalingPolicyConfiguration {
         adjustment_type: s.adjustment_type.as_ref().map(|a| a.as_str().to_owned()).unwrap_or_default(),
         step_adjustments: s
             .step_adjustments()
@@ -310,11 +326,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_is_what_is_told() -> std::result::Result<(), BuildError> {
-        let wanted = TargetTracking {
+    fn a_target_tracking_configuration_survives_the_round_trip() -> std::result::Result<(), BuildError> {
+        let desired = TargetTrackingScalingPolicyConfiguration {
             target_value: 100.0,
             predefined_metric_specification: None,
-            customized_metric_specification: Some(CustomizedMetric {
+            customized_metric_specification: Some(CustomizedMetricSpecification {
                 namespace: "Shop".into(),
                 metric_name: "Backlog".into(),
                 dimensions: Some(BTreeMap::from([("Queue".into(), "mail".into())])),
@@ -333,18 +349,18 @@ mod tests {
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
             .policy_type(sdk::PolicyType::TargetTrackingScaling)
             .creation_time(aws_smithy_types::DateTime::from_secs(0))
-            .target_tracking_scaling_policy_configuration(tracking(&wanted)?)
+            .target_tracking_scaling_policy_configuration(tracking(&desired)?)
             .build()?;
         let live = live(&policy);
-        assert_eq!(live.spec.target_tracking_scaling_policy_configuration, Some(wanted));
+        assert_eq!(live.spec.target_tracking_scaling_policy_configuration, Some(desired));
         assert_eq!(live.spec.scalable_target.as_str(), "service/main/worker");
         Ok(())
     }
 
     #[test]
-    fn a_type_has_one_configuration() {
+    fn a_policy_needs_the_configuration_of_its_type_and_no_other() {
         let step = serde_json::json!({ "policyType": "StepScaling", "targetTrackingScalingPolicyConfiguration": {} });
-        let faults: Vec<_> = ScalingPolicy::check("", &step.into()).into_iter().map(|(field, _)| field).collect();
-        assert_eq!(faults, ["policyType", "targetTrackingScalingPolicyConfiguration"]);
+        let errors: Vec<_> = ScalingPolicy::check("", &step.into()).into_iter().map(|(field, _)| field).collect();
+        assert_eq!(errors, ["policyType", "targetTrackingScalingPolicyConfiguration"]);
     }
 }

@@ -1,105 +1,107 @@
-//! Cluster: where tasks and services of ECS run.
+//! Cluster: the ECS cluster in which services and tasks run.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ecs::types::{self as sdk, ClusterSettingName};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::names::LogGroup;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::{CapacityProviderStrategyItem, clusters, ecs, sdk_strategy, sdk_tags, strategy, tag, tags_of};
 
-/// A cluster of ECS. CreateCluster answers with a cluster that is there already instead of refusing, which is
-/// why Holdfast looks first.
+/// An ECS cluster. CreateCluster does not refuse a name that is already in use: it returns the existing cluster.
+/// Holdfast therefore observes before it creates.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Cluster {
-    /// Its settings. What is left out follows the account's settings when it is created.
+    /// The cluster's settings. A setting that is left out follows the account's settings when the cluster is created.
     settings: Option<ClusterSettings>,
-    /// The capacity providers that its services may use: `FARGATE`, `FARGATE_SPOT`, names of the account's own.
+    /// The capacity providers that services of the cluster may use: `FARGATE`, `FARGATE_SPOT`, or names of the
+    /// account's own capacity providers.
     capacity_providers: Option<BTreeSet<String>>,
-    /// What services and tasks use that state neither a launch type nor a strategy.
+    /// The strategy of services and tasks that state neither a launch type nor a strategy.
     default_capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
-    /// How sessions of ECS Exec are logged, and which keys encrypt.
+    /// The logging of ECS Exec sessions, and the keys for sessions and storage.
     configuration: Option<ClusterConfiguration>,
 }
 
-/// A cluster's settings.
+/// The settings of a cluster.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClusterSettings {
-    /// Metrics of Container Insights: `enhanced`, `enabled` or `disabled`.
+    /// Container Insights, which collects metrics: `enhanced`, `enabled` or `disabled`.
     container_insights: Option<String>,
 }
 
-/// Exec and storage.
+/// The configuration of ECS Exec and of managed storage.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClusterConfiguration {
-    /// Sessions of ECS Exec.
-    execute_command_configuration: Option<ExecuteCommand>,
-    /// Encryption of storage that ECS manages.
-    managed_storage_configuration: Option<ManagedStorage>,
+    /// The logging and encryption of ECS Exec sessions.
+    execute_command_configuration: Option<ExecuteCommandConfiguration>,
+    /// The encryption of storage that ECS manages.
+    managed_storage_configuration: Option<ManagedStorageConfiguration>,
 }
 
-/// Sessions of ECS Exec.
+/// The logging and encryption of ECS Exec sessions.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ExecuteCommand {
-    /// The key, by id or ARN, that encrypts what goes between the client and the container.
+pub(crate) struct ExecuteCommandConfiguration {
+    /// The KMS key, by id or ARN, that encrypts the data between the client and the container.
     kms_key_id: Option<String>,
-    /// `NONE`, `DEFAULT` (to where the task definition's `awslogs` go), or `OVERRIDE` (as `logConfiguration` says).
+    /// The destination of session logs: `NONE`, `DEFAULT` (the task definition's `awslogs` destination), or `OVERRIDE`
+    /// (the destination in `logConfiguration`).
     logging: Option<String>,
-    /// Where sessions are logged when `logging` is `OVERRIDE`.
-    log_configuration: Option<ExecuteCommandLog>,
+    /// The log group and bucket for session logs when `logging` is `OVERRIDE`.
+    log_configuration: Option<ExecuteCommandLogConfiguration>,
 }
 
-/// Where sessions of ECS Exec are logged.
+/// The destinations of ECS Exec session logs.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ExecuteCommandLog {
-    /// The log group.
+pub(crate) struct ExecuteCommandLogConfiguration {
+    /// The log group for session logs.
     cloud_watch_log_group_name: Option<Ref<LogGroup>>,
-    /// Whether the log group has to be encrypted by a key.
+    /// Whether the log group must be encrypted with a KMS key.
     cloud_watch_encryption_enabled: Option<bool>,
-    /// The bucket.
+    /// The name of the S3 bucket for session logs.
     s3_bucket_name: Option<String>,
-    /// Whether the bucket has to be encrypted.
+    /// Whether the bucket must be encrypted.
     s3_encryption_enabled: Option<bool>,
-    /// The folder in the bucket.
+    /// The prefix of the log objects' keys: a folder in the bucket.
     s3_key_prefix: Option<String>,
 }
 
-/// Encryption of storage that ECS manages.
+/// The encryption of storage that ECS manages.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ManagedStorage {
-    /// The key for volumes that services attach.
+pub(crate) struct ManagedStorageConfiguration {
+    /// The KMS key for volumes that services attach.
     kms_key_id: Option<String>,
-    /// The key for the ephemeral storage of Fargate tasks.
+    /// The KMS key for the ephemeral storage of Fargate tasks.
     fargate_ephemeral_storage_kms_key_id: Option<String>,
 }
 
-/// What only AWS knows of a Cluster.
+/// The status of a Cluster: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClusterStatus {
-    /// Its ARN.
+    /// The cluster's ARN.
     arn: String,
 }
 
 impl Kind for Cluster {
     type Status = ClusterStatus;
     const TIER: Tier = Tier::Compute;
-    const NAMING: Naming = Naming::limit(255);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(255);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let names: Vec<&str> = scope.names.iter().map(String::as_str).collect();
@@ -107,18 +109,18 @@ impl Kind for Cluster {
         let mut found = vec![];
         for cluster in clusters.iter() {
             let live = live(cluster)?;
-            let asked = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
-            if asked || scope.is_candidate(&live.name) || scope.is_owned(&live.tags) || !scope.lookups.is_empty() {
+            let requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
+            if requested || scope.is_candidate(&live.name) || scope.is_owned(&live.tags) || !scope.lookups.is_empty() {
                 found.push(live);
             }
         }
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = &desired.spec;
         let strategy = default_capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
-        let made = ecs(aws)
+        let output = ecs(aws)
             .create_cluster()
             .cluster_name(&desired.name)
             .set_configuration(configuration.as_ref().map(sdk_configuration).transpose()?)
@@ -128,12 +130,12 @@ impl Kind for Cluster {
             .set_tags(Some(sdk_tags(&desired.tags)))
             .send()
             .await?;
-        Ok(match made.cluster.as_ref().map(live).transpose()? {
-            // It may be one that was there already.
+        Ok(match output.cluster.as_ref().map(live).transpose()? {
+            // The response may describe a cluster that existed before. Only a cluster with our tags is the created one.
             Some(live) if desired.tags.iter().all(|(key, value)| live.tags.get(key) == Some(value)) => {
-                told(live, &desired.spec).into()
+                created(live, &desired.spec).into()
             }
-            _ => Made::unseen(&desired.name),
+            _ => Created::unobserved(&desired.name),
         })
     }
 
@@ -152,7 +154,7 @@ impl Kind for Cluster {
             }
             update.send().await?;
         }
-        // One call for both, each replaced as a whole.
+        // One call sets both fields, and replaces each of them as a whole.
         if desired.changed("capacityProviders") || desired.changed("defaultCapacityProviderStrategy") {
             let providers = capacity_providers.iter().flatten().cloned().collect();
             let strategy = default_capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
@@ -172,7 +174,7 @@ impl Kind for Cluster {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
@@ -188,56 +190,59 @@ fn sdk_settings(settings: &ClusterSettings) -> Vec<sdk::ClusterSetting> {
 fn sdk_configuration(configuration: &ClusterConfiguration) -> Result<sdk::ClusterConfiguration> {
     let ClusterConfiguration { execute_command_configuration: execute, managed_storage_configuration: storage } =
         configuration;
-    let execute = execute.as_ref().map(|ExecuteCommand { kms_key_id, logging, log_configuration: log }| {
-        // AWS takes it with OVERRIDE only, and a merged spec may still hold an old one.
-        let log = log.as_ref().filter(|_| logging.as_deref() == Some("OVERRIDE")).map(|log| {
-            sdk::ExecuteCommandLogConfiguration::builder()
-                .set_cloud_watch_log_group_name(log.cloud_watch_log_group_name.clone().map(String::from))
-                .set_cloud_watch_encryption_enabled(log.cloud_watch_encryption_enabled)
-                .set_s3_bucket_name(log.s3_bucket_name.clone())
-                .set_s3_encryption_enabled(log.s3_encryption_enabled)
-                .set_s3_key_prefix(log.s3_key_prefix.clone())
+    let execute =
+        execute.as_ref().map(|ExecuteCommandConfiguration { kms_key_id, logging, log_configuration: log }| {
+            // ECS accepts a log configuration with OVERRIDE only, and a merged spec may still have an old one.
+            let log = log.as_ref().filter(|_| logging.as_deref() == Some("OVERRIDE")).map(|log| {
+                sdk::ExecuteCommandLogConfiguration::builder()
+                    .set_cloud_watch_log_group_name(log.cloud_watch_log_group_name.clone().map(String::from))
+                    .set_cloud_watch_encryption_enabled(log.cloud_watch_encryption_enabled)
+                    .set_s3_bucket_name(log.s3_bucket_name.clone())
+                    .set_s3_encryption_enabled(log.s3_encryption_enabled)
+                    .set_s3_key_prefix(log.s3_key_prefix.clone())
+                    .build()
+            });
+            sdk::ExecuteCommandConfiguration::builder()
+                .set_kms_key_id(kms_key_id.clone())
+                .set_logging(logging.as_deref().map(Into::into))
+                .set_log_configuration(log)
                 .build()
         });
-        sdk::ExecuteCommandConfiguration::builder()
-            .set_kms_key_id(kms_key_id.clone())
-            .set_logging(logging.as_deref().map(Into::into))
-            .set_log_configuration(log)
-            .build()
-    });
-    let storage = storage.as_ref().map(|ManagedStorage { kms_key_id, fargate_ephemeral_storage_kms_key_id }| {
-        sdk::ManagedStorageConfiguration::builder()
-            .set_kms_key_id(kms_key_id.clone())
-            .set_fargate_ephemeral_storage_kms_key_id(fargate_ephemeral_storage_kms_key_id.clone())
-            .build()
-    });
+    let storage =
+        storage.as_ref().map(|ManagedStorageConfiguration { kms_key_id, fargate_ephemeral_storage_kms_key_id }| {
+            sdk::ManagedStorageConfiguration::builder()
+                .set_kms_key_id(kms_key_id.clone())
+                .set_fargate_ephemeral_storage_kms_key_id(fargate_ephemeral_storage_kms_key_id.clone())
+                .build()
+        });
     let configuration = sdk::ClusterConfiguration::builder().set_execute_command_configuration(execute);
     Ok(configuration.set_managed_storage_configuration(storage).build())
 }
 
 fn configuration(configuration: &sdk::ClusterConfiguration) -> ClusterConfiguration {
-    let log = |log: &sdk::ExecuteCommandLogConfiguration| ExecuteCommandLog {
+    let log = |log: &sdk::ExecuteCommandLogConfiguration| ExecuteCommandLogConfiguration {
         cloud_watch_log_group_name: log.cloud_watch_log_group_name().map(Ref::from),
         cloud_watch_encryption_enabled: Some(log.cloud_watch_encryption_enabled),
         s3_bucket_name: log.s3_bucket_name.clone(),
         s3_encryption_enabled: Some(log.s3_encryption_enabled),
         s3_key_prefix: log.s3_key_prefix.clone(),
     };
-    let execute = configuration.execute_command_configuration().map(|execute| ExecuteCommand {
+    let execute = configuration.execute_command_configuration().map(|execute| ExecuteCommandConfiguration {
         kms_key_id: execute.kms_key_id.clone(),
         logging: execute.logging.as_ref().map(|l| l.as_str().to_owned()),
         log_configuration: execute.log_configuration().map(log),
     });
-    let storage = configuration.managed_storage_configuration().map(|storage| ManagedStorage {
+    let storage = configuration.managed_storage_configuration().map(|storage| ManagedStorageConfiguration {
         kms_key_id: storage.kms_key_id.clone(),
         fargate_ephemeral_storage_kms_key_id: storage.fargate_ephemeral_storage_kms_key_id.clone(),
     });
     ClusterConfiguration { execute_command_configuration: execute, managed_storage_configuration: storage }
 }
 
-/// What a create of this spec made: what it took, of which the answer need not have all, and what AWS chose.
-fn told(live: Live<Cluster>, taken: &Cluster) -> Live<Cluster> {
-    let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = taken.clone();
+/// Returns the created cluster: the fields that the request stated, which the response need not contain, and AWS's
+/// choice for the other fields.
+fn created(live: Live<Cluster>, requested: &Cluster) -> Live<Cluster> {
+    let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = requested.clone();
     let insights = settings.and_then(|settings| settings.container_insights);
     let spec = Cluster {
         settings: insights
@@ -288,17 +293,17 @@ mod tests {
     }
 
     #[test]
-    fn a_new_cluster_has_what_was_taken_and_what_aws_chose() {
-        let answer =
+    fn a_created_cluster_has_the_requested_fields_and_the_choices_of_aws() {
+        let response =
             sdk::Cluster::builder().cluster_name("main").cluster_arn("arn").capacity_providers("FARGATE").build();
         let settings = ClusterSettings { container_insights: Some("enhanced".into()) };
-        let taken = Cluster {
+        let requested = Cluster {
             settings: Some(settings),
             capacity_providers: None,
             default_capacity_provider_strategy: None,
             configuration: None,
         };
-        let spec = told(live(&answer).unwrap(), &taken).spec;
+        let spec = created(live(&response).unwrap(), &requested).spec;
         assert_eq!(spec.settings.and_then(|s| s.container_insights).as_deref(), Some("enhanced"));
         assert_eq!(spec.capacity_providers, Some(["FARGATE".to_owned()].into()));
     }

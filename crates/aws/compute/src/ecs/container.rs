@@ -1,4 +1,4 @@
-//! The containers of a task definition: their spec.
+//! The spec of the containers of a task definition.
 
 use std::collections::BTreeMap;
 
@@ -7,87 +7,87 @@ use holdfast_core::Spec;
 use holdfast_core::types::{Arn, Ref};
 use serde::{Deserialize, Serialize};
 
-/// A container of a task.
+/// A container definition: one container of a task.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerDefinition {
-    /// Its name: what load balancers, dependencies and ECS Exec call it.
+    /// The container's name. Load balancers, container dependencies and ECS Exec refer to it.
     pub(super) name: String,
     /// The image: `<repository>:<tag>` or `<repository>@<digest>`.
     pub(super) image: String,
-    /// The key of a registry that is not ECR.
+    /// The credentials of a private registry other than ECR.
     pub(super) repository_credentials: Option<RepositoryCredentials>,
-    /// Units of CPU kept for it, of 1,024 a core.
+    /// The CPU units reserved for the container. One vCPU has 1,024 units.
     pub(super) cpu: Option<i32>,
-    /// MiB of memory at which it is killed.
+    /// The hard memory limit in MiB: ECS kills a container that exceeds it.
     pub(super) memory: Option<i32>,
-    /// MiB of memory kept for it.
+    /// The soft memory limit in MiB: the memory reserved for the container.
     pub(super) memory_reservation: Option<i32>,
-    /// Whether the task stops when it stops. AWS's default is true.
+    /// Whether the task stops when this container stops. AWS's default is true.
     pub(super) essential: Option<bool>,
-    /// The image's entry point is used when this is empty.
+    /// The entry point. When it is empty, the image's entry point is used.
     #[serde(default)]
     pub(super) entry_point: Vec<String>,
-    /// The image's command is used when this is empty.
+    /// The command. When it is empty, the image's command is used.
     #[serde(default)]
     pub(super) command: Vec<String>,
-    /// The directory that the command runs in.
+    /// The working directory of the command.
     pub(super) working_directory: Option<String>,
-    /// Who runs the command: `user`, `uid`, `user:group`, `uid:gid`.
+    /// The user that runs the command: `user`, `uid`, `user:group`, `uid:gid`.
     pub(super) user: Option<String>,
-    /// Environment variables. Everybody who may describe the task definition can read them.
+    /// Environment variables. Every principal that may describe the task definition can read them.
     #[serde(default)]
     pub(super) environment: BTreeMap<String, String>,
-    /// ARNs of `.env` files in S3.
+    /// The ARNs of `.env` files in S3.
     #[serde(default)]
     pub(super) environment_files: Vec<String>,
-    /// Environment variables whose values ECS reads when it starts a task: the ARN of a secret of Secrets Manager
-    /// (`<arn>:<json key>:<version stage>:<version id>` for a part of it), or the ARN or name of a parameter of SSM.
-    /// The execution role has to be allowed to read them. Running tasks keep what they started with
-    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>).
+    /// Secret environment variables: ECS reads their values when it starts a task. Each is the ARN of a Secrets Manager
+    /// secret (`<arn>:<json key>:<version stage>:<version id>` for a part of it), or the ARN or name of an SSM
+    /// parameter. The execution role needs permission to read them. A running task keeps the values that it started
+    /// with (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>).
     #[serde(default)]
     pub(super) secrets: BTreeMap<String, String>,
-    /// The ports that it listens on.
+    /// The ports that the container listens on.
     #[serde(default)]
     pub(super) port_mappings: Vec<PortMapping>,
-    /// How ECS tells that it is well.
+    /// The health check that ECS runs in the container.
     pub(super) health_check: Option<ContainerHealthCheck>,
-    /// Where its output goes.
+    /// The log driver of the container's output, and its options.
     pub(super) log_configuration: Option<LogConfiguration>,
-    /// Makes it the router of other containers' logs.
-    pub(super) firelens_configuration: Option<Firelens>,
-    /// Where volumes of the task appear.
+    /// The FireLens configuration, which makes this container the log router of the other containers.
+    pub(super) firelens_configuration: Option<FirelensConfiguration>,
+    /// The mount points of the task's volumes in the container.
     #[serde(default)]
     pub(super) mount_points: Vec<MountPoint>,
-    /// Whether its root file system is read-only.
+    /// Whether the container's root file system is read-only.
     pub(super) readonly_root_filesystem: Option<bool>,
-    /// Whether it has the host's root powers. Not on Fargate.
+    /// Whether the container is privileged: it has root's permissions on the host. Fargate does not support it.
     pub(super) privileged: Option<bool>,
-    /// What it may ask of Linux.
+    /// Linux-specific options.
     pub(super) linux_parameters: Option<LinuxParameters>,
-    /// Limits of its processes.
+    /// Resource limits of the container's processes.
     #[serde(default)]
     pub(super) ulimits: Vec<Ulimit>,
-    /// Kernel parameters.
+    /// Kernel parameters (`sysctl`).
     #[serde(default)]
     pub(super) system_controls: Vec<SystemControl>,
-    /// What other containers have to be before it starts.
+    /// The conditions that other containers must meet before this container starts.
     #[serde(default)]
     pub(super) depends_on: Vec<ContainerDependency>,
-    /// Seconds after which waiting for what it depends on is given up.
+    /// The seconds after which ECS stops waiting for the container's dependencies.
     pub(super) start_timeout: Option<i32>,
-    /// Seconds between SIGTERM and SIGKILL: 30 unless set, at most 120 on Fargate.
+    /// The seconds between SIGTERM and SIGKILL: at most 120 on Fargate. AWS's default is 30.
     pub(super) stop_timeout: Option<i32>,
-    /// Labels of the Docker container.
+    /// The labels of the Docker container.
     #[serde(default)]
     pub(super) docker_labels: BTreeMap<String, String>,
 }
 
-/// The key of a private registry.
+/// The credentials of a private registry.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RepositoryCredentials {
-    /// The secret that holds `{"username": …, "password": …}`. The execution role has to be allowed to read it
+    /// The secret that contains `{"username": …, "password": …}`. The execution role needs permission to read it
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/private-auth.html>).
     pub(super) credentials_parameter: Ref<Secret, Arn>,
 }
@@ -98,100 +98,103 @@ pub(crate) struct RepositoryCredentials {
 pub(crate) struct PortMapping {
     /// The port in the container.
     pub(super) container_port: i32,
-    /// The port of the host. With `awsvpc` it is the container's.
+    /// The port of the host. With `awsvpc`, it is the same as the container's port.
     pub(super) host_port: Option<i32>,
-    /// `tcp` (AWS's default) or `udp`.
+    /// The protocol: `tcp` (AWS's default) or `udp`.
     pub(super) protocol: Option<String>,
-    /// Its name, for Service Connect.
+    /// The name of the port mapping, for Service Connect.
     pub(super) name: Option<String>,
-    /// `http`, `http2` or `grpc`, for Service Connect.
+    /// The application protocol, for Service Connect: `http`, `http2` or `grpc`.
     pub(super) app_protocol: Option<String>,
 }
 
-/// How ECS tells that a container is well.
+/// The health check of a container.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerHealthCheck {
-    /// `[CMD, …]` for a program and its arguments, `[CMD-SHELL, …]` for a line of shell. Exit code 0 is well.
+    /// The command: `[CMD, …]` for a program and its arguments, `[CMD-SHELL, …]` for a line of shell. Exit code 0 means
+    /// healthy.
     pub(super) command: Vec<String>,
-    /// Seconds between checks: 5 to 300, 30 unless set.
+    /// The interval between checks in seconds: 5 to 300. AWS's default is 30.
     pub(super) interval: Option<i32>,
-    /// Seconds that a check may take: 2 to 60, 5 unless set.
+    /// The timeout of a check in seconds: 2 to 60. AWS's default is 5.
     pub(super) timeout: Option<i32>,
-    /// Failures in a row after which it is unhealthy: 1 to 10, 3 unless set.
+    /// The failures in a row after which the container is unhealthy: 1 to 10. AWS's default is 3.
     pub(super) retries: Option<i32>,
-    /// Seconds from its start in which failures do not count: 0 to 300, off unless set.
+    /// The start period in seconds, in which failures do not count: 0 to 300. AWS's default is off.
     pub(super) start_period: Option<i32>,
 }
 
-/// Where a container's output goes.
+/// The log driver of a container's output, and its options.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogConfiguration {
-    /// `awslogs`, `awsfirelens`, `splunk`; on EC2 also `fluentd`, `gelf`, `journald`, `json-file`, `syslog`, `none`.
+    /// The log driver: `awslogs`, `awsfirelens`, `splunk`; on EC2 also `fluentd`, `gelf`, `journald`, `json-file`,
+    /// `syslog`, `none`.
     pub(super) log_driver: String,
-    /// The driver's options. `awslogs` wants `awslogs-group`, `awslogs-region` and `awslogs-stream-prefix`.
+    /// The driver's options. `awslogs` needs `awslogs-group`, `awslogs-region` and `awslogs-stream-prefix`.
     #[serde(default)]
     pub(super) options: BTreeMap<String, String>,
-    /// Options whose values ECS reads from Secrets Manager or SSM: ARNs.
+    /// Secret options: ECS reads their values from Secrets Manager or SSM. Each is an ARN.
     #[serde(default)]
     pub(super) secret_options: BTreeMap<String, String>,
 }
 
-/// A router of logs.
+/// The FireLens configuration of a log router.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Firelens {
-    /// `fluentd` or `fluentbit`.
+pub(crate) struct FirelensConfiguration {
+    /// The log router: `fluentd` or `fluentbit`.
     pub(super) r#type: String,
-    /// Its options.
+    /// The options of the log router.
     #[serde(default)]
     pub(super) options: BTreeMap<String, String>,
 }
 
-/// Where a volume appears.
+/// A mount point: the path at which a volume is mounted.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MountPoint {
     /// The volume's name in the task definition.
     pub(super) source_volume: String,
-    /// The path in the container.
+    /// The path of the mount point in the container.
     pub(super) container_path: String,
-    /// Whether it can only be read.
+    /// Whether the container can only read the volume.
     pub(super) read_only: Option<bool>,
 }
 
-/// What a container may ask of Linux.
+/// Linux-specific options of a container.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LinuxParameters {
-    /// Whether an init process passes signals on and reaps what is left. ECS Exec works better with it.
+    /// Whether an init process runs in the container. It forwards signals and reaps processes. ECS Exec works better
+    /// with it.
     pub(super) init_process_enabled: Option<bool>,
-    /// Capabilities beyond or below Docker's.
-    pub(super) capabilities: Option<Capabilities>,
+    /// The Linux capabilities that are added to Docker's default set or dropped from it.
+    pub(super) capabilities: Option<KernelCapabilities>,
 }
 
-/// Capabilities beyond or below Docker's.
+/// The Linux capabilities that are added to Docker's default set or dropped from it.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Capabilities {
-    /// Capabilities to add. Fargate knows `SYS_PTRACE` only.
+pub(crate) struct KernelCapabilities {
+    /// The capabilities to add. Fargate supports `SYS_PTRACE` only.
     #[serde(default)]
     pub(super) add: Vec<String>,
-    /// Capabilities to take away, or `ALL`.
+    /// The capabilities to drop, or `ALL`.
     #[serde(default)]
     pub(super) drop: Vec<String>,
 }
 
-/// A limit of a container's processes.
+/// A resource limit of a container's processes.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ulimit {
-    /// `nofile` is the only one that Fargate lets be changed.
+    /// The name of the limit. On Fargate, only `nofile` can be changed.
     pub(super) name: String,
-    /// Where the process is warned.
+    /// The soft limit, at which the process is warned.
     pub(super) soft_limit: i32,
-    /// What it cannot exceed.
+    /// The hard limit, which the process cannot exceed.
     pub(super) hard_limit: i32,
 }
 
@@ -199,18 +202,18 @@ pub(crate) struct Ulimit {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SystemControl {
-    /// Its name, as in `net.core.somaxconn`.
+    /// The parameter's name, as in `net.core.somaxconn`.
     pub(super) namespace: String,
-    /// Its value.
+    /// The parameter's value.
     pub(super) value: String,
 }
 
-/// What another container has to be first.
+/// A container dependency: a condition that another container must meet first.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerDependency {
-    /// The other container.
+    /// The name of the other container.
     pub(super) container_name: String,
-    /// `START`, `COMPLETE` (ended, however), `SUCCESS` (ended with 0) or `HEALTHY`.
+    /// The condition: `START`, `COMPLETE` (exited with any code), `SUCCESS` (exited with 0) or `HEALTHY`.
     pub(super) condition: String,
 }

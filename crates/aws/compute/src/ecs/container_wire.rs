@@ -1,4 +1,4 @@
-//! The containers of a task definition on their way to AWS's types and back.
+//! Converts the containers of a task definition to the SDK's types and back.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use holdfast_base::error::Result;
 use holdfast_core::types::Ref;
 
 use super::container::{
-    Capabilities, ContainerDefinition, ContainerDependency, ContainerHealthCheck, Firelens, LinuxParameters,
-    LogConfiguration, MountPoint, PortMapping, RepositoryCredentials, SystemControl, Ulimit,
+    ContainerDefinition, ContainerDependency, ContainerHealthCheck, FirelensConfiguration, KernelCapabilities,
+    LinuxParameters, LogConfiguration, MountPoint, PortMapping, RepositoryCredentials, SystemControl, Ulimit,
 };
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
@@ -25,7 +25,7 @@ fn secrets(secrets: &[sdk::Secret]) -> BTreeMap<String, String> {
 }
 
 impl ContainerDefinition {
-    /// As AWS's calls take it.
+    /// Converts the container for a request.
     pub(crate) fn sdk(&self) -> Result<sdk::ContainerDefinition> {
         let ContainerDefinition {
             name,
@@ -105,7 +105,7 @@ impl ContainerDefinition {
             .set_port_mappings(some(port_mappings.iter().map(port).collect()))
             .set_health_check(health_check.as_ref().map(ContainerHealthCheck::sdk).transpose()?)
             .set_log_configuration(log_configuration.as_ref().map(LogConfiguration::sdk).transpose()?)
-            .set_firelens_configuration(firelens_configuration.as_ref().map(Firelens::sdk).transpose()?)
+            .set_firelens_configuration(firelens_configuration.as_ref().map(FirelensConfiguration::sdk).transpose()?)
             .set_mount_points(some(mount_points.iter().map(mount).collect()))
             .set_readonly_root_filesystem(*readonly_root_filesystem)
             .set_privileged(*privileged)
@@ -119,8 +119,9 @@ impl ContainerDefinition {
             .build())
     }
 
-    /// As AWS answered it. ECS leaves out a flag that is at its default, or does not; here it is always there.
-    pub(crate) fn of(c: &sdk::ContainerDefinition) -> ContainerDefinition {
+    /// Reads a container from a response. ECS may leave out a flag that has its default value; the result always has
+    /// it.
+    pub(crate) fn from_response(c: &sdk::ContainerDefinition) -> ContainerDefinition {
         let pair = |pair: &sdk::KeyValuePair| Some((pair.name.clone()?, pair.value.clone().unwrap_or_default()));
         let port = |p: &sdk::PortMapping| PortMapping {
             container_port: p.container_port.unwrap_or_default(),
@@ -167,13 +168,13 @@ impl ContainerDefinition {
             environment_files: c.environment_files().iter().map(|file| file.value.clone()).collect(),
             secrets: secrets(c.secrets()),
             port_mappings: c.port_mappings().iter().map(port).collect(),
-            health_check: c.health_check().map(ContainerHealthCheck::of),
-            log_configuration: c.log_configuration().map(LogConfiguration::of),
-            firelens_configuration: c.firelens_configuration().map(Firelens::of),
+            health_check: c.health_check().map(ContainerHealthCheck::from_response),
+            log_configuration: c.log_configuration().map(LogConfiguration::from_response),
+            firelens_configuration: c.firelens_configuration().map(FirelensConfiguration::from_response),
             mount_points: c.mount_points().iter().map(mount).collect(),
             readonly_root_filesystem: Some(c.readonly_root_filesystem.unwrap_or(false)),
             privileged: Some(c.privileged.unwrap_or(false)),
-            linux_parameters: c.linux_parameters().map(LinuxParameters::of),
+            linux_parameters: c.linux_parameters().map(LinuxParameters::from_response),
             ulimits: c.ulimits().iter().map(ulimit).collect(),
             system_controls: c.system_controls().iter().map(control).collect(),
             depends_on: c.depends_on().iter().map(dependency).collect(),
@@ -196,7 +197,7 @@ impl ContainerHealthCheck {
             .build()?)
     }
 
-    fn of(c: &sdk::HealthCheck) -> ContainerHealthCheck {
+    fn from_response(c: &sdk::HealthCheck) -> ContainerHealthCheck {
         ContainerHealthCheck {
             command: c.command.clone(),
             interval: c.interval,
@@ -217,7 +218,7 @@ impl LogConfiguration {
             .build()?)
     }
 
-    fn of(l: &sdk::LogConfiguration) -> LogConfiguration {
+    fn from_response(l: &sdk::LogConfiguration) -> LogConfiguration {
         LogConfiguration {
             log_driver: l.log_driver.as_str().to_owned(),
             options: l.options().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -226,14 +227,14 @@ impl LogConfiguration {
     }
 }
 
-impl Firelens {
+impl FirelensConfiguration {
     fn sdk(&self) -> Result<sdk::FirelensConfiguration> {
         let firelens = sdk::FirelensConfiguration::builder().r#type(self.r#type.as_str().into());
         Ok(firelens.set_options(Some(self.options.clone().into_iter().collect())).build()?)
     }
 
-    fn of(f: &sdk::FirelensConfiguration) -> Firelens {
-        Firelens {
+    fn from_response(f: &sdk::FirelensConfiguration) -> FirelensConfiguration {
+        FirelensConfiguration {
             r#type: f.r#type.as_str().to_owned(),
             options: f.options().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
         }
@@ -243,7 +244,7 @@ impl Firelens {
 impl LinuxParameters {
     fn sdk(&self) -> sdk::LinuxParameters {
         let LinuxParameters { init_process_enabled, capabilities } = self;
-        let capabilities = capabilities.as_ref().map(|Capabilities { add, drop }| {
+        let capabilities = capabilities.as_ref().map(|KernelCapabilities { add, drop }| {
             let capabilities = sdk::KernelCapabilities::builder().set_add(some(add.clone()));
             capabilities.set_drop(some(drop.clone())).build()
         });
@@ -251,10 +252,12 @@ impl LinuxParameters {
         parameters.set_capabilities(capabilities).build()
     }
 
-    fn of(l: &sdk::LinuxParameters) -> LinuxParameters {
+    fn from_response(l: &sdk::LinuxParameters) -> LinuxParameters {
         LinuxParameters {
             init_process_enabled: Some(l.init_process_enabled.unwrap_or(false)),
-            capabilities: l.capabilities().map(|c| Capabilities { add: c.add().to_vec(), drop: c.drop().to_vec() }),
+            capabilities: l
+                .capabilities()
+                .map(|c| KernelCapabilities { add: c.add().to_vec(), drop: c.drop().to_vec() }),
         }
     }
 }
@@ -274,10 +277,12 @@ mod tests {
             "name": "web", "image": "app:1", "cpu": 0, "essential": true,
             "repositoryCredentials": {"credentialsParameter": "arn:aws:secretsmanager:r:1:secret:x"},
             "command": ["run"], "entryPoint": ["/bin/sh", "-c"], "workingDirectory": "/srv", "user": "1000",
-            "environment": {"B": "2", "A": "1"}, "environmentFiles": ["arn:aws:s3:::b/a.env"], "secrets": {"KEY": "arn"},
+            "environment": {"B": "2", "A": "1"}, "environmentFiles": ["arn:aws:s3:::b/a.env"],
+            "secrets": {"KEY": "arn"},
             "portMappings": [{"containerPort": 3000}],
             "healthCheck": {"command": ["CMD", "true"], "startPeriod": 5},
-            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/a"}, "secretOptions": {"t": "arn"}},
+            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/a"},
+                "secretOptions": {"t": "arn"}},
             "firelensConfiguration": {"type": "fluentbit", "options": {}},
             "mountPoints": [{"sourceVolume": "v", "containerPath": "/v", "readOnly": false}],
             "linuxParameters": {"initProcessEnabled": true, "capabilities": {"add": [], "drop": ["ALL"]}},
@@ -287,17 +292,17 @@ mod tests {
             "dependsOn": [{"containerName": "x", "condition": "HEALTHY"}], "dockerLabels": {"a": "b"},
         });
         let spec: ContainerDefinition = serde_json::from_value(document.clone()).unwrap();
-        let back = of(&ContainerDefinition::of(&spec.sdk().unwrap())).without_nulls();
+        let back = of(&ContainerDefinition::from_response(&spec.sdk().unwrap())).without_nulls();
         assert_eq!(diff(&ContainerDefinition::RECORD, &Value::from(document), &back, &[]), vec![]);
     }
 
     #[test]
-    fn what_ecs_fills_in_is_no_difference() {
+    fn defaults_that_ecs_adds_are_not_a_difference() {
         let port = sdk::PortMapping::builder().container_port(80).host_port(80).protocol("tcp".into()).build();
         let live = sdk::ContainerDefinition::builder().name("web").image("app:1").port_mappings(port).build();
         let desired = json!({"name": "web", "image": "app:1", "privileged": false, "essential": true, "environment": {},
             "command": [], "portMappings": [{"containerPort": 80}]});
-        let live = of(&ContainerDefinition::of(&live)).without_nulls();
+        let live = of(&ContainerDefinition::from_response(&live)).without_nulls();
         assert_eq!(diff(&ContainerDefinition::RECORD, &Value::from(desired), &live, &[]), vec![]);
     }
 }

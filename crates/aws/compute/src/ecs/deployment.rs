@@ -1,4 +1,4 @@
-//! How a rollout of a service goes, and the load balancers that it moves: parts of a Service's spec.
+//! The deployment configuration and the load balancers of a service: parts of a Service's spec.
 
 use std::collections::BTreeSet;
 
@@ -6,50 +6,52 @@ use aws_sdk_ecs::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_base::names::Role;
 use holdfast_core::Spec;
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
 use crate::elbv2::listener_rule::ListenerRule;
 use crate::elbv2::target_group::TargetGroup;
 
-/// How a rollout goes.
+/// How a rollout replaces the tasks of a service.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeploymentConfiguration {
-    /// How many tasks may run during a rollout, in percent of the desired count: 200 unless set.
-    maximum_percent: Option<Always<i32>>,
-    /// How many tasks have to be healthy during a rollout, in percent of the desired count: 100 unless set.
-    minimum_healthy_percent: Option<Always<i32>>,
-    /// Gives a rollout up whose tasks fail to become healthy.
-    deployment_circuit_breaker: Option<Always<CircuitBreaker>>,
-    /// Gives a rollout up when an alarm goes off.
+    /// The maximum of running tasks during a rollout, in percent of the desired count: 200 unless set.
+    maximum_percent: Option<ServerDefault<i32>>,
+    /// The minimum of healthy tasks during a rollout, in percent of the desired count: 100 unless set.
+    minimum_healthy_percent: Option<ServerDefault<i32>>,
+    /// The circuit breaker: it stops a rollout whose tasks do not become healthy.
+    deployment_circuit_breaker: Option<ServerDefault<DeploymentCircuitBreaker>>,
+    /// CloudWatch alarms that stop a rollout.
     alarms: Option<DeploymentAlarms>,
-    /// `ROLLING` (AWS's default), `BLUE_GREEN`, `LINEAR` or `CANARY`.
-    strategy: Option<Always<String>>,
-    /// Minutes in which both versions stay after the traffic moved, for a strategy other than `ROLLING`.
-    bake_time_in_minutes: Option<Always<i32>>,
-    /// What is called at stages of a rollout, and can stop it
+    /// The deployment strategy: `ROLLING` (AWS's default), `BLUE_GREEN`, `LINEAR` or `CANARY`.
+    strategy: Option<ServerDefault<String>>,
+    /// The bake time in minutes: how long both versions run after the traffic has shifted. For a strategy other than
+    /// `ROLLING`.
+    bake_time_in_minutes: Option<ServerDefault<i32>>,
+    /// The hooks that ECS calls at stages of a rollout, and that can stop the rollout
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html>).
-    lifecycle_hooks: Option<BTreeSet<LifecycleHook>>,
-    /// The steps of `LINEAR`.
+    lifecycle_hooks: Option<BTreeSet<DeploymentLifecycleHook>>,
+    /// The steps of the strategy `LINEAR`.
     linear_configuration: Option<LinearConfiguration>,
-    /// The steps of `CANARY`.
+    /// The steps of the strategy `CANARY`.
     canary_configuration: Option<CanaryConfiguration>,
 }
 
-/// What is called at stages of a rollout.
+/// A lifecycle hook: ECS calls it at stages of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct LifecycleHook {
-    /// `AWS_LAMBDA`, or `PAUSE` until somebody lets the rollout go on.
+pub(crate) struct DeploymentLifecycleHook {
+    /// `AWS_LAMBDA` for a Lambda function, or `PAUSE`: the rollout pauses until a person continues it.
     #[serde(default = "lambda")]
     target_type: String,
-    /// The function's ARN. It answers `SUCCEEDED`, `FAILED` or `IN_PROGRESS`.
+    /// The ARN of the Lambda function. The function returns `SUCCEEDED`, `FAILED` or `IN_PROGRESS`.
     hook_target_arn: Option<Arn>,
-    /// The role by which ECS calls the function.
+    /// The role that ECS assumes to call the function.
     role: Option<Ref<Role, Arn>>,
-    /// When: `RECONCILE_SERVICE`, `PRE_SCALE_UP`, `POST_SCALE_UP`, `TEST_TRAFFIC_SHIFT`, `POST_TEST_TRAFFIC_SHIFT`,
-    /// `PRE_PRODUCTION_TRAFFIC_SHIFT`, `PRODUCTION_TRAFFIC_SHIFT`, `POST_PRODUCTION_TRAFFIC_SHIFT`.
+    /// The stages at which ECS calls the hook: `RECONCILE_SERVICE`, `PRE_SCALE_UP`, `POST_SCALE_UP`,
+    /// `TEST_TRAFFIC_SHIFT`, `POST_TEST_TRAFFIC_SHIFT`, `PRE_PRODUCTION_TRAFFIC_SHIFT`, `PRODUCTION_TRAFFIC_SHIFT`,
+    /// `POST_PRODUCTION_TRAFFIC_SHIFT`.
     lifecycle_stages: BTreeSet<String>,
 }
 
@@ -57,87 +59,87 @@ fn lambda() -> String {
     "AWS_LAMBDA".into()
 }
 
-/// Equal steps.
+/// A linear deployment: it shifts the traffic in equal steps.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LinearConfiguration {
-    /// How much of the traffic each step moves: 3.0 to 100.0 percent, 10.0 unless set.
+    /// The traffic that each step shifts, in percent: 3.0 to 100.0. AWS's default is 10.0.
     step_percent: Option<f64>,
-    /// Minutes between two steps: 0 to 1440, 6 unless set.
+    /// Minutes between two steps: 0 to 1440. AWS's default is 6.
     step_bake_time_in_minutes: Option<i32>,
 }
 
-/// A small step and the rest.
+/// A canary deployment: it shifts a small share of the traffic first, and then the rest.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CanaryConfiguration {
-    /// How much of the traffic the first step moves: 0.1 to 100.0 percent, 5.0 unless set.
+    /// The traffic that the first step shifts, in percent: 0.1 to 100.0. AWS's default is 5.0.
     canary_percent: Option<f64>,
-    /// Minutes until the rest follows: 0 to 1440, 10 unless set.
+    /// Minutes between the first step and the rest: 0 to 1440. AWS's default is 10.
     canary_bake_time_in_minutes: Option<i32>,
 }
 
-/// Gives a rollout up whose tasks fail.
+/// The deployment circuit breaker: it stops a rollout whose tasks fail.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CircuitBreaker {
-    /// Whether it is on.
+pub(crate) struct DeploymentCircuitBreaker {
+    /// Whether the circuit breaker is enabled.
     #[serde(default)]
     enable: bool,
-    /// Whether the service goes back to the last revision that worked. The document then still names the other
-    /// one, and Holdfast says so instead of rolling out again and again.
+    /// Whether ECS rolls the service back to the last revision that worked. The document then still names the failed
+    /// revision, and Holdfast reports the rollback instead of starting the same rollout again and again.
     #[serde(default)]
     rollback: bool,
 }
 
-/// Gives a rollout up when an alarm goes off.
+/// The CloudWatch alarms that stop a rollout.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeploymentAlarms {
-    /// The alarms' names.
+    /// The names of the alarms.
     #[serde(default)]
     alarm_names: BTreeSet<String>,
-    /// Whether they are looked at.
+    /// Whether ECS monitors the alarms during a rollout.
     #[serde(default)]
     enable: bool,
-    /// Whether the service goes back to the last revision that worked.
+    /// Whether ECS rolls the service back to the last revision that worked.
     #[serde(default)]
     rollback: bool,
 }
 
-/// A target group that tasks are registered with.
+/// A target group that the tasks of a service are registered with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServiceLoadBalancer {
-    /// The target group, of type `ip` for `awsvpc` tasks.
+    /// The target group. Its target type must be `ip` for `awsvpc` tasks.
     target_group: Ref<TargetGroup>,
-    /// The container that gets the requests.
+    /// The name of the container that receives the requests.
     container_name: String,
-    /// Its port.
+    /// The container's port that receives the requests.
     container_port: i32,
-    /// What a strategy other than `ROLLING` needs beside it.
+    /// The alternate target group, listener rules and role, which a strategy other than `ROLLING` needs.
     advanced_configuration: Option<AdvancedConfiguration>,
 }
 
-/// The other half of a blue/green pair.
+/// The alternate target group of a blue/green pair, and the listener rules that shift traffic between both groups.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AdvancedConfiguration {
-    /// The other target group.
+    /// The alternate target group.
     alternate_target_group: Option<Ref<TargetGroup>>,
-    /// The rule that production traffic takes: one that forwards to both groups, with weights 1 and 0. Each rollout
-    /// moves the weights, so that the rule has to say `lifecycle: { ignore: [actions] }`. Of a network load balancer,
-    /// the listener, as `{ id: <its ARN> }`.
+    /// The listener rule for production traffic. It must forward to both groups, with weights 1 and 0. Each rollout
+    /// changes the weights, so the rule has to state `lifecycle: { ignore: [actions] }`. For a network load balancer,
+    /// state the listener as `{ id: <its ARN> }`.
     production_listener_rule: Option<Ref<ListenerRule, Arn>>,
-    /// The rule that test traffic takes.
+    /// The listener rule for test traffic.
     test_listener_rule: Option<Ref<ListenerRule, Arn>>,
-    /// The role by which ECS changes the rules, with `AmazonECSInfrastructureRolePolicyForLoadBalancers`; ECS
-    /// (`ecs.amazonaws.com`) has to be allowed to assume it.
+    /// The role that ECS assumes to change the rules. It needs the policy
+    /// `AmazonECSInfrastructureRolePolicyForLoadBalancers`, and a trust policy for `ecs.amazonaws.com`.
     role: Option<Ref<Role, Arn>>,
 }
 
 impl DeploymentConfiguration {
-    /// As AWS's calls take it. What is left open goes back to AWS's default.
+    /// Converts the configuration for a request. A field that is not stated returns to AWS's default.
     pub(crate) fn sdk(&self) -> Result<sdk::DeploymentConfiguration> {
         let DeploymentConfiguration {
             maximum_percent,
@@ -150,7 +152,7 @@ impl DeploymentConfiguration {
             linear_configuration,
             canary_configuration,
         } = self;
-        let breaker = breaker.as_ref().map(|Always(CircuitBreaker { enable, rollback })| {
+        let breaker = breaker.as_ref().map(|ServerDefault(DeploymentCircuitBreaker { enable, rollback })| {
             sdk::DeploymentCircuitBreaker::builder().enable(*enable).rollback(*rollback).build()
         });
         let alarms = alarms.as_ref().map(|DeploymentAlarms { alarm_names, enable, rollback }| {
@@ -167,7 +169,7 @@ impl DeploymentConfiguration {
             let canary = sdk::CanaryConfiguration::builder().set_canary_percent(*canary_percent);
             canary.set_canary_bake_time_in_minutes(*canary_bake_time_in_minutes).build()
         });
-        // AWS answers 0 minutes for a rolling update, and has no use for them in a call.
+        // ECS returns a bake time of 0 minutes for a rolling update, which has no use in a request.
         let bakes = strategy.as_ref().is_some_and(|strategy| strategy.0 != "ROLLING");
         Ok(sdk::DeploymentConfiguration::builder()
             .maximum_percent(maximum_percent.map_or(200, |percent| percent.0))
@@ -176,7 +178,9 @@ impl DeploymentConfiguration {
             .set_alarms(alarms.transpose()?)
             .set_strategy(strategy.as_ref().map(|strategy| strategy.as_str().into()))
             .set_bake_time_in_minutes(bake_time_in_minutes.filter(|_| bakes).map(|minutes| minutes.0))
-            .set_lifecycle_hooks(lifecycle_hooks.as_ref().map(|hooks| hooks.iter().map(LifecycleHook::sdk).collect()))
+            .set_lifecycle_hooks(
+                lifecycle_hooks.as_ref().map(|hooks| hooks.iter().map(DeploymentLifecycleHook::sdk).collect()),
+            )
             .set_linear_configuration(
                 linear.filter(|_| strategy.as_ref().is_some_and(|strategy| strategy.0 == "LINEAR")),
             )
@@ -186,22 +190,22 @@ impl DeploymentConfiguration {
             .build())
     }
 
-    /// As AWS answered it.
-    pub(crate) fn of(d: &sdk::DeploymentConfiguration) -> DeploymentConfiguration {
+    /// Reads the configuration from a response.
+    pub(crate) fn from_response(d: &sdk::DeploymentConfiguration) -> DeploymentConfiguration {
         DeploymentConfiguration {
-            maximum_percent: d.maximum_percent.map(Always),
-            minimum_healthy_percent: d.minimum_healthy_percent.map(Always),
-            deployment_circuit_breaker: d
-                .deployment_circuit_breaker()
-                .map(|breaker| Always(CircuitBreaker { enable: breaker.enable, rollback: breaker.rollback })),
+            maximum_percent: d.maximum_percent.map(ServerDefault),
+            minimum_healthy_percent: d.minimum_healthy_percent.map(ServerDefault),
+            deployment_circuit_breaker: d.deployment_circuit_breaker().map(|breaker| {
+                ServerDefault(DeploymentCircuitBreaker { enable: breaker.enable, rollback: breaker.rollback })
+            }),
             alarms: d.alarms().map(|alarms| DeploymentAlarms {
                 alarm_names: alarms.alarm_names.iter().cloned().collect(),
                 enable: alarms.enable,
                 rollback: alarms.rollback,
             }),
-            strategy: d.strategy.as_ref().map(|strategy| Always(strategy.as_str().to_owned())),
-            bake_time_in_minutes: d.bake_time_in_minutes.map(Always),
-            lifecycle_hooks: Some(d.lifecycle_hooks().iter().map(LifecycleHook::of).collect()),
+            strategy: d.strategy.as_ref().map(|strategy| ServerDefault(strategy.as_str().to_owned())),
+            bake_time_in_minutes: d.bake_time_in_minutes.map(ServerDefault),
+            lifecycle_hooks: Some(d.lifecycle_hooks().iter().map(DeploymentLifecycleHook::from_response).collect()),
             linear_configuration: d.linear_configuration().map(|linear| LinearConfiguration {
                 step_percent: linear.step_percent,
                 step_bake_time_in_minutes: linear.step_bake_time_in_minutes,
@@ -214,10 +218,10 @@ impl DeploymentConfiguration {
     }
 }
 
-impl LifecycleHook {
+impl DeploymentLifecycleHook {
     fn sdk(&self) -> sdk::DeploymentLifecycleHook {
-        let LifecycleHook { target_type, hook_target_arn, role, lifecycle_stages } = self;
-        // What AWS takes for granted is not sent.
+        let DeploymentLifecycleHook { target_type, hook_target_arn, role, lifecycle_stages } = self;
+        // AWS's default is not sent.
         let kind = Some(target_type).filter(|kind| **kind != lambda());
         sdk::DeploymentLifecycleHook::builder()
             .set_target_type(kind.map(|kind| kind.as_str().into()))
@@ -227,8 +231,8 @@ impl LifecycleHook {
             .build()
     }
 
-    fn of(hook: &sdk::DeploymentLifecycleHook) -> LifecycleHook {
-        LifecycleHook {
+    fn from_response(hook: &sdk::DeploymentLifecycleHook) -> DeploymentLifecycleHook {
+        DeploymentLifecycleHook {
             target_type: hook.target_type.as_ref().map_or_else(lambda, |kind| kind.as_str().to_owned()),
             hook_target_arn: hook.hook_target_arn.clone().map(Arn),
             role: hook.role_arn().map(Ref::from),
@@ -238,7 +242,7 @@ impl LifecycleHook {
 }
 
 impl ServiceLoadBalancer {
-    /// As AWS's calls take it.
+    /// Converts the load balancer for a request.
     pub(crate) fn sdk(&self) -> sdk::LoadBalancer {
         let ServiceLoadBalancer { target_group, container_name, container_port, advanced_configuration } = self;
         let advanced = advanced_configuration.as_ref().map(|advanced| {
@@ -257,8 +261,8 @@ impl ServiceLoadBalancer {
             .build()
     }
 
-    /// As AWS answered it.
-    pub(crate) fn of(l: &sdk::LoadBalancer) -> ServiceLoadBalancer {
+    /// Reads the load balancer from a response.
+    pub(crate) fn from_response(l: &sdk::LoadBalancer) -> ServiceLoadBalancer {
         ServiceLoadBalancer {
             target_group: Ref::new(l.target_group_arn().unwrap_or_default()),
             container_name: l.container_name.clone().unwrap_or_default(),
@@ -287,14 +291,14 @@ mod tests {
             "lifecycleHooks": [{"targetType": "AWS_LAMBDA", "hookTargetArn": "arn:aws:lambda:r:1:function:f",
                 "role": "arn:aws:iam::1:role/r", "lifecycleStages": ["POST_SCALE_UP"]}]});
         let spec: DeploymentConfiguration = serde_json::from_value(json.clone()).unwrap();
-        let back = DeploymentConfiguration::of(&spec.sdk().unwrap());
+        let back = DeploymentConfiguration::from_response(&spec.sdk().unwrap());
         assert_eq!(holdfast_core::value::of(&back).without_nulls().json(), json);
     }
 
     #[test]
-    fn a_plain_target_group_has_nothing_advanced() {
+    fn a_target_group_without_advanced_configuration_survives_the_round_trip() {
         let json = serde_json::json!({"targetGroup": "arn:tg", "containerName": "web", "containerPort": 3000});
         let spec: ServiceLoadBalancer = serde_json::from_value(json).unwrap();
-        assert_eq!(ServiceLoadBalancer::of(&spec.sdk()), spec);
+        assert_eq!(ServiceLoadBalancer::from_response(&spec.sdk()), spec);
     }
 }

@@ -1,4 +1,4 @@
-//! Where in the network the tasks of a service are, and where they are registered: parts of a Service's spec.
+//! The network configuration and the Cloud Map registries of a service: parts of a Service's spec.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use holdfast_core::Spec;
 use holdfast_core::types::{Arn, Ref};
 use serde::{Deserialize, Serialize};
 
-/// Where in the network tasks are.
+/// The network configuration of tasks.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NetworkConfiguration {
-    /// The interface of each task.
+    /// The network interface of each task.
     pub(crate) awsvpc_configuration: AwsvpcConfiguration,
 }
 
@@ -22,11 +22,12 @@ pub(crate) struct NetworkConfiguration {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AwsvpcConfiguration {
-    /// The subnets that tasks are spread over: at most 16, of one Vpc.
+    /// The subnets that tasks are spread over: at most 16, all in one VPC.
     pub(crate) subnets: BTreeSet<Ref<Subnet>>,
-    /// The groups of the interface: at most five. AWS takes the Vpc's default group when there is none.
+    /// The security groups of the interface: at most five. AWS uses the VPC's default group when none is stated.
     pub(crate) security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
-    /// `ENABLED` or `DISABLED`. Without a public address a task needs a NAT gateway or endpoints to pull its image.
+    /// Whether the interface has a public address: `ENABLED` or `DISABLED`. Without a public address, a task needs a
+    /// NAT gateway or VPC endpoints to pull its image.
     #[serde(default = "disabled")]
     pub(crate) assign_public_ip: String,
 }
@@ -35,22 +36,22 @@ fn disabled() -> String {
     "DISABLED".into()
 }
 
-/// A service of Cloud Map.
+/// A Cloud Map service that tasks are registered with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServiceRegistry {
-    /// Its ARN.
+    /// The ARN of the Cloud Map service.
     registry_arn: Arn,
-    /// The container to register, for SRV records.
+    /// The name of the container to register, for SRV records.
     container_name: Option<String>,
     /// The container's port, for SRV records.
     container_port: Option<i32>,
-    /// The port, for SRV records with `awsvpc` tasks that state no container.
+    /// The port for SRV records of `awsvpc` tasks, when no container is stated.
     port: Option<i32>,
 }
 
 impl NetworkConfiguration {
-    /// As AWS's calls take it.
+    /// Converts the configuration for a request.
     pub(super) fn sdk(&self) -> Result<sdk::NetworkConfiguration> {
         let NetworkConfiguration { awsvpc_configuration: vpc } = self;
         let AwsvpcConfiguration { subnets, security_groups, assign_public_ip } = vpc;
@@ -63,8 +64,8 @@ impl NetworkConfiguration {
         Ok(sdk::NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
     }
 
-    /// As AWS answered it; nothing for tasks that share their host's network.
-    pub(super) fn of(network: &sdk::NetworkConfiguration) -> Option<NetworkConfiguration> {
+    /// Reads the configuration from a response; `None` for tasks that share their host's network.
+    pub(super) fn from_response(network: &sdk::NetworkConfiguration) -> Option<NetworkConfiguration> {
         let vpc = network.awsvpc_configuration()?;
         let awsvpc_configuration = AwsvpcConfiguration {
             subnets: vpc.subnets.iter().map(|id| Ref::new(id.as_str())).collect(),
@@ -76,7 +77,7 @@ impl NetworkConfiguration {
 }
 
 impl ServiceRegistry {
-    /// As AWS's calls take it.
+    /// Converts the registry for a request.
     pub(super) fn sdk(&self) -> sdk::ServiceRegistry {
         let ServiceRegistry { registry_arn, container_name, container_port, port } = self;
         sdk::ServiceRegistry::builder()
@@ -87,8 +88,8 @@ impl ServiceRegistry {
             .build()
     }
 
-    /// As AWS answered it.
-    pub(super) fn of(r: &sdk::ServiceRegistry) -> ServiceRegistry {
+    /// Reads the registry from a response.
+    pub(super) fn from_response(r: &sdk::ServiceRegistry) -> ServiceRegistry {
         ServiceRegistry {
             registry_arn: Arn(r.registry_arn.clone().unwrap_or_default()),
             container_name: r.container_name.clone(),
@@ -103,10 +104,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_groups_is_said_and_not_left_out() {
+    fn an_empty_list_of_security_groups_is_sent_and_read_back() {
         let json = serde_json::json!({"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": []}});
         let network: NetworkConfiguration = serde_json::from_value(json).unwrap();
-        let back = NetworkConfiguration::of(&network.sdk().unwrap()).unwrap().awsvpc_configuration;
+        let back = NetworkConfiguration::from_response(&network.sdk().unwrap()).unwrap().awsvpc_configuration;
         assert_eq!((back.security_groups, back.assign_public_ip.as_str()), (Some(BTreeSet::new()), "DISABLED"));
     }
 }

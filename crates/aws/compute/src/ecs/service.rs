@@ -1,103 +1,107 @@
-//! Service: tasks that ECS keeps running.
+//! Service: a number of tasks of one definition that ECS keeps running.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ecs::types::{self as sdk, ServiceField};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Named as _, Naming, Tier};
-use holdfast_core::types::{Always, Ref, Scaled};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
+use holdfast_core::types::{AutoscaledCount, Ref, ServerDefault};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
+use super::conditions::conditions;
 use super::deployment::{DeploymentConfiguration, ServiceLoadBalancer};
 use super::network::{NetworkConfiguration, ServiceRegistry};
 use super::task_definition::TaskDefinition;
 use super::{CapacityProviderStrategyItem, clusters, ecs, last_part, only_missing, sdk_strategy, sdk_tags, strategy};
-use super::{tag, tags_of, trouble};
+use super::{tag, tags_of};
 
-/// Tasks of one definition that ECS keeps running, replaces when it changes, and registers with load balancers.
-/// A target group has to hang on a listener first: name the listener in `dependsOn`.
+/// An ECS service: ECS keeps its tasks running, replaces them when the task definition changes, and registers them with
+/// load balancers. ECS refuses a target group that no listener uses: name the listener in `dependsOn`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Service {
-    /// The cluster that it runs in.
+    /// The cluster that the service runs in.
     #[spec(immutable)]
     cluster: Ref<Cluster>,
-    /// What its tasks are made of. Another revision starts a rollout.
+    /// The task definition of its tasks. Another revision starts a rollout.
     task_definition: Ref<TaskDefinition>,
-    /// How many tasks are to run. An autoscaler that refers to the service owns it, inside its band. It is created
-    /// with 1 when nothing is said.
-    desired_count: Option<Always<Scaled>>,
-    /// `FARGATE`, `EC2` or `EXTERNAL`. State this or `capacityProviderStrategy`: with neither, AWS takes the
-    /// cluster's default strategy, and `EC2` where it has none.
+    /// The desired number of tasks. A `ScalableTarget` that refers to the service owns this count between its minimum
+    /// and its maximum. A service is created with 1 when the document does not state a count.
+    desired_count: Option<ServerDefault<AutoscaledCount>>,
+    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. State this or `capacityProviderStrategy`: with neither, AWS
+    /// uses the cluster's default strategy, or `EC2` when the cluster has none.
     #[spec(immutable)]
     launch_type: Option<String>,
-    /// How its tasks are spread over capacity providers. A change replaces all tasks.
+    /// How tasks are spread over capacity providers. A change replaces all tasks.
     capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
-    /// The version of Fargate: `LATEST` (AWS's default), or one such as `1.4.0`.
-    platform_version: Option<Always<String>>,
-    /// Where in the network its tasks are; `awsvpc` tasks, and so all of Fargate's, need it.
+    /// The Fargate platform version: `LATEST` (AWS's default), or a version such as `1.4.0`.
+    platform_version: Option<ServerDefault<String>>,
+    /// The subnets and security groups of the tasks. Tasks with the network mode `awsvpc`, and so all Fargate tasks,
+    /// need it.
     network_configuration: Option<NetworkConfiguration>,
-    /// The target groups that its tasks are registered with: at most five.
+    /// The target groups that the tasks are registered with: at most five.
     load_balancers: Option<BTreeSet<ServiceLoadBalancer>>,
-    /// How a rollout goes.
-    deployment_configuration: Option<Always<DeploymentConfiguration>>,
-    /// Seconds after a task's start in which failed health checks of load balancer and containers do not count:
-    /// 0 unless set.
-    health_check_grace_period_seconds: Option<Always<i32>>,
-    /// Whether people can run commands in its containers (ECS Exec). Holds for tasks that start after the change.
-    enable_execute_command: Option<Always<bool>>,
-    /// Whether tasks get tags that name cluster and service, for bills. Holds for tasks that start after the change.
+    /// How a rollout replaces the tasks.
+    deployment_configuration: Option<ServerDefault<DeploymentConfiguration>>,
+    /// The grace period in seconds after a task's start: failed health checks of load balancers and containers do not
+    /// count until it ends. AWS's default is 0.
+    health_check_grace_period_seconds: Option<ServerDefault<i32>>,
+    /// Whether commands can be run in the containers with ECS Exec. A change applies to tasks that start after it.
+    enable_execute_command: Option<ServerDefault<bool>>,
+    /// Whether ECS tags the tasks with the names of cluster and service, for cost allocation. A change applies to tasks
+    /// that start after it.
     #[serde(rename = "enableECSManagedTags")]
-    enable_ecs_managed_tags: Option<Always<bool>>,
-    /// Whose tags its tasks get: `SERVICE`, `TASK_DEFINITION` or `NONE` (AWS's default).
-    propagate_tags: Option<Always<String>>,
-    /// `REPLICA` (AWS's default), or `DAEMON` for one task an instance.
+    enable_ecs_managed_tags: Option<ServerDefault<bool>>,
+    /// The source of the tasks' tags: `SERVICE`, `TASK_DEFINITION` or `NONE` (AWS's default).
+    propagate_tags: Option<ServerDefault<String>>,
+    /// The scheduling strategy: `REPLICA` (AWS's default), or `DAEMON` for one task on each container instance.
     #[spec(immutable)]
-    scheduling_strategy: Option<Always<String>>,
-    /// Who rolls it out.
+    scheduling_strategy: Option<ServerDefault<String>>,
+    /// The deployment controller of the service.
     #[spec(immutable)]
-    deployment_controller: Option<Always<DeploymentController>>,
-    /// The services of Cloud Map that its tasks are registered with: AWS takes one.
+    deployment_controller: Option<ServerDefault<DeploymentController>>,
+    /// The Cloud Map services that the tasks are registered with. AWS accepts one.
     service_registries: Option<BTreeSet<ServiceRegistry>>,
-    /// `ENABLED` (AWS's default for new services) or `DISABLED`: whether tasks move to even out the zones.
-    availability_zone_rebalancing: Option<Always<String>>,
+    /// Whether ECS moves tasks to even out the Availability Zones: `ENABLED` (AWS's default for new services) or
+    /// `DISABLED`.
+    availability_zone_rebalancing: Option<ServerDefault<String>>,
 }
 
-/// Who rolls a service out.
+/// The deployment controller: it carries out the rollouts of a service.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeploymentController {
-    /// `ECS` (AWS's default), `CODE_DEPLOY` or `EXTERNAL`.
+    /// The type of the controller: `ECS` (AWS's default), `CODE_DEPLOY` or `EXTERNAL`.
     r#type: String,
 }
 
-/// What only AWS knows of a Service.
+/// The status of a Service: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServiceStatus {
-    /// Its ARN.
+    /// The service's ARN.
     arn: String,
-    /// Its cluster's ARN.
+    /// The cluster's ARN.
     cluster_arn: String,
-    /// How many tasks run.
+    /// The number of running tasks.
     running_count: i32,
 }
 
 impl Kind for Service {
     type Status = ServiceStatus;
     const TIER: Tier = Tier::Compute;
-    /// Scaling needs its name, and not that its tasks run.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming::limit(255);
-    const CLASS: CreateClass = CreateClass::Token;
+    /// A scalable target needs the service's ARN; the tasks need not be running.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules::limit(255);
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let parents = scope.parents.iter().filter(|(kind, _)| *kind == Cluster::KIND).map(|(_, name)| name.as_str());
@@ -106,17 +110,17 @@ impl Kind for Service {
             let (arn, name) = (cluster.cluster_arn().unwrap_or_default(), cluster.cluster_name().unwrap_or_default());
             let ours = scope.is_owned(&tags_of(cluster.tags()));
             let parent = ours || scope.is_parent(Cluster::KIND, name) || scope.is_parent(Cluster::KIND, arn);
-            if !parent && !is_asked_for(scope, arn, name) {
+            if !parent && !is_requested(scope, arn, name) {
                 return Ok(None);
             }
-            // A cluster that others share is looked through by name.
-            let look = |arn: &&String| {
+            // In a cluster that is not ours, only services that the scope requests are described.
+            let is_relevant = |arn: &&String| {
                 ours || scope.is_candidate(last_part(arn)) || scope.ids.contains(*arn) || !scope.lookups.is_empty()
             };
             let listed = services(aws, scope, arn, name).await?;
-            let mut names: BTreeSet<&str> = listed.iter().filter(look).map(|arn| last_part(arn)).collect();
+            let mut names: BTreeSet<&str> = listed.iter().filter(is_relevant).map(|arn| last_part(arn)).collect();
             if parent {
-                // One that drains after its deletion is not listed any more, and still holds its name.
+                // A deleted service that drains is not listed any more, and its name is still in use.
                 names.extend(scope.names.iter().map(String::as_str));
             }
             let names: Vec<&str> = names.into_iter().collect();
@@ -126,7 +130,7 @@ impl Kind for Service {
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Service {
             cluster,
             task_definition,
@@ -149,14 +153,14 @@ impl Kind for Service {
         let controller = deployment_controller
             .as_ref()
             .map(|controller| sdk::DeploymentController::builder().r#type(controller.r#type.as_str().into()).build());
-        // ECS wants a count of a REPLICA service, and refuses one of a DAEMON.
+        // CreateService requires a count for a REPLICA service, and refuses one for a DAEMON service.
         let count = desired_count.map(|count| count.0.0);
         let count = if scheduling_strategy.as_ref().is_some_and(|strategy| strategy.0 == "DAEMON") {
             count
         } else {
             count.or(Some(1))
         };
-        let made = ecs(aws)
+        let output = ecs(aws)
             .create_service()
             .client_token(&desired.token)
             .service_name(&desired.name)
@@ -180,9 +184,9 @@ impl Kind for Service {
             .set_tags(Some(sdk_tags(&desired.tags)))
             .send()
             .await?;
-        let service = made.service.ok_or_else(|| Error::incomplete("ecs.CreateService", "service"))?;
-        let remarks = trouble::remarks(aws, &service).await?;
-        Ok(Live { remarks, ..live(&service)? }.tags(desired.tags.clone()).into())
+        let service = output.service.ok_or_else(|| Error::incomplete("ecs.CreateService", "service"))?;
+        let conditions = conditions(aws, &service).await?;
+        Ok(Live { conditions, ..live(&service)? }.tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -205,7 +209,7 @@ impl Kind for Service {
             service_registries,
             availability_zone_rebalancing,
         } = &desired.spec;
-        // Only what differs goes along: the count is the autoscaler's, and much else would start a rollout.
+        // Only changed fields are sent: the count may belong to an autoscaler, and many other fields start a rollout.
         let mut update = ecs(aws).update_service().cluster(&live.status.cluster_arn).service(&live.id);
         if desired.changed("taskDefinition") {
             update = update.task_definition(task_definition.as_str());
@@ -214,7 +218,8 @@ impl Kind for Service {
             update = update.set_desired_count(desired_count.map(|count| count.0.0));
         }
         if desired.changed("capacityProviderStrategy") {
-            // "You must force a new deployment": ECS refuses the change otherwise. An empty list goes back to the launch type.
+            // "You must force a new deployment": ECS refuses the change otherwise. An empty list returns the service to
+            // its launch type.
             let strategy = capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
             update = update.set_capacity_provider_strategy(Some(strategy.unwrap_or_default()));
             update = update.force_new_deployment(true);
@@ -264,48 +269,49 @@ impl Kind for Service {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// The ARNs of the services of a cluster: ours, when the hint knows all that the document names, else all of them.
+/// Returns the ARNs of a cluster's services: only ours when the tag index has every service that the document names,
+/// otherwise all of them.
 async fn services(aws: &Aws, scope: &Scope, cluster: &str, name: &str) -> Result<Vec<String>> {
     let path = format!("service/{name}/");
-    let known = tagging::owned(aws, scope, |service, of| service == "ecs" && of.starts_with(&path)).await?;
-    let known: Vec<String> = known.unwrap_or_default().into_keys().collect();
-    let names: Vec<&str> = known.iter().map(|arn| last_part(arn)).collect();
-    if !known.is_empty() && !tagging::lacks(scope, &names) {
-        return Ok(known);
+    let owned = tagging::owned(aws, scope, |service, of| service == "ecs" && of.starts_with(&path)).await?;
+    let owned: Vec<String> = owned.unwrap_or_default().into_keys().collect();
+    let names: Vec<&str> = owned.iter().map(|arn| last_part(arn)).collect();
+    if !owned.is_empty() && !tagging::lacks(scope, &names) {
+        return Ok(owned);
     }
     let listed = ecs(aws).list_services().cluster(cluster).into_paginator().page_size(100).items().send();
     Ok(listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default())
 }
 
-/// At most ten services of a cluster, which is the call's limit
+/// Describes services of a cluster: at most ten, which is the call's limit
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>).
 async fn describe(aws: &Aws, scope: &Scope, cluster: &str, names: &[&str]) -> Result<Vec<Live<Service>>> {
     let names = names.iter().map(|name| (*name).to_owned()).collect();
     let describe = ecs(aws).describe_services().cluster(cluster).include(ServiceField::Tags);
-    let Some(answer) = describe.set_services(Some(names)).send().await.or_absent()? else { return Ok(vec![]) };
-    only_missing("ecs.DescribeServices", answer.failures())?;
-    let there = answer.services().iter().filter(|service| service.status() != Some("INACTIVE"));
-    each(there, |service| async move {
+    let Some(output) = describe.set_services(Some(names)).send().await.or_absent()? else { return Ok(vec![]) };
+    only_missing("ecs.DescribeServices", output.failures())?;
+    let existing = output.services().iter().filter(|service| service.status() != Some("INACTIVE"));
+    each(existing, |service| async move {
         let mut live = live(service)?;
         if scope.is_owned(&live.tags) {
-            live.remarks = trouble::remarks(aws, service).await?;
+            live.conditions = conditions(aws, service).await?;
         }
         Ok(Some(live))
     })
     .await
 }
 
-/// True when a service that is asked for by its id or its fields may be in this cluster.
-fn is_asked_for(scope: &Scope, arn: &str, name: &str) -> bool {
+/// True when a service that is requested by its id or by its fields may be in this cluster.
+fn is_requested(scope: &Scope, arn: &str, name: &str) -> bool {
     let services = arn.replace(":cluster/", ":service/") + "/";
-    let is_here = |of: &Value| of.text().is_some_and(|of| of == name || of == arn);
+    let is_this_cluster = |of: &Value| of.text().is_some_and(|of| of == name || of == arn);
     scope.ids.iter().any(|id| id.starts_with(&services))
-        || scope.lookups.iter().any(|lookup| lookup.get("cluster").is_none_or(is_here))
+        || scope.lookups.iter().any(|lookup| lookup.get("cluster").is_none_or(is_this_cluster))
 }
 
 fn live(service: &sdk::Service) -> Result<Live<Service>> {
@@ -315,27 +321,32 @@ fn live(service: &sdk::Service) -> Result<Live<Service>> {
     let spec = Service {
         cluster: Ref::new(last_part(&cluster_arn)),
         task_definition: Ref::new(service.task_definition().unwrap_or_default()),
-        desired_count: Some(Always(Scaled(service.desired_count))),
+        desired_count: Some(ServerDefault(AutoscaledCount(service.desired_count))),
         launch_type: service.launch_type.as_ref().map(|launch| launch.as_str().to_owned()),
         capacity_provider_strategy: Some(strategy(service.capacity_provider_strategy())),
-        platform_version: service.platform_version.clone().map(Always),
-        network_configuration: service.network_configuration().and_then(NetworkConfiguration::of),
-        load_balancers: Some(service.load_balancers().iter().map(ServiceLoadBalancer::of).collect()),
-        deployment_configuration: service.deployment_configuration().map(DeploymentConfiguration::of).map(Always),
-        health_check_grace_period_seconds: Some(Always(service.health_check_grace_period_seconds.unwrap_or(0))),
-        enable_execute_command: Some(Always(service.enable_execute_command)),
-        enable_ecs_managed_tags: Some(Always(service.enable_ecs_managed_tags)),
-        propagate_tags: Some(Always(service.propagate_tags.as_ref().map_or("NONE", |tags| tags.as_str()).to_owned())),
-        scheduling_strategy: service.scheduling_strategy.as_ref().map(|s| Always(s.as_str().to_owned())),
-        // ECS's own controller is not always in the answer.
-        deployment_controller: Some(Always(DeploymentController {
+        platform_version: service.platform_version.clone().map(ServerDefault),
+        network_configuration: service.network_configuration().and_then(NetworkConfiguration::from_response),
+        load_balancers: Some(service.load_balancers().iter().map(ServiceLoadBalancer::from_response).collect()),
+        deployment_configuration: service
+            .deployment_configuration()
+            .map(DeploymentConfiguration::from_response)
+            .map(ServerDefault),
+        health_check_grace_period_seconds: Some(ServerDefault(service.health_check_grace_period_seconds.unwrap_or(0))),
+        enable_execute_command: Some(ServerDefault(service.enable_execute_command)),
+        enable_ecs_managed_tags: Some(ServerDefault(service.enable_ecs_managed_tags)),
+        propagate_tags: Some(ServerDefault(
+            service.propagate_tags.as_ref().map_or("NONE", |tags| tags.as_str()).to_owned(),
+        )),
+        scheduling_strategy: service.scheduling_strategy.as_ref().map(|s| ServerDefault(s.as_str().to_owned())),
+        // The response does not always contain the controller when it is ECS itself.
+        deployment_controller: Some(ServerDefault(DeploymentController {
             r#type: service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str()).to_owned(),
         })),
-        service_registries: Some(service.service_registries().iter().map(ServiceRegistry::of).collect()),
+        service_registries: Some(service.service_registries().iter().map(ServiceRegistry::from_response).collect()),
         availability_zone_rebalancing: service
             .availability_zone_rebalancing
             .as_ref()
-            .map(|r| Always(r.as_str().to_owned())),
+            .map(|r| ServerDefault(r.as_str().to_owned())),
     };
     let phase = if service.status() == Some("DRAINING") { Phase::Deleting } else { Phase::Ready };
     let status = ServiceStatus { arn: arn.clone(), cluster_arn, running_count: service.running_count };
@@ -348,21 +359,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clusters_of_others_are_left_out() {
+    fn clusters_without_a_requested_service_are_skipped() {
         let mut scope = Scope::default();
-        let asked = |scope: &Scope| is_asked_for(scope, "arn:aws:ecs:r:1:cluster/main", "main");
+        let requested = |scope: &Scope| is_requested(scope, "arn:aws:ecs:r:1:cluster/main", "main");
         scope.lookups.push(serde_json::json!({ "cluster": "other" }).into());
         scope.ids.insert("arn:aws:ecs:r:1:service/main-2/web".into());
-        assert!(!asked(&scope));
+        assert!(!requested(&scope));
         scope.ids.insert("arn:aws:ecs:r:1:service/main/web".into());
-        assert!(asked(&scope));
+        assert!(requested(&scope));
         let mut scope = Scope::default();
         scope.lookups.push(serde_json::json!({ "desiredCount": 1 }).into());
-        assert!(asked(&scope), "it may be anywhere");
+        assert!(requested(&scope), "a lookup without a cluster may match a service of any cluster");
     }
 
     #[test]
-    fn a_live_service_refers_to_what_it_uses() {
+    fn a_live_service_refers_to_its_cluster_target_groups_and_subnets() {
         let balancer = sdk::LoadBalancer::builder().target_group_arn("arn:tg").container_name("web").container_port(80);
         let vpc = sdk::AwsVpcConfiguration::builder().subnets("subnet-2").subnets("subnet-1").build().unwrap();
         let service = sdk::Service::builder()

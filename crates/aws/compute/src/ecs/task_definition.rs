@@ -1,16 +1,16 @@
-//! TaskDefinition: what a task of ECS is made of.
+//! TaskDefinition: the containers, resources and roles of ECS tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecs::types::{self as sdk, TaskDefinitionField, TaskDefinitionStatus};
+use aws_sdk_ecs::types::{self as sdk, TaskDefinitionField};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::names::Role;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::Owner;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -19,40 +19,41 @@ use super::container::ContainerDefinition;
 use super::volume::Volume;
 use super::{ecs, last_part, sdk_tags, tag, tags_of};
 
-/// How many revisions stay, the newest included.
+/// The number of revisions that are kept, the newest included.
 const KEEP: usize = 10;
 
-/// What a task is made of. Its name is the family. A change registers a new revision, and the last ten stay.
-/// Revisions that others register in the family without our tags (a deploy pipeline) are not ours; the newest of
-/// ours is the one that counts, as long as it is among the ten newest.
+/// An ECS task definition. Its name is the family. A change registers a new revision, and the last ten revisions are
+/// kept. A revision without our tags, for example one from a deploy pipeline, is not ours. The newest revision with our
+/// tags is the current one, as long as it is among the ten newest of the family.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TaskDefinition {
-    /// Its containers.
+    /// The containers of a task.
     container_definitions: Vec<ContainerDefinition>,
-    /// Units of CPU as text, of 1,024 a core: `"256"`. On Fargate 256, 512, 1024, 2048, 4096, 8192 or 16384.
+    /// The CPU units of a task, as a string: `"256"`. One vCPU has 1,024 units. Fargate supports 256, 512, 1024, 2048,
+    /// 4096, 8192 and 16384.
     cpu: Option<String>,
-    /// MiB of memory as text: `"512"`. On Fargate CPU decides what can be had
+    /// The memory of a task in MiB, as a string: `"512"`. On Fargate, the CPU units determine the possible values
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#task_size>).
     memory: Option<String>,
-    /// `awsvpc`, `bridge`, `host` or `none`.
+    /// The network mode: `awsvpc`, `bridge`, `host` or `none`.
     #[serde(default = "awsvpc")]
     network_mode: String,
-    /// `FARGATE`, `EC2`, `EXTERNAL`: AWS checks that it can run there.
+    /// The launch types `FARGATE`, `EC2`, `EXTERNAL`: AWS validates that the task can run on each of them.
     #[serde(default = "fargate")]
     requires_compatibilities: BTreeSet<String>,
-    /// The role by which ECS pulls images, writes logs and reads secrets.
+    /// The execution role: ECS assumes it to pull images, write logs and read secrets.
     execution_role: Option<Ref<Role, Arn>>,
-    /// The role that the containers have.
+    /// The task role: the role of the containers.
     task_role: Option<Ref<Role, Arn>>,
-    /// Processor and operating system. AWS's default is Linux on X86_64.
+    /// The CPU architecture and the operating system. AWS's default is Linux on X86_64.
     runtime_platform: Option<RuntimePlatform>,
-    /// Storage of Fargate tasks beyond the 20 GiB that they have.
+    /// The ephemeral storage of Fargate tasks that need more than the default of 20 GiB.
     ephemeral_storage: Option<EphemeralStorage>,
-    /// What containers can mount.
+    /// The volumes that the containers can mount.
     #[serde(default)]
     volumes: Vec<Volume>,
-    /// Whose processes the containers see: `task` or `host`.
+    /// The process namespace of the containers: `task` or `host`.
     pid_mode: Option<String>,
 }
 
@@ -64,54 +65,54 @@ fn fargate() -> BTreeSet<String> {
     BTreeSet::from(["FARGATE".into()])
 }
 
-/// Processor and operating system.
+/// The CPU architecture and the operating system of a task.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RuntimePlatform {
-    /// `X86_64`, or `ARM64` for Graviton.
+    /// The CPU architecture: `X86_64`, or `ARM64` for Graviton.
     cpu_architecture: Option<String>,
-    /// `LINUX`, or a Windows Server such as `WINDOWS_SERVER_2022_CORE`.
+    /// The operating system: `LINUX`, or a Windows Server such as `WINDOWS_SERVER_2022_CORE`.
     operating_system_family: Option<String>,
 }
 
-/// Storage of Fargate tasks.
+/// The ephemeral storage of Fargate tasks.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EphemeralStorage {
-    /// GiB: 21 to 200.
+    /// The size in GiB: 21 to 200.
     #[serde(rename = "sizeInGiB")]
     size_in_gib: i32,
 }
 
-/// What only AWS knows of a TaskDefinition.
+/// The status of a TaskDefinition: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RevisionStatus {
-    /// Its ARN, with the revision.
+pub(crate) struct TaskDefinitionStatus {
+    /// The ARN, with the revision.
     arn: String,
-    /// Its family.
+    /// The family.
     family: String,
-    /// Its revision.
+    /// The revision.
     revision: i32,
-    /// The ARNs of older revisions of the family that are ACTIVE, newest first.
+    /// The ARNs of the older ACTIVE revisions of the family, newest first.
     revisions: Vec<String>,
 }
 
 impl Kind for TaskDefinition {
-    type Status = RevisionStatus;
+    type Status = TaskDefinitionStatus;
     const TIER: Tier = Tier::Compute;
-    /// A service can be told of it as soon as it has its ARN.
-    const EARLY: bool = true;
-    const REPLACE: Replace = Replace::Revision { keep: KEEP };
-    const NAMING: Naming = Naming::limit(255);
-    /// A second registration is one revision more, and refused by nobody.
-    const CLASS: CreateClass = CreateClass::Lookup;
+    /// A service can refer to it as soon as it has an ARN.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const REPLACEMENT: Replacement = Replacement::Revision { keep: KEEP };
+    const NAMING: NamingRules = NamingRules::limit(255);
+    /// AWS does not refuse a second registration: it creates another revision.
+    const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        if let Some(found) = known(aws, scope).await? {
+        if let Some(found) = observe_owned(aws, scope).await? {
             return Ok(found);
         }
-        let asked: &BTreeSet<&str> = &scope.ids.iter().map(|id| last_part(id)).collect();
+        let requested: &BTreeSet<&str> = &scope.ids.iter().map(|id| last_part(id)).collect();
         let found = each(families(aws, scope).await?, |(family, revisions)| async move {
             let mut newest_first: Vec<&String> = revisions.values().rev().collect();
             let mut newest = None;
@@ -122,13 +123,13 @@ impl Kind for TaskDefinition {
                     if ours || newest.is_none() {
                         newest = Some((age, ours, live));
                     }
-                    // Whose the family is only matters when it may be ours.
+                    // The tags of older revisions matter only when the family may be ours.
                     if ours || !scope.is_candidate(&family) {
                         break;
                     }
                 }
             }
-            let by_id = revisions.values().filter(|arn| asked.contains(last_part(arn)));
+            let by_id = revisions.values().filter(|arn| requested.contains(last_part(arn)));
             let mut found = each(by_id, |arn| describe(aws, arn)).await?;
             if let Some((age, ours, mut live)) = newest {
                 if ours {
@@ -141,7 +142,7 @@ impl Kind for TaskDefinition {
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let TaskDefinition {
             container_definitions,
             cpu,
@@ -167,7 +168,7 @@ impl Kind for TaskDefinition {
             .as_ref()
             .map(|storage| sdk::EphemeralStorage::builder().size_in_gib(storage.size_in_gib).build());
         let compatibilities = requires_compatibilities.iter().map(|c| c.as_str().into()).collect();
-        let made = ecs(aws)
+        let output = ecs(aws)
             .register_task_definition()
             .family(&desired.name)
             .set_container_definitions(Some(containers))
@@ -185,20 +186,24 @@ impl Kind for TaskDefinition {
             .send()
             .await?;
         let missing = || Error::incomplete("ecs.RegisterTaskDefinition", "taskDefinition");
-        let told = live(&made.task_definition.ok_or_else(missing)?)?;
-        Ok(match told.status.revision {
-            1 => told.tags(desired.tags.clone()).into(),
-            // Which older ones there are is not told.
-            _ => Made::unseen(told.id),
+        let created = live(&output.task_definition.ok_or_else(missing)?)?;
+        Ok(match created.status.revision {
+            1 => created.tags(desired.tags.clone()).into(),
+            // The response does not name the older revisions.
+            _ => Created::unobserved(created.id),
         })
     }
 
     async fn update(_: &Aws, live: &Live<Self>, _: &Desired<Self>) -> Result<()> {
-        Err(Error::terminal("ecs.UpdateTaskDefinition", format!("{} never changes; a new revision does", live.id)))
+        Err(Error::terminal(
+            "ecs.UpdateTaskDefinition",
+            format!("{} is immutable: a change needs a new revision", live.id),
+        ))
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        // An older revision comes with the tags of the newest one; others may have registered it in our family.
+        // An older revision arrives here with the tags of the newest one. Another principal may have registered it in
+        // our family, so its own tags decide.
         if live.id != live.status.arn {
             let tags = ecs(aws).list_tags_for_resource().resource_arn(&live.id).send().await?;
             if !same_owner(&tags_of(tags.tags()), &live.tags) {
@@ -209,25 +214,28 @@ impl Kind for TaskDefinition {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// The newest revision of each family, where it is ours and the hint knows the families: it knows the older ones too, and
-/// nothing has to be listed. It may know a new one late, so that AWS is asked by the family, and it may know deregistered
-/// ones, so that more than stay have to be listed.
-async fn known(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<TaskDefinition>>>> {
-    let is = |service: &str, resource: &str| service == "ecs" && resource.starts_with("task-definition/");
-    let Some(known) = tagging::owned(aws, scope, is).await? else { return Ok(None) };
-    let families = by_family(known.into_keys());
+/// Observes our newest revision of each family by the tag index, without a list call. `None` when a list call is
+/// needed.
+///
+/// The index has the older revisions too. It lags: a new revision may be missing, so the newest revision is described
+/// by its family, and deregistered revisions may remain, so a family with more than [`KEEP`] revisions has to be
+/// listed.
+async fn observe_owned(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<TaskDefinition>>>> {
+    let is_revision = |service: &str, resource: &str| service == "ecs" && resource.starts_with("task-definition/");
+    let Some(owned) = tagging::owned(aws, scope, is_revision).await? else { return Ok(None) };
+    let families = by_family(owned.into_keys());
     let few = |name: &String| families.get(name).is_some_and(|revisions| revisions.len() <= KEEP);
     if scope.names.is_empty() || !scope.names.iter().all(few) {
         return Ok(None);
     }
     let newest = each(families, |(family, revisions)| async move {
         let newest = match describe(aws, &family).await {
-            // None of them is active
+            // The family has no active revision
             // (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html).
             Err(error) if error.0.code.as_deref() == Some("ClientException") => None,
             newest => newest?,
@@ -242,10 +250,10 @@ async fn known(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<TaskDefinitio
     Ok(all.then_some(found))
 }
 
-/// The ACTIVE revisions by family, of the families that a scope may mean. One page where it holds the whole
-/// region; where it does not, a call per family that may be ours.
+/// Returns the ACTIVE revisions by family, of the families that the scope may request. One list call is enough when one
+/// page has all revisions of the region; otherwise each family that may be ours takes a call of its own.
 async fn families(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<i32, String>>> {
-    let list = || ecs(aws).list_task_definitions().status(TaskDefinitionStatus::Active);
+    let list = || ecs(aws).list_task_definitions().status(sdk::TaskDefinitionStatus::Active);
     let first = list().send().await?;
     let mut arns = first.task_definition_arns.unwrap_or_default();
     if first.next_token.is_some() && !scope.lookups.is_empty() {
@@ -268,6 +276,7 @@ async fn families(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<
     Ok(by_family(arns))
 }
 
+/// Groups the ARNs of revisions by family and revision.
 fn by_family(arns: impl IntoIterator<Item = String>) -> BTreeMap<String, BTreeMap<i32, String>> {
     let mut families: BTreeMap<String, BTreeMap<i32, String>> = BTreeMap::new();
     for arn in arns {
@@ -277,21 +286,21 @@ fn by_family(arns: impl IntoIterator<Item = String>) -> BTreeMap<String, BTreeMa
     families
 }
 
-/// `arn:aws:ecs:eu-west-1:1:task-definition/web:7` is revision 7 of `web`.
+/// Reads family and revision from an ARN: `arn:aws:ecs:eu-west-1:1:task-definition/web:7` is revision 7 of `web`.
 fn family_and_revision(arn: &str) -> (&str, i32) {
     let (family, revision) = last_part(arn).rsplit_once(':').unwrap_or((last_part(arn), ""));
     (family, revision.parse().unwrap_or_default())
 }
 
-/// The older revisions that the engine may count and remove: those that stay anyway need no look; of what is
-/// beyond them, those that are ours, a few at a time.
+/// Returns the older revisions that the engine may count and deregister. Revisions that are kept anyway are not
+/// observed. Of the revisions beyond them, only ours are returned, at most [`KEEP`] in one observation.
 async fn older(aws: &Aws, scope: &Scope, newest_first: Vec<&String>) -> Result<Vec<String>> {
     let mut older: Vec<String> = newest_first.iter().take(KEEP - 1).map(|arn| (*arn).clone()).collect();
     let beyond = newest_first.into_iter().skip(KEEP - 1).take(KEEP);
     let ours = each(beyond, |arn| async move {
         let tags = tagging::tags(aws, scope, arn, || async {
-            let answer = ecs(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-            Ok(answer.map(|answer| tags_of(answer.tags())))
+            let output = ecs(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+            Ok(output.map(|output| tags_of(output.tags())))
         });
         Ok(tags.await?.filter(|tags| scope.is_owned(tags)).map(|_| arn.clone()))
     });
@@ -299,7 +308,7 @@ async fn older(aws: &Aws, scope: &Scope, newest_first: Vec<&String>) -> Result<V
     Ok(older)
 }
 
-/// True when both belong to the same stack and environment. The address may have moved since.
+/// True when both sets of tags name the same stack and environment. The address may have changed since.
 fn same_owner(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
     let owner = |tags| Owner::from_tags(tags).map(|owner| (owner.stack, owner.env));
     owner(one).is_some() && owner(one) == owner(other)
@@ -307,11 +316,11 @@ fn same_owner(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) 
 
 async fn describe(aws: &Aws, arn: &str) -> Result<Option<Live<TaskDefinition>>> {
     let describe = ecs(aws).describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
-    let Some(answer) = describe.send().await.or_absent()? else { return Ok(None) };
-    // One that is deregistered stays, as INACTIVE.
-    let active = |d: &&sdk::TaskDefinition| d.status == Some(TaskDefinitionStatus::Active);
-    let live = answer.task_definition().filter(active).map(live).transpose()?;
-    Ok(live.map(|live| live.tags(tags_of(answer.tags()))))
+    let Some(output) = describe.send().await.or_absent()? else { return Ok(None) };
+    // ECS still describes a deregistered revision, as INACTIVE.
+    let active = |d: &&sdk::TaskDefinition| d.status == Some(sdk::TaskDefinitionStatus::Active);
+    let live = output.task_definition().filter(active).map(live).transpose()?;
+    Ok(live.map(|live| live.tags(tags_of(output.tags()))))
 }
 
 fn live(definition: &sdk::TaskDefinition) -> Result<Live<TaskDefinition>> {
@@ -319,7 +328,11 @@ fn live(definition: &sdk::TaskDefinition) -> Result<Live<TaskDefinition>> {
     let arn = definition.task_definition_arn.clone().ok_or_else(missing)?;
     let family = definition.family.clone().unwrap_or_else(|| family_and_revision(&arn).0.to_owned());
     let spec = TaskDefinition {
-        container_definitions: definition.container_definitions().iter().map(ContainerDefinition::of).collect(),
+        container_definitions: definition
+            .container_definitions()
+            .iter()
+            .map(ContainerDefinition::from_response)
+            .collect(),
         cpu: definition.cpu.clone(),
         memory: definition.memory.clone(),
         network_mode: definition.network_mode.as_ref().map_or("bridge", |mode| mode.as_str()).to_owned(),
@@ -333,11 +346,15 @@ fn live(definition: &sdk::TaskDefinition) -> Result<Live<TaskDefinition>> {
         ephemeral_storage: definition
             .ephemeral_storage()
             .map(|storage| EphemeralStorage { size_in_gib: storage.size_in_gib }),
-        volumes: definition.volumes().iter().map(Volume::of).collect(),
+        volumes: definition.volumes().iter().map(Volume::from_response).collect(),
         pid_mode: definition.pid_mode.as_ref().map(|mode| mode.as_str().to_owned()),
     };
-    let status =
-        RevisionStatus { arn: arn.clone(), family: family.clone(), revision: definition.revision, revisions: vec![] };
+    let status = TaskDefinitionStatus {
+        arn: arn.clone(),
+        family: family.clone(),
+        revision: definition.revision,
+        revisions: vec![],
+    };
     Ok(Live::new(arn, family, spec, status))
 }
 
@@ -365,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_revision_is_its_arn() {
+    fn a_live_revision_has_its_arn_as_id() {
         let definition = sdk::TaskDefinition::builder()
             .task_definition_arn("arn:aws:ecs:eu-west-1:1:task-definition/web:17")
             .family("web")

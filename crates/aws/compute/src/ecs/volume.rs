@@ -1,65 +1,67 @@
-//! What the containers of a task can mount: a part of a TaskDefinition's spec.
+//! Volumes that the containers of a task can mount: a part of a TaskDefinition's spec.
 
 use aws_sdk_ecs::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_core::Spec;
 use serde::{Deserialize, Serialize};
 
-/// What containers can mount: storage that lives with the task, unless a file system or a path is named.
+/// A volume that containers can mount. Its storage lives as long as the task, unless an EFS file system or a path of
+/// the host is stated.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Volume {
-    /// Its name, for `mountPoints`.
+    /// The volume's name, which `mountPoints` refer to.
     name: String,
-    /// A file system of EFS.
-    efs_volume_configuration: Option<EfsVolume>,
-    /// A path of the host. Not on Fargate.
-    host: Option<HostVolume>,
+    /// An EFS file system.
+    efs_volume_configuration: Option<EfsVolumeConfiguration>,
+    /// A path of the host. Fargate does not support it.
+    host: Option<HostVolumeProperties>,
 }
 
-/// A file system of EFS.
+/// An EFS file system as a volume.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct EfsVolume {
+pub(crate) struct EfsVolumeConfiguration {
     /// The file system's id.
     file_system_id: String,
-    /// The directory to mount: `/` unless set. With an access point it has to be left out or be `/`.
+    /// The directory to mount. AWS's default is `/`. With an access point, it must be left out or be `/`.
     root_directory: Option<String>,
-    /// `ENABLED` or `DISABLED` (AWS's default). IAM authorization needs it.
+    /// Encryption in transit: `ENABLED` or `DISABLED` (AWS's default). IAM authorization requires it.
     transit_encryption: Option<String>,
-    /// Access point and authorization.
-    authorization_config: Option<EfsAuthorization>,
+    /// The access point and the authorization.
+    authorization_config: Option<EfsAuthorizationConfig>,
 }
 
-/// Access point and authorization.
+/// The access point and the authorization of an EFS volume.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct EfsAuthorization {
+pub(crate) struct EfsAuthorizationConfig {
     /// The access point's id.
     access_point_id: Option<String>,
-    /// `ENABLED` when the task role decides what can be done, or `DISABLED` (AWS's default).
+    /// IAM authorization: `ENABLED` when the task role determines the permissions, or `DISABLED` (AWS's default).
     iam: Option<String>,
 }
 
-/// A path of the host.
+/// A path of the host as a volume.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct HostVolume {
-    /// The path.
+pub(crate) struct HostVolumeProperties {
+    /// The path on the host.
     source_path: Option<String>,
 }
 
 impl Volume {
-    /// As AWS's calls take it.
+    /// Converts the volume for a request.
     pub(super) fn sdk(&self) -> Result<sdk::Volume> {
         let Volume { name, efs_volume_configuration, host } = self;
         let efs = efs_volume_configuration.as_ref().map(|efs| {
-            let authorization = efs.authorization_config.as_ref().map(|EfsAuthorization { access_point_id, iam }| {
-                sdk::EfsAuthorizationConfig::builder()
-                    .set_access_point_id(access_point_id.clone())
-                    .set_iam(iam.as_deref().map(Into::into))
-                    .build()
-            });
+            let authorization =
+                efs.authorization_config.as_ref().map(|EfsAuthorizationConfig { access_point_id, iam }| {
+                    sdk::EfsAuthorizationConfig::builder()
+                        .set_access_point_id(access_point_id.clone())
+                        .set_iam(iam.as_deref().map(Into::into))
+                        .build()
+                });
             sdk::EfsVolumeConfiguration::builder()
                 .file_system_id(&efs.file_system_id)
                 .set_root_directory(efs.root_directory.clone())
@@ -74,21 +76,21 @@ impl Volume {
         Ok(volume.set_efs_volume_configuration(efs.transpose()?).build())
     }
 
-    /// As AWS answered it.
-    pub(super) fn of(volume: &sdk::Volume) -> Volume {
-        let authorization = |a: &sdk::EfsAuthorizationConfig| EfsAuthorization {
+    /// Reads a volume from a response.
+    pub(super) fn from_response(volume: &sdk::Volume) -> Volume {
+        let authorization = |a: &sdk::EfsAuthorizationConfig| EfsAuthorizationConfig {
             access_point_id: a.access_point_id.clone(),
             iam: a.iam.as_ref().map(|iam| iam.as_str().to_owned()),
         };
         Volume {
             name: volume.name.clone().unwrap_or_default(),
-            efs_volume_configuration: volume.efs_volume_configuration().map(|efs| EfsVolume {
+            efs_volume_configuration: volume.efs_volume_configuration().map(|efs| EfsVolumeConfiguration {
                 file_system_id: efs.file_system_id.clone(),
                 root_directory: efs.root_directory.clone(),
                 transit_encryption: efs.transit_encryption.as_ref().map(|t| t.as_str().to_owned()),
                 authorization_config: efs.authorization_config().map(authorization),
             }),
-            host: volume.host().map(|host| HostVolume { source_path: host.source_path.clone() }),
+            host: volume.host().map(|host| HostVolumeProperties { source_path: host.source_path.clone() }),
         }
     }
 }
@@ -105,7 +107,7 @@ mod tests {
                 "transitEncryption": "ENABLED", "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"}}}),
         ] {
             let volume: Volume = serde_json::from_value(json.clone()).unwrap();
-            let back = Volume::of(&volume.sdk().unwrap());
+            let back = Volume::from_response(&volume.sdk().unwrap());
             assert_eq!(holdfast_core::value::of(&back).without_nulls().json(), json);
         }
     }

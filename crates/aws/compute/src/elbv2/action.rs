@@ -1,4 +1,4 @@
-//! What a listener does with a request, in AWS's words and with its two spellings of `forward` made one.
+//! The actions of listeners and listener rules. The two spellings of `forward` in the API are compared as one.
 
 use std::collections::BTreeSet;
 
@@ -9,62 +9,62 @@ use serde::{Deserialize, Serialize};
 
 use super::target_group::TargetGroup;
 
-/// One action. Which of the other fields it needs follows from its type.
+/// An action of a listener or a listener rule. Its type determines which of the other fields it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Action {
-    /// `forward`, `redirect` or `fixed-response`.
+pub(crate) struct RuleAction {
+    /// The type of the action: `forward`, `redirect` or `fixed-response`.
     r#type: String,
-    /// For `forward` to one group; to several, use `forwardConfig`. AWS answers a single group both here and
-    /// there, and either spelling is compared with that.
+    /// For `forward` to one target group. For several groups, use `forwardConfig`. AWS returns a single group in both
+    /// fields, and Holdfast accepts either spelling as equal to that response.
     target_group: Option<Ref<TargetGroup>>,
-    /// For `forward` to several groups, or with stickiness between them.
-    forward_config: Option<ForwardConfig>,
-    /// For `redirect`.
-    redirect_config: Option<RedirectConfig>,
-    /// For `fixed-response`.
-    fixed_response_config: Option<FixedResponseConfig>,
+    /// For `forward` to several target groups, or with stickiness between them.
+    forward_config: Option<ForwardActionConfig>,
+    /// For `redirect`: the target of the redirection.
+    redirect_config: Option<RedirectActionConfig>,
+    /// For `fixed-response`: the response.
+    fixed_response_config: Option<FixedResponseActionConfig>,
 }
 
-/// How requests are shared out among groups.
+/// How requests are distributed among target groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ForwardConfig {
-    /// The groups, each with its weight.
+pub(crate) struct ForwardActionConfig {
+    /// The target groups, each with its weight.
     target_groups: BTreeSet<WeightedTargetGroup>,
-    /// Whether a client stays with its group.
-    target_group_stickiness_config: Option<TargetGroupStickiness>,
+    /// Whether requests of a client stay with the same target group.
+    target_group_stickiness_config: Option<TargetGroupStickinessConfig>,
 }
 
-/// A group and its share.
+/// A target group and its weight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WeightedTargetGroup {
-    /// The group.
+    /// The target group.
     target_group: Ref<TargetGroup>,
-    /// Its share of the sum of all weights, 0 to 999.
+    /// The group's weight, 0 to 999. Its share of the requests is its weight divided by the sum of all weights.
     #[serde(default = "one")]
     weight: i32,
 }
 
-/// Whether a client stays with its group.
+/// Target group stickiness: whether requests of a client stay with the same target group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct TargetGroupStickiness {
-    /// Whether it does.
+pub(crate) struct TargetGroupStickinessConfig {
+    /// Whether stickiness is enabled.
     enabled: bool,
-    /// For how many seconds, 1 to 604800; needed when it does.
+    /// The duration in seconds, 1 to 604800. Required when stickiness is enabled.
     duration_seconds: Option<i32>,
 }
 
-/// Where a client is sent. What is not said keeps the request's own: `#{protocol}`, `#{host}` and so on,
-/// which can also be parts of a value.
+/// A redirection of the client. A part that is not stated keeps the request's own value. The values `#{protocol}`,
+/// `#{host}` and so on stand for the request's own parts, and can be used inside a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RedirectConfig {
-    /// `HTTP_301` (for good) or `HTTP_302`.
+pub(crate) struct RedirectActionConfig {
+    /// The status code: `HTTP_301` (permanent) or `HTTP_302` (temporary).
     status_code: String,
-    /// `HTTP` or `HTTPS`.
+    /// The protocol: `HTTP` or `HTTPS`.
     protocol: Option<String>,
     /// The port, as a string.
     port: Option<String>,
@@ -76,15 +76,15 @@ pub(crate) struct RedirectConfig {
     query: Option<String>,
 }
 
-/// What is answered without asking a target.
+/// A response that the load balancer returns without a target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct FixedResponseConfig {
-    /// A 2xx, 4xx or 5xx code, as a string.
+pub(crate) struct FixedResponseActionConfig {
+    /// The status code, as a string: 2xx, 4xx or 5xx.
     status_code: String,
-    /// `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`.
+    /// The content type: `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`.
     content_type: Option<String>,
-    /// The text, at most 1024 characters.
+    /// The body: a text of at most 1024 characters.
     message_body: Option<String>,
 }
 
@@ -92,19 +92,20 @@ fn one() -> i32 {
     1
 }
 
-impl Action {
-    /// The action as AWS takes it. `live` is what is there in its place, if anything: the desired one is
-    /// merged with it, so that of the two spellings of `forward` the one that moved is what was meant.
-    pub(crate) fn sdk(&self, live: Option<&Action>) -> sdk::Action {
-        let Action { r#type, target_group, forward_config, redirect_config, fixed_response_config } = self;
+impl RuleAction {
+    /// Converts the action for a request. `live` is the live action at the same position, if there is one. The desired
+    /// action is merged with the live one and so has both spellings of `forward`: the spelling that differs from `live`
+    /// is the one that the document changed.
+    pub(crate) fn sdk(&self, live: Option<&RuleAction>) -> sdk::Action {
+        let RuleAction { r#type, target_group, forward_config, redirect_config, fixed_response_config } = self;
         let action = sdk::Action::builder().r#type(r#type.as_str().into());
         match r#type.as_str() {
             "redirect" => action.set_redirect_config(redirect_config.as_ref().map(redirect)).build(),
             "fixed-response" => action.set_fixed_response_config(fixed_response_config.as_ref().map(fixed)).build(),
             _ => {
-                let moved = live.is_some_and(|live| live.target_group != *target_group);
+                let changed = live.is_some_and(|live| live.target_group != *target_group);
                 match (target_group, forward_config) {
-                    (Some(group), config) if moved || config.is_none() => {
+                    (Some(group), config) if changed || config.is_none() => {
                         action.target_group_arn(group.as_str()).build()
                     }
                     (_, config) => action.set_forward_config(config.as_ref().map(forward)).build(),
@@ -113,8 +114,8 @@ impl Action {
         }
     }
 
-    /// The action as AWS tells it.
-    pub(crate) fn live(action: &sdk::Action) -> Action {
+    /// Reads an action from a response. A single target group is read in both spellings of `forward`.
+    pub(crate) fn from_response(action: &sdk::Action) -> RuleAction {
         let mut groups: BTreeSet<WeightedTargetGroup> = action
             .forward_config
             .iter()
@@ -129,16 +130,16 @@ impl Action {
         }
         let only = groups.first().filter(|_| groups.len() == 1).map(|group| group.target_group.clone());
         let stickiness = action.forward_config.as_ref().and_then(|c| c.target_group_stickiness_config.as_ref());
-        let stickiness = stickiness.map(|s| TargetGroupStickiness {
+        let stickiness = stickiness.map(|s| TargetGroupStickinessConfig {
             enabled: s.enabled.unwrap_or(false),
             duration_seconds: s.duration_seconds,
         });
-        let forward_config = ForwardConfig { target_groups: groups, target_group_stickiness_config: stickiness };
-        Action {
+        let forward_config = ForwardActionConfig { target_groups: groups, target_group_stickiness_config: stickiness };
+        RuleAction {
             r#type: action.r#type.as_ref().map(|t| t.as_str().to_owned()).unwrap_or_default(),
             target_group: only,
             forward_config: Some(forward_config).filter(|config| !config.target_groups.is_empty()),
-            redirect_config: action.redirect_config.as_ref().map(|r| RedirectConfig {
+            redirect_config: action.redirect_config.as_ref().map(|r| RedirectActionConfig {
                 status_code: r.status_code.as_ref().map(|c| c.as_str().to_owned()).unwrap_or_default(),
                 protocol: r.protocol.clone(),
                 port: r.port.clone(),
@@ -146,7 +147,7 @@ impl Action {
                 path: r.path.clone(),
                 query: r.query.clone(),
             }),
-            fixed_response_config: action.fixed_response_config.as_ref().map(|r| FixedResponseConfig {
+            fixed_response_config: action.fixed_response_config.as_ref().map(|r| FixedResponseActionConfig {
                 status_code: r.status_code.clone().unwrap_or_default(),
                 content_type: r.content_type.clone(),
                 message_body: r.message_body.clone(),
@@ -155,8 +156,8 @@ impl Action {
     }
 }
 
-fn forward(config: &ForwardConfig) -> sdk::ForwardActionConfig {
-    let ForwardConfig { target_groups, target_group_stickiness_config } = config;
+fn forward(config: &ForwardActionConfig) -> sdk::ForwardActionConfig {
+    let ForwardActionConfig { target_groups, target_group_stickiness_config } = config;
     let groups = target_groups.iter().map(|group| {
         sdk::TargetGroupTuple::builder().target_group_arn(group.target_group.as_str()).weight(group.weight).build()
     });
@@ -170,8 +171,8 @@ fn forward(config: &ForwardConfig) -> sdk::ForwardActionConfig {
         .build()
 }
 
-fn redirect(config: &RedirectConfig) -> sdk::RedirectActionConfig {
-    let RedirectConfig { status_code, protocol, port, host, path, query } = config;
+fn redirect(config: &RedirectActionConfig) -> sdk::RedirectActionConfig {
+    let RedirectActionConfig { status_code, protocol, port, host, path, query } = config;
     sdk::RedirectActionConfig::builder()
         .status_code(status_code.as_str().into())
         .set_protocol(protocol.clone())
@@ -182,8 +183,8 @@ fn redirect(config: &RedirectConfig) -> sdk::RedirectActionConfig {
         .build()
 }
 
-fn fixed(config: &FixedResponseConfig) -> sdk::FixedResponseActionConfig {
-    let FixedResponseConfig { status_code, content_type, message_body } = config;
+fn fixed(config: &FixedResponseActionConfig) -> sdk::FixedResponseActionConfig {
+    let FixedResponseActionConfig { status_code, content_type, message_body } = config;
     sdk::FixedResponseActionConfig::builder()
         .status_code(status_code)
         .set_content_type(content_type.clone())
@@ -195,24 +196,24 @@ fn fixed(config: &FixedResponseConfig) -> sdk::FixedResponseActionConfig {
 mod tests {
     use super::*;
 
-    fn to(arn: &str) -> Action {
-        Action::live(&sdk::Action::builder().r#type("forward".into()).target_group_arn(arn).build())
+    fn to(arn: &str) -> RuleAction {
+        RuleAction::from_response(&sdk::Action::builder().r#type("forward".into()).target_group_arn(arn).build())
     }
 
     #[test]
-    fn both_spellings_of_one_group_are_told() {
-        let told = to("a").sdk(None);
-        assert_eq!(told.target_group_arn, None, "AWS wants one of the two");
-        assert_eq!(Action::live(&told), to("a"));
+    fn a_single_target_group_is_read_in_both_spellings() {
+        let request = to("a").sdk(None);
+        assert_eq!(request.target_group_arn, None, "a request has only one of the two spellings");
+        assert_eq!(RuleAction::from_response(&request), to("a"));
     }
 
     #[test]
-    fn the_spelling_that_moved_wins() {
+    fn the_spelling_that_changed_is_sent() {
         let live = to("a");
-        let moved = Action { target_group: Some(Ref::new("b")), ..live.clone() };
-        let sent = moved.sdk(Some(&live));
+        let changed = RuleAction { target_group: Some(Ref::new("b")), ..live.clone() };
+        let sent = changed.sdk(Some(&live));
         assert_eq!((sent.target_group_arn.as_deref(), sent.forward_config), (Some("b"), None));
-        let shared = Action { forward_config: to("c").forward_config, ..live.clone() };
+        let shared = RuleAction { forward_config: to("c").forward_config, ..live.clone() };
         let sent = shared.sdk(Some(&live));
         assert_eq!((sent.target_group_arn.as_deref(), sent.forward_config.is_some()), (None, true));
     }

@@ -1,62 +1,63 @@
-//! Listener: a port of a load balancer, and what happens to the requests that come there.
+//! Listener: a port of a load balancer, and the default actions for its requests.
 
 use std::sync::Arc;
 
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::names::Certificate;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Fault, Named as _, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier, ValidationError};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::action::Action;
-use super::load_balancer::{LoadBalancer, all};
+use super::action::RuleAction;
+use super::load_balancer::{LoadBalancer, load_balancers};
 use super::{elbv2, sdk_tags, tag, tags_of};
 
-/// A port of a load balancer. Two listeners on one port are refused by AWS. Further certificates of it
-/// are left alone; its rules are resources of their own (`ListenerRule`).
+/// A listener: a port of a load balancer. AWS refuses two listeners on one port. Additional certificates of the
+/// listener are not managed. Its rules are separate resources (`ListenerRule`).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listener {
-    /// Whose port it is.
+    /// The load balancer of the listener.
     #[spec(immutable)]
     load_balancer: Ref<LoadBalancer>,
     /// The port, 1 to 65535.
     port: i32,
-    /// `HTTP` or `HTTPS`; of a network load balancer `TCP`, `TLS`, `UDP`, `TCP_UDP`, `QUIC` or `TCP_QUIC`.
+    /// The protocol: `HTTP` or `HTTPS`; for a network load balancer `TCP`, `TLS`, `UDP`, `TCP_UDP`, `QUIC` or
+    /// `TCP_QUIC`.
     protocol: String,
-    /// With `HTTPS` and `TLS`: which TLS versions and ciphers it speaks, as in
-    /// `ELBSecurityPolicy-TLS13-1-2-2021-06`. AWS's own choice in the API is an older one
+    /// For `HTTPS` and `TLS`: the security policy, which determines the TLS versions and ciphers, for example
+    /// `ELBSecurityPolicy-TLS13-1-2-2021-06`. The default of the API is an older policy
     /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>).
     ssl_policy: Option<String>,
-    /// With `HTTPS` and `TLS`: the default certificate, which must be issued.
+    /// For `HTTPS` and `TLS`: the default certificate. It must be issued.
     certificate: Option<Ref<Certificate, Arn>>,
-    /// What happens to requests that no further rule takes.
-    default_actions: Vec<Action>,
+    /// The actions for requests that match no listener rule.
+    default_actions: Vec<RuleAction>,
 }
 
-/// What only AWS knows of a Listener.
+/// The status of a Listener: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListenerStatus {
-    /// Its ARN; also its id.
+    /// The listener's ARN; also its id.
     arn: String,
 }
 
 impl Kind for Listener {
     type Status = ListenerStatus;
     const TIER: Tier = Tier::Compute;
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Name;
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
-    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
         let Some(protocol) = spec.get("protocol").and_then(Value::text) else { return vec![] };
         match (matches!(protocol, "HTTPS" | "TLS"), spec.states("certificate")) {
             (true, Some(false)) => vec![("protocol", format!("{protocol} needs a `certificate`"))],
@@ -66,7 +67,7 @@ impl Kind for Listener {
     }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let balancers = all(aws, scope).await?;
+        let balancers = load_balancers(aws, scope).await?;
         let listed = each(balancers.iter(), |balancer| async move {
             let Some(arn) = balancer.load_balancer_arn() else { return Ok(None) };
             match is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
@@ -85,10 +86,10 @@ impl Kind for Listener {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Listener { load_balancer, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
         let tags = desired.all_tags();
-        let made = elbv2(aws)
+        let output = elbv2(aws)
             .create_listener()
             .load_balancer_arn(load_balancer.as_str())
             .port(*port)
@@ -100,7 +101,7 @@ impl Kind for Listener {
             .send()
             .await?;
         let missing = || Error::incomplete("elasticloadbalancingv2.CreateListener", "listeners");
-        let listener = made.listeners.unwrap_or_default().pop().ok_or_else(missing)?;
+        let listener = output.listeners.unwrap_or_default().pop().ok_or_else(missing)?;
         let name = tags.get("Name").cloned().unwrap_or_default();
         Ok(Live { name, ..live(&listener)? }.tags(tags).into())
     }
@@ -108,10 +109,10 @@ impl Kind for Listener {
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let Listener { load_balancer: _, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
         let modify = elbv2(aws).modify_listener().listener_arn(&live.id).port(*port).protocol(protocol.as_str().into());
-        // What was for TLS alone goes when TLS goes, and AWS refuses it beside a plain protocol.
+        // AWS refuses a TLS setting for a protocol without TLS, and a merged spec may still have one.
         let tls = matches!(protocol.as_str(), "HTTPS" | "TLS");
-        let there = &live.spec.default_actions;
-        let actions = default_actions.iter().enumerate().map(|(i, action)| action.sdk(there.get(i))).collect();
+        let current = &live.spec.default_actions;
+        let actions = default_actions.iter().enumerate().map(|(i, action)| action.sdk(current.get(i))).collect();
         modify
             .set_ssl_policy(ssl_policy.clone().filter(|_| tls))
             .set_certificates(certificate.as_ref().filter(|_| tls).map(certificates))
@@ -126,12 +127,13 @@ impl Kind for Listener {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// The listeners of a load balancer, asked once a sweep: Listener shows them, and ListenerRule looks into them.
+/// Returns the listeners of a load balancer, requested once per refresh: Listener observes them, and ListenerRule finds
+/// its parents among them.
 pub(crate) async fn listeners_of(aws: &Aws, scope: &Scope, balancer: &str) -> Result<Arc<Vec<sdk::Listener>>> {
     aws.once(scope, &format!("elbv2.listeners {balancer}"), || async {
         let pages = elbv2(aws).describe_listeners().load_balancer_arn(balancer).into_paginator().items().send();
@@ -140,8 +142,8 @@ pub(crate) async fn listeners_of(aws: &Aws, scope: &Scope, balancer: &str) -> Re
     .await
 }
 
-/// True when this load balancer may have a listener that is wanted: the document's listeners refer to it, or one
-/// of its listeners is asked for by id, or a lookup may mean one.
+/// True when this load balancer may have a requested listener: the document's listeners refer to the load balancer, or
+/// one of its listeners is requested by id, or a lookup may match one.
 fn is_parent(scope: &Scope, arn: &str, name: &str) -> bool {
     let listeners = arn.replace(":loadbalancer/", ":listener/") + "/";
     let by_lookup = scope.lookups.iter().any(|lookup| {
@@ -158,7 +160,7 @@ fn certificates(certificate: &Ref<Certificate, Arn>) -> Vec<sdk::Certificate> {
     vec![sdk::Certificate::builder().certificate_arn(certificate.as_str()).build()]
 }
 
-/// The listener as the list tells it: without tags.
+/// Reads a listener from a list response, which has no tags.
 fn live(listener: &sdk::Listener) -> Result<Live<Listener>> {
     let missing = |what| Error::incomplete("elasticloadbalancingv2.DescribeListeners", what);
     let arn = listener.listener_arn.clone().ok_or_else(|| missing("listenerArn"))?;
@@ -169,7 +171,7 @@ fn live(listener: &sdk::Listener) -> Result<Live<Listener>> {
         protocol: listener.protocol.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
         ssl_policy: listener.ssl_policy.clone(),
         certificate: listener.certificates().first().and_then(|c| c.certificate_arn.clone()).map(Ref::new),
-        default_actions: listener.default_actions().iter().map(Action::live).collect(),
+        default_actions: listener.default_actions().iter().map(RuleAction::from_response).collect(),
     };
     Ok(Live::new(arn.clone(), "", spec, ListenerStatus { arn }))
 }
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_leads_to_its_load_balancer() {
+    fn the_id_of_a_listener_identifies_its_load_balancer() {
         let arn = "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0a";
         let mut scope = Scope::default();
         assert!(!is_parent(&scope, arn, "web"));
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_listener_keeps_its_certificate() -> Result<()> {
+    fn a_live_listener_has_its_certificate() -> Result<()> {
         let listener =
             sdk::Listener::builder().listener_arn("l").load_balancer_arn("b").port(443).protocol("HTTPS".into());
         let live = live(&listener.certificates(sdk::Certificate::builder().certificate_arn("c").build()).build())?;
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_goes_with_its_protocols() {
+    fn a_certificate_is_required_for_tls_and_refused_otherwise() {
         let fields = |spec: serde_json::Value| -> Vec<_> {
             Listener::check("", &spec.into()).into_iter().map(|(field, _)| field).collect()
         };

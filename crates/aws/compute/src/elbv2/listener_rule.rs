@@ -1,58 +1,58 @@
-//! ListenerRule: which requests of a listener go elsewhere than to its default.
+//! ListenerRule: conditions and actions for some requests of a listener.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::tagging::Tags;
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag as owner;
-use holdfast_core::schema::{CreateClass, Named as _, Naming, Tier};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::action::Action;
+use super::action::RuleAction;
 use super::listener::{Listener, listeners_of};
-use super::load_balancer::all;
-use super::rule_condition::Condition;
+use super::load_balancer::load_balancers;
+use super::rule_condition::RuleCondition;
 use super::{elbv2, sdk_tags, tag, tags_of};
 
-/// A rule of a listener: requests that meet all its conditions get its actions. Rules are tried in the order of
-/// their priorities, the lowest first, and then the listener's default actions. A blue/green deployment of a
-/// `Service` moves the weights of the rule that it is given: say `lifecycle: { ignore: [actions] }` there.
+/// A listener rule: its actions apply to requests that meet all its conditions. Rules are evaluated in the order of
+/// their priorities, the lowest number first. The listener's default actions come last. A blue/green deployment of a
+/// `Service` changes the weights of its rule: state `lifecycle: { ignore: [actions] }` on that rule.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListenerRule {
-    /// Whose rule it is.
+    /// The listener of the rule.
     #[spec(immutable)]
     listener: Ref<Listener>,
-    /// Its place in the order, 1 to 50000; each of a listener's rules has another. Two rules of one document can
-    /// change places.
+    /// The priority, 1 to 50000, unique among the rules of the listener. Two rules of one document can swap their
+    /// priorities.
     priority: i32,
-    /// What a request must be like: all of them together.
-    conditions: BTreeSet<Condition>,
-    /// What happens to it; the last one is a `forward`, a `redirect` or a `fixed-response`.
-    actions: Vec<Action>,
+    /// The conditions of the rule. A request must meet all of them.
+    conditions: BTreeSet<RuleCondition>,
+    /// The actions for a request. The last one must be a `forward`, a `redirect` or a `fixed-response`.
+    actions: Vec<RuleAction>,
 }
 
-/// What only AWS knows of a ListenerRule.
+/// The status of a ListenerRule: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListenerRuleStatus {
-    /// Its ARN; also its id.
+    /// The rule's ARN; also its id.
     arn: String,
 }
 
 impl Kind for ListenerRule {
     type Status = ListenerRuleStatus;
     const TIER: Tier = Tier::Compute;
-    const NAMING: Naming = Naming::TAG;
+    const NAMING: NamingRules = NamingRules::TAG;
     /// AWS refuses a second rule of the same priority.
-    const CLASS: CreateClass = CreateClass::Name;
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let rules = |listener: String| async move {
@@ -72,42 +72,42 @@ impl Kind for ListenerRule {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let ListenerRule { listener, priority, conditions, actions } = &desired.spec;
         let tags = desired.all_tags();
-        let made = elbv2(aws)
+        let output = elbv2(aws)
             .create_rule()
             .listener_arn(listener.as_str())
             .priority(*priority)
-            .set_conditions(Some(conditions.iter().map(Condition::sdk).collect()))
+            .set_conditions(Some(conditions.iter().map(RuleCondition::sdk).collect()))
             .set_actions(Some(actions.iter().map(|action| action.sdk(None)).collect()))
             .set_tags(sdk_tags(&tags))
             .send()
             .await?;
         let missing = || Error::incomplete("elasticloadbalancingv2.CreateRule", "rules");
-        let rule = made.rules.unwrap_or_default().pop().ok_or_else(missing)?;
-        let told = live(&rule, listener.as_str())?;
-        Ok(Live { name: name_of(&tags), ..told }.tags(tags).into())
+        let rule = output.rules.unwrap_or_default().pop().ok_or_else(missing)?;
+        let created = live(&rule, listener.as_str())?;
+        Ok(Live { name: name_of(&tags), ..created }.tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let ListenerRule { listener: _, priority, conditions, actions } = &desired.spec;
-        // What is left out stays.
+        // ModifyRule keeps a part that the request leaves out.
         if desired.changed("conditions") || desired.changed("actions") {
             let mut modify = elbv2(aws).modify_rule().rule_arn(&live.id);
             if desired.changed("conditions") {
-                modify = modify.set_conditions(Some(conditions.iter().map(Condition::sdk).collect()));
+                modify = modify.set_conditions(Some(conditions.iter().map(RuleCondition::sdk).collect()));
             }
             if desired.changed("actions") {
-                let there = &live.spec.actions;
-                let actions = actions.iter().enumerate().map(|(i, action)| action.sdk(there.get(i))).collect();
+                let current = &live.spec.actions;
+                let actions = actions.iter().enumerate().map(|(i, action)| action.sdk(current.get(i))).collect();
                 modify = modify.set_actions(Some(actions));
             }
             modify.send().await?;
         }
         if desired.changed("priority") {
             let mut pairs = vec![pair(&live.id, *priority)];
-            if let Some(other) = holder(aws, live, *priority, &desired.tags).await? {
+            if let Some(other) = rule_with_priority(aws, live, *priority, &desired.tags).await? {
                 pairs.push(pair(&other, live.spec.priority));
             }
             elbv2(aws).set_rule_priorities().set_rule_priorities(Some(pairs)).send().await?;
@@ -120,7 +120,7 @@ impl Kind for ListenerRule {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
@@ -129,48 +129,56 @@ fn pair(rule: &str, priority: i32) -> sdk::RulePriorityPair {
     sdk::RulePriorityPair::builder().rule_arn(rule).priority(priority).build()
 }
 
-/// The rule that holds this priority, when it belongs to the same stack: the two change places in one call, since
-/// none of two that swap could go first.
-async fn holder(aws: &Aws, live: &Live<ListenerRule>, priority: i32, tags: &Tags) -> Result<Option<String>> {
+/// Returns the other rule with this priority, when it belongs to the same stack and environment. Both rules then swap
+/// their priorities in one call, because AWS would refuse either change alone.
+async fn rule_with_priority(
+    aws: &Aws,
+    live: &Live<ListenerRule>,
+    priority: i32,
+    tags: &Tags,
+) -> Result<Option<String>> {
     let pages = elbv2(aws).describe_rules().listener_arn(live.spec.listener.as_str()).into_paginator().items().send();
     let rules = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
     let priority = priority.to_string();
     let other =
         rules.iter().find(|rule| rule.priority.as_ref() == Some(&priority) && rule.rule_arn != Some(live.id.clone()));
     let Some(arn) = other.and_then(|rule| rule.rule_arn.clone()) else { return Ok(None) };
-    let there = tags_of(aws, &Scope::default(), std::slice::from_ref(&arn)).await?.remove(&arn).unwrap_or_default();
-    let same = |key: &str| there.contains_key(key) && there.get(key) == tags.get(key);
+    let found = tags_of(aws, &Scope::default(), std::slice::from_ref(&arn)).await?.remove(&arn).unwrap_or_default();
+    let same = |key: &str| found.contains_key(key) && found.get(key) == tags.get(key);
     Ok(Some(arn).filter(|_| same(owner::STACK) && same(owner::ENV)))
 }
 
-/// The listeners whose rules may be wanted. Those that the document names are known by their `Name` tags, which cost
-/// nothing more under load balancers with names of ours; others are looked through only for one not found there.
+/// Returns the ARNs of the listeners whose rules the scope may request. The listeners that the document names are found
+/// by their `Name` tags. Load balancers with names of ours are searched first, which costs no additional calls. The
+/// others are searched only for a listener that is not found there.
 async fn listeners(aws: &Aws, scope: &Scope) -> Result<BTreeSet<String>> {
-    let of = |rule: &String| {
+    let listener_of = |rule: &String| {
         let (listener, _) = rule.rsplit_once('/')?;
         rule.contains(":listener-rule/").then(|| listener.replace(":listener-rule/", ":listener/"))
     };
-    let mut found: BTreeSet<String> = scope.ids.iter().filter_map(of).collect();
+    let mut found: BTreeSet<String> = scope.ids.iter().filter_map(listener_of).collect();
     let named = || scope.parents.iter().filter(|(kind, _)| *kind == Listener::KIND).map(|(_, name)| name.as_str());
     found.extend(named().filter(|name| name.starts_with("arn:")).map(str::to_owned));
     let mut missing: BTreeSet<&str> = named().filter(|name| !name.starts_with("arn:")).collect();
-    let balancers = all(aws, scope).await?;
+    let balancers = load_balancers(aws, scope).await?;
     let ours = |b: &&sdk::LoadBalancer| scope.is_candidate(b.load_balancer_name().unwrap_or_default());
-    let (near, far): (Vec<_>, Vec<_>) = balancers.iter().partition(|balancer| ours(balancer));
-    for (group, is_near) in [(near, true), (far, false)] {
+    let (candidates, others): (Vec<_>, Vec<_>) = balancers.iter().partition(|balancer| ours(balancer));
+    for (balancers, is_candidate) in [(candidates, true), (others, false)] {
         let everything = !scope.lookups.is_empty() || missing.contains("");
-        if !is_near && missing.is_empty() && !everything {
+        if !is_candidate && missing.is_empty() && !everything {
             break;
         }
-        let ask =
-            group.iter().filter_map(|balancer| balancer.load_balancer_arn()).map(|arn| listeners_of(aws, scope, arn));
-        let arns = try_join_all(ask).await?;
+        let requests = balancers
+            .iter()
+            .filter_map(|balancer| balancer.load_balancer_arn())
+            .map(|arn| listeners_of(aws, scope, arn));
+        let arns = try_join_all(requests).await?;
         let arns: Vec<String> = arns.iter().flat_map(|all| all.iter()).filter_map(|l| l.listener_arn.clone()).collect();
         let tags = if missing.is_empty() { BTreeMap::new() } else { tags_of(aws, scope, &arns).await? };
         for arn in arns {
             let tags = tags.get(&arn).cloned().unwrap_or_default();
             let is_named = missing.remove(name_of(&tags).as_str());
-            if is_near || everything || is_named || scope.is_owned(&tags) {
+            if is_candidate || everything || is_named || scope.is_owned(&tags) {
                 found.insert(arn);
             }
         }
@@ -182,15 +190,15 @@ fn name_of(tags: &Tags) -> String {
     tags.get("Name").cloned().unwrap_or_default()
 }
 
-/// The rule as the list tells it: without tags.
+/// Reads a rule from a list response, which has no tags.
 fn live(rule: &sdk::Rule, listener: &str) -> Result<Live<ListenerRule>> {
     let missing = |what| Error::incomplete("elasticloadbalancingv2.DescribeRules", what);
     let arn = rule.rule_arn.clone().ok_or_else(|| missing("ruleArn"))?;
     let spec = ListenerRule {
         listener: Ref::new(listener),
         priority: rule.priority().and_then(|text| text.parse().ok()).ok_or_else(|| missing("priority"))?,
-        conditions: rule.conditions().iter().map(Condition::live).collect(),
-        actions: rule.actions().iter().map(Action::live).collect(),
+        conditions: rule.conditions().iter().map(RuleCondition::from_response).collect(),
+        actions: rule.actions().iter().map(RuleAction::from_response).collect(),
     };
     Ok(Live::new(arn.clone(), "", spec, ListenerRuleStatus { arn }))
 }

@@ -1,4 +1,4 @@
-//! What a request must be like for a listener rule to take it.
+//! The conditions of a listener rule: which requests the rule applies to.
 
 use std::collections::BTreeSet;
 
@@ -6,73 +6,73 @@ use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_core::Spec;
 use serde::{Deserialize, Serialize};
 
-/// One condition: its `field`, and beside it the configuration of that field and no other. `*` stands for any
-/// characters and `?` for one. A rule has at most one each of `host-header`, `path-pattern`, `http-request-method`
-/// and `source-ip`, any number of the others, and five values in all
+/// A condition of a listener rule: its `field`, and the configuration of that field and no other. In values, `*`
+/// matches any characters and `?` matches one. A rule has at most one condition each of `host-header`, `path-pattern`,
+/// `http-request-method` and `source-ip`, any number of the others, and five values in all conditions together
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Condition {
-    /// `host-header`, `path-pattern`, `http-header`, `http-request-method`, `query-string` or `source-ip`.
+pub(crate) struct RuleCondition {
+    /// The field: `host-header`, `path-pattern`, `http-header`, `http-request-method`, `query-string` or
+    /// `source-ip`.
     field: String,
-    /// For `host-header`.
-    host_header_config: Option<Patterns>,
-    /// For `path-pattern`.
-    path_pattern_config: Option<Patterns>,
-    /// For `http-header`.
-    http_header_config: Option<HttpHeader>,
-    /// For `http-request-method`.
-    http_request_method_config: Option<Words>,
-    /// For `query-string`.
-    query_string_config: Option<QueryStrings>,
-    /// For `source-ip`: the address of the client, which is a proxy's where there is one in front.
-    source_ip_config: Option<Words>,
+    /// For `host-header`: the host names.
+    host_header_config: Option<PatternConditionConfig>,
+    /// For `path-pattern`: the paths.
+    path_pattern_config: Option<PatternConditionConfig>,
+    /// For `http-header`: the header and its values.
+    http_header_config: Option<HttpHeaderConditionConfig>,
+    /// For `http-request-method`: the methods.
+    http_request_method_config: Option<ValueConditionConfig>,
+    /// For `query-string`: the key-value pairs.
+    query_string_config: Option<QueryStringConditionConfig>,
+    /// For `source-ip`: the addresses of the client. Behind a proxy, the proxy is the client.
+    source_ip_config: Option<ValueConditionConfig>,
 }
 
-/// Names or paths, one of which has to match: patterns or regular expressions.
+/// Host names or paths, as patterns or regular expressions. One of them has to match.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Patterns {
-    /// Host names without regard to case (`*.example.com`), or paths with regard to it (`/api/*`): at most 128
-    /// characters each.
+pub(crate) struct PatternConditionConfig {
+    /// Host names (`*.example.com`, case-insensitive) or paths (`/api/*`, case-sensitive): at most 128 characters each.
     values: Option<BTreeSet<String>>,
-    /// The same as regular expressions, in place of `values`.
+    /// Regular expressions, in place of `values`.
     regex_values: Option<BTreeSet<String>>,
 }
 
-/// A header, and what it has to be.
+/// An HTTP header and its values. One of the values has to match.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct HttpHeader {
-    /// The header's name, at most 40 characters, without wildcards. Not `Host`: that is `host-header`.
+pub(crate) struct HttpHeaderConditionConfig {
+    /// The header's name, at most 40 characters, without wildcards. `Host` is not allowed: use `host-header`.
     http_header_name: String,
-    /// What it may be, without regard to case.
+    /// The values, case-insensitive.
     values: Option<BTreeSet<String>>,
-    /// The same as regular expressions, in place of `values`.
+    /// Regular expressions, in place of `values`.
     regex_values: Option<BTreeSet<String>>,
 }
 
-/// Words, one of which has to be met.
+/// Request methods or source addresses. One of them has to match.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Words {
+pub(crate) struct ValueConditionConfig {
     /// Methods in upper case (`GET`), or CIDR blocks (`203.0.113.0/24`, `2001:db8::/64`).
     values: BTreeSet<String>,
 }
 
-/// Parts of a query string, one of which has to be there.
+/// Key-value pairs of a query string. The query string has to contain one of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct QueryStrings {
-    /// The parts.
-    values: BTreeSet<QueryString>,
+pub(crate) struct QueryStringConditionConfig {
+    /// The key-value pairs.
+    values: BTreeSet<QueryStringKeyValuePair>,
 }
 
-/// A part of a query string.
+/// A key-value pair of a query string.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct QueryString {
-    /// The key; any key when it is left out.
+pub(crate) struct QueryStringKeyValuePair {
+    /// The key. A pair without a key matches any key.
     key: Option<String>,
     /// The value.
     value: String,
@@ -86,10 +86,10 @@ fn set(list: &[String]) -> Option<BTreeSet<String>> {
     (!list.is_empty()).then(|| list.iter().cloned().collect())
 }
 
-impl Condition {
-    /// The condition as AWS takes it.
+impl RuleCondition {
+    /// Converts the condition for a request.
     pub(crate) fn sdk(&self) -> sdk::RuleCondition {
-        let Condition {
+        let RuleCondition {
             field,
             host_header_config: host,
             path_pattern_config: path,
@@ -98,11 +98,11 @@ impl Condition {
             query_string_config: query,
             source_ip_config: source,
         } = self;
-        // AWS wants regular expressions of hosts and paths beside the field, and patterns in its configuration.
+        // A request has regular expressions for hosts and paths beside the field, and patterns in the configuration.
         let regex = [host, path].into_iter().flatten().find_map(|patterns| list(&patterns.regex_values));
         let host = host.as_ref().and_then(|host| list(&host.values));
         let path = path.as_ref().and_then(|path| list(&path.values));
-        let words = |words: &Words| Some(words.values.iter().cloned().collect());
+        let values = |config: &ValueConditionConfig| Some(config.values.iter().cloned().collect());
         let header = header.as_ref().map(|header| {
             sdk::HttpHeaderConditionConfig::builder()
                 .http_header_name(&header.http_header_name)
@@ -111,7 +111,7 @@ impl Condition {
                 .build()
         });
         let query = query.as_ref().map(|query| {
-            let pair = |q: &QueryString| {
+            let pair = |q: &QueryStringKeyValuePair| {
                 sdk::QueryStringKeyValuePair::builder().set_key(q.key.clone()).value(&q.value).build()
             };
             let pairs = query.values.iter().map(pair).collect();
@@ -126,43 +126,43 @@ impl Condition {
             )
             .set_http_header_config(header)
             .set_http_request_method_config(
-                method.as_ref().map(|m| sdk::HttpRequestMethodConditionConfig::builder().set_values(words(m)).build()),
+                method.as_ref().map(|m| sdk::HttpRequestMethodConditionConfig::builder().set_values(values(m)).build()),
             )
             .set_query_string_config(query)
             .set_source_ip_config(
-                source.as_ref().map(|s| sdk::SourceIpConditionConfig::builder().set_values(words(s)).build()),
+                source.as_ref().map(|s| sdk::SourceIpConditionConfig::builder().set_values(values(s)).build()),
             )
             .build()
     }
 
-    /// The condition as AWS tells it: hosts and paths beside the field, in their configuration, or both.
-    pub(crate) fn live(condition: &sdk::RuleCondition) -> Condition {
+    /// Reads a condition from a response. Hosts and paths are beside the field, in their configuration, or both.
+    pub(crate) fn from_response(condition: &sdk::RuleCondition) -> RuleCondition {
         let field = condition.field().unwrap_or_default();
-        let patterns = |name: &str, told: Option<&[String]>| {
-            let told = told.filter(|told| !told.is_empty()).unwrap_or(condition.values());
-            let patterns = Patterns { values: set(told), regex_values: set(condition.regex_values()) };
+        let patterns = |name: &str, configured: Option<&[String]>| {
+            let values = configured.filter(|values| !values.is_empty()).unwrap_or(condition.values());
+            let patterns = PatternConditionConfig { values: set(values), regex_values: set(condition.regex_values()) };
             (field == name).then_some(patterns)
         };
-        let words = |values: &[String]| Words { values: values.iter().cloned().collect() };
-        let header = |header: &sdk::HttpHeaderConditionConfig| HttpHeader {
+        let config = |values: &[String]| ValueConditionConfig { values: values.iter().cloned().collect() };
+        let header = |header: &sdk::HttpHeaderConditionConfig| HttpHeaderConditionConfig {
             http_header_name: header.http_header_name().unwrap_or_default().to_owned(),
             values: set(header.values()),
             regex_values: set(header.regex_values()),
         };
-        let pair = |pair: &sdk::QueryStringKeyValuePair| QueryString {
+        let pair = |pair: &sdk::QueryStringKeyValuePair| QueryStringKeyValuePair {
             key: pair.key.clone(),
             value: pair.value.clone().unwrap_or_default(),
         };
-        Condition {
+        RuleCondition {
             field: field.to_owned(),
             host_header_config: patterns("host-header", condition.host_header_config().map(|c| c.values())),
             path_pattern_config: patterns("path-pattern", condition.path_pattern_config().map(|c| c.values())),
             http_header_config: condition.http_header_config().map(header),
-            http_request_method_config: condition.http_request_method_config().map(|c| words(c.values())),
+            http_request_method_config: condition.http_request_method_config().map(|c| config(c.values())),
             query_string_config: condition
                 .query_string_config()
-                .map(|c| QueryStrings { values: c.values().iter().map(pair).collect() }),
-            source_ip_config: condition.source_ip_config().map(|c| words(c.values())),
+                .map(|c| QueryStringConditionConfig { values: c.values().iter().map(pair).collect() }),
+            source_ip_config: condition.source_ip_config().map(|c| config(c.values())),
         }
     }
 }
@@ -182,15 +182,15 @@ mod tests {
                 "queryStringConfig": {"values": [{"key": "v", "value": "2"}, {"value": "beta"}]}}),
             serde_json::json!({"field": "source-ip", "sourceIpConfig": {"values": ["203.0.113.0/24"]}}),
         ] {
-            let condition: Condition = serde_json::from_value(json.clone()).unwrap();
-            assert_eq!(Condition::live(&condition.sdk()), condition, "{json}");
+            let condition: RuleCondition = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(RuleCondition::from_response(&condition.sdk()), condition, "{json}");
         }
     }
 
     #[test]
-    fn a_path_beside_the_field_is_the_same() {
-        let told = sdk::RuleCondition::builder().field("path-pattern").values("/api/*").build();
-        let live = Condition::live(&told);
+    fn a_path_beside_the_field_is_read_like_one_in_the_configuration() {
+        let response = sdk::RuleCondition::builder().field("path-pattern").values("/api/*").build();
+        let live = RuleCondition::from_response(&response);
         assert_eq!(live.path_pattern_config.and_then(|p| p.values), Some(BTreeSet::from(["/api/*".to_owned()])));
         assert_eq!(live.host_header_config, None);
     }

@@ -1,4 +1,4 @@
-//! EventBridge Scheduler: what its kinds share.
+//! EventBridge Scheduler: schedules and their targets.
 
 pub(crate) mod schedule;
 pub(crate) mod target;

@@ -1,4 +1,4 @@
-//! Schedule: runs a task, or calls another service, at set times.
+//! Schedule: runs an ECS task, or calls another service, at set times.
 
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{self as sdk};
@@ -6,55 +6,58 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
-use holdfast_base::mark;
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::names::Key;
+use holdfast_base::owner_marker;
 use holdfast_base::tagging::Tags;
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::scheduler;
 use super::target::ScheduleTarget;
 
-/// The longest description (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
+/// The maximum length of a description
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
 const DESCRIPTION: usize = 512;
 
-/// A schedule of EventBridge Scheduler. Schedules have no tags; the end of its description says whose it is.
+/// A schedule of EventBridge Scheduler. Schedules have no tags, so an owner marker at the end of the description names
+/// the owner.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Schedule {
-    /// When: `rate(15 minutes)`, `cron(30 4 * * ? *)` with its six fields, or once `at(2030-01-01T00:00:00)`
-    /// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>).
+    /// When the target runs: `rate(15 minutes)`, `cron(30 4 * * ? *)` with six fields, or once
+    /// `at(2030-01-01T00:00:00)` (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>).
     schedule_expression: String,
-    /// The time zone of the expression, as in `Europe/Berlin`, which decides about daylight saving time.
+    /// The time zone of the expression, as in `Europe/Berlin`. It determines daylight saving time.
     #[serde(default = "utc")]
     schedule_expression_timezone: String,
-    /// Whether it may run somewhat later, to spread load.
+    /// The flexible time window: whether the target may run somewhat later, to spread load.
     #[serde(default)]
     flexible_time_window: FlexibleTimeWindow,
-    /// `ENABLED`, or `DISABLED` for one that does nothing.
+    /// The state: `ENABLED`, or `DISABLED` for a schedule that does not run its target.
     #[serde(default = "enabled")]
     state: String,
-    /// What it runs.
+    /// The target that the schedule runs.
     target: ScheduleTarget,
-    /// What it is for. The mark of its owner takes up to about 150 of the 512 characters.
+    /// The description. Up to about 150 of its 512 characters are needed for the owner marker.
     description: Option<String>,
-    /// Its group, which has to be there. AWS's default is `default`.
+    /// The schedule group, which must exist. AWS's default is `default`.
     #[spec(immutable)]
     #[serde(default = "default_group")]
     group_name: String,
-    /// From when on, as in `2030-01-01T00:00:00Z`. AWS refuses one that is long past.
+    /// The start of the schedule, as in `2030-01-01T00:00:00Z`. AWS refuses a date that is long past.
     start_date: Option<String>,
-    /// Until when, in the same form.
+    /// The end of the schedule, in the form of `startDate`.
     end_date: Option<String>,
-    /// The key that encrypts it; `null` for the service's own.
+    /// The KMS key that encrypts the schedule; `null` for the service's own key.
     kms_key: Option<Ref<Key, Arn>>,
-    /// `NONE`, or `DELETE` for one that goes after its last run, and that the document then must not name any more.
-    action_after_completion: Option<Always<String>>,
+    /// The action after the last run: `NONE`, or `DELETE` to delete the schedule. The document must not name a deleted
+    /// schedule any more.
+    action_after_completion: Option<ServerDefault<String>>,
 }
 
 fn utc() -> String {
@@ -69,13 +72,13 @@ fn default_group() -> String {
     "default".into()
 }
 
-/// Whether a schedule may run somewhat later.
+/// The flexible time window: whether a schedule may run somewhat later.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FlexibleTimeWindow {
-    /// `OFF`, or `FLEXIBLE` for any moment of the window.
+    /// The mode: `OFF`, or `FLEXIBLE` for any moment in the window.
     mode: String,
-    /// With `FLEXIBLE`: the window's length, 1 to 1440.
+    /// For `FLEXIBLE`: the length of the window in minutes, 1 to 1440.
     maximum_window_in_minutes: Option<i32>,
 }
 
@@ -85,39 +88,39 @@ impl Default for FlexibleTimeWindow {
     }
 }
 
-/// What only AWS knows of a Schedule.
+/// The status of a Schedule: values that AWS assigns.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScheduleStatus {
-    /// Its ARN.
+    /// The schedule's ARN.
     arn: String,
 }
 
 impl Kind for Schedule {
     type Status = ScheduleStatus;
     const TIER: Tier = Tier::Compute;
-    const CLAIM: Claim = Claim::Mark { key: &[] };
-    const NAMING: Naming = Naming::limit(64);
-    const CLASS: CreateClass = CreateClass::Token;
+    const OWNERSHIP: Ownership = Ownership::EmbeddedMarker { key: &[] };
+    const NAMING: NamingRules = NamingRules::limit(64);
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = scheduler(aws).list_schedules().into_paginator().items().send();
         let listed = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-        // The list tells neither when it runs nor whose it is.
-        let wanted = listed.into_iter().filter_map(|schedule| {
+        // The list response has neither the expression nor the description with the owner marker.
+        let candidates = listed.into_iter().filter_map(|schedule| {
             let (group, name) = (schedule.group_name?, schedule.name?);
             let id = id(&group, &name);
-            let asked = scope.ids.contains(&id) || scope.ids.contains(&name) || !scope.lookups.is_empty();
-            (asked || scope.is_candidate(&name)).then_some((group, name))
+            let requested = scope.ids.contains(&id) || scope.ids.contains(&name) || !scope.lookups.is_empty();
+            (requested || scope.is_candidate(&name)).then_some((group, name))
         });
-        let ask = wanted.map(|(group, name)| async move {
-            let told = scheduler(aws).get_schedule().group_name(&group).name(&name).send().await.or_absent()?;
-            told.map(|told| live(told, &group, &name)).transpose()
+        let requests = candidates.map(|(group, name)| async move {
+            let output = scheduler(aws).get_schedule().group_name(&group).name(&name).send().await.or_absent()?;
+            output.map(|output| live(output, &group, &name)).transpose()
         });
-        Ok(try_join_all(ask).await?.into_iter().flatten().collect())
+        Ok(try_join_all(requests).await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Schedule {
             schedule_expression,
             schedule_expression_timezone,
@@ -141,16 +144,20 @@ impl Kind for Schedule {
             .flexible_time_window(window(flexible_time_window)?)
             .state(state.as_str().into())
             .target(target.sdk(None)?)
-            .description(mark::join::<Self>(description.as_deref().unwrap_or_default(), &desired.tags, DESCRIPTION)?)
+            .description(owner_marker::join::<Self>(
+                description.as_deref().unwrap_or_default(),
+                &desired.tags,
+                DESCRIPTION,
+            )?)
             .set_start_date(date("startDate", start_date.as_ref())?)
             .set_end_date(date("endDate", end_date.as_ref())?)
             .set_kms_key_arn(kms_key.clone().map(String::from))
             .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()));
         let sent = create.as_input().clone();
-        let made = create.send().await?;
-        // GetSchedule tells what was sent.
-        let told = GetScheduleOutput::builder()
-            .arn(made.schedule_arn)
+        let output = create.send().await?;
+        // GetSchedule returns the fields of the create request.
+        let created = GetScheduleOutput::builder()
+            .arn(output.schedule_arn)
             .set_schedule_expression(sent.get_schedule_expression().clone())
             .set_schedule_expression_timezone(sent.get_schedule_expression_timezone().clone())
             .set_flexible_time_window(sent.get_flexible_time_window().clone())
@@ -161,8 +168,8 @@ impl Kind for Schedule {
             .set_end_date(*sent.get_end_date())
             .set_kms_key_arn(sent.get_kms_key_arn().clone())
             .set_action_after_completion(sent.get_action_after_completion().clone());
-        let told = live(told.build(), group_name, &desired.name);
-        Ok(told.map_or_else(|_| Made::unseen(id(group_name, &desired.name)), Into::into))
+        let created = live(created.build(), group_name, &desired.name);
+        Ok(created.map_or_else(|_| Created::unobserved(id(group_name, &desired.name)), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -174,7 +181,7 @@ impl Kind for Schedule {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, Retag { set, remove }: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, TagChanges { set, remove }: &TagChanges) -> Result<()> {
         let mut tags = live.tags.clone();
         tags.extend(set.clone());
         tags.retain(|key, _| !remove.contains(key));
@@ -182,8 +189,9 @@ impl Kind for Schedule {
     }
 }
 
-/// The call replaces everything: "uses all values, including empty values, specified in the request and overrides the
-/// existing schedule" (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html>).
+/// Updates the schedule. The call replaces every field: UpdateSchedule "uses all values, including empty values,
+/// specified in the request and overrides the existing schedule"
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html>).
 async fn put(aws: &Aws, live: &Live<Schedule>, spec: &Schedule, tags: &Tags) -> Result<()> {
     let Schedule {
         schedule_expression,
@@ -198,7 +206,7 @@ async fn put(aws: &Aws, live: &Live<Schedule>, spec: &Schedule, tags: &Tags) -> 
         kms_key,
         action_after_completion,
     } = spec;
-    let there: &GetScheduleOutput = live.raw()?;
+    let current: &GetScheduleOutput = live.raw()?;
     scheduler(aws)
         .update_schedule()
         .name(&live.name)
@@ -207,8 +215,8 @@ async fn put(aws: &Aws, live: &Live<Schedule>, spec: &Schedule, tags: &Tags) -> 
         .schedule_expression_timezone(schedule_expression_timezone)
         .flexible_time_window(window(flexible_time_window)?)
         .state(state.as_str().into())
-        .target(target.sdk(there.target())?)
-        .description(mark::join::<Schedule>(description.as_deref().unwrap_or_default(), tags, DESCRIPTION)?)
+        .target(target.sdk(current.target())?)
+        .description(owner_marker::join::<Schedule>(description.as_deref().unwrap_or_default(), tags, DESCRIPTION)?)
         .set_start_date(date("startDate", start_date.as_ref())?)
         .set_end_date(date("endDate", end_date.as_ref())?)
         .set_kms_key_arn(kms_key.clone().map(String::from))
@@ -218,14 +226,14 @@ async fn put(aws: &Aws, live: &Live<Schedule>, spec: &Schedule, tags: &Tags) -> 
     Ok(())
 }
 
-/// Names are unique within a group.
+/// Returns the id of a schedule. It has the group, because names are unique only within a group.
 fn id(group: &str, name: &str) -> String {
     format!("{group}/{name}")
 }
 
 fn window(window: &FlexibleTimeWindow) -> Result<sdk::FlexibleTimeWindow> {
     let FlexibleTimeWindow { mode, maximum_window_in_minutes } = window;
-    // AWS refuses a length beside `OFF`, and a merged spec may still hold an old one.
+    // AWS refuses a length with `OFF`, and a merged spec may still have an old one.
     let minutes = maximum_window_in_minutes.filter(|_| mode != "OFF");
     let window = sdk::FlexibleTimeWindow::builder().mode(mode.as_str().into());
     Ok(window.set_maximum_window_in_minutes(minutes).build()?)
@@ -234,34 +242,41 @@ fn window(window: &FlexibleTimeWindow) -> Result<sdk::FlexibleTimeWindow> {
 fn date(field: &str, text: Option<&String>) -> Result<Option<DateTime>> {
     let read = |text: &String| {
         let date = DateTime::from_str(text, Format::DateTimeWithOffset);
-        date.map_err(|_| Error::terminal("Schedule", format!("{field}: `{text}` is not like 2030-01-01T00:00:00Z")))
+        date.map_err(|_| {
+            Error::terminal(
+                "Schedule",
+                format!("{field}: `{text}` is not a date and time such as 2030-01-01T00:00:00Z"),
+            )
+        })
     };
     text.map(read).transpose()
 }
 
-fn live(told: GetScheduleOutput, group: &str, name: &str) -> Result<Live<Schedule>> {
+fn live(output: GetScheduleOutput, group: &str, name: &str) -> Result<Live<Schedule>> {
     let missing = |what| Error::incomplete("scheduler.GetSchedule", what);
-    let (description, tags) = mark::split::<Schedule>(told.description().unwrap_or_default());
+    let (description, tags) = owner_marker::split::<Schedule>(output.description().unwrap_or_default());
     let text = |date: Option<&DateTime>| date.and_then(|date| date.fmt(Format::DateTime).ok());
-    let window = told.flexible_time_window();
+    let window = output.flexible_time_window();
     let spec = Schedule {
-        schedule_expression: told.schedule_expression().ok_or_else(|| missing("scheduleExpression"))?.to_owned(),
-        schedule_expression_timezone: told.schedule_expression_timezone.clone().unwrap_or_else(utc),
+        schedule_expression: output.schedule_expression().ok_or_else(|| missing("scheduleExpression"))?.to_owned(),
+        schedule_expression_timezone: output.schedule_expression_timezone.clone().unwrap_or_else(utc),
         flexible_time_window: window.map_or_else(FlexibleTimeWindow::default, |window| FlexibleTimeWindow {
             mode: window.mode().as_str().to_owned(),
             maximum_window_in_minutes: window.maximum_window_in_minutes,
         }),
-        state: told.state().map_or_else(enabled, |state| state.as_str().to_owned()),
-        target: ScheduleTarget::live(told.target().ok_or_else(|| missing("target"))?),
+        state: output.state().map_or_else(enabled, |state| state.as_str().to_owned()),
+        target: ScheduleTarget::from_response(output.target().ok_or_else(|| missing("target"))?),
         description: Some(description.to_owned()).filter(|text| !text.is_empty()),
         group_name: group.to_owned(),
-        start_date: text(told.start_date()),
-        end_date: text(told.end_date()),
-        kms_key: told.kms_key_arn().map(Ref::from),
-        action_after_completion: told.action_after_completion().map(|action| Always(action.as_str().to_owned())),
+        start_date: text(output.start_date()),
+        end_date: text(output.end_date()),
+        kms_key: output.kms_key_arn().map(Ref::from),
+        action_after_completion: output
+            .action_after_completion()
+            .map(|action| ServerDefault(action.as_str().to_owned())),
     };
-    let status = ScheduleStatus { arn: told.arn.clone().ok_or_else(|| missing("arn"))? };
-    Ok(Live::new(id(group, name), name, spec, status).tags(tags).keep(told))
+    let status = ScheduleStatus { arn: output.arn.clone().ok_or_else(|| missing("arn"))? };
+    Ok(Live::new(id(group, name), name, spec, status).tags(tags).keep(output))
 }
 
 #[cfg(test)]
@@ -269,21 +284,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_is_not_part_of_the_description() {
+    fn the_owner_marker_is_not_part_of_the_description() {
         let target = sdk::Target::builder().arn("arn:aws:ecs:r:1:cluster/c").role_arn("arn:aws:iam::1:role/r");
-        let told = GetScheduleOutput::builder()
+        let response = GetScheduleOutput::builder()
             .arn("a")
             .schedule_expression("rate(1 hour)")
             .description("Cleans up holdfast:shop/dev/clean#1.abc")
             .target(target.build().unwrap());
-        let live = live(told.build(), "default", "clean").unwrap();
+        let live = live(response.build(), "default", "clean").unwrap();
         assert_eq!(live.spec.description.as_deref(), Some("Cleans up"));
         assert_eq!(live.tags.get("holdfast:address").map(String::as_str), Some("Schedule/clean"));
         assert_eq!((live.id.as_str(), live.name.as_str()), ("default/clean", "clean"));
     }
 
     #[test]
-    fn dates_are_spelt_as_they_are_answered() {
+    fn dates_are_spelt_as_in_a_response() {
         let date = date("startDate", Some(&"2030-01-01T02:00:00+02:00".to_owned())).unwrap().unwrap();
         assert_eq!(date.fmt(Format::DateTime).unwrap(), "2030-01-01T00:00:00Z");
         assert!(super::date("startDate", Some(&"soon".to_owned())).is_err());

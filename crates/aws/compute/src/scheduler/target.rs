@@ -1,4 +1,4 @@
-//! What a schedule runs: a part of a Schedule's spec, as AWS takes and answers it.
+//! The target of a schedule: a part of a Schedule's spec.
 
 use std::collections::BTreeSet;
 
@@ -7,62 +7,64 @@ use holdfast_base::error::Result;
 use holdfast_base::names::Queue;
 use holdfast_base::names::Role;
 use holdfast_core::Spec;
-use holdfast_core::types::{Always, Arn, JsonText, Ref};
+use holdfast_core::types::{Arn, JsonText, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
 use crate::ecs::CapacityProviderStrategyItem;
 use crate::ecs::network::{AwsvpcConfiguration, NetworkConfiguration};
 use crate::ecs::task_definition::TaskDefinition;
 
-/// What a schedule runs. Settings for targets that Holdfast does not know are left as they are.
+/// The target of a schedule. Target settings that this record does not have are not changed.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScheduleTarget {
-    /// The target: of a task of ECS its cluster (`${Cluster.main.arn}`), else a queue, a function, a topic, or
-    /// `arn:aws:scheduler:::aws-sdk:<service>:<operation>` for any call of AWS
+    /// The ARN of the target: the cluster (`${Cluster.main.arn}`) for an ECS task, a queue, a Lambda function, a topic,
+    /// or `arn:aws:scheduler:::aws-sdk:<service>:<operation>` for any AWS API call
     /// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets.html>).
     arn: Arn,
-    /// The role by which Scheduler calls it; `scheduler.amazonaws.com` has to be allowed to assume it. For a task
-    /// it needs `ecs:RunTask`, and `iam:PassRole` for the task's own roles.
+    /// The role that Scheduler assumes to call the target. It needs a trust policy for `scheduler.amazonaws.com`. For
+    /// an ECS task it needs `ecs:RunTask`, and `iam:PassRole` for the task's own roles.
     role: Ref<Role, Arn>,
-    /// For a task of ECS.
-    ecs_parameters: Option<EcsParameters>,
-    /// For a FIFO queue.
-    sqs_parameters: Option<SqsParameters>,
-    /// What the target is given, as YAML or as JSON text. For a task: overrides, as in
+    /// For an ECS task: its parameters.
+    ecs_parameters: Option<ScheduleEcsParameters>,
+    /// For a FIFO queue: its parameters.
+    sqs_parameters: Option<ScheduleSqsParameters>,
+    /// The input of the target, as YAML or as JSON text. For an ECS task: overrides, as in
     /// `{ containerOverrides: [{ name: web, command: [bin/clean] }] }`.
     input: Option<JsonText>,
-    /// How often a call that failed is made again.
-    retry_policy: Option<RetryPolicy>,
-    /// Where a call goes that failed for good; `null` for nowhere.
-    dead_letter_config: Option<DeadLetterConfig>,
+    /// The retries of a failed call.
+    retry_policy: Option<ScheduleRetryPolicy>,
+    /// The dead-letter queue for calls whose retries are exhausted; `null` for none.
+    dead_letter_config: Option<ScheduleDeadLetterConfig>,
 }
 
-/// A task of ECS.
+/// The parameters of an ECS task that a schedule runs.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct EcsParameters {
-    /// What the task is made of. A new revision is a change here.
+pub(crate) struct ScheduleEcsParameters {
+    /// The task definition. A new revision changes this field.
     task_definition: Ref<TaskDefinition>,
-    /// How many tasks each run starts: 1 to 10.
+    /// The number of tasks that each run starts: 1 to 10.
     #[serde(default = "one")]
     task_count: i32,
-    /// `FARGATE`, `EC2` or `EXTERNAL`; in its place, `capacityProviderStrategy`, or the cluster's default.
+    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. Without it, `capacityProviderStrategy` or the cluster's default
+    /// strategy applies.
     launch_type: Option<String>,
     /// How tasks are spread over capacity providers: at most six.
     capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
-    /// Where in the network the tasks are; `awsvpc` tasks, and so all of Fargate's, need it.
+    /// The subnets and security groups of the tasks. Tasks with the network mode `awsvpc`, and so all Fargate tasks,
+    /// need it.
     network_configuration: Option<NetworkConfiguration>,
-    /// The version of Fargate, `LATEST` or one such as `1.4.0`.
+    /// The Fargate platform version: `LATEST`, or a version such as `1.4.0`.
     platform_version: Option<String>,
-    /// The group of the tasks, for placement.
+    /// The task group, for placement.
     group: Option<String>,
-    /// Whether tasks get tags that name the cluster, for bills.
+    /// Whether ECS tags the tasks with the name of the cluster, for cost allocation.
     #[serde(rename = "enableECSManagedTags")]
     enable_ecs_managed_tags: Option<bool>,
-    /// Whether people can run commands in the containers (ECS Exec).
+    /// Whether commands can be run in the containers with ECS Exec.
     enable_execute_command: Option<bool>,
-    /// `TASK_DEFINITION` when tasks get the tags of the task definition.
+    /// The source of the tasks' tags: `TASK_DEFINITION` for the tags of the task definition.
     propagate_tags: Option<String>,
 }
 
@@ -70,39 +72,40 @@ fn one() -> i32 {
     1
 }
 
-/// A FIFO queue.
+/// The parameters of a FIFO queue.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SqsParameters {
-    /// The group of the messages. The queue needs content-based deduplication.
+pub(crate) struct ScheduleSqsParameters {
+    /// The message group id. The queue needs content-based deduplication.
     message_group_id: String,
 }
 
-/// How often a call that failed is made again.
+/// The retries of a failed call.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RetryPolicy {
-    /// Seconds after which it is given up: 60 to 86400, which is AWS's default.
-    maximum_event_age_in_seconds: Option<Always<i32>>,
-    /// How often: 0 to 185, which is AWS's default.
-    maximum_retry_attempts: Option<Always<i32>>,
+pub(crate) struct ScheduleRetryPolicy {
+    /// The maximum age of a call in seconds, after which it is not retried: 60 to 86400. AWS's default is 86400.
+    maximum_event_age_in_seconds: Option<ServerDefault<i32>>,
+    /// The maximum number of retries: 0 to 185. AWS's default is 185.
+    maximum_retry_attempts: Option<ServerDefault<i32>>,
 }
 
-/// Where a call goes that failed for good.
+/// The dead-letter queue for calls whose retries are exhausted.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct DeadLetterConfig {
-    /// The queue, which the role has to be allowed to send to.
+pub(crate) struct ScheduleDeadLetterConfig {
+    /// The queue. The role needs permission to send messages to it.
     queue: Ref<Queue, Arn>,
 }
 
 impl ScheduleTarget {
-    /// As AWS takes it: what is there, with what the spec knows put in.
-    pub(super) fn sdk(&self, there: Option<&sdk::Target>) -> Result<sdk::Target> {
+    /// Converts the target for a request: the live target with the fields of the spec. Settings that the spec does not
+    /// have are kept.
+    pub(super) fn sdk(&self, live: Option<&sdk::Target>) -> Result<sdk::Target> {
         let ScheduleTarget { arn, role, ecs_parameters, sqs_parameters, input, retry_policy, dead_letter_config } =
             self;
-        let mut target = match there {
-            Some(there) => there.clone(),
+        let mut target = match live {
+            Some(live) => live.clone(),
             None => sdk::Target::builder().arn(&arn.0).role_arn(role.as_str()).build()?,
         };
         let ecs = target.ecs_parameters.take();
@@ -113,44 +116,45 @@ impl ScheduleTarget {
             .as_ref()
             .map(|sqs| sdk::SqsParameters::builder().message_group_id(&sqs.message_group_id).build());
         target.input = input.as_ref().map(JsonText::json);
-        target.retry_policy =
-            retry_policy.as_ref().map(|RetryPolicy { maximum_event_age_in_seconds, maximum_retry_attempts }| {
+        target.retry_policy = retry_policy.as_ref().map(
+            |ScheduleRetryPolicy { maximum_event_age_in_seconds, maximum_retry_attempts }| {
                 sdk::RetryPolicy::builder()
                     .set_maximum_event_age_in_seconds(maximum_event_age_in_seconds.map(|n| n.0))
                     .set_maximum_retry_attempts(maximum_retry_attempts.map(|n| n.0))
                     .build()
-            });
+            },
+        );
         target.dead_letter_config =
             dead_letter_config.as_ref().map(|dead| sdk::DeadLetterConfig::builder().arn(dead.queue.as_str()).build());
         Ok(target)
     }
 
-    /// As AWS answered it.
-    pub(super) fn live(target: &sdk::Target) -> ScheduleTarget {
+    /// Reads a target from a response.
+    pub(super) fn from_response(target: &sdk::Target) -> ScheduleTarget {
         ScheduleTarget {
             arn: Arn(target.arn.clone()),
             role: Ref::new(target.role_arn()),
-            ecs_parameters: target.ecs_parameters().map(EcsParameters::live),
+            ecs_parameters: target.ecs_parameters().map(ScheduleEcsParameters::from_response),
             sqs_parameters: target
                 .sqs_parameters()
                 .and_then(|sqs| sqs.message_group_id.clone())
-                .map(|message_group_id| SqsParameters { message_group_id }),
+                .map(|message_group_id| ScheduleSqsParameters { message_group_id }),
             input: target.input().map(JsonText::parse),
-            retry_policy: target.retry_policy().map(|policy| RetryPolicy {
-                maximum_event_age_in_seconds: policy.maximum_event_age_in_seconds.map(Always),
-                maximum_retry_attempts: policy.maximum_retry_attempts.map(Always),
+            retry_policy: target.retry_policy().map(|policy| ScheduleRetryPolicy {
+                maximum_event_age_in_seconds: policy.maximum_event_age_in_seconds.map(ServerDefault),
+                maximum_retry_attempts: policy.maximum_retry_attempts.map(ServerDefault),
             }),
             dead_letter_config: target
                 .dead_letter_config()
                 .and_then(|dead| dead.arn())
-                .map(|arn| DeadLetterConfig { queue: Ref::new(arn) }),
+                .map(|arn| ScheduleDeadLetterConfig { queue: Ref::new(arn) }),
         }
     }
 }
 
-impl EcsParameters {
-    fn sdk(&self, there: Option<&sdk::EcsParameters>) -> Result<sdk::EcsParameters> {
-        let EcsParameters {
+impl ScheduleEcsParameters {
+    fn sdk(&self, live: Option<&sdk::EcsParameters>) -> Result<sdk::EcsParameters> {
+        let ScheduleEcsParameters {
             task_definition,
             task_count,
             launch_type,
@@ -162,8 +166,8 @@ impl EcsParameters {
             enable_execute_command,
             propagate_tags,
         } = self;
-        let mut ecs = match there {
-            Some(there) => there.clone(),
+        let mut ecs = match live {
+            Some(live) => live.clone(),
             None => sdk::EcsParameters::builder().task_definition_arn(task_definition.as_str()).build()?,
         };
         let item = |item: &CapacityProviderStrategyItem| {
@@ -184,7 +188,7 @@ impl EcsParameters {
         Ok(ecs)
     }
 
-    fn live(ecs: &sdk::EcsParameters) -> EcsParameters {
+    fn from_response(ecs: &sdk::EcsParameters) -> ScheduleEcsParameters {
         let item = |item: &sdk::CapacityProviderStrategyItem| CapacityProviderStrategyItem {
             capacity_provider: item.capacity_provider.clone(),
             weight: item.weight,
@@ -198,7 +202,7 @@ impl EcsParameters {
                 assign_public_ip: vpc.assign_public_ip().map_or("DISABLED", |assign| assign.as_str()).to_owned(),
             },
         };
-        EcsParameters {
+        ScheduleEcsParameters {
             task_definition: Ref::new(ecs.task_definition_arn()),
             task_count: ecs.task_count.unwrap_or(1),
             launch_type: ecs.launch_type().map(|launch| launch.as_str().to_owned()),
@@ -229,12 +233,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_spec_does_not_know_survives() {
+    fn settings_that_the_spec_does_not_have_are_kept() {
         let stream = sdk::KinesisParameters::builder().partition_key("k").build().unwrap();
-        let there = sdk::Target::builder().arn("arn:aws:kinesis:r:1:stream/s").role_arn("r").kinesis_parameters(stream);
-        let there = there.build().unwrap();
-        let sent = ScheduleTarget::live(&there).sdk(Some(&there)).unwrap();
-        assert_eq!(sent, there);
+        let live = sdk::Target::builder().arn("arn:aws:kinesis:r:1:stream/s").role_arn("r").kinesis_parameters(stream);
+        let live = live.build().unwrap();
+        let sent = ScheduleTarget::from_response(&live).sdk(Some(&live)).unwrap();
+        assert_eq!(sent, live);
     }
 
     #[test]
@@ -246,7 +250,7 @@ mod tests {
                 "enableExecuteCommand": false, "networkConfiguration": {"awsvpcConfiguration":
                 {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}}}});
         let spec: ScheduleTarget = serde_json::from_value(json.clone()).unwrap();
-        let back = ScheduleTarget::live(&spec.sdk(None).unwrap());
+        let back = ScheduleTarget::from_response(&spec.sdk(None).unwrap());
         assert_eq!(holdfast_core::value::of(&back).without_nulls().json(), json);
     }
 }

@@ -1,94 +1,99 @@
-//! BackupPlan: when backups are made, and how long they are kept.
+//! BackupPlan: the schedule of backups, and the lifecycle of their recovery points.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_backup::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Name, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::backup_vault::BackupVault;
 use super::{backup, plans, request_id, tag, tags_of};
 
-/// When what is selected is backed up, and how long that is kept. Its name has at most 50 letters, digits, dots,
-/// hyphens and underscores. What is backed up say its `BackupSelection`s.
+/// A backup plan: when AWS Backup takes backups, and how long it keeps recovery points.
+///
+/// The name of a plan has at most 50 letters, digits, dots, hyphens and underscores. The plan's `BackupSelection`s
+/// select the resources to back up.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupPlan {
-    /// Its rules, by name; at least one.
+    /// The backup rules, by name; at least one.
     rules: BTreeMap<String, BackupRule>,
-    /// Options by type of resource: `{ EC2: { WindowsVSS: enabled } }`; `null` for none.
+    /// The advanced backup settings, by type of resource: `{ EC2: { WindowsVSS: enabled } }`; `null` for none.
     advanced_backup_settings: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
-/// One rule of a plan.
+/// A backup rule of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupRule {
-    /// The vault that keeps the recovery points.
+    /// The backup vault that stores the recovery points.
     pub(crate) target_backup_vault: Ref<BackupVault, Name>,
-    /// When a backup begins: `cron(0 5 ? * * *)`, which is AWS's default, or `rate(…)`.
-    pub(crate) schedule_expression: Option<Always<String>>,
-    /// The time zone of that: `Etc/UTC` (AWS's default), `Europe/Berlin`, …
-    pub(crate) schedule_expression_timezone: Option<Always<String>>,
-    /// Minutes in which a job has to begin, at least 60. AWS's default is 480.
-    pub(crate) start_window_minutes: Option<Always<i64>>,
-    /// Minutes in which a job has to end. AWS's default is 10080, a week.
-    pub(crate) completion_window_minutes: Option<Always<i64>>,
-    /// How long recovery points are kept: without one, for ever.
-    pub(crate) lifecycle: Option<Always<Lifecycle>>,
-    /// Tags of the recovery points; `{}` for none.
-    pub(crate) recovery_point_tags: Option<Always<BTreeMap<String, String>>>,
-    /// Copies into other vaults, also of other regions and accounts; `[]` for none.
-    pub(crate) copy_actions: Option<Always<Vec<CopyAction>>>,
-    /// Whether recovery is possible to any point in time, for what supports it; then `deleteAfterDays` is at most 35
+    /// The schedule of the backups: `cron(0 5 ? * * *)`, which is AWS's default, or `rate(…)`.
+    pub(crate) schedule_expression: Option<ServerDefault<String>>,
+    /// The time zone of `scheduleExpression`: `Etc/UTC` (AWS's default), `Europe/Berlin`, …
+    pub(crate) schedule_expression_timezone: Option<ServerDefault<String>>,
+    /// The start window in minutes, at least 60: a job that does not begin within it is cancelled. AWS's default is
+    /// 480.
+    pub(crate) start_window_minutes: Option<ServerDefault<i64>>,
+    /// The completion window in minutes: a job that does not end within it is cancelled. AWS's default is 10080, a
+    /// week.
+    pub(crate) completion_window_minutes: Option<ServerDefault<i64>>,
+    /// The lifecycle of the recovery points. Without one, recovery points are kept for ever.
+    pub(crate) lifecycle: Option<ServerDefault<BackupLifecycle>>,
+    /// The tags of the recovery points; `{}` for none.
+    pub(crate) recovery_point_tags: Option<ServerDefault<BTreeMap<String, String>>>,
+    /// The copies into other vaults, also of other regions and accounts; `[]` for none.
+    pub(crate) copy_actions: Option<ServerDefault<Vec<CopyAction>>>,
+    /// Whether AWS Backup takes continuous backups, for point-in-time recovery of the resources that support it. With
+    /// it, `deleteAfterDays` is at most 35
     /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery.html>). AWS's default is false.
-    pub(crate) enable_continuous_backup: Option<Always<bool>>,
+    pub(crate) enable_continuous_backup: Option<ServerDefault<bool>>,
 }
 
-/// How long recovery points are kept, and where
+/// The lifecycle of recovery points: how long they are kept, and in which storage
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Lifecycle {
-    /// Days until they move to cold storage, for what supports that.
+pub(crate) struct BackupLifecycle {
+    /// The days until a recovery point moves to cold storage, for resources that support cold storage.
     pub(crate) move_to_cold_storage_after_days: Option<i64>,
-    /// Days until they are deleted: at least 90 more than `moveToColdStorageAfterDays`.
+    /// The days until a recovery point is deleted: at least 90 more than `moveToColdStorageAfterDays`.
     pub(crate) delete_after_days: Option<i64>,
-    /// Whether what supports an archive tier moves there.
+    /// Whether recovery points of resources that support an archive tier move to the archive tier.
     pub(crate) opt_in_to_archive_for_supported_resources: Option<bool>,
 }
 
-/// A copy of each recovery point.
+/// A copy action: a copy of each recovery point in another vault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CopyAction {
-    /// The vault that gets it; `{ arn: … }` for one of another region or account.
+    /// The backup vault that stores the copy; `{ arn: … }` for a vault of another region or account.
     pub(crate) destination_backup_vault: Ref<BackupVault, Arn>,
-    /// How long the copy is kept; `null` for ever.
-    pub(crate) lifecycle: Option<Lifecycle>,
+    /// The lifecycle of the copy; `null` to keep the copy for ever.
+    pub(crate) lifecycle: Option<BackupLifecycle>,
 }
 
-/// What only AWS knows of a BackupPlan.
+/// The read-only attributes of a BackupPlan.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupPlanStatus {
-    /// Its ARN.
+    /// The ARN of the plan.
     arn: String,
-    /// The version that is in force; each update makes a new one.
+    /// The current version of the plan; each update creates a new version.
     version_id: Option<String>,
 }
 
 impl Kind for BackupPlan {
     type Status = BackupPlanStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming::limit(50);
-    const CLASS: CreateClass = CreateClass::Token;
+    const NAMING: NamingRules = NamingRules::limit(50);
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         each(plans(aws, scope).await?.iter(), |plan| async move {
@@ -99,25 +104,25 @@ impl Kind for BackupPlan {
             let Some(tags) = tags_of(aws, scope, plan.backup_plan_arn().unwrap_or_default()).await? else {
                 return Ok(None);
             };
-            let told = backup(aws).get_backup_plan().backup_plan_id(id).send().await.or_absent()?;
-            let body = told.and_then(|told| told.backup_plan);
+            let response = backup(aws).get_backup_plan().backup_plan_id(id).send().await.or_absent()?;
+            let body = response.and_then(|response| response.backup_plan);
             body.map(|body| Ok(live(plan, body)?.tags(tags))).transpose()
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        let made = backup(aws)
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+        let created = backup(aws)
             .create_backup_plan()
             .backup_plan(body(desired, None)?)
             .creator_request_id(request_id(&desired.token))
             .set_backup_plan_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await?;
-        let id = made.backup_plan_id.ok_or_else(|| Error::incomplete("backup.CreateBackupPlan", "backupPlanId"))?;
-        Ok(match made.backup_plan_arn {
-            Some(arn) => desired.made(id, BackupPlanStatus { arn, version_id: made.version_id }).into(),
-            None => Made::unseen(id),
+        let id = created.backup_plan_id.ok_or_else(|| Error::incomplete("backup.CreateBackupPlan", "backupPlanId"))?;
+        Ok(match created.backup_plan_arn {
+            Some(arn) => desired.as_live(id, BackupPlanStatus { arn, version_id: created.version_id }).into(),
+            None => Created::unobserved(id),
         })
     }
 
@@ -132,15 +137,16 @@ impl Kind for BackupPlan {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
 
-/// The whole plan as calls take it: what nobody states is as it is.
-fn body(desired: &Desired<BackupPlan>, there: Option<&sdk::BackupPlan>) -> Result<sdk::BackupPlanInput> {
+/// Returns the whole plan of a create or update request. Settings that the document does not state keep their live
+/// values.
+fn body(desired: &Desired<BackupPlan>, live: Option<&sdk::BackupPlan>) -> Result<sdk::BackupPlanInput> {
     let BackupPlan { rules, advanced_backup_settings } = &desired.spec;
-    let old = |name: &str| there.and_then(|plan| plan.rules().iter().find(|rule| rule.rule_name == name));
+    let old = |name: &str| live.and_then(|plan| plan.rules().iter().find(|rule| rule.rule_name == name));
     let rules: Result<Vec<_>> = rules.iter().map(|(name, rule)| input(name, rule, old(name))).collect();
     let settings = advanced_backup_settings.iter().flatten().map(|(of, options)| {
         let options = options.clone().into_iter().collect();
@@ -150,7 +156,7 @@ fn body(desired: &Desired<BackupPlan>, there: Option<&sdk::BackupPlan>) -> Resul
         .backup_plan_name(&desired.name)
         .set_rules(Some(rules?))
         .set_advanced_backup_settings(Some(settings.collect()))
-        .set_scan_settings(there.and_then(|plan| plan.scan_settings.clone()));
+        .set_scan_settings(live.and_then(|plan| plan.scan_settings.clone()));
     Ok(body.build()?)
 }
 
@@ -166,14 +172,15 @@ fn input(name: &str, rule: &BackupRule, old: Option<&sdk::BackupRule>) -> Result
         copy_actions,
         enable_continuous_backup,
     } = rule;
-    let told = old.map(|old| self::rule(old.clone()).1);
-    let told = told.as_ref();
-    let lifecycle = lifecycle.as_ref().or(told.and_then(|told| told.lifecycle.as_ref()));
-    let tags = recovery_point_tags.as_ref().or(told.and_then(|told| told.recovery_point_tags.as_ref()));
-    let copies = copy_actions.as_ref().or(told.and_then(|told| told.copy_actions.as_ref()));
-    let copies: Option<Result<Vec<_>>> = copies.map(|Always(copies)| copies.iter().map(copy).collect());
-    let text =
-        |new: &Option<Always<String>>, old: Option<&str>| new.as_deref().cloned().or_else(|| old.map(str::to_owned));
+    let live = old.map(|old| rule_from_response(old.clone()).1);
+    let live = live.as_ref();
+    let lifecycle = lifecycle.as_ref().or(live.and_then(|live| live.lifecycle.as_ref()));
+    let tags = recovery_point_tags.as_ref().or(live.and_then(|live| live.recovery_point_tags.as_ref()));
+    let copies = copy_actions.as_ref().or(live.and_then(|live| live.copy_actions.as_ref()));
+    let copies: Option<Result<Vec<_>>> = copies.map(|ServerDefault(copies)| copies.iter().map(copy).collect());
+    let text = |new: &Option<ServerDefault<String>>, old: Option<&str>| {
+        new.as_deref().cloned().or_else(|| old.map(str::to_owned))
+    };
     let zone = old.and_then(|old| old.schedule_expression_timezone());
     let input = sdk::BackupRuleInput::builder()
         .rule_name(name)
@@ -184,13 +191,13 @@ fn input(name: &str, rule: &BackupRule, old: Option<&sdk::BackupRule>) -> Result
         .set_completion_window_minutes(
             completion_window_minutes.as_deref().copied().or(old.and_then(|old| old.completion_window_minutes)),
         )
-        .set_lifecycle(lifecycle.map(|Always(lifecycle)| days(lifecycle)))
-        .set_recovery_point_tags(tags.map(|Always(tags)| tags.clone().into_iter().collect()))
+        .set_lifecycle(lifecycle.map(|ServerDefault(lifecycle)| sdk_lifecycle(lifecycle)))
+        .set_recovery_point_tags(tags.map(|ServerDefault(tags)| tags.clone().into_iter().collect()))
         .set_copy_actions(copies.transpose()?)
         .set_enable_continuous_backup(
             enable_continuous_backup.as_deref().copied().or(old.and_then(|old| old.enable_continuous_backup)),
         )
-        // What the spec does not know stays.
+        // Settings that the spec does not have keep their live values.
         .set_index_actions(old.and_then(|old| old.index_actions.clone()))
         .set_scan_actions(old.and_then(|old| old.scan_actions.clone()))
         .set_target_logically_air_gapped_backup_vault_arn(
@@ -202,12 +209,15 @@ fn input(name: &str, rule: &BackupRule, old: Option<&sdk::BackupRule>) -> Result
 fn copy(action: &CopyAction) -> Result<sdk::CopyAction> {
     let CopyAction { destination_backup_vault, lifecycle } = action;
     let copy = sdk::CopyAction::builder().destination_backup_vault_arn(destination_backup_vault.as_str());
-    Ok(copy.set_lifecycle(lifecycle.as_ref().map(days)).build()?)
+    Ok(copy.set_lifecycle(lifecycle.as_ref().map(sdk_lifecycle)).build()?)
 }
 
-fn days(lifecycle: &Lifecycle) -> sdk::Lifecycle {
-    let Lifecycle { move_to_cold_storage_after_days, delete_after_days, opt_in_to_archive_for_supported_resources } =
-        lifecycle;
+fn sdk_lifecycle(lifecycle: &BackupLifecycle) -> sdk::Lifecycle {
+    let BackupLifecycle {
+        move_to_cold_storage_after_days,
+        delete_after_days,
+        opt_in_to_archive_for_supported_resources,
+    } = lifecycle;
     sdk::Lifecycle::builder()
         .set_move_to_cold_storage_after_days(*move_to_cold_storage_after_days)
         .set_delete_after_days(*delete_after_days)
@@ -215,31 +225,31 @@ fn days(lifecycle: &Lifecycle) -> sdk::Lifecycle {
         .build()
 }
 
-fn told_days(lifecycle: sdk::Lifecycle) -> Lifecycle {
-    Lifecycle {
+fn lifecycle_from_response(lifecycle: sdk::Lifecycle) -> BackupLifecycle {
+    BackupLifecycle {
         move_to_cold_storage_after_days: lifecycle.move_to_cold_storage_after_days,
         delete_after_days: lifecycle.delete_after_days,
         opt_in_to_archive_for_supported_resources: lifecycle.opt_in_to_archive_for_supported_resources,
     }
 }
 
-fn rule(rule: sdk::BackupRule) -> (String, BackupRule) {
+fn rule_from_response(rule: sdk::BackupRule) -> (String, BackupRule) {
     let copies = rule.copy_actions.unwrap_or_default().into_iter().map(|copy| CopyAction {
         destination_backup_vault: Ref::new(copy.destination_backup_vault_arn),
-        lifecycle: copy.lifecycle.map(told_days),
+        lifecycle: copy.lifecycle.map(lifecycle_from_response),
     });
-    let told = BackupRule {
+    let spec = BackupRule {
         target_backup_vault: Ref::new(rule.target_backup_vault_name),
-        schedule_expression: rule.schedule_expression.map(Always),
-        schedule_expression_timezone: rule.schedule_expression_timezone.map(Always),
-        start_window_minutes: rule.start_window_minutes.map(Always),
-        completion_window_minutes: rule.completion_window_minutes.map(Always),
-        lifecycle: rule.lifecycle.map(told_days).map(Always),
-        recovery_point_tags: rule.recovery_point_tags.map(|tags| Always(tags.into_iter().collect())),
-        copy_actions: Some(Always(copies.collect())),
-        enable_continuous_backup: Some(Always(rule.enable_continuous_backup.unwrap_or(false))),
+        schedule_expression: rule.schedule_expression.map(ServerDefault),
+        schedule_expression_timezone: rule.schedule_expression_timezone.map(ServerDefault),
+        start_window_minutes: rule.start_window_minutes.map(ServerDefault),
+        completion_window_minutes: rule.completion_window_minutes.map(ServerDefault),
+        lifecycle: rule.lifecycle.map(lifecycle_from_response).map(ServerDefault),
+        recovery_point_tags: rule.recovery_point_tags.map(|tags| ServerDefault(tags.into_iter().collect())),
+        copy_actions: Some(ServerDefault(copies.collect())),
+        enable_continuous_backup: Some(ServerDefault(rule.enable_continuous_backup.unwrap_or(false))),
     };
-    (rule.rule_name, told)
+    (rule.rule_name, spec)
 }
 
 fn live(plan: &sdk::BackupPlansListMember, body: sdk::BackupPlan) -> Result<Live<BackupPlan>> {
@@ -248,7 +258,7 @@ fn live(plan: &sdk::BackupPlansListMember, body: sdk::BackupPlan) -> Result<Live
         Some((of.resource_type.clone()?, of.backup_options.clone().unwrap_or_default().into_iter().collect()))
     };
     let spec = BackupPlan {
-        rules: body.rules.iter().cloned().map(rule).collect(),
+        rules: body.rules.iter().cloned().map(rule_from_response).collect(),
         advanced_backup_settings: Some(body.advanced_backup_settings().iter().filter_map(setting).collect()),
     };
     let status = BackupPlanStatus {
@@ -264,18 +274,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_states_stays_as_it_is() -> Result<()> {
+    fn settings_that_are_not_stated_keep_their_live_values() -> Result<()> {
         let old = sdk::BackupRule::builder().rule_name("daily").target_backup_vault_name("main");
         let old = old.start_window_minutes(60).index_actions(sdk::IndexAction::builder().resource_types("EBS").build());
         let old = old.lifecycle(sdk::Lifecycle::builder().delete_after_days(7).build()).build()?;
-        let (name, mut wanted) = rule(old.clone());
-        wanted.start_window_minutes = None;
-        wanted.lifecycle = Some(Always(Lifecycle {
+        let (name, mut desired) = rule_from_response(old.clone());
+        desired.start_window_minutes = None;
+        desired.lifecycle = Some(ServerDefault(BackupLifecycle {
             move_to_cold_storage_after_days: None,
             delete_after_days: Some(30),
             opt_in_to_archive_for_supported_resources: None,
         }));
-        let sent = input(&name, &wanted, Some(&old))?;
+        let sent = input(&name, &desired, Some(&old))?;
         assert_eq!((sent.start_window_minutes, sent.index_actions().len()), (Some(60), 1));
         assert_eq!(sent.lifecycle.and_then(|lifecycle| lifecycle.delete_after_days), Some(30));
         Ok(())

@@ -1,14 +1,14 @@
-//! BackupSelection: what a plan backs up.
+//! BackupSelection: the resources that a backup plan backs up.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_backup::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, each};
 use holdfast_base::names::Role;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Named as _, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -16,39 +16,42 @@ use serde::{Deserialize, Serialize};
 use super::backup_plan::BackupPlan;
 use super::{backup, plans, request_id};
 
-/// What a plan backs up: `resources`, less `notResources`, and only what meets the conditions. Its name has at most 50
-/// letters, digits, dots, hyphens and underscores. It cannot be changed: any edit replaces it, the old one first, which
-/// loses no recovery points (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupSelection.html>).
+/// A resource selection of a backup plan.
+///
+/// A selection covers `resources` without `notResources`, and only resources that meet the conditions. Its name has at
+/// most 50 letters, digits, dots, hyphens and underscores. AWS cannot change a selection: an edit deletes the old one
+/// and then creates a new one, which loses no recovery points
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupSelection.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupSelection {
-    /// The plan.
+    /// The backup plan.
     #[spec(immutable)]
     plan: Ref<BackupPlan>,
-    /// The role with which AWS Backup reads and restores; it has to trust `backup.amazonaws.com`.
+    /// The role with which AWS Backup reads and restores resources. It must trust `backup.amazonaws.com`.
     #[spec(immutable)]
     iam_role: Ref<Role, Arn>,
-    /// The ARNs of what is backed up; a `*` may end one, and `*` alone is everything.
+    /// The ARNs of the resources to back up. An ARN may end with `*`; `*` alone selects all resources.
     #[spec(immutable)]
     resources: Option<BTreeSet<String>>,
-    /// The ARNs of what is not.
+    /// The ARNs of the resources to leave out.
     #[spec(immutable)]
     not_resources: Option<BTreeSet<String>>,
-    /// Tags of which a resource has to have any one. `*` alone in `resources` is not needed beside it.
+    /// The tags of which a resource must have at least one. With this field, `resources` does not need `*`.
     #[spec(immutable)]
     list_of_tags: Option<BTreeSet<TagCondition>>,
-    /// Conditions of which a resource has to meet all.
+    /// The conditions, all of which a resource must meet.
     #[spec(immutable)]
     conditions: Option<Conditions>,
 }
 
-/// A tag with this value.
+/// A condition on a tag: a key and a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TagCondition {
-    /// The tag's key; in `conditions` it begins with `aws:ResourceTag/`.
+    /// The key of the tag; in `conditions` it begins with `aws:ResourceTag/`.
     condition_key: String,
-    /// Its value.
+    /// The value of the tag.
     condition_value: String,
 }
 
@@ -58,53 +61,53 @@ pub(crate) struct TagCondition {
 pub(crate) struct Conditions {
     /// The tag has this value.
     string_equals: Option<BTreeSet<TagCondition>>,
-    /// The tag has another value, or is not there.
+    /// The tag has another value, or does not exist.
     string_not_equals: Option<BTreeSet<TagCondition>>,
-    /// The tag's value fits this pattern, in which `*` stands for anything.
+    /// The tag's value matches this pattern, in which `*` matches any characters.
     string_like: Option<BTreeSet<TagCondition>>,
-    /// The tag's value does not fit this pattern.
+    /// The tag's value does not match this pattern.
     string_not_like: Option<BTreeSet<TagCondition>>,
 }
 
-/// What only AWS knows of a BackupSelection.
+/// The read-only attributes of a BackupSelection.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupSelectionStatus {
-    /// Its id under the plan.
+    /// The id of the selection within its plan.
     selection_id: String,
 }
 
 impl Kind for BackupSelection {
     type Status = BackupSelectionStatus;
     const TIER: Tier = Tier::Data;
-    const CLAIM: Claim = Claim::Parent { field: "plan", key: &[] };
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::limit(50);
-    const CLASS: CreateClass = CreateClass::Token;
+    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "plan", key: &[] };
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::limit(50);
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let plans = plans(aws, scope).await?;
         let found = each(plans.iter(), |plan| async move {
             let (name, plan) = (plan.backup_plan_name().unwrap_or_default(), plan.backup_plan_id().unwrap_or_default());
             let parent = scope.is_parent(BackupPlan::KIND, name) || scope.is_parent(BackupPlan::KIND, plan);
-            let asked_for = scope.ids.iter().any(|id| id.starts_with(plan)) || !scope.lookups.is_empty();
-            if !parent && !asked_for {
+            let is_requested = scope.ids.iter().any(|id| id.starts_with(plan)) || !scope.lookups.is_empty();
+            if !parent && !is_requested {
                 return Ok(None);
             }
             let listed = backup(aws).list_backup_selections().backup_plan_id(plan).into_paginator().items().send();
             let listed = listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-            let look = |one: sdk::BackupSelectionsListMember| async move {
-                let id = one.selection_id.unwrap_or_default();
+            let observe_one = |member: sdk::BackupSelectionsListMember| async move {
+                let id = member.selection_id.unwrap_or_default();
                 let get = backup(aws).get_backup_selection().backup_plan_id(plan).selection_id(&id);
-                let told = get.send().await.or_absent()?.and_then(|told| told.backup_selection);
-                Ok(told.map(|told| live(plan, id, told)))
+                let selection = get.send().await.or_absent()?.and_then(|response| response.backup_selection);
+                Ok(selection.map(|selection| live(plan, id, selection)))
             };
-            each(listed.unwrap_or_default(), look).await.map(Some)
+            each(listed.unwrap_or_default(), observe_one).await.map(Some)
         });
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let BackupSelection { plan, iam_role, resources, not_resources, list_of_tags, conditions } = &desired.spec;
         let selection = sdk::BackupSelection::builder()
             .selection_name(&desired.name)
@@ -112,12 +115,13 @@ impl Kind for BackupSelection {
             .set_resources(resources.clone().map(|of| of.into_iter().collect()))
             .set_not_resources(not_resources.clone().map(|of| of.into_iter().collect()))
             .set_list_of_tags(list_of_tags.as_ref().map(tags).transpose()?)
-            .set_conditions(conditions.as_ref().map(conditions_of))
+            .set_conditions(conditions.as_ref().map(sdk_conditions))
             .build()?;
         let create = backup(aws).create_backup_selection().backup_plan_id(plan.as_str());
-        let made = create.backup_selection(selection).creator_request_id(request_id(&desired.token)).send().await?;
-        let id = made.selection_id.ok_or_else(|| Error::incomplete("backup.CreateBackupSelection", "selectionId"))?;
-        Ok(desired.made(id_of(plan.as_str(), &id), BackupSelectionStatus { selection_id: id }).into())
+        let created = create.backup_selection(selection).creator_request_id(request_id(&desired.token)).send().await?;
+        let id =
+            created.selection_id.ok_or_else(|| Error::incomplete("backup.CreateBackupSelection", "selectionId"))?;
+        Ok(desired.as_live(id_of(plan.as_str(), &id), BackupSelectionStatus { selection_id: id }).into())
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -133,7 +137,7 @@ impl Kind for BackupSelection {
     }
 }
 
-/// A selection's id says nothing without its plan's.
+/// Returns the resource's id, `<plan id>/<selection id>`: calls need both.
 fn id_of(plan: &str, selection: &str) -> String {
     format!("{plan}/{selection}")
 }
@@ -146,7 +150,7 @@ fn tags(conditions: &BTreeSet<TagCondition>) -> Result<Vec<sdk::Condition>> {
     conditions.iter().map(condition).collect()
 }
 
-fn conditions_of(conditions: &Conditions) -> sdk::Conditions {
+fn sdk_conditions(conditions: &Conditions) -> sdk::Conditions {
     let Conditions { string_equals, string_not_equals, string_like, string_not_like } = conditions;
     let sdk_of = |of: &Option<BTreeSet<TagCondition>>| {
         let parameter = |TagCondition { condition_key, condition_value }: &TagCondition| {
@@ -162,7 +166,7 @@ fn conditions_of(conditions: &Conditions) -> sdk::Conditions {
         .build()
 }
 
-fn told_conditions(told: sdk::Conditions) -> Conditions {
+fn conditions_from_response(conditions: sdk::Conditions) -> Conditions {
     let set = |of: Option<Vec<sdk::ConditionParameter>>| -> Option<BTreeSet<TagCondition>> {
         let pair = |p: sdk::ConditionParameter| {
             Some(TagCondition { condition_key: p.condition_key?, condition_value: p.condition_value? })
@@ -170,26 +174,26 @@ fn told_conditions(told: sdk::Conditions) -> Conditions {
         Some(of?.into_iter().filter_map(pair).collect()).filter(|set: &BTreeSet<_>| !set.is_empty())
     };
     Conditions {
-        string_equals: set(told.string_equals),
-        string_not_equals: set(told.string_not_equals),
-        string_like: set(told.string_like),
-        string_not_like: set(told.string_not_like),
+        string_equals: set(conditions.string_equals),
+        string_not_equals: set(conditions.string_not_equals),
+        string_like: set(conditions.string_like),
+        string_not_like: set(conditions.string_not_like),
     }
 }
 
-fn live(plan: &str, selection_id: String, told: sdk::BackupSelection) -> Live<BackupSelection> {
+fn live(plan: &str, selection_id: String, selection: sdk::BackupSelection) -> Live<BackupSelection> {
     let tag = |c: sdk::Condition| TagCondition { condition_key: c.condition_key, condition_value: c.condition_value };
     let none = Conditions { string_equals: None, string_not_equals: None, string_like: None, string_not_like: None };
     let spec = BackupSelection {
         plan: Ref::new(plan),
-        iam_role: Ref::new(told.iam_role_arn),
-        resources: Some(told.resources.unwrap_or_default().into_iter().collect()),
-        not_resources: Some(told.not_resources.unwrap_or_default().into_iter().collect()),
-        list_of_tags: Some(told.list_of_tags.unwrap_or_default().into_iter().map(tag).collect()),
-        conditions: told.conditions.map(told_conditions).filter(|conditions| *conditions != none),
+        iam_role: Ref::new(selection.iam_role_arn),
+        resources: Some(selection.resources.unwrap_or_default().into_iter().collect()),
+        not_resources: Some(selection.not_resources.unwrap_or_default().into_iter().collect()),
+        list_of_tags: Some(selection.list_of_tags.unwrap_or_default().into_iter().map(tag).collect()),
+        conditions: selection.conditions.map(conditions_from_response).filter(|conditions| *conditions != none),
     };
     let id = id_of(plan, &selection_id);
-    Live::new(id, told.selection_name, spec, BackupSelectionStatus { selection_id })
+    Live::new(id, selection.selection_name, spec, BackupSelectionStatus { selection_id })
 }
 
 #[cfg(test)]

@@ -1,35 +1,37 @@
-//! BackupVault: where recovery points are kept.
+//! BackupVault: a container that stores recovery points.
 
 use aws_sdk_backup::types::BackupVaultListMember;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
-use holdfast_base::remembered;
+use holdfast_base::field_tags;
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Policy, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::{backup, request_id, tag, tags_of};
 use crate::kms::key::Key;
 
-/// Where recovery points are kept. Its name has at most 50 letters, digits, hyphens and underscores. AWS deletes only
-/// an empty one.
+/// A backup vault: a container that stores recovery points.
+///
+/// The name of a vault has at most 50 letters, digits, hyphens and underscores. AWS deletes only an empty vault.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupVault {
-    /// The key that encrypts recovery points; without one `aws/backup`, the service's own.
+    /// The KMS key that encrypts recovery points; without one, the AWS managed key `aws/backup`.
     #[spec(immutable)]
-    kms_key: Option<Always<Ref<Key, Arn>>>,
-    /// Who may do what with the vault and what is in it; `null` for no policy.
-    access_policy: Option<Policy>,
-    /// The lock: what nobody may delete or shorten (<https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html>).
+    kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
+    /// The access policy of the vault and its recovery points; `null` for no policy.
+    access_policy: Option<PolicyDocument>,
+    /// The vault lock, which protects recovery points from deletion and from a shorter retention
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html>).
     lock: Option<VaultLock>,
-    /// Days until the lock can never be changed or removed again, by anybody, AWS included: at least 3 (compliance
-    /// mode). Absent, the lock can be removed (governance mode). A tag
-    /// of the vault remembers it.
+    /// The grace time of the lock in days, at least 3 (compliance mode). After it, no principal, AWS included, can
+    /// change or remove the lock. Without this field the lock can be removed (governance mode). Recorded in the tag
+    /// `holdfast:field/lockChangeableForDays` of the vault.
     lock_changeable_for_days: Option<i64>,
 }
 
@@ -37,55 +39,58 @@ pub(crate) struct BackupVault {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VaultLock {
-    /// Jobs that would keep a recovery point for fewer days fail.
+    /// The minimum retention in days: a job that would keep a recovery point for fewer days fails.
     min_retention_days: Option<i64>,
-    /// Jobs that would keep a recovery point for more days fail.
+    /// The maximum retention in days: a job that would keep a recovery point for more days fails.
     max_retention_days: Option<i64>,
 }
 
-/// What only AWS knows of a BackupVault.
+/// The read-only attributes of a BackupVault.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupVaultStatus {
-    /// Its ARN.
+    /// The ARN of the vault.
     arn: String,
-    /// How many recovery points are in it.
+    /// The number of recovery points in the vault.
     recovery_points: i64,
 }
 
 impl Kind for BackupVault {
     type Status = BackupVaultStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming::limit(50);
-    const CLASS: CreateClass = CreateClass::Name;
-    const DATA: bool = true;
+    const NAMING: NamingRules = NamingRules::limit(50);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const STATEFUL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let vaults = backup(aws).list_backup_vaults().into_paginator().items().send();
         each(vaults.collect::<std::result::Result<Vec<_>, _>>().await?, |vault| async move {
             let name = vault.backup_vault_name().unwrap_or_default();
-            let asked_for = scope.ids.contains(name) || !scope.lookups.is_empty();
-            if !scope.is_candidate(name) && !asked_for {
+            let is_requested = scope.ids.contains(name) || !scope.lookups.is_empty();
+            if !scope.is_candidate(name) && !is_requested {
                 return Ok(None);
             }
             let Some(tags) = tags_of(aws, scope, vault.backup_vault_arn().unwrap_or_default()).await? else {
                 return Ok(None);
             };
             let mut live = live(&vault, tags)?;
-            if asked_for || scope.is_owned(&live.tags) && asks_for::<BackupVault>(scope, &live.tags, "accessPolicy") {
-                // A vault without a policy has none that could be found.
-                let told =
+            if is_requested
+                || scope.is_owned(&live.tags) && is_requested_field::<BackupVault>(scope, &live.tags, "accessPolicy")
+            {
+                // GetBackupVaultAccessPolicy fails with a not-found error if the vault has no policy.
+                let response =
                     backup(aws).get_backup_vault_access_policy().backup_vault_name(name).send().await.or_absent()?;
-                live.spec.access_policy = told.and_then(|told| told.policy).map(|text| Policy::parse(&text));
+                live.spec.access_policy =
+                    response.and_then(|response| response.policy).map(|text| PolicyDocument::parse(&text));
             }
             Ok(Some(live))
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let BackupVault { kms_key, access_policy: _, lock: _, lock_changeable_for_days: _ } = &desired.spec;
-        let made = backup(aws)
+        let created = backup(aws)
             .create_backup_vault()
             .backup_vault_name(&desired.name)
             .set_encryption_key_arn(kms_key.as_deref().cloned().map(String::from))
@@ -93,10 +98,10 @@ impl Kind for BackupVault {
             .set_backup_vault_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await?;
-        let Some(arn) = made.backup_vault_arn else { return Ok(Made::unseen(&desired.name)) };
+        let Some(arn) = created.backup_vault_arn else { return Ok(Created::unobserved(&desired.name)) };
         let spec =
             BackupVault { kms_key: kms_key.clone(), access_policy: None, lock: None, lock_changeable_for_days: None };
-        Ok(Live { spec, ..desired.made(&desired.name, BackupVaultStatus { arn, recovery_points: 0 }) }.into())
+        Ok(Live { spec, ..desired.as_live(&desired.name, BackupVaultStatus { arn, recovery_points: 0 }) }.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -130,7 +135,7 @@ impl Kind for BackupVault {
                 }
             }
             let days = lock_changeable_for_days.map(|days| days.to_string());
-            tag(aws, &live.status.arn, &remembered::retag(desired, [(DAYS, days)])).await?;
+            tag(aws, &live.status.arn, &field_tags::change_tags(desired, [(DAYS, days)])).await?;
         }
         Ok(())
     }
@@ -140,7 +145,7 @@ impl Kind for BackupVault {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
@@ -152,11 +157,11 @@ fn live(vault: &BackupVaultListMember, tags: Tags) -> Result<Live<BackupVault>> 
     let name = vault.backup_vault_name().ok_or_else(|| missing("backupVaultName"))?;
     let lock = VaultLock { min_retention_days: vault.min_retention_days, max_retention_days: vault.max_retention_days };
     let spec = BackupVault {
-        kms_key: vault.encryption_key_arn.clone().map(|arn| Always(Ref::new(arn))),
+        kms_key: vault.encryption_key_arn.clone().map(|arn| ServerDefault(Ref::new(arn))),
         access_policy: None,
         lock: (vault.locked == Some(true)).then_some(lock),
-        // AWS tells only the day on which it becomes final.
-        lock_changeable_for_days: vault.lock_date.and_then(|_| remembered::recall(&tags, DAYS)?.parse().ok()),
+        // AWS returns only the date on which the lock becomes final, and not the number of days.
+        lock_changeable_for_days: vault.lock_date.and_then(|_| field_tags::recall(&tags, DAYS)?.parse().ok()),
     };
     let status = BackupVaultStatus {
         arn: vault.backup_vault_arn.clone().ok_or_else(|| missing("backupVaultArn"))?,
@@ -170,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_locked_has_no_lock() -> Result<()> {
+    fn an_unlocked_vault_has_no_lock() -> Result<()> {
         let vault = BackupVaultListMember::builder().backup_vault_name("main").backup_vault_arn("arn:main");
         let spec = |vault: BackupVaultListMember| live(&vault, Tags::new()).map(|live| live.spec);
         assert_eq!(spec(vault.clone().locked(false).build())?.lock, None);

@@ -1,4 +1,4 @@
-//! AWS Backup: tags, and the list of plans, which selections are found through.
+//! AWS Backup: tags, request ids, and the list of backup plans, by which selections are found.
 
 pub(crate) mod backup_plan;
 pub(crate) mod backup_selection;
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use aws_sdk_backup::types::BackupPlansListMember;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::Retag;
+use holdfast_base::kind::TagChanges;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_engine::cloud::Scope;
 
 holdfast_base::client!(backup: aws_sdk_backup);
 
-/// All plans of the region, listed once in a sweep.
+/// Lists all backup plans of the region, once in a refresh.
 async fn plans(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<BackupPlansListMember>>> {
     aws.once(scope, "backup.plans", || async {
         let pages = backup(aws).list_backup_plans().into_paginator().items().send();
@@ -24,17 +24,17 @@ async fn plans(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<BackupPlansListMember
     .await
 }
 
-/// The tags of an ARN; none when it is gone.
+/// Returns the tags of an ARN; `None` if the resource does not exist.
 async fn tags_of(aws: &Aws, scope: &Scope, arn: &str) -> Result<Option<Tags>> {
     tagging::tags(aws, scope, arn, || async {
-        let answer = backup(aws).list_tags().resource_arn(arn).send().await.or_absent()?;
-        Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+        let response = backup(aws).list_tags().resource_arn(arn).send().await.or_absent()?;
+        Ok(response.map(|response| response.tags.unwrap_or_default().into_iter().collect()))
     })
     .await
 }
 
-/// Sets and removes tags of anything in AWS Backup.
-async fn tag(aws: &Aws, arn: &str, Retag { set, remove }: &Retag) -> Result<()> {
+/// Sets and removes tags of an AWS Backup resource.
+async fn tag(aws: &Aws, arn: &str, TagChanges { set, remove }: &TagChanges) -> Result<()> {
     if !set.is_empty() {
         let set = set.clone().into_iter().collect();
         backup(aws).tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
@@ -46,7 +46,7 @@ async fn tag(aws: &Aws, arn: &str, Retag { set, remove }: &Retag) -> Result<()> 
     Ok(())
 }
 
-/// A token as AWS Backup takes it: 1 to 50 characters
+/// Returns the creator request id of a token. AWS Backup accepts 1 to 50 characters
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupPlan.html>).
 fn request_id(token: &str) -> String {
     token.chars().take(50).collect()

@@ -1,4 +1,4 @@
-//! ECR.
+//! ECR: private repositories of container images.
 
 pub(crate) mod repository;
 

@@ -1,57 +1,57 @@
-//! Repository: where container images are kept.
+//! Repository: a private ECR repository of container images.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::types::{self as sdk, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{JsonText, Policy};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{JsonText, PolicyDocument};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::ecr;
 
-/// The tag that remembers `emptyOnDelete` on the repository itself, so that a delete needs no document.
+/// The tag that records `emptyOnDelete`. When the repository is deleted, the document no longer states the field.
 const EMPTY_ON_DELETE: &str = "holdfast:empty-on-delete";
 
-/// A private repository of container images.
+/// A private ECR repository of container images.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Repository {
-    /// Whether a tag can be moved to another image: `MUTABLE` (AWS's default), `IMMUTABLE`, or either with
-    /// exceptions: `MUTABLE_WITH_EXCLUSION`, `IMMUTABLE_WITH_EXCLUSION`.
+    /// Whether an image tag can be moved to another image: `MUTABLE` (AWS's default), `IMMUTABLE`, or either with
+    /// exclusion filters: `MUTABLE_WITH_EXCLUSION`, `IMMUTABLE_WITH_EXCLUSION`.
     image_tag_mutability: Option<String>,
-    /// The exceptions of a mutability `…_WITH_EXCLUSION`: at most five.
-    image_tag_mutability_exclusion_filters: Option<BTreeSet<TagFilter>>,
-    /// Scanning of this repository. Rules of the registry, where it has any, override it
+    /// The exclusion filters of a mutability `…_WITH_EXCLUSION`: at most five.
+    image_tag_mutability_exclusion_filters: Option<BTreeSet<ImageTagMutabilityExclusionFilter>>,
+    /// The image scanning of this repository. Scanning rules of the registry, if there are any, override it
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning.html>).
-    image_scanning_configuration: Option<ImageScanning>,
-    /// How images are encrypted at rest. AWS's default is `AES256`.
+    image_scanning_configuration: Option<ImageScanningConfiguration>,
+    /// The encryption of images at rest. AWS's default is `AES256`.
     #[spec(immutable)]
-    encryption_configuration: Option<Encryption>,
-    /// Which images expire, as YAML or JSON: `{ rules: [{ rulePriority, selection, action }] }`
+    encryption_configuration: Option<EncryptionConfiguration>,
+    /// The lifecycle policy, which expires images, as YAML or JSON: `{ rules: [{ rulePriority, selection, action }] }`
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html>).
     lifecycle_policy: Option<JsonText>,
-    /// Who besides the account's own identities may push and pull.
-    repository_policy: Option<Policy>,
-    /// Whether a delete takes the images along. Without it AWS refuses to delete a repository that has images.
-    /// Kept as the tag `holdfast:empty-on-delete` on the repository.
+    /// The repository policy: which principals, besides the account's own identities, may push and pull.
+    repository_policy: Option<PolicyDocument>,
+    /// Whether deleting the repository also deletes its images. Without it, AWS refuses to delete a repository that has
+    /// images. Recorded in the tag `holdfast:empty-on-delete`.
     #[serde(default)]
     empty_on_delete: bool,
 }
 
-/// Tags that a mutability does not hold for.
+/// A filter that excludes image tags from the tag mutability setting.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct TagFilter {
-    /// How `filter` is read: `WILDCARD` is all there is.
+pub(crate) struct ImageTagMutabilityExclusionFilter {
+    /// The type of the filter. AWS supports only `WILDCARD`.
     #[serde(default = "wildcard")]
     filter_type: String,
-    /// A tag in which up to two `*` stand for anything.
+    /// The pattern of image tags: up to two `*` match any characters.
     filter: String,
 }
 
@@ -59,32 +59,32 @@ fn wildcard() -> String {
     "WILDCARD".into()
 }
 
-/// Scanning of images.
+/// The image scanning configuration.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ImageScanning {
-    /// Whether each image is scanned as it is pushed.
+pub(crate) struct ImageScanningConfiguration {
+    /// Whether AWS scans each image when it is pushed.
     #[serde(default)]
     scan_on_push: bool,
 }
 
-/// Encryption at rest.
+/// The encryption of images at rest.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Encryption {
-    /// `AES256`, `KMS`, or `KMS_DSSE` for two layers.
+pub(crate) struct EncryptionConfiguration {
+    /// `AES256`, `KMS`, or `KMS_DSSE` for two layers of encryption.
     encryption_type: String,
-    /// The key's ARN, where it is not ECR's own. AWS answers the ARN, whatever was given.
+    /// The ARN of the KMS key, if it is not ECR's AWS managed key. AWS returns the ARN, whatever the request contains.
     kms_key: Option<String>,
 }
 
-/// What only AWS knows of a Repository.
+/// The read-only attributes of a Repository.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RepositoryStatus {
-    /// Its ARN.
+    /// The ARN of the repository.
     arn: String,
-    /// What images are pushed to and pulled from, without a tag:
+    /// The URI that images are pushed to and pulled from, without an image tag:
     /// `<account>.dkr.ecr.<region>.amazonaws.com/<name>`.
     repository_uri: Option<String>,
 }
@@ -92,9 +92,9 @@ pub(crate) struct RepositoryStatus {
 impl Kind for Repository {
     type Status = RepositoryStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(256) };
-    const CLASS: CreateClass = CreateClass::Name;
-    const DATA: bool = true;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(256) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const STATEFUL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let repositories = ecr(aws).describe_repositories().into_paginator().items().send();
@@ -108,25 +108,25 @@ impl Kind for Repository {
             let Some(tags) = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await? else { return Ok(None) };
             let (lifecycle, policy) = futures::try_join!(
                 async {
-                    match asks_for::<Repository>(scope, &tags, "lifecyclePolicy") {
+                    match is_requested_field::<Repository>(scope, &tags, "lifecyclePolicy") {
                         true => ecr(aws).get_lifecycle_policy().repository_name(name).send().await.or_absent(),
                         false => Ok(None),
                     }
                 },
                 async {
-                    match asks_for::<Repository>(scope, &tags, "repositoryPolicy") {
+                    match is_requested_field::<Repository>(scope, &tags, "repositoryPolicy") {
                         true => ecr(aws).get_repository_policy().repository_name(name).send().await.or_absent(),
                         false => Ok(None),
                     }
                 }
             )?;
-            let lifecycle = lifecycle.and_then(|answer| answer.lifecycle_policy_text);
-            Ok(Some(live(&repository, tags, lifecycle, policy.and_then(|answer| answer.policy_text))))
+            let lifecycle = lifecycle.and_then(|response| response.lifecycle_policy_text);
+            Ok(Some(live(&repository, tags, lifecycle, policy.and_then(|response| response.policy_text))))
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Repository {
             image_tag_mutability,
             image_tag_mutability_exclusion_filters: filters,
@@ -144,7 +144,7 @@ impl Kind for Repository {
             let encryption = sdk::EncryptionConfiguration::builder().encryption_type(e.encryption_type.as_str().into());
             encryption.set_kms_key(e.kms_key.clone()).build()
         });
-        let made = ecr(aws)
+        let created = ecr(aws)
             .create_repository()
             .repository_name(&desired.name)
             .set_image_tag_mutability(image_tag_mutability.as_deref().map(Into::into))
@@ -154,9 +154,9 @@ impl Kind for Repository {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        Ok(match made.repository {
+        Ok(match created.repository {
             Some(repository) => live(&repository, tags, None, None).into(),
-            None => Made::unseen(&desired.name),
+            None => Created::unobserved(&desired.name),
         })
     }
 
@@ -179,7 +179,8 @@ impl Kind for Repository {
                 .await?;
         }
         if desired.changed("imageScanningConfiguration") {
-            let scanning = sdk_scanning(scanning.as_ref().unwrap_or(&ImageScanning { scan_on_push: false }));
+            let scanning =
+                sdk_scanning(scanning.as_ref().unwrap_or(&ImageScanningConfiguration { scan_on_push: false }));
             let put = ecr.put_image_scanning_configuration().repository_name(name);
             put.image_scanning_configuration(scanning).send().await?;
         }
@@ -205,7 +206,7 @@ impl Kind for Repository {
             }
         }
         if desired.changed("emptyOnDelete") {
-            let mut tags = Retag::default();
+            let mut tags = TagChanges::default();
             match empty_on_delete {
                 true => drop(tags.set.insert(EMPTY_ON_DELETE.into(), "true".into())),
                 false => drop(tags.remove.insert(EMPTY_ON_DELETE.into())),
@@ -221,8 +222,8 @@ impl Kind for Repository {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             ecr(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set)?)).send().await?;
@@ -236,24 +237,26 @@ impl Kind for Repository {
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = ecr(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let response = ecr(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
     let pair = |tag: Tag| (tag.key, tag.value);
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().map(pair).collect()))
+    Ok(response.map(|response| response.tags.unwrap_or_default().into_iter().map(pair).collect()))
 }
 
 fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
 }
 
-fn sdk_filters(filters: &BTreeSet<TagFilter>) -> Result<Vec<sdk::ImageTagMutabilityExclusionFilter>> {
-    let filter = |f: &TagFilter| {
+fn sdk_filters(
+    filters: &BTreeSet<ImageTagMutabilityExclusionFilter>,
+) -> Result<Vec<sdk::ImageTagMutabilityExclusionFilter>> {
+    let filter = |f: &ImageTagMutabilityExclusionFilter| {
         let filter = sdk::ImageTagMutabilityExclusionFilter::builder().filter_type(f.filter_type.as_str().into());
         Ok(filter.filter(&f.filter).build()?)
     };
     filters.iter().map(filter).collect()
 }
 
-fn sdk_scanning(scanning: &ImageScanning) -> sdk::ImageScanningConfiguration {
+fn sdk_scanning(scanning: &ImageScanningConfiguration) -> sdk::ImageScanningConfiguration {
     sdk::ImageScanningConfiguration::builder().scan_on_push(scanning.scan_on_push).build()
 }
 
@@ -264,21 +267,21 @@ fn live(
     policy: Option<String>,
 ) -> Live<Repository> {
     let name = repository.repository_name().unwrap_or_default();
-    let filters = repository
-        .image_tag_mutability_exclusion_filters()
-        .iter()
-        .map(|f| TagFilter { filter_type: f.filter_type.as_str().to_owned(), filter: f.filter.clone() });
+    let filters = repository.image_tag_mutability_exclusion_filters().iter().map(|f| {
+        ImageTagMutabilityExclusionFilter { filter_type: f.filter_type.as_str().to_owned(), filter: f.filter.clone() }
+    });
     let spec = Repository {
         image_tag_mutability: repository.image_tag_mutability.as_ref().map(|m| m.as_str().to_owned()),
         image_tag_mutability_exclusion_filters: Some(filters.collect()),
         image_scanning_configuration: repository
             .image_scanning_configuration()
-            .map(|scanning| ImageScanning { scan_on_push: scanning.scan_on_push }),
-        encryption_configuration: repository
-            .encryption_configuration()
-            .map(|e| Encryption { encryption_type: e.encryption_type.as_str().to_owned(), kms_key: e.kms_key.clone() }),
+            .map(|scanning| ImageScanningConfiguration { scan_on_push: scanning.scan_on_push }),
+        encryption_configuration: repository.encryption_configuration().map(|e| EncryptionConfiguration {
+            encryption_type: e.encryption_type.as_str().to_owned(),
+            kms_key: e.kms_key.clone(),
+        }),
         lifecycle_policy: lifecycle.as_deref().map(JsonText::parse),
-        repository_policy: policy.as_deref().map(Policy::parse),
+        repository_policy: policy.as_deref().map(PolicyDocument::parse),
         empty_on_delete: tags.remove(EMPTY_ON_DELETE).is_some_and(|value| value == "true"),
     };
     let status = RepositoryStatus {
@@ -293,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_on_delete_is_a_field_and_no_tag() {
+    fn the_tag_of_empty_on_delete_is_reported_as_a_field() {
         let repository = sdk::Repository::builder().repository_name("app").repository_arn("arn").build();
         let tags = BTreeMap::from([(EMPTY_ON_DELETE.into(), "true".into()), ("team".into(), "a".into())]);
         let live = live(&repository, tags, Some(r#"{"rules": []}"#.into()), None);

@@ -1,13 +1,13 @@
-//! The password of a replication group: given in steps, each of which AWS takes minutes for.
+//! The AUTH token (password) of a replication group, which changes in steps of some minutes each.
 //!
-//! Nobody can read back which password a group has. Before each step a tag says what is about to be given, and when the
-//! password was last changed until then (AWS tells that). When that time has moved on, the step was made.
+//! AWS does not return which password a group has. Before each step a tag records the step, and the time at which the
+//! password was last changed until then. AWS returns that time. A later time proves that the step was applied.
 
 use aws_sdk_elasticache::types::{self as sdk, AuthTokenUpdateStrategyType as Strategy};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Live, Retag};
-use holdfast_base::remembered;
+use holdfast_base::field_tags;
+use holdfast_base::kind::{Desired, Live, TagChanges};
 use holdfast_base::tagging::Tags;
 use holdfast_core::types::Ref;
 
@@ -16,69 +16,99 @@ use super::{elasticache, sdk_tags, tag};
 use crate::secretsmanager::secret::Secret;
 use crate::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
 
+/// The field of the spec that holds the secret of the password.
 pub(super) const FIELD: &str = "authToken";
-const STEP: &str = "holdfast:auth-token";
-/// What a group with a password is shown with that Holdfast did not give it.
+/// The key of the tag that records a step, as `<step>@<time of the last change>`.
+const STEP_TAG: &str = "holdfast:auth-token";
+/// The secret version that is reported for a password of unknown origin.
 const UNKNOWN: &str = "unknown";
 
-/// A step, and when the password had last been changed before it.
+/// A step that was started.
 #[derive(Clone, Debug, PartialEq)]
-struct Step {
-    made: bool,
-    /// `ROTATE`, `SET`, or `ROTATE+SET`: a `SET` follows.
+struct AuthTokenStep {
+    /// True when the password was changed since the start of the step.
+    applied: bool,
+    /// The step: `ROTATE`, `SET`, or `ROTATE+SET` for a `ROTATE` that a `SET` follows.
     name: String,
 }
 
+/// Returns the time at which the password was last changed.
 fn modified(group: &sdk::ReplicationGroup) -> String {
     group.auth_token_last_modified_date.map_or_else(|| "never".to_owned(), |date| date.as_secs_f64().to_string())
 }
 
-fn step(tags: &Tags, group: &sdk::ReplicationGroup) -> Option<Step> {
-    let (name, before) = tags.get(STEP)?.split_once('@')?;
-    Some(Step { made: before != modified(group), name: name.to_owned() })
+/// Reads the step that the tags record.
+fn step(tags: &Tags, group: &sdk::ReplicationGroup) -> Option<AuthTokenStep> {
+    let (name, before) = tags.get(STEP_TAG)?.split_once('@')?;
+    Some(AuthTokenStep { applied: before != modified(group), name: name.to_owned() })
 }
 
-/// Which secret's version the group has as its password.
-pub(super) fn of(tags: &Tags, group: &sdk::ReplicationGroup) -> Option<Ref<Secret, CurrentVersion>> {
+/// Returns the secret version that the group has as its password; none without a password.
+///
+/// The version is [`UNKNOWN`] while a step is not applied, while a `SET` has yet to follow, and for a password that
+/// Holdfast did not set.
+pub(super) fn secret_version(tags: &Tags, group: &sdk::ReplicationGroup) -> Option<Ref<Secret, CurrentVersion>> {
     if group.auth_token_enabled != Some(true) {
         return None;
     }
-    let is_done = step(tags, group).is_none_or(|step| step.made && step.name != "ROTATE+SET");
+    let is_done = step(tags, group).is_none_or(|step| step.applied && step.name != "ROTATE+SET");
     consumed(tags, FIELD).filter(|_| is_done).or_else(|| Some(Ref::new(UNKNOWN)))
 }
 
-/// Makes the next step towards the password that is wanted. That there is to be none, the other changes say.
-pub(super) async fn give(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<ReplicationGroup>) -> Result<()> {
-    let Some(of) = &desired.spec.auth_token else {
-        let remove = [STEP.to_owned(), consumed_tag(FIELD, &Ref::new("")).0].into();
-        return tag(aws, &live.status.arn, &Retag { remove, ..Retag::default() }).await;
+/// Starts the next step towards the desired password.
+///
+/// **Expected flow**
+/// 1. Tags record the secret version, the step and the time of the last change.
+/// 2. `ModifyReplicationGroup` sends the password with the strategy `ROTATE` or `SET`.
+/// 3. Strategy `SET` takes two steps, `ROTATE+SET` and then `SET`, since a `SET` requires a preceding `ROTATE`. The
+///    first step ends with `NotYet`, and the engine calls again.
+/// 4. A document without a password removes the tags. The other changes of the update remove the password itself.
+///
+/// **Guarantees**: an interrupted step is repeated, since the recorded time shows that it was not applied.
+///
+/// **Assumptions**: nothing else changes the password between the tags and the call.
+///
+/// **Caveats**: each step takes AWS minutes, during which the group refuses other changes.
+///
+/// **Errors**: `NotYet` after the first of two steps; the error of reading the secret.
+pub(super) async fn update(
+    aws: &Aws,
+    live: &Live<ReplicationGroup>,
+    desired: &Desired<ReplicationGroup>,
+) -> Result<()> {
+    let Some(secret) = &desired.spec.auth_token else {
+        let remove = [STEP_TAG.to_owned(), consumed_tag(FIELD, &Ref::new("")).0].into();
+        return tag(aws, &live.status.arn, &TagChanges { remove, ..TagChanges::default() }).await;
     };
     let group: &sdk::ReplicationGroup = live.raw()?;
-    let token = read(aws, of, desired.spec.auth_token_key.as_deref()).await?;
-    let is_same = consumed(&live.tags, FIELD).as_ref() == Some(of) && !desired.changed("authTokenKey");
+    let token = read(aws, secret, desired.spec.auth_token_key.as_deref()).await?;
+    let is_same = consumed(&live.tags, FIELD).as_ref() == Some(secret) && !desired.changed("authTokenKey");
     let before = step(&live.tags, group).filter(|_| is_same);
-    let (name, strategy) = next(before.as_ref(), desired.spec.auth_token_update_strategy.as_deref());
-    let mut tags = Tags::from([consumed_tag(FIELD, of), (STEP.to_owned(), format!("{name}@{}", modified(group)))]);
+    let (name, strategy) = next_step(before.as_ref(), desired.spec.auth_token_update_strategy.as_deref());
+    let mut tags =
+        Tags::from([consumed_tag(FIELD, secret), (STEP_TAG.to_owned(), format!("{name}@{}", modified(group)))]);
     let key = desired.spec.auth_token_key.clone();
-    tags.extend(remembered::with(&Tags::new(), [("authTokenKey", key.clone())]));
+    tags.extend(field_tags::with(&Tags::new(), [("authTokenKey", key.clone())]));
     elasticache(aws).add_tags_to_resource().resource_name(&live.status.arn).set_tags(sdk_tags(&tags)).send().await?;
     if key.is_none() {
-        tag(aws, &live.status.arn, &remembered::retag(desired, [("authTokenKey", None)])).await?;
+        tag(aws, &live.status.arn, &field_tags::change_tags(desired, [("authTokenKey", None)])).await?;
     }
     let modify = elasticache(aws).modify_replication_group().replication_group_id(&live.id).apply_immediately(true);
     modify.auth_token(token.expose()).auth_token_update_strategy(strategy).send().await?;
     match name {
-        "ROTATE+SET" => Err(Error::not_yet("elasticache.ModifyReplicationGroup", "SET comes after ROTATE is through")),
+        "ROTATE+SET" => {
+            Err(Error::not_yet("elasticache.ModifyReplicationGroup", "`SET` follows once AWS has applied `ROTATE`"))
+        }
         _ => Ok(()),
     }
 }
 
-/// The step after this one.
-fn next(before: Option<&Step>, wanted: Option<&str>) -> (&'static str, Strategy) {
+/// Returns the step after a started one, with its strategy.
+fn next_step(before: Option<&AuthTokenStep>, strategy: Option<&str>) -> (&'static str, Strategy) {
     match before {
-        Some(Step { made: true, name }) if name == "ROTATE+SET" => ("SET", Strategy::Set),
-        Some(Step { made: false, name }) if name == "SET" => ("SET", Strategy::Set),
-        _ if wanted == Some("SET") => ("ROTATE+SET", Strategy::Rotate),
+        Some(AuthTokenStep { applied: true, name }) if name == "ROTATE+SET" => ("SET", Strategy::Set),
+        Some(AuthTokenStep { applied: false, name }) if name == "SET" => ("SET", Strategy::Set),
+        _ if strategy == Some("SET") => ("ROTATE+SET", Strategy::Rotate),
         _ => ("ROTATE", Strategy::Rotate),
     }
 }
@@ -95,22 +125,22 @@ mod tests {
     }
 
     fn tags(step: &str) -> Tags {
-        [consumed_tag(FIELD, &Ref::new("arn@1")), (STEP.to_owned(), step.to_owned())].into()
+        [consumed_tag(FIELD, &Ref::new("arn@1")), (STEP_TAG.to_owned(), step.to_owned())].into()
     }
 
     #[test]
-    fn a_step_is_made_when_the_password_was_changed_after_it() {
-        let done = |step: &str, modified| of(&tags(step), &group(modified)) == Some(Ref::new("arn@1"));
+    fn a_step_is_applied_when_the_password_was_changed_after_it() {
+        let done = |step: &str, modified| secret_version(&tags(step), &group(modified)) == Some(Ref::new("arn@1"));
         assert!(!done("ROTATE@7", 7) && done("ROTATE@7", 8));
-        assert!(!done("ROTATE+SET@7", 8), "the SET is to follow");
+        assert!(!done("ROTATE+SET@7", 8), "a `SET` follows");
         assert!(!done("SET@8", 8) && done("SET@8", 9));
     }
 
     #[test]
-    fn set_comes_after_rotate() {
-        let at = |text: &str, modified| next(step(&tags(text), &group(modified)).as_ref(), Some("SET")).0;
-        assert_eq!(next(None, Some("SET")).0, "ROTATE+SET");
+    fn a_set_step_follows_a_rotate_step() {
+        let at = |text: &str, modified| next_step(step(&tags(text), &group(modified)).as_ref(), Some("SET")).0;
+        assert_eq!(next_step(None, Some("SET")).0, "ROTATE+SET");
         assert_eq!((at("ROTATE+SET@7", 7), at("ROTATE+SET@7", 8), at("SET@8", 8)), ("ROTATE+SET", "SET", "SET"));
-        assert_eq!(next(None, None).0, "ROTATE");
+        assert_eq!(next_step(None, None).0, "ROTATE");
     }
 }

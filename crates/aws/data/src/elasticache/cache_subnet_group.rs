@@ -1,54 +1,54 @@
-//! CacheSubnetGroup: where the nodes of a cache are placed.
+//! CacheSubnetGroup: the subnets in which the nodes of caches are placed.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_elasticache::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::names::Subnet;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{elasticache, is_wanted, sdk_tags, tag, tags_of};
+use super::{elasticache, is_requested, sdk_tags, tag, tags_of};
 
-/// The subnets in which the nodes of replication groups are placed. AWS keeps its name in lower case: at most 255
-/// letters, digits and hyphens
+/// A cache subnet group: the subnets in which ElastiCache places the nodes of replication groups. The name has at most
+/// 255 letters, digits and hyphens, and is stored in lower case
 /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheSubnetGroup.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CacheSubnetGroup {
-    /// What it is for.
+    /// The description.
     description: String,
-    /// Its subnets, all of one VPC. AWS refuses to take one away that a node is in (`SubnetInUse`).
+    /// The subnets, all in one VPC. AWS refuses to remove a subnet with a node (`SubnetInUse`).
     subnets: BTreeSet<Ref<Subnet>>,
 }
 
-/// What only AWS knows of a CacheSubnetGroup.
+/// The read-only attributes of a CacheSubnetGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CacheSubnetGroupStatus {
-    /// Its ARN.
+    /// The ARN.
     arn: String,
-    /// The VPC of its subnets.
+    /// The id of the VPC of the subnets.
     vpc_id: Option<String>,
 }
 
 impl Kind for CacheSubnetGroup {
     type Status = CacheSubnetGroupStatus;
     const TIER: Tier = Tier::Data;
-    /// It is complete when it is made.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
-    const CLASS: CreateClass = CreateClass::Name;
+    /// The create call creates the complete group.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = elasticache(aws).describe_cache_subnet_groups().into_paginator().items().send();
         let mut groups = groups.collect::<std::result::Result<Vec<_>, _>>().await?;
-        groups.retain(|group| is_wanted(scope, group.cache_subnet_group_name().unwrap_or_default()));
+        groups.retain(|group| is_requested(scope, group.cache_subnet_group_name().unwrap_or_default()));
         each(groups, |group| async move {
             let live = live(&group)?;
             let tags = tags_of(aws, scope, &live.status.arn).await?;
@@ -57,9 +57,9 @@ impl Kind for CacheSubnetGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let CacheSubnetGroup { description, subnets } = &desired.spec;
-        let made = elasticache(aws)
+        let output = elasticache(aws)
             .create_cache_subnet_group()
             .cache_subnet_group_name(&desired.name)
             .cache_subnet_group_description(description)
@@ -67,8 +67,8 @@ impl Kind for CacheSubnetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let told = made.cache_subnet_group.and_then(|group| live(&group).ok());
-        Ok(desired.told(&desired.name, told))
+        let created = output.cache_subnet_group.and_then(|group| live(&group).ok());
+        Ok(desired.confirmed(&desired.name, created))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -87,7 +87,7 @@ impl Kind for CacheSubnetGroup {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }

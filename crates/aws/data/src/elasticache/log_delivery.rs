@@ -1,40 +1,44 @@
-//! Where the logs of a cache go, as people write it and as ElastiCache takes and answers it.
+//! The log delivery of a cache, in its spec and in the form of ElastiCache.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticache::types::{
-    CloudWatchLogsDestinationDetails, DestinationDetails, DestinationType, KinesisFirehoseDestinationDetails,
-    LogDeliveryConfiguration, LogDeliveryConfigurationRequest,
+    self as sdk, CloudWatchLogsDestinationDetails, DestinationDetails, DestinationType,
+    KinesisFirehoseDestinationDetails, LogDeliveryConfigurationRequest,
 };
 use holdfast_base::names::LogGroup;
 use holdfast_core::Spec;
 use holdfast_core::types::{Name, Ref};
 use serde::{Deserialize, Serialize};
 
-type Logs = BTreeMap<String, LogDelivery>;
+/// The log delivery by log type.
+type LogDeliveries = BTreeMap<String, LogDeliveryConfiguration>;
 
-/// Where logs of one type go: exactly one destination.
+/// The delivery of the logs of one type, to exactly one destination.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct LogDelivery {
-    /// A log group of CloudWatch Logs. Its resource policy has to let `delivery.logs.amazonaws.com` write; AWS adds
-    /// that by itself where the caller may
+pub(crate) struct LogDeliveryConfiguration {
+    /// The log group of CloudWatch Logs. Its resource policy must allow `delivery.logs.amazonaws.com` to write. AWS
+    /// adds that permission itself when the caller may do so
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html>).
     pub(crate) log_group: Option<Ref<LogGroup, Name>>,
-    /// The name of a stream of Data Firehose.
+    /// The name of the Data Firehose stream.
     pub(crate) delivery_stream: Option<String>,
-    /// `json` or `text`.
+    /// The log format: `json` or `text`.
     pub(crate) log_format: String,
 }
 
-/// What to ask for: those that differ, and the end of those that are not wanted.
-pub(super) fn requests(there: Option<&Logs>, wanted: Option<&Logs>) -> Vec<LogDeliveryConfigurationRequest> {
-    let (there, wanted) = (there.cloned().unwrap_or_default(), wanted.cloned().unwrap_or_default());
-    let off = there
+/// Returns the requests that turn off log types that are not desired and set those that differ.
+pub(super) fn requests(
+    current: Option<&LogDeliveries>,
+    desired: Option<&LogDeliveries>,
+) -> Vec<LogDeliveryConfigurationRequest> {
+    let (current, desired) = (current.cloned().unwrap_or_default(), desired.cloned().unwrap_or_default());
+    let off = current
         .keys()
-        .filter(|of| !wanted.contains_key(*of))
+        .filter(|of| !desired.contains_key(*of))
         .map(|of| LogDeliveryConfigurationRequest::builder().log_type(of.as_str().into()).enabled(false).build());
-    let on = wanted.iter().filter(|(of, log)| there.get(*of) != Some(*log)).map(|(of, log)| {
+    let on = desired.iter().filter(|(of, log)| current.get(*of) != Some(*log)).map(|(of, log)| {
         let (r#type, details) = match (&log.log_group, &log.delivery_stream) {
             (Some(group), _) => {
                 let details = CloudWatchLogsDestinationDetails::builder().log_group(group.as_str()).build();
@@ -57,15 +61,15 @@ pub(super) fn requests(there: Option<&Logs>, wanted: Option<&Logs>) -> Vec<LogDe
     off.chain(on).collect()
 }
 
-/// A log's type, and where it goes.
-pub(super) fn log(told: &LogDeliveryConfiguration) -> Option<(String, LogDelivery)> {
-    let details = told.destination_details.as_ref();
-    let delivery = LogDelivery {
+/// Reads a log type and its delivery from a response.
+pub(super) fn log_delivery(response: &sdk::LogDeliveryConfiguration) -> Option<(String, LogDeliveryConfiguration)> {
+    let details = response.destination_details.as_ref();
+    let delivery = LogDeliveryConfiguration {
         log_group: details.and_then(|d| d.cloud_watch_logs_details()?.log_group.clone()).map(Ref::new),
         delivery_stream: details.and_then(|d| d.kinesis_firehose_details()?.delivery_stream.clone()),
-        log_format: told.log_format.as_ref()?.as_str().to_owned(),
+        log_format: response.log_format.as_ref()?.as_str().to_owned(),
     };
-    Some((told.log_type.as_ref()?.as_str().to_owned(), delivery))
+    Some((response.log_type.as_ref()?.as_str().to_owned(), delivery))
 }
 
 #[cfg(test)]
@@ -73,17 +77,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_that_is_not_wanted_is_switched_off() {
-        let log = |group: &str| LogDelivery {
+    fn a_log_type_that_is_not_desired_is_turned_off() {
+        let log = |group: &str| LogDeliveryConfiguration {
             log_group: Some(Ref::new(group)),
             delivery_stream: None,
             log_format: "json".into(),
         };
-        let there = Logs::from([("slow-log".to_owned(), log("a")), ("engine-log".to_owned(), log("b"))]);
-        let wanted = Logs::from([("engine-log".to_owned(), log("b"))]);
-        let asked = requests(Some(&there), Some(&wanted));
-        assert_eq!(asked.len(), 1, "what is as wanted is not sent");
-        assert_eq!((asked[0].log_type.as_ref().map(|t| t.as_str()), asked[0].enabled), (Some("slow-log"), Some(false)));
-        assert_eq!(requests(None, Some(&wanted))[0].enabled, Some(true));
+        let current = LogDeliveries::from([("slow-log".to_owned(), log("a")), ("engine-log".to_owned(), log("b"))]);
+        let desired = LogDeliveries::from([("engine-log".to_owned(), log("b"))]);
+        let sent = requests(Some(&current), Some(&desired));
+        assert_eq!(sent.len(), 1, "an unchanged log type is not sent");
+        assert_eq!((sent[0].log_type.as_ref().map(|t| t.as_str()), sent[0].enabled), (Some("slow-log"), Some(false)));
+        assert_eq!(requests(None, Some(&desired))[0].enabled, Some(true));
     }
 }

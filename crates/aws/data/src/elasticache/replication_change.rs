@@ -1,20 +1,19 @@
-//! The changes of a replication group. AWS takes one at a time and refuses the next until it is through: that is an
-//! error which the engine waits out, after which what still differs is changed.
+//! The changes of a replication group.
 
 use aws_sdk_elasticache::operation::modify_replication_group::builders::ModifyReplicationGroupFluentBuilder as Modify;
 use aws_sdk_elasticache::types::{AuthTokenUpdateStrategyType, ReplicationGroup as Group, TransitEncryptionMode};
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
 use holdfast_base::kind::{Desired, Live};
-use holdfast_core::types::Always;
+use holdfast_core::types::ServerDefault;
 
 use super::auth_token;
 use super::elasticache;
 use super::log_delivery::requests;
 use super::replication_group::ReplicationGroup;
 
-/// The fields that one ModifyReplicationGroup takes together.
-const TOGETHER: [&str; 17] = [
+/// The fields that one ModifyReplicationGroup call changes together.
+const COMBINED_FIELDS: [&str; 17] = [
     "autoMinorVersionUpgrade",
     "automaticFailoverEnabled",
     "cacheNodeType",
@@ -34,34 +33,51 @@ const TOGETHER: [&str; 17] = [
     "userGroupIds",
 ];
 
+/// Changes the fields that differ, in several calls.
+///
+/// **Expected flow**
+/// 1. Failover needs a replica: when failover or Multi-AZ changes, missing replicas are added first.
+/// 2. One ModifyReplicationGroup call changes all of [`COMBINED_FIELDS`]. It also removes the password when none is
+///    desired.
+/// 3. The encryption in transit follows, then the password.
+/// 4. The number of replicas and of shards comes last, since it takes longest.
+///
+/// **Guarantees**: AWS accepts one change at a time and refuses the next call until the change is complete. The engine
+/// waits and calls again with the fields that still differ.
+///
+/// **Assumptions**: `desired.spec` holds the live values of fields that the document does not state.
+///
+/// **Caveats**: changes of several parts take several retries, of minutes each.
+///
+/// **Errors**: the refusal of AWS while another change is in progress.
 pub(super) async fn change(
     aws: &Aws,
     live: &Live<ReplicationGroup>,
     desired: &Desired<ReplicationGroup>,
 ) -> Result<()> {
-    let (replicas, wanted) = (replicas(&live.spec), replicas_wanted(desired));
-    // Failover needs a replica first; else the replicas, which take longest, come last.
+    let (replicas, desired_replicas) = (replicas(&live.spec), desired_replica_count(desired));
+    // Failover needs a replica first. Otherwise the replicas, which take longest, come last.
     let failover = desired.changed("automaticFailoverEnabled") || desired.changed("multiAzEnabled");
-    if failover && wanted > replicas {
-        increase(aws, &live.id, wanted).await?;
+    if failover && desired_replicas > replicas {
+        increase_replicas(aws, &live.id, desired_replicas).await?;
     }
-    let no_token = desired.changed("authToken") && desired.spec.auth_token.is_none();
-    if no_token || TOGETHER.iter().any(|field| desired.changed(field)) {
-        together(aws, live, desired)?.send().await?;
+    let removes_token = desired.changed("authToken") && desired.spec.auth_token.is_none();
+    if removes_token || COMBINED_FIELDS.iter().any(|field| desired.changed(field)) {
+        combined_call(aws, live, desired)?.send().await?;
     }
-    transit(aws, live, desired).await?;
+    change_transit_encryption(aws, live, desired).await?;
     if desired.changed("authToken") || desired.changed("authTokenKey") {
-        auth_token::give(aws, live, desired).await?;
+        auth_token::update(aws, live, desired).await?;
     }
-    if !failover && wanted > replicas {
-        increase(aws, &live.id, wanted).await?;
+    if !failover && desired_replicas > replicas {
+        increase_replicas(aws, &live.id, desired_replicas).await?;
     }
-    if wanted < replicas {
+    if desired_replicas < replicas {
         let decrease = elasticache(aws).decrease_replica_count().replication_group_id(&live.id);
-        decrease.new_replica_count(wanted).apply_immediately(true).send().await?;
+        decrease.new_replica_count(desired_replicas).apply_immediately(true).send().await?;
     }
-    if let Some(Always(count)) = desired.spec.num_node_groups.filter(|_| desired.changed("numNodeGroups")) {
-        shards(aws, live, count).await?;
+    if let Some(ServerDefault(count)) = desired.spec.num_node_groups.filter(|_| desired.changed("numNodeGroups")) {
+        change_shards(aws, live, count).await?;
     }
     Ok(())
 }
@@ -70,7 +86,8 @@ fn modify(aws: &Aws, id: &str) -> Modify {
     elasticache(aws).modify_replication_group().replication_group_id(id).apply_immediately(true)
 }
 
-fn together(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<ReplicationGroup>) -> Result<Modify> {
+/// Builds the call that changes all of [`COMBINED_FIELDS`] that differ.
+fn combined_call(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<ReplicationGroup>) -> Result<Modify> {
     let (spec, changed) = (&desired.spec, |field: &str| desired.changed(field));
     let group: &Group = live.raw()?;
     let mut call = modify(aws, &live.id)
@@ -78,14 +95,20 @@ fn together(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<Replicat
         .set_engine(spec.engine.as_deref().filter(|_| changed("engine")).cloned())
         .set_engine_version(spec.engine_version.as_deref().filter(|_| changed("engineVersion")).map(|v| v.0.clone()))
         .set_cache_node_type(changed("cacheNodeType").then(|| spec.cache_node_type.clone()))
-        .set_automatic_failover_enabled(plain(spec.automatic_failover_enabled, changed("automaticFailoverEnabled")))
-        .set_multi_az_enabled(plain(spec.multi_az_enabled, changed("multiAzEnabled")))
+        .set_automatic_failover_enabled(changed_value(
+            spec.automatic_failover_enabled,
+            changed("automaticFailoverEnabled"),
+        ))
+        .set_multi_az_enabled(changed_value(spec.multi_az_enabled, changed("multiAzEnabled")))
         .set_cluster_mode(spec.cluster_mode.as_deref().filter(|_| changed("clusterMode")).map(|m| m.as_str().into()))
         .set_preferred_maintenance_window(
             spec.preferred_maintenance_window.as_deref().filter(|_| changed("preferredMaintenanceWindow")).cloned(),
         )
-        .set_auto_minor_version_upgrade(plain(spec.auto_minor_version_upgrade, changed("autoMinorVersionUpgrade")))
-        .set_snapshot_retention_limit(plain(spec.snapshot_retention_limit, changed("snapshotRetentionLimit")))
+        .set_auto_minor_version_upgrade(changed_value(
+            spec.auto_minor_version_upgrade,
+            changed("autoMinorVersionUpgrade"),
+        ))
+        .set_snapshot_retention_limit(changed_value(spec.snapshot_retention_limit, changed("snapshotRetentionLimit")))
         .set_snapshot_window(spec.snapshot_window.as_deref().filter(|_| changed("snapshotWindow")).cloned())
         .set_ip_discovery(spec.ip_discovery.as_deref().filter(|_| changed("ipDiscovery")).map(|d| d.as_str().into()));
     if let Some(of) = spec.cache_parameter_group.as_deref().filter(|_| changed("cacheParameterGroup")) {
@@ -99,7 +122,8 @@ fn together(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<Replicat
             .set_notification_topic_arn(spec.notification_topic.clone().map(String::from))
             .notification_topic_status(if spec.notification_topic.is_some() { "active" } else { "inactive" });
     }
-    // Snapshots are made of one node, which has to be named when they are switched on; of every shard otherwise.
+    // Without cluster mode, snapshots are taken of one node, which the call that turns them on must name. With cluster
+    // mode they are taken of every shard.
     if changed("snapshotRetentionLimit")
         && group.snapshotting_cluster_id.is_none()
         && group.cluster_enabled != Some(true)
@@ -112,11 +136,11 @@ fn together(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<Replicat
         call = call.set_log_delivery_configurations(Some(requests));
     }
     if changed("userGroupIds") {
-        let (there, wanted) = (live.spec.user_group_ids.clone(), spec.user_group_ids.clone());
-        let (there, wanted) = (there.unwrap_or_default(), wanted.unwrap_or_default());
+        let (current, stated) = (live.spec.user_group_ids.clone(), spec.user_group_ids.clone());
+        let (current, stated) = (current.unwrap_or_default(), stated.unwrap_or_default());
         call = call
-            .set_user_group_ids_to_add(some(wanted.difference(&there).cloned().collect()))
-            .set_user_group_ids_to_remove(some(there.difference(&wanted).cloned().collect()));
+            .set_user_group_ids_to_add(non_empty(stated.difference(&current).cloned().collect()))
+            .set_user_group_ids_to_remove(non_empty(current.difference(&stated).cloned().collect()));
     }
     if changed("authToken") && spec.auth_token.is_none() {
         call = call.auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete);
@@ -124,19 +148,24 @@ fn together(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<Replicat
     Ok(call)
 }
 
-fn plain<T: Copy>(value: Option<Always<T>>, changed: bool) -> Option<T> {
-    value.filter(|_| changed).map(|Always(value)| value)
+fn changed_value<T: Copy>(value: Option<ServerDefault<T>>, changed: bool) -> Option<T> {
+    value.filter(|_| changed).map(|ServerDefault(value)| value)
 }
 
-fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     Some(list).filter(|list| !list.is_empty())
 }
 
-/// Plain connections have to be let in (`preferred`) on the way to encryption and on the way back
+/// Changes the encryption in transit. AWS requires the mode `preferred`, which accepts unencrypted connections too, as
+/// an intermediate step in both directions
 /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/in-transit-encryption-enable.html>).
-async fn transit(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<ReplicationGroup>) -> Result<()> {
+async fn change_transit_encryption(
+    aws: &Aws,
+    live: &Live<ReplicationGroup>,
+    desired: &Desired<ReplicationGroup>,
+) -> Result<()> {
     let mode = desired.spec.transit_encryption_mode.as_deref();
-    let Some(Always(enabled)) =
+    let Some(ServerDefault(enabled)) =
         desired.spec.transit_encryption_enabled.filter(|_| desired.changed("transitEncryptionEnabled"))
     else {
         if let Some(mode) = mode.filter(|_| desired.changed("transitEncryptionMode")) {
@@ -161,33 +190,34 @@ async fn transit(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<Rep
     Ok(())
 }
 
-async fn increase(aws: &Aws, id: &str, count: i32) -> Result<()> {
+async fn increase_replicas(aws: &Aws, id: &str, count: i32) -> Result<()> {
     let increase = elasticache(aws).increase_replica_count().replication_group_id(id);
     increase.new_replica_count(count).apply_immediately(true).send().await?;
     Ok(())
 }
 
-/// The replicas of each shard.
+/// Returns the number of replicas of each shard.
 fn replicas(spec: &ReplicationGroup) -> i32 {
-    spec.replicas_per_node_group.map_or(0, |Always(count)| count)
+    spec.replicas_per_node_group.map_or(0, |ServerDefault(count)| count)
 }
 
-fn replicas_wanted(desired: &Desired<ReplicationGroup>) -> i32 {
+/// Returns the desired number of replicas, from `numCacheClusters` when it changes.
+fn desired_replica_count(desired: &Desired<ReplicationGroup>) -> i32 {
     let clusters = desired.spec.num_cache_clusters.filter(|_| desired.changed("numCacheClusters"));
-    let replicas_there = replicas(&desired.spec);
+    let stated = replicas(&desired.spec);
     match clusters {
-        Some(Always(count)) => count - 1,
-        None => replicas_there,
+        Some(ServerDefault(count)) => count - 1,
+        None => stated,
     }
 }
 
-/// When shards go, those that stay have to be named.
-async fn shards(aws: &Aws, live: &Live<ReplicationGroup>, count: i32) -> Result<()> {
+/// Changes the number of shards. A call that removes shards must name those that are retained.
+async fn change_shards(aws: &Aws, live: &Live<ReplicationGroup>, count: i32) -> Result<()> {
     let group: &Group = live.raw()?;
-    let mut there: Vec<String> = group.node_groups().iter().filter_map(|shard| shard.node_group_id.clone()).collect();
-    there.sort_unstable();
-    let stay = usize::try_from(count).unwrap_or_default();
-    let retain = (stay < there.len()).then(|| there[..stay].to_vec());
+    let mut current: Vec<String> = group.node_groups().iter().filter_map(|shard| shard.node_group_id.clone()).collect();
+    current.sort_unstable();
+    let retained = usize::try_from(count).unwrap_or_default();
+    let retain = (retained < current.len()).then(|| current[..retained].to_vec());
     elasticache(aws)
         .modify_replication_group_shard_configuration()
         .replication_group_id(&live.id)

@@ -1,4 +1,4 @@
-//! ReplicationGroup: a cache of Valkey or Redis OSS.
+//! ReplicationGroup: a Valkey or Redis OSS cache.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,141 +6,144 @@ use aws_sdk_elasticache::types::{self as sdk, AutomaticFailoverStatus, DataTieri
 use futures::TryFutureExt;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::field_tags;
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::names::SecurityGroup;
 use holdfast_base::names::Topic;
-use holdfast_base::remembered;
 use holdfast_base::tagging::Tags;
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::cache_parameter_group::CacheParameterGroup;
 use super::cache_subnet_group::CacheSubnetGroup;
-use super::log_delivery::{LogDelivery, log, requests};
+use super::log_delivery::{LogDeliveryConfiguration, log_delivery, requests};
 use super::replication_change::change;
 use super::version::EngineVersion;
-use super::{auth_token, elasticache, is_wanted, sdk_tags, tag, tags_of};
+use super::{auth_token, elasticache, is_requested, sdk_tags, tag, tags_of};
 use crate::kms::key::Key;
 use crate::secretsmanager::secret::Secret;
 use crate::secretsmanager::{CurrentVersion, consumed_tag, read};
 
-/// A Valkey or Redis OSS cache: one primary node with replicas, or several such shards. Its name begins with a letter
-/// and has at most 40 lower case letters, digits and single hyphens. Making one takes 5 to 15 minutes, and so does
-/// nearly every change; changes are made at once, not in the maintenance window. Data is kept when it leaves the
-/// document, unless the document says otherwise.
+/// A Valkey or Redis OSS cache: one primary node with replicas, or several such shards. The name begins with a letter
+/// and has at most 40 lower case letters, digits and single hyphens. Creation takes 5 to 15 minutes, as does nearly
+/// every change. Changes apply immediately, not in the maintenance window. A group that leaves the document is
+/// retained, unless the document says otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplicationGroup {
-    /// What it is for.
+    /// The description.
     pub(super) description: String,
-    /// `redis` or `valkey`. A `redis` one can become a `valkey` one, with its `engineVersion`; not the other way
-    /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/VersionManagement.HowTo.html>).
-    pub(super) engine: Option<Always<String>>,
-    /// Since version 6 the major and minor version, `7.1`, `8.0`: AWS picks the patch, and its upgrades of that are no
-    /// drift. Before that all three numbers, `5.0.6`. AWS never goes back to an older version
-    /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html>).
-    pub(super) engine_version: Option<Always<EngineVersion>>,
-    /// The size of every node: `cache.t4g.micro`, `cache.r7g.large`, …
+    /// The engine: `redis` or `valkey`. AWS can upgrade `redis` to `valkey`, together with `engineVersion`, but not the
+    /// reverse (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/VersionManagement.HowTo.html>).
+    pub(super) engine: Option<ServerDefault<String>>,
+    /// The engine version. Since version 6, state the major and minor version (`7.1`, `8.0`): AWS chooses the patch
+    /// version, and its patch upgrades are not drift. Before version 6, state all three numbers (`5.0.6`). AWS does not
+    /// support downgrades (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html>).
+    pub(super) engine_version: Option<ServerDefault<EngineVersion>>,
+    /// The node type of every node: `cache.t4g.micro`, `cache.r7g.large`, ….
     pub(super) cache_node_type: String,
-    /// How many nodes there are, the primary included: 1 to 6. For one shard; with several `replicasPerNodeGroup`
-    /// counts. AWS's default is 1. AWS chooses which replica goes.
-    pub(super) num_cache_clusters: Option<Always<i32>>,
-    /// How many shards there are. More than one needs a parameter group with `cluster-enabled`. Data moves between
-    /// shards while the cache runs; those with the highest numbers go first.
-    pub(super) num_node_groups: Option<Always<i32>>,
-    /// How many replicas each shard has: 0 to 5.
-    pub(super) replicas_per_node_group: Option<Always<i32>>,
-    /// `enabled`, `disabled` (AWS's default) or `compatible`, which is the way from `disabled` to `enabled`
-    /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/modify-cluster-mode.html>).
-    pub(super) cluster_mode: Option<Always<String>>,
-    /// Whether a replica takes over when the primary fails; needs a replica. AWS's default is false.
-    pub(super) automatic_failover_enabled: Option<Always<bool>>,
-    /// Whether replicas are in other zones than their primary; needs `automaticFailoverEnabled`. AWS's default is false.
-    pub(super) multi_az_enabled: Option<Always<bool>>,
-    /// Where its nodes are placed. Without one AWS uses the group `default`, of the default VPC.
+    /// The number of nodes of a group with one shard, including the primary: 1 to 6. AWS's default is 1. With several
+    /// shards, state `replicasPerNodeGroup` instead. AWS chooses which replicas a reduction removes.
+    pub(super) num_cache_clusters: Option<ServerDefault<i32>>,
+    /// The number of shards. More than one needs a parameter group with `cluster-enabled`. Data moves between shards
+    /// while the cache runs. A reduction removes the shards with the highest numbers first.
+    pub(super) num_node_groups: Option<ServerDefault<i32>>,
+    /// The number of replicas of each shard: 0 to 5.
+    pub(super) replicas_per_node_group: Option<ServerDefault<i32>>,
+    /// The cluster mode: `enabled`, `disabled` (AWS's default) or `compatible`, the intermediate step from `disabled`
+    /// to `enabled` (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/modify-cluster-mode.html>).
+    pub(super) cluster_mode: Option<ServerDefault<String>>,
+    /// Whether a replica takes over when the primary fails. It needs a replica. AWS's default is false.
+    pub(super) automatic_failover_enabled: Option<ServerDefault<bool>>,
+    /// Whether replicas are in other Availability Zones than their primary. It needs `automaticFailoverEnabled`. AWS's
+    /// default is false.
+    pub(super) multi_az_enabled: Option<ServerDefault<bool>>,
+    /// The cache subnet group of the nodes. Without one AWS uses the group `default`, in the default VPC.
     #[spec(immutable)]
-    pub(super) cache_subnet_group: Option<Always<Ref<CacheSubnetGroup>>>,
-    /// The settings of the engine; `{ id: default.valkey8 }` for AWS's own.
-    pub(super) cache_parameter_group: Option<Always<Ref<CacheParameterGroup>>>,
-    /// Who can reach it. Without any AWS uses the default group of the VPC.
-    pub(super) security_groups: Option<Always<BTreeSet<Ref<SecurityGroup>>>>,
-    /// Whether what is on disk is encrypted. AWS's default is true for Valkey and false for Redis OSS.
+    pub(super) cache_subnet_group: Option<ServerDefault<Ref<CacheSubnetGroup>>>,
+    /// The cache parameter group: the settings of the engine. Write `{ id: default.valkey8 }` for a default group of
+    /// AWS.
+    pub(super) cache_parameter_group: Option<ServerDefault<Ref<CacheParameterGroup>>>,
+    /// The security groups. Without any, AWS uses the default security group of the VPC.
+    pub(super) security_groups: Option<ServerDefault<BTreeSet<Ref<SecurityGroup>>>>,
+    /// Whether data on disk is encrypted. AWS's default is true for Valkey and false for Redis OSS.
     #[spec(immutable)]
-    pub(super) at_rest_encryption_enabled: Option<Always<bool>>,
-    /// The key that encrypts what is on disk; without one the service's own.
+    pub(super) at_rest_encryption_enabled: Option<ServerDefault<bool>>,
+    /// The KMS key that encrypts data on disk. Without one AWS uses the key of the service.
     #[spec(immutable)]
     pub(super) kms_key: Option<Ref<Key, Arn>>,
-    /// Whether connections are encrypted. AWS's default is false. It can be switched on later by way of
-    /// `transitEncryptionMode: preferred`, which Holdfast takes
+    /// Whether connections are encrypted. AWS's default is false. When encryption is turned on later, Holdfast takes
+    /// the intermediate step `transitEncryptionMode: preferred`
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/in-transit-encryption-enable.html>).
-    pub(super) transit_encryption_enabled: Option<Always<bool>>,
-    /// `required`, or `preferred`: plain connections work too.
+    pub(super) transit_encryption_enabled: Option<ServerDefault<bool>>,
+    /// The mode of encrypted connections: `required`, or `preferred` to accept unencrypted connections too.
     pub(super) transit_encryption_mode: Option<String>,
-    /// The secret with the password that clients send, 16 to 128 characters; needs `transitEncryptionEnabled`. A new
-    /// version of the secret is given to the group.
+    /// The secret with the password of clients (AUTH token), 16 to 128 characters. It needs `transitEncryptionEnabled`.
+    /// Holdfast sets the password again whenever the secret has a new version.
     pub(super) auth_token: Option<Ref<Secret, CurrentVersion>>,
-    /// The field of the secret, where its value is JSON.
+    /// The field of the secret that holds the password, when the secret's value is JSON.
     pub(super) auth_token_key: Option<String>,
-    /// `ROTATE` (the default): the password before works too, until the next one. `SET`: only the new one works. When
-    /// a group gets its first password later, clients without one are let in until a `SET`
-    /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html>).
+    /// The strategy of password changes: `ROTATE` (the default) keeps the previous password valid until the next
+    /// change; `SET` accepts only the new password. After a group gets its first password later, clients without a
+    /// password are accepted until a `SET` (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html>).
     pub(super) auth_token_update_strategy: Option<String>,
-    /// The group of users who may connect, by its id, in place of `authToken`: at most one.
+    /// The id of the user group whose users may connect, in place of `authToken`: at most one.
     pub(super) user_group_ids: Option<BTreeSet<String>>,
-    /// Where logs go, by their type: `slow-log` or `engine-log`.
-    pub(super) log_delivery_configurations: Option<BTreeMap<String, LogDelivery>>,
-    /// Days that automatic snapshots are kept: 0 (AWS's default, none are made) to 35.
-    pub(super) snapshot_retention_limit: Option<Always<i32>>,
-    /// When they are made, in UTC: `05:00-09:00`. AWS chooses one.
-    pub(super) snapshot_window: Option<Always<String>>,
-    /// When AWS may do maintenance, in UTC: `sun:23:00-mon:01:30`. AWS chooses one.
-    pub(super) preferred_maintenance_window: Option<Always<String>>,
-    /// Whether AWS upgrades the minor version. AWS's default is true. State no `engineVersion` then, or follow it.
-    pub(super) auto_minor_version_upgrade: Option<Always<bool>>,
-    /// Where it listens. AWS's default is 6379.
+    /// The log delivery, by log type: `slow-log` or `engine-log`.
+    pub(super) log_delivery_configurations: Option<BTreeMap<String, LogDeliveryConfiguration>>,
+    /// The retention period of automatic snapshots in days: 0 (AWS's default: no snapshots) to 35.
+    pub(super) snapshot_retention_limit: Option<ServerDefault<i32>>,
+    /// The daily time range of automatic snapshots, in UTC: `05:00-09:00`. By default AWS chooses one.
+    pub(super) snapshot_window: Option<ServerDefault<String>>,
+    /// The weekly time range of maintenance by AWS, in UTC: `sun:23:00-mon:01:30`. By default AWS chooses one.
+    pub(super) preferred_maintenance_window: Option<ServerDefault<String>>,
+    /// Whether AWS upgrades the minor version automatically. AWS's default is true. With automatic upgrades, state no
+    /// `engineVersion`, or update it after each upgrade.
+    pub(super) auto_minor_version_upgrade: Option<ServerDefault<bool>>,
+    /// The port. AWS's default is 6379.
     #[spec(immutable)]
-    pub(super) port: Option<Always<i32>>,
-    /// Where AWS tells of failovers and the like.
+    pub(super) port: Option<ServerDefault<i32>>,
+    /// The SNS topic for events such as failovers.
     pub(super) notification_topic: Option<Ref<Topic, Arn>>,
-    /// `ipv4` (AWS's default), `ipv6` or `dual_stack`.
+    /// The network type: `ipv4` (AWS's default), `ipv6` or `dual_stack`.
     #[spec(immutable)]
-    pub(super) network_type: Option<Always<String>>,
-    /// `ipv4` or `ipv6`: which addresses clients are told.
-    pub(super) ip_discovery: Option<Always<String>>,
-    /// Whether data moves to disk as well; needs `r6gd` nodes, and they need it.
+    pub(super) network_type: Option<ServerDefault<String>>,
+    /// The type of the addresses that clients discover: `ipv4` or `ipv6`.
+    pub(super) ip_discovery: Option<ServerDefault<String>>,
+    /// Whether data is also stored on disk (data tiering). It needs `r6gd` nodes, which require it.
     #[spec(immutable)]
-    pub(super) data_tiering_enabled: Option<Always<bool>>,
-    /// The name of the snapshot that is made when it is deleted; `null` for none. A tag
-    /// of the group remembers it, since a deletion knows no document.
+    pub(super) data_tiering_enabled: Option<ServerDefault<bool>>,
+    /// The name of the final snapshot that a deletion creates; `null` for none. The value is recorded in a tag of the
+    /// group, since a deletion has no document.
     pub(super) final_snapshot_identifier: Option<String>,
 }
 
-/// What only AWS knows of a ReplicationGroup.
+/// The read-only attributes of a ReplicationGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplicationGroupStatus {
-    /// Its ARN.
+    /// The ARN.
     pub(super) arn: String,
-    /// The name by which clients reach the primary; none with several shards.
+    /// The host name of the primary endpoint; none with several shards.
     pub(super) primary_endpoint: Option<String>,
-    /// The name by which clients reach the replicas; none with several shards.
+    /// The host name of the reader endpoint, for the replicas; none with several shards.
     pub(super) reader_endpoint: Option<String>,
-    /// The name by which clients reach all shards; none without cluster mode.
+    /// The host name of the configuration endpoint, for all shards; none without cluster mode.
     pub(super) configuration_endpoint: Option<String>,
     /// The port of the endpoints.
     pub(super) port: Option<i32>,
-    /// The ids of its nodes: the `CacheClusterId` dimension of their metrics.
+    /// The ids of the nodes, which are the `CacheClusterId` dimension of their metrics.
     pub(super) member_clusters: Vec<String>,
 }
 
 impl ReplicationGroup {
-    /// The fields that only tags remember.
-    fn remembered(&self) -> [(&'static str, Option<String>); 2] {
+    /// Returns the fields whose values are recorded only in tags.
+    fn field_tags(&self) -> [(&'static str, Option<String>); 2] {
         [
             ("authTokenUpdateStrategy", self.auth_token_update_strategy.clone()),
             ("finalSnapshotIdentifier", self.final_snapshot_identifier.clone()),
@@ -151,33 +154,33 @@ impl ReplicationGroup {
 impl Kind for ReplicationGroup {
     type Status = ReplicationGroupStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(40) };
-    const CLASS: CreateClass = CreateClass::Name;
-    const DATA: bool = true;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(40) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const STATEFUL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = elasticache(aws).describe_replication_groups().into_paginator().items().send();
         let mut groups: Vec<_> = groups.collect::<std::result::Result<_, _>>().await?;
-        groups.retain(|group| is_wanted(scope, group.replication_group_id().unwrap_or_default()));
+        groups.retain(|group| is_requested(scope, group.replication_group_id().unwrap_or_default()));
         if groups.is_empty() {
             return Ok(vec![]);
         }
-        // What a group does not tell of itself its nodes do: one call for the nodes of all groups.
+        // The nodes return fields that their group does not: one call returns the nodes of all groups.
         let nodes = elasticache(aws).describe_cache_clusters().into_paginator().items().send();
         let nodes = nodes.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from);
         let tags = groups.iter().map(|group| tags_of(aws, scope, group.arn().unwrap_or_default()));
         let (nodes, tags) = futures::try_join!(nodes, try_join_all(tags))?;
         let mut found = vec![];
         for (group, tags) in groups.into_iter().zip(tags) {
-            let of = |node: &&sdk::CacheCluster| node.replication_group_id == group.replication_group_id;
+            let is_member = |node: &&sdk::CacheCluster| node.replication_group_id == group.replication_group_id;
             if let Some(tags) = tags {
-                found.push(live(&group, nodes.iter().find(of), tags)?.keep(group));
+                found.push(live(&group, nodes.iter().find(is_member), tags)?.keep(group));
             }
         }
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let ReplicationGroup {
             description,
             engine,
@@ -212,17 +215,17 @@ impl Kind for ReplicationGroup {
             data_tiering_enabled,
             final_snapshot_identifier: _,
         } = &desired.spec;
-        let mut tags = remembered::with(&desired.tags, desired.spec.remembered());
-        tags = remembered::with(&tags, [("authTokenKey", auth_token_key.clone())]);
+        let mut tags = field_tags::with(&desired.tags, desired.spec.field_tags());
+        tags = field_tags::with(&tags, [("authTokenKey", auth_token_key.clone())]);
         let mut token = None;
         if let Some(of) = auth_token {
             token = Some(read(aws, of, auth_token_key.as_deref()).await?);
             tags.extend([consumed_tag(auth_token::FIELD, of)]);
         }
-        // `required` is what AWS makes of no mode, and what it takes at once only so.
+        // Without a mode AWS uses `required`. In a create call AWS accepts `required` only as that default.
         let mode = transit_encryption_mode.as_deref().filter(|mode| *mode != "required");
         let logs = log_delivery_configurations.as_ref();
-        let made = elasticache(aws)
+        let output = elasticache(aws)
             .create_replication_group()
             .replication_group_id(&desired.name)
             .replication_group_description(description)
@@ -257,15 +260,15 @@ impl Kind for ReplicationGroup {
             .set_tags(sdk_tags(&tags))
             .send()
             .await?;
-        // It is being made, and its nodes are not told yet.
-        let told = made.replication_group.and_then(|group| Some(live(&group, None, tags).ok()?.keep(group)));
-        let told = told.filter(|live| live.phase == Phase::Pending);
-        Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
+        // The group is being created, and AWS does not return its nodes yet.
+        let created = output.replication_group.and_then(|group| Some(live(&group, None, tags).ok()?.keep(group)));
+        let created = created.filter(|live| live.phase == Phase::Pending);
+        Ok(created.map_or_else(|| Created::unobserved(&desired.name), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        // Tags first: a group that changes takes none.
-        tag(aws, &live.status.arn, &remembered::retag(desired, desired.spec.remembered())).await?;
+        // Tags come first: AWS refuses tags while a group changes.
+        tag(aws, &live.status.arn, &field_tags::change_tags(desired, desired.spec.field_tags())).await?;
         change(aws, live, desired).await
     }
 
@@ -276,7 +279,7 @@ impl Kind for ReplicationGroup {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
@@ -285,17 +288,17 @@ fn texts<K>(references: &BTreeSet<Ref<K>>) -> Vec<String> {
     references.iter().cloned().map(String::from).collect()
 }
 
-/// A group, and one of its nodes: they are alike.
+/// Reads a group, and the fields that only its nodes return from one node, since all nodes are alike.
 fn live(group: &sdk::ReplicationGroup, node: Option<&sdk::CacheCluster>, tags: Tags) -> Result<Live<ReplicationGroup>> {
     let missing = |what| Error::incomplete("elasticache.DescribeReplicationGroups", what);
     let name = group.replication_group_id().ok_or_else(|| missing("replicationGroupId"))?;
     let shards = group.node_groups();
     let first = shards.first();
-    let count = |of: usize| i32::try_from(of).ok().map(Always);
+    let count = |of: usize| i32::try_from(of).ok().map(ServerDefault);
     let on = |of: &str| of.starts_with("enabl");
     let endpoint = |of: Option<&sdk::Endpoint>| of.and_then(|of| of.address.clone());
     let logs = group.log_delivery_configurations();
-    let stay = logs.iter().filter(|log| log.status != Some(sdk::LogDeliveryConfigurationStatus::Disabling));
+    let active_logs = logs.iter().filter(|log| log.status != Some(sdk::LogDeliveryConfigurationStatus::Disabling));
     let topic = node.and_then(|node| node.notification_configuration.clone());
     let topic = topic.filter(|topic| topic.topic_status.as_deref() != Some("inactive"));
     let groups = node.map(|node| node.security_groups().iter().filter_map(|g| g.security_group_id.clone()));
@@ -303,46 +306,50 @@ fn live(group: &sdk::ReplicationGroup, node: Option<&sdk::CacheCluster>, tags: T
     let encrypted = group.transit_encryption_enabled.unwrap_or(false);
     let spec = ReplicationGroup {
         description: group.description.clone().unwrap_or_default(),
-        engine: group.engine.clone().or_else(|| node?.engine.clone()).map(Always),
-        engine_version: node.and_then(|node| node.engine_version.clone()).map(|version| Always(EngineVersion(version))),
+        engine: group.engine.clone().or_else(|| node?.engine.clone()).map(ServerDefault),
+        engine_version: node
+            .and_then(|node| node.engine_version.clone())
+            .map(|version| ServerDefault(EngineVersion(version))),
         cache_node_type: group.cache_node_type.clone().unwrap_or_default(),
         num_cache_clusters: count(group.member_clusters().len()),
         num_node_groups: count(shards.len()),
         replicas_per_node_group: first.and_then(|shard| count(shard.node_group_members().len().saturating_sub(1))),
-        cluster_mode: group.cluster_mode.as_ref().map(|mode| Always(mode.as_str().to_owned())),
+        cluster_mode: group.cluster_mode.as_ref().map(|mode| ServerDefault(mode.as_str().to_owned())),
         automatic_failover_enabled: group
             .automatic_failover
             .as_ref()
-            .map(|of: &AutomaticFailoverStatus| Always(on(of.as_str()))),
-        multi_az_enabled: group.multi_az.as_ref().map(|of| Always(*of == MultiAzStatus::Enabled)),
+            .map(|of: &AutomaticFailoverStatus| ServerDefault(on(of.as_str()))),
+        multi_az_enabled: group.multi_az.as_ref().map(|of| ServerDefault(*of == MultiAzStatus::Enabled)),
         cache_subnet_group: node
             .and_then(|node| node.cache_subnet_group_name.clone())
-            .map(|name| Always(Ref::new(name))),
-        cache_parameter_group: parameters.map(|name| Always(Ref::new(name))),
-        security_groups: groups.map(|ids| Always(ids.map(Ref::new).collect())),
-        at_rest_encryption_enabled: group.at_rest_encryption_enabled.map(Always),
+            .map(|name| ServerDefault(Ref::new(name))),
+        cache_parameter_group: parameters.map(|name| ServerDefault(Ref::new(name))),
+        security_groups: groups.map(|ids| ServerDefault(ids.map(Ref::new).collect())),
+        at_rest_encryption_enabled: group.at_rest_encryption_enabled.map(ServerDefault),
         kms_key: group.kms_key_id.clone().map(Ref::new),
-        transit_encryption_enabled: Some(Always(encrypted)),
+        transit_encryption_enabled: Some(ServerDefault(encrypted)),
         transit_encryption_mode: group
             .transit_encryption_mode
             .as_ref()
             .filter(|_| encrypted)
             .map(|m| m.as_str().to_owned()),
-        auth_token: auth_token::of(&tags, group),
-        auth_token_key: remembered::recall(&tags, "authTokenKey"),
-        auth_token_update_strategy: remembered::recall(&tags, "authTokenUpdateStrategy"),
+        auth_token: auth_token::secret_version(&tags, group),
+        auth_token_key: field_tags::recall(&tags, "authTokenKey"),
+        auth_token_update_strategy: field_tags::recall(&tags, "authTokenUpdateStrategy"),
         user_group_ids: Some(group.user_group_ids().iter().cloned().collect()),
-        log_delivery_configurations: Some(stay.filter_map(log).collect()),
-        snapshot_retention_limit: group.snapshot_retention_limit.map(Always),
-        snapshot_window: group.snapshot_window.clone().map(Always),
-        preferred_maintenance_window: node.and_then(|node| node.preferred_maintenance_window.clone()).map(Always),
-        auto_minor_version_upgrade: group.auto_minor_version_upgrade.map(Always),
-        port: port(group).map(Always),
+        log_delivery_configurations: Some(active_logs.filter_map(log_delivery).collect()),
+        snapshot_retention_limit: group.snapshot_retention_limit.map(ServerDefault),
+        snapshot_window: group.snapshot_window.clone().map(ServerDefault),
+        preferred_maintenance_window: node
+            .and_then(|node| node.preferred_maintenance_window.clone())
+            .map(ServerDefault),
+        auto_minor_version_upgrade: group.auto_minor_version_upgrade.map(ServerDefault),
+        port: port(group).map(ServerDefault),
         notification_topic: topic.and_then(|topic| topic.topic_arn).map(Ref::new),
-        network_type: group.network_type.as_ref().map(|of| Always(of.as_str().to_owned())),
-        ip_discovery: group.ip_discovery.as_ref().map(|of| Always(of.as_str().to_owned())),
-        data_tiering_enabled: Some(Always(group.data_tiering == Some(DataTieringStatus::Enabled))),
-        final_snapshot_identifier: remembered::recall(&tags, "finalSnapshotIdentifier"),
+        network_type: group.network_type.as_ref().map(|of| ServerDefault(of.as_str().to_owned())),
+        ip_discovery: group.ip_discovery.as_ref().map(|of| ServerDefault(of.as_str().to_owned())),
+        data_tiering_enabled: Some(ServerDefault(group.data_tiering == Some(DataTieringStatus::Enabled))),
+        final_snapshot_identifier: field_tags::recall(&tags, "finalSnapshotIdentifier"),
     };
     let status = ReplicationGroupStatus {
         arn: group.arn.clone().ok_or_else(|| missing("arn"))?,
@@ -356,7 +363,7 @@ fn live(group: &sdk::ReplicationGroup, node: Option<&sdk::CacheCluster>, tags: T
         Some("creating") => Phase::Pending,
         Some("deleting") => Phase::Deleting,
         Some("create-failed") => Phase::Failed,
-        // A node that is not listed yet leaves half of it unknown.
+        // Without a node, half of the fields are unknown.
         Some("available") if node.is_some() => Phase::Ready,
         _ => Phase::Updating,
     };
@@ -372,12 +379,12 @@ fn live(group: &sdk::ReplicationGroup, node: Option<&sdk::CacheCluster>, tags: T
         live = live.scheduled("automaticFailoverEnabled");
     }
     for log in logs.iter().filter(|log| log.status == Some(sdk::LogDeliveryConfigurationStatus::Error)) {
-        live = live.remark("LogDeliveryFailed", log.message.clone().unwrap_or_else(|| "AWS gives no reason".into()));
+        live = live.degraded("LogDeliveryFailed", log.message.clone().unwrap_or_else(|| "AWS gives no reason".into()));
     }
     Ok(live)
 }
 
-/// Where it listens: of whichever endpoint there is.
+/// Returns the port of the configuration endpoint, else of the primary endpoint of the first shard.
 fn port(group: &sdk::ReplicationGroup) -> Option<i32> {
     let shard = group.node_groups().first().and_then(|shard| shard.primary_endpoint());
     group.configuration_endpoint().or(shard)?.port
@@ -388,20 +395,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_patch_and_half_of_the_group_come_from_a_node() -> Result<()> {
+    fn the_engine_version_and_readiness_come_from_a_node() -> Result<()> {
         let group = || sdk::ReplicationGroup::builder().replication_group_id("web").arn("arn:web").status("available");
         let node = sdk::CacheCluster::builder().engine_version("7.0.7").cache_subnet_group_name("main");
         let alone = live(&group().build(), None, Tags::new())?;
         assert_eq!((alone.phase, alone.spec.engine_version), (Phase::Updating, None));
-        let both = live(&group().build(), Some(&node.build()), Tags::new())?;
-        assert_eq!((both.phase, both.spec.engine_version.map(|v| v.0.0)), (Phase::Ready, Some("7.0.7".into())));
+        let ready = live(&group().build(), Some(&node.build()), Tags::new())?;
+        assert_eq!((ready.phase, ready.spec.engine_version.map(|v| v.0.0)), (Phase::Ready, Some("7.0.7".into())));
         let busy = live(&group().status("snapshotting").build(), None, Tags::new())?;
-        assert_eq!(busy.phase, Phase::Updating, "usable, and refuses changes");
+        assert_eq!(busy.phase, Phase::Updating, "a group that takes a snapshot refuses changes");
         Ok(())
     }
 
     #[test]
-    fn what_waits_for_the_maintenance_window_is_scheduled() -> Result<()> {
+    fn a_change_that_waits_for_the_maintenance_window_is_scheduled() -> Result<()> {
         let group = sdk::ReplicationGroup::builder().replication_group_id("web").arn("arn:web").build();
         let pending = sdk::PendingModifiedValues::builder().cache_node_type("cache.m7g.large").build();
         let node = sdk::CacheCluster::builder().pending_modified_values(pending).build();

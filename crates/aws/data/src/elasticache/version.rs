@@ -1,11 +1,11 @@
-//! The version of a cache engine: equal when AWS's choice of the patch is the only difference.
+//! The version of a cache engine, compared without the patch version, which AWS chooses.
 
 use holdfast_core::schema::{Type, Typed};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};
 
-/// A version of Valkey or Redis OSS. Since version 6 a version is a major and a minor number, of which AWS picks and
-/// upgrades the patch (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html>).
+/// A version of Valkey or Redis OSS. Since version 6 it consists of a major and a minor number: AWS chooses and
+/// upgrades the patch version (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct EngineVersion(pub(crate) String);
@@ -15,12 +15,12 @@ impl Typed for EngineVersion {
 }
 
 fn canonical(value: &Value) -> Result<Value, String> {
-    let Value::Text(text) = value else { return Err("this is a string: put it in quotes".into()) };
+    let Value::Text(text) = value else { return Err("an engine version is a string: put it in quotes".into()) };
     let numbers: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
     match numbers.as_deref() {
         Some([major, minor] | [major, minor, _]) if *major >= 6 => Ok(Value::Text(format!("{major}.{minor}"))),
         Some([_, _, _]) => Ok(value.clone()),
-        _ => Err(format!("`{text}` is no engine version: write `7.1`, or `5.0.6` for what is older than 6.0")),
+        _ => Err(format!("`{text}` is not an engine version: write `7.1`, or `5.0.6` for a version before 6.0")),
     }
 }
 
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn the_patch_is_awss_since_version_6() {
+    fn the_patch_version_is_ignored_since_version_6() {
         assert_eq!(one("7.0"), one("7.0.7"));
         assert_ne!(one("7.0.7"), one("7.1.0"));
         assert_ne!(one("5.0.5"), one("5.0.6"));

@@ -1,13 +1,13 @@
-//! Alias: a name for a key.
+//! Alias: a friendly name for a KMS key.
 
 use aws_sdk_kms::types as sdk;
 use futures::TryFutureExt;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made};
+use holdfast_base::kind::{Created, Desired, Kind, Live};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{Claim, CreateClass, Named as _, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -16,55 +16,69 @@ use super::key::Key;
 use super::kms;
 use super::tags_of;
 
-/// A name by which calls can mean a key. Its own name begins with `alias/`, not with `alias/aws/`; the default is
-/// `alias/<stack>-<env>-<name>`. It has no tags: it is ours when its key is. An alias of a key of the same stack and
-/// environment is moved to the key that the document names, one of anybody else's key is not.
+/// A KMS alias: a friendly name for a key, which API calls accept in place of the key id.
+///
+/// The alias name begins with `alias/` and not with `alias/aws/`; the default is `alias/<stack>-<env>-<name>`. An alias
+/// has no tags: Holdfast owns an alias if it owns the alias's key. If the name is already in use for a key of the same
+/// stack and environment, the alias is moved to the target key. An alias of any other key is not moved.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Alias {
-    /// The key that it means.
+    /// The key that the alias names.
     #[spec(immutable)]
     target_key: Ref<Key>,
 }
 
-/// What only AWS knows of an Alias.
+/// The read-only attributes of an Alias.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AliasStatus {
-    /// Its ARN.
+    /// The ARN of the alias.
     arn: String,
 }
 
 impl Kind for Alias {
     type Status = AliasStatus;
     const TIER: Tier = Tier::Data;
-    const CLAIM: Claim = Claim::Parent { field: "targetKey", key: &[] };
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming { prefix: "alias/", ..Naming::limit(256) };
-    const CLASS: CreateClass = CreateClass::Name;
+    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "targetKey", key: &[] };
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules { prefix: "alias/", ..NamingRules::limit(256) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let wanted = |alias: &sdk::AliasListEntry| {
+        let is_requested = |alias: &sdk::AliasListEntry| {
             let name = alias.alias_name().unwrap_or_default();
             let key = alias.target_key_id().unwrap_or_default();
-            let asked_for = scope.ids.contains(name) || !scope.lookups.is_empty();
-            scope.is_candidate(name) || scope.is_parent(Key::KIND, key) || asked_for
+            let by_id_or_lookup = scope.ids.contains(name) || !scope.lookups.is_empty();
+            scope.is_candidate(name) || scope.is_parent(Key::KIND, key) || by_id_or_lookup
         };
-        Ok(list(aws).await?.iter().filter(|alias| wanted(alias)).filter_map(live).collect())
+        Ok(list(aws).await?.iter().filter(|alias| is_requested(alias)).filter_map(live).collect())
     }
 
-    /// One mutating call: where an alias of the stack's own keys has the name, it is moved.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    /// Creates the alias with one mutating call, or moves an existing alias of the stack's own keys.
+    ///
+    /// # Expected flow
+    /// 1. Call CreateAlias.
+    /// 2. On `AlreadyExistsException`, list the aliases, and read the tags of the alias's key and of the target key.
+    /// 3. If both keys have the same stack and environment, call UpdateAlias.
+    ///
+    /// # Guarantees
+    /// An alias of a key of another stack or environment is never moved.
+    ///
+    /// # Errors
+    /// Returns a `Terminal` failure if the name is in use for another stack's key. If the alias no longer exists in
+    /// step 2, returns the failure of CreateAlias.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Alias { target_key } = &desired.spec;
         let name = &desired.name;
         match kms(aws).create_alias().alias_name(name).target_key_id(target_key.as_str()).send().await {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_already_exists_exception()) => {
                 take_over(aws, name, target_key.as_str(), error.into()).await?;
             }
-            answer => drop(answer?),
+            response => drop(response?),
         }
-        let told = aws.arn("kms", name).map(|arn| desired.made(name, AliasStatus { arn }));
-        Ok(desired.told(name, told))
+        let live = aws.arn("kms", name).map(|arn| desired.as_live(name, AliasStatus { arn }));
+        Ok(desired.confirmed(name, live))
     }
 
     async fn update(_aws: &Aws, _live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -78,27 +92,28 @@ impl Kind for Alias {
     }
 }
 
-/// Moves an alias that is there to this key, if it is of the stack's own keys.
+/// Moves an existing alias to this key, if the alias belongs to one of the stack's own keys.
 async fn take_over(aws: &Aws, name: &str, target: &str, refused: Error) -> Result<()> {
     let listed = list(aws).await?;
-    let there = listed.iter().find(|alias| alias.alias_name() == Some(name));
-    let Some(key) = there.and_then(|alias| alias.target_key_id()) else { return Err(refused) };
-    if key != target && !is_of_one_owner(aws, key, target).await? {
-        let message = format!("`{name}` names key {key}, which is not of this stack; choose another `name`");
+    let existing = listed.iter().find(|alias| alias.alias_name() == Some(name));
+    let Some(key) = existing.and_then(|alias| alias.target_key_id()) else { return Err(refused) };
+    if key != target && !have_same_owner(aws, key, target).await? {
+        let message =
+            format!("the alias `{name}` belongs to key {key}, which is not owned by this stack; choose another `name`");
         return Err(Error::terminal("kms.CreateAlias", message));
     }
     kms(aws).update_alias().alias_name(name).target_key_id(target).send().await?;
     Ok(())
 }
 
-/// All aliases of the region: a page has a hundred of them, and names their keys.
+/// Lists all aliases of the region with their target keys: one hundred a page.
 async fn list(aws: &Aws) -> Result<Vec<sdk::AliasListEntry>> {
     let pages = kms(aws).list_aliases().limit(100).into_paginator().items().send();
     pages.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from).await
 }
 
 /// True when both keys have the owner tags of the same stack and environment.
-async fn is_of_one_owner(aws: &Aws, one: &str, other: &str) -> Result<bool> {
+async fn have_same_owner(aws: &Aws, one: &str, other: &str) -> Result<bool> {
     let (one, other) = futures::try_join!(tags_of(aws, one), tags_of(aws, other))?;
     let owner = |tags: Option<holdfast_base::tagging::Tags>| {
         let tags = tags.unwrap_or_default();
@@ -108,7 +123,7 @@ async fn is_of_one_owner(aws: &Aws, one: &str, other: &str) -> Result<bool> {
     Ok(one.is_some() && one == other)
 }
 
-/// An alias; none of AWS's own that names no key yet.
+/// Returns the live alias; `None` for an AWS managed alias that has no key yet.
 fn live(alias: &sdk::AliasListEntry) -> Option<Live<Alias>> {
     let (name, arn) = (alias.alias_name.clone()?, alias.alias_arn.clone()?);
     let spec = Alias { target_key: Ref::new(alias.target_key_id.clone()?) };
@@ -120,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alias_without_a_key_is_none() {
+    fn an_alias_without_a_key_is_ignored() {
         let alias = sdk::AliasListEntry::builder().alias_name("alias/aws/ebs").alias_arn("arn:aws:kms:…");
         assert!(live(&alias.clone().build()).is_none());
         assert!(live(&alias.target_key_id("1").build()).is_some());

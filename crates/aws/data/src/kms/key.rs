@@ -1,104 +1,109 @@
-//! Key: what encrypts the data of other services.
+//! Key: a customer managed KMS key.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput as Rotation;
+use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput as RotationStatus;
 use aws_sdk_kms::types::{self as sdk, KeyManagerType, KeySpec, KeyState, OriginType};
 use futures::TryFutureExt;
 use futures::future::try_join_all;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Late, Policy};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{AfterCreate, PolicyDocument, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{kms, sdk_tags, tags_of};
 
-/// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
+/// The tag that records `pendingWindowInDays`. When the key is deleted, the document no longer states the field.
 const WINDOW: &str = "holdfast:pending-window";
 
-/// A customer managed key. It has no name of its own but a `Name` tag; an Alias gives it one that calls take.
-/// What is encrypted under a key is lost with it, so it stays when it leaves the document unless told otherwise,
-/// and AWS deletes it only after a waiting time in which the deletion can be cancelled.
+/// A customer managed KMS key.
+///
+/// A key has no name except its `Name` tag; an `Alias` gives it a name that API calls accept. Data that is encrypted
+/// under a deleted key is lost. A key that leaves the document is therefore retained unless `onDelete: delete` is set,
+/// and AWS deletes a key only after a waiting period in which the deletion can be cancelled.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Key {
-    /// What it is for: at most 8,192 characters.
+    /// The description: at most 8,192 characters.
     description: Option<String>,
-    /// Who may use and manage it. `null` for AWS's default: the account, whose IAM policies decide. It may name roles
-    /// whose own policies name the key: the key is made first, under the default policy, and gets this one once
-    /// they are there. A policy that would lock out whoever puts it is refused
+    /// The key policy: which principals may use and manage the key. `null` for AWS's default key policy, which gives
+    /// the account access so that its IAM policies decide. The policy may name roles whose own policies name the key:
+    /// Holdfast creates the key under the default policy, and puts this policy once the roles exist. AWS refuses a
+    /// policy that would lock out the principal that puts it
     /// (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html>).
-    policy: Option<Late<Policy>>,
-    /// `SYMMETRIC_DEFAULT` (AWS's default), `RSA_2048`, `ECC_NIST_P256`, `HMAC_256` and others
+    policy: Option<AfterCreate<PolicyDocument>>,
+    /// The key spec: `SYMMETRIC_DEFAULT` (AWS's default), `RSA_2048`, `ECC_NIST_P256`, `HMAC_256` and others
     /// (<https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html>).
     #[spec(immutable)]
-    key_spec: Option<Always<String>>,
-    /// `ENCRYPT_DECRYPT` (AWS's default), `SIGN_VERIFY`, `GENERATE_VERIFY_MAC` or `KEY_AGREEMENT`.
+    key_spec: Option<ServerDefault<String>>,
+    /// The key usage: `ENCRYPT_DECRYPT` (AWS's default), `SIGN_VERIFY`, `GENERATE_VERIFY_MAC` or `KEY_AGREEMENT`.
     #[spec(immutable)]
-    key_usage: Option<Always<String>>,
-    /// Where its material comes from: `AWS_KMS` (AWS's default), `EXTERNAL`, `AWS_CLOUDHSM` or `EXTERNAL_KEY_STORE`.
+    key_usage: Option<ServerDefault<String>>,
+    /// The source of the key material: `AWS_KMS` (AWS's default), `EXTERNAL`, `AWS_CLOUDHSM` or `EXTERNAL_KEY_STORE`.
     #[spec(immutable)]
-    origin: Option<Always<String>>,
-    /// Whether it can be replicated into other regions; `false` is AWS's default.
+    origin: Option<ServerDefault<String>>,
+    /// Whether the key is a multi-Region key, which can be replicated into other regions. AWS's default is `false`.
     #[spec(immutable)]
-    multi_region: Option<Always<bool>>,
-    /// Whether it can be used; `true` is AWS's default. A disabled one keeps its data out of reach.
-    enabled: Option<Always<bool>>,
-    /// Whether AWS makes new material for it regularly; old data stays readable. `false` is AWS's default. Symmetric keys
-    /// with material from KMS only (<https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html>).
-    enable_key_rotation: Option<Always<bool>>,
-    /// Days between rotations, 90 to 2560; 365 is AWS's default. Only with `enableKeyRotation`.
-    rotation_period_in_days: Option<Always<i32>>,
-    /// Days between its deletion and its end, 7 to 30; `null` for AWS's default, 30. Remembered in a tag
+    multi_region: Option<ServerDefault<bool>>,
+    /// Whether the key is enabled. AWS's default is `true`. Data under a disabled key cannot be decrypted.
+    enabled: Option<ServerDefault<bool>>,
+    /// Whether AWS rotates the key material automatically; data that is encrypted under earlier material remains
+    /// readable. AWS's default is `false`. Only for symmetric keys with key material from KMS
+    /// (<https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html>).
+    enable_key_rotation: Option<ServerDefault<bool>>,
+    /// The days between two rotations, 90 to 2560. AWS's default is 365. Only with `enableKeyRotation`.
+    rotation_period_in_days: Option<ServerDefault<i32>>,
+    /// The waiting period of a deletion in days, 7 to 30: how long a deleted key is pending deletion, and its deletion
+    /// can be cancelled. `null` for AWS's default, 30. Recorded in the tag `holdfast:pending-window`
     /// (<https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html>).
     pending_window_in_days: Option<i32>,
 }
 
-/// What only AWS knows of a Key.
+/// The read-only attributes of a Key.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyStatus {
-    /// Its ARN.
+    /// The ARN of the key.
     arn: String,
-    /// Its key id, which is also its id here.
+    /// The key id, which is also the resource's `id`.
     key_id: String,
 }
 
 impl Kind for Key {
     type Status = KeyStatus;
     const TIER: Tier = Tier::Data;
-    /// It encrypts from the start; how it is rotated comes later.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Lookup;
-    const DATA: bool = true;
+    /// A new key encrypts at once. The update after the create configures its rotation.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
+    const STATEFUL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let is = |service: &str, resource: &str| service == "kms" && resource.starts_with("key/");
-        if let Some(found) = tagging::known(aws, scope, is, |arn, tags| look(aws, scope, arn, tags)).await? {
+        if let Some(found) = tagging::known(aws, scope, is, |arn, tags| observe_key(aws, scope, arn, tags)).await? {
             return Ok(found);
         }
         let pages = kms(aws).list_keys().limit(1000).into_paginator().items().send();
         let keys = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
         let arns: Vec<String> = keys.into_iter().filter_map(|key| key.key_arn).collect();
-        // A list of keys says nothing but their ARNs: of those that the hint does not know, each has to be asked.
+        // ListKeys returns only ids and ARNs. Tags that the tag index does not have are read key by key.
         let (mut tagged, unknown) = tagging::split(aws, scope, &arns).await?;
-        let asked = try_join_all(unknown.iter().map(|arn| tags_of(aws, arn))).await?;
-        tagged.extend(unknown.into_iter().zip(asked).filter_map(|(arn, tags)| Some((arn, tags?))));
+        let read = try_join_all(unknown.iter().map(|arn| tags_of(aws, arn))).await?;
+        tagged.extend(unknown.into_iter().zip(read).filter_map(|(arn, tags)| Some((arn, tags?))));
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-        let asked_for = |arn: &str| scope.ids.iter().any(|id| id == arn || arn.ends_with(&format!(":key/{id}")));
-        let wanted = tagged.into_iter().filter(|(arn, tags)| scope.is_owned(tags) || by_fields || asked_for(arn));
-        each(wanted, |(arn, tags)| look(aws, scope, arn, tags)).await
+        let by_id = |arn: &str| scope.ids.iter().any(|id| id == arn || arn.ends_with(&format!(":key/{id}")));
+        let requested = tagged.into_iter().filter(|(arn, tags)| scope.is_owned(tags) || by_fields || by_id(arn));
+        each(requested, |(arn, tags)| observe_key(aws, scope, arn, tags)).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Key {
             description,
             policy,
@@ -113,7 +118,7 @@ impl Kind for Key {
         } = &desired.spec;
         let mut tags = desired.all_tags();
         tags.extend(pending_window_in_days.map(|days| (WINDOW.to_owned(), days.to_string())));
-        let made = kms(aws)
+        let created = kms(aws)
             .create_key()
             .set_description(description.clone())
             .set_policy(policy.as_ref().map(|policy| policy.0.json()))
@@ -124,11 +129,11 @@ impl Kind for Key {
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        let key = made.key_metadata.ok_or_else(|| Error::incomplete("kms.CreateKey", "keyMetadata"))?;
-        let Some(arn) = key.arn.clone() else { return Ok(Made::unseen(key.key_id)) };
-        // A new one rotates from when that is enabled on
+        let key = created.key_metadata.ok_or_else(|| Error::incomplete("kms.CreateKey", "keyMetadata"))?;
+        let Some(arn) = key.arn.clone() else { return Ok(Created::unobserved(key.key_id)) };
+        // A new key does not rotate before rotation is enabled
         // (https://docs.aws.amazon.com/kms/latest/developerguide/rotating-keys-enable.html).
-        let rotation = rotates(&key).then(|| Rotation::builder().key_rotation_enabled(false).build());
+        let rotation = can_rotate(&key).then(|| RotationStatus::builder().key_rotation_enabled(false).build());
         let policy = policy.clone().map(|policy| policy.0);
         Ok(live(&key, arn, policy, rotation.as_ref(), tags).into())
     }
@@ -152,7 +157,7 @@ impl Kind for Key {
             let policy = policy.as_ref().map_or_else(|| default_policy(&live.status.arn), |policy| policy.0.clone());
             kms.put_key_policy().key_id(id).policy_name("default").policy(policy.json()).send().await?;
         }
-        // A disabled key takes no rotation, so it is enabled before and disabled after everything else.
+        // AWS refuses rotation changes of a disabled key: enable the key before, and disable it after, all other calls.
         if desired.changed("enabled") && enabled {
             kms.enable_key().key_id(id).send().await?;
         }
@@ -172,7 +177,7 @@ impl Kind for Key {
             }
         }
         if desired.changed("pendingWindowInDays") {
-            let mut tags = Retag::default();
+            let mut tags = TagChanges::default();
             match pending_window_in_days {
                 Some(days) => drop(tags.set.insert(WINDOW.into(), days.to_string())),
                 None => drop(tags.remove.insert(WINDOW.into())),
@@ -185,15 +190,15 @@ impl Kind for Key {
         Ok(())
     }
 
-    /// Its end comes after the waiting time; from now on it is not live.
+    /// Schedules the deletion. The key counts as absent from now on, although AWS deletes it after the waiting period.
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         let days = live.spec.pending_window_in_days;
         kms(aws).schedule_key_deletion().key_id(&live.id).set_pending_window_in_days(days).send().await?;
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             kms(aws).tag_resource().key_id(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
         }
@@ -205,48 +210,49 @@ impl Kind for Key {
     }
 }
 
-/// All about a key that the document asks for; none when it is AWS's own, on its way out or gone.
-async fn look(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Option<Live<Key>>> {
-    let detail = detail(aws, scope, &arn, &tags).await.or_absent()?.flatten();
+/// Observes one key; `None` if the key is AWS managed, pending deletion or deleted.
+async fn observe_key(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Option<Live<Key>>> {
+    let detail = describe(aws, scope, &arn, &tags).await.or_absent()?.flatten();
     Ok(detail.map(|(key, policy, rotation)| live(&key, arn, policy, rotation.as_ref(), tags)))
 }
 
-type Detail = (sdk::KeyMetadata, Option<Policy>, Option<Rotation>);
+/// A key with its key policy and its rotation status, as far as the scope requests them.
+type KeyDetail = (sdk::KeyMetadata, Option<PolicyDocument>, Option<RotationStatus>);
 
-async fn detail(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<Detail>> {
+async fn describe(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<KeyDetail>> {
     let key = kms(aws).describe_key().key_id(arn).send().map_err(Error::from);
     let policy = async {
-        match asks_for::<Key>(scope, tags, "policy") {
+        match is_requested_field::<Key>(scope, tags, "policy") {
             true => Ok(kms(aws).get_key_policy().key_id(arn).send().await?.policy),
             false => Ok(None),
         }
     };
     let (key, policy) = futures::try_join!(key, policy)?;
     let key = key.key_metadata.ok_or_else(|| Error::incomplete("kms.DescribeKey", "keyMetadata"))?;
-    let leaving = matches!(key.key_state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion));
-    if leaving || key.key_manager == Some(KeyManagerType::Aws) {
+    let is_deleting = matches!(key.key_state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion));
+    if is_deleting || key.key_manager == Some(KeyManagerType::Aws) {
         return Ok(None);
     }
-    let asked_for =
-        ["enableKeyRotation", "rotationPeriodInDays"].iter().any(|field| asks_for::<Key>(scope, tags, field));
-    let rotation = match asked_for && rotates(&key) {
+    let is_requested =
+        ["enableKeyRotation", "rotationPeriodInDays"].iter().any(|field| is_requested_field::<Key>(scope, tags, field));
+    let rotation = match is_requested && can_rotate(&key) {
         true => Some(kms(aws).get_key_rotation_status().key_id(arn).send().await?),
         false => None,
     };
-    Ok(Some((key, policy.map(|text| Policy::parse(&text)), rotation)))
+    Ok(Some((key, policy.map(|text| PolicyDocument::parse(&text)), rotation)))
 }
 
-/// Others have no rotation, and AWS refuses to speak of it.
-fn rotates(key: &sdk::KeyMetadata) -> bool {
+/// True when the key supports automatic rotation. GetKeyRotationStatus refuses other keys.
+fn can_rotate(key: &sdk::KeyMetadata) -> bool {
     key.key_spec == Some(KeySpec::SymmetricDefault) && key.origin == Some(OriginType::AwsKms)
 }
 
-/// The policy of a key that was made without one
+/// Returns the default key policy, which AWS gives to a key that is created without one
 /// (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html>).
-fn default_policy(arn: &str) -> Policy {
+fn default_policy(arn: &str) -> PolicyDocument {
     let mut parts = arn.split(':');
     let (partition, account) = (parts.nth(1).unwrap_or_default(), parts.nth(2).unwrap_or_default());
-    Policy(json!({
+    PolicyDocument(json!({
         "Version": "2012-10-17",
         "Id": "key-default-1",
         "Statement": [{
@@ -259,10 +265,10 @@ fn default_policy(arn: &str) -> Policy {
     }))
 }
 
-fn is_default(policy: &Policy, arn: &str) -> bool {
-    let statement = |policy: &Policy| {
+fn is_default(policy: &PolicyDocument, arn: &str) -> bool {
+    let statement = |policy: &PolicyDocument| {
         let mut statement = policy.0["Statement"][0].clone();
-        // AWS spells it one way for keys of the API and another for those of its console.
+        // The `Sid` of a key created through the API differs from that of a key created in the console.
         statement.as_object_mut().map(|statement| statement.remove("Sid"));
         (policy.0["Statement"].as_array().map(Vec::len), statement)
     };
@@ -272,20 +278,20 @@ fn is_default(policy: &Policy, arn: &str) -> bool {
 fn live(
     key: &sdk::KeyMetadata,
     arn: String,
-    policy: Option<Policy>,
-    rotation: Option<&Rotation>,
+    policy: Option<PolicyDocument>,
+    rotation: Option<&RotationStatus>,
     tags: BTreeMap<String, String>,
 ) -> Live<Key> {
     let spec = Key {
         description: key.description.clone().filter(|text| !text.is_empty()),
-        policy: policy.filter(|policy| !is_default(policy, &arn)).map(Late),
-        key_spec: key.key_spec.as_ref().map(|spec| Always(spec.as_str().to_owned())),
-        key_usage: key.key_usage.as_ref().map(|usage| Always(usage.as_str().to_owned())),
-        origin: key.origin.as_ref().map(|origin| Always(origin.as_str().to_owned())),
-        multi_region: Some(Always(key.multi_region.unwrap_or_default())),
-        enabled: Some(Always(key.enabled)),
-        enable_key_rotation: rotation.map(|rotation| Always(rotation.key_rotation_enabled)),
-        rotation_period_in_days: rotation.and_then(|rotation| rotation.rotation_period_in_days).map(Always),
+        policy: policy.filter(|policy| !is_default(policy, &arn)).map(AfterCreate),
+        key_spec: key.key_spec.as_ref().map(|spec| ServerDefault(spec.as_str().to_owned())),
+        key_usage: key.key_usage.as_ref().map(|usage| ServerDefault(usage.as_str().to_owned())),
+        origin: key.origin.as_ref().map(|origin| ServerDefault(origin.as_str().to_owned())),
+        multi_region: Some(ServerDefault(key.multi_region.unwrap_or_default())),
+        enabled: Some(ServerDefault(key.enabled)),
+        enable_key_rotation: rotation.map(|rotation| ServerDefault(rotation.key_rotation_enabled)),
+        rotation_period_in_days: rotation.and_then(|rotation| rotation.rotation_period_in_days).map(ServerDefault),
         pending_window_in_days: tags.get(WINDOW).and_then(|days| days.parse().ok()),
     };
     let phase = match key.key_state {
@@ -297,8 +303,12 @@ fn live(
     let status = KeyStatus { arn, key_id: key.key_id.clone() };
     let live = Live::new(&key.key_id, name, spec, status).tags(tags).phase(phase);
     match key.key_state {
-        Some(KeyState::PendingImport) => live.remark("PendingImport", "its material has yet to be imported"),
-        Some(KeyState::Unavailable) => live.remark("Unavailable", "its key store cannot be reached"),
+        Some(KeyState::PendingImport) => {
+            live.action_required("PendingImport", "the key has no key material yet; import it")
+        }
+        Some(KeyState::Unavailable) => {
+            live.degraded("Unavailable", "the custom key store of the key cannot be reached; reconnect the key store")
+        }
         _ => live,
     }
 }
@@ -308,12 +318,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_policy_is_none() -> Result<()> {
+    fn the_default_policy_and_an_empty_description_are_null() -> Result<()> {
         let arn = "arn:aws:kms:us-east-1:123456789012:key/1";
         let key = sdk::KeyMetadata::builder().key_id("1").description("").build()?;
         let spec = live(&key, arn.into(), Some(default_policy(arn)), None, BTreeMap::new()).spec;
         assert!(spec.policy.is_none() && spec.description.is_none());
-        let other = Policy(json!({ "Statement": [] }));
+        let other = PolicyDocument(json!({ "Statement": [] }));
         assert!(live(&key, arn.into(), Some(other), None, BTreeMap::new()).spec.policy.is_some());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! KMS: what its kinds share.
+//! KMS: the client and the tag calls that its kinds share.
 
 pub(crate) mod alias;
 pub(crate) mod key;
@@ -12,13 +12,13 @@ use holdfast_base::tagging::Tags;
 
 holdfast_base::client!(kms: aws_sdk_kms);
 
-/// The tags of a key; none when there is no such key, or its policy lets nobody here see them.
+/// Returns the tags of a key; `None` if the key does not exist or its key policy denies the read.
 pub(crate) async fn tags_of(aws: &Aws, key: &str) -> Result<Option<Tags>> {
     let pages = kms(aws).list_resource_tags().key_id(key).into_paginator().items().send();
     let tags = match pages.collect::<std::result::Result<Vec<Tag>, _>>().await.or_absent() {
-        // AWS's own keys and other people's: whatever they are, they are not ours.
+        // AWS managed keys, and keys of other principals. Holdfast does not own them.
         Err(error) if error.0.code.as_deref() == Some("AccessDeniedException") => return Ok(None),
-        answer => answer?,
+        response => response?,
     };
     Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.tag_key, tag.tag_value)).collect()))
 }

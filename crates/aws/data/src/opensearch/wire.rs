@@ -1,29 +1,30 @@
-//! A domain's configuration as OpenSearch Service takes it.
+//! Builds a domain's configuration for requests to OpenSearch Service.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_opensearch::types as sdk;
 use holdfast_base::error::Result;
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::types::{Ref, ServerDefault};
 
 use super::options::{
-    AdvancedOptions, AdvancedSecurity, AutoTune, ClusterConfig, CognitoOptions, DomainEndpoint, Ebs, EncryptionAtRest,
-    LogPublishing, NodeToNodeEncryption, OffPeakWindow, SoftwareUpdate, VpcOptions, ZoneAwareness,
+    AdvancedOptions, AdvancedSecurityOptions, AutoTuneOptions, ClusterConfig, CognitoOptions, DomainEndpointOptions,
+    EbsOptions, EncryptionAtRestOptions, LogPublishingOption, NodeToNodeEncryptionOptions, OffPeakWindowOptions,
+    SoftwareUpdateOptions, VpcOptions, ZoneAwarenessConfig,
 };
 
-fn word<T: for<'a> From<&'a str>>(of: &Option<Always<String>>) -> Option<T> {
+fn word<T: for<'a> From<&'a str>>(of: &Option<ServerDefault<String>>) -> Option<T> {
     of.as_deref().map(|of| of.as_str().into())
 }
 
-fn plain<T: Copy>(of: Option<Always<T>>) -> Option<T> {
-    of.map(|Always(of)| of)
+fn plain<T: Copy>(of: Option<ServerDefault<T>>) -> Option<T> {
+    of.map(|ServerDefault(of)| of)
 }
 
 fn texts<K>(references: &BTreeSet<Ref<K>>) -> Vec<String> {
     references.iter().cloned().map(String::from).collect()
 }
 
-/// What belongs to something that is off is left out: AWS refuses it.
+/// Returns the cluster configuration. AWS refuses the settings of a disabled feature, so they are left out.
 pub(super) fn cluster(of: &ClusterConfig) -> Result<sdk::ClusterConfig> {
     let ClusterConfig {
         instance_type,
@@ -40,8 +41,8 @@ pub(super) fn cluster(of: &ClusterConfig) -> Result<sdk::ClusterConfig> {
         multi_az_with_standby_enabled,
     } = of;
     let [zones, masters, warm] = [zone_awareness_enabled, dedicated_master_enabled, warm_enabled]
-        .map(|enabled| enabled.is_some_and(|Always(enabled)| enabled));
-    let zone = |ZoneAwareness { availability_zone_count }: &ZoneAwareness| {
+        .map(|enabled| enabled.is_some_and(|ServerDefault(enabled)| enabled));
+    let zone = |ZoneAwarenessConfig { availability_zone_count }: &ZoneAwarenessConfig| {
         sdk::ZoneAwarenessConfig::builder().set_availability_zone_count(plain(*availability_zone_count)).build()
     };
     let cold = cold_storage_enabled.map(|enabled| sdk::ColdStorageOptions::builder().enabled(enabled).build());
@@ -61,8 +62,8 @@ pub(super) fn cluster(of: &ClusterConfig) -> Result<sdk::ClusterConfig> {
         .build())
 }
 
-pub(super) fn ebs(of: &Ebs) -> sdk::EbsOptions {
-    let Ebs { ebs_enabled, volume_type, volume_size, iops, throughput } = of;
+pub(super) fn ebs(of: &EbsOptions) -> sdk::EbsOptions {
+    let EbsOptions { ebs_enabled, volume_type, volume_size, iops, throughput } = of;
     let is = |types: &[&str]| *ebs_enabled && volume_type.as_deref().is_none_or(|of| types.contains(&of.as_str()));
     sdk::EbsOptions::builder()
         .ebs_enabled(*ebs_enabled)
@@ -79,26 +80,26 @@ pub(super) fn vpc(of: &VpcOptions) -> sdk::VpcOptions {
     sdk::VpcOptions::builder().set_subnet_ids(Some(texts(subnets))).set_security_group_ids(groups).build()
 }
 
-pub(super) fn at_rest(of: &EncryptionAtRest) -> sdk::EncryptionAtRestOptions {
-    let EncryptionAtRest { enabled, kms_key } = of;
+pub(super) fn at_rest(of: &EncryptionAtRestOptions) -> sdk::EncryptionAtRestOptions {
+    let EncryptionAtRestOptions { enabled, kms_key } = of;
     let key = kms_key.as_deref().cloned().map(String::from);
     sdk::EncryptionAtRestOptions::builder().enabled(*enabled).set_kms_key_id(key).build()
 }
 
-pub(super) fn node_to_node(of: &NodeToNodeEncryption) -> sdk::NodeToNodeEncryptionOptions {
-    let NodeToNodeEncryption { enabled } = of;
+pub(super) fn node_to_node(of: &NodeToNodeEncryptionOptions) -> sdk::NodeToNodeEncryptionOptions {
+    let NodeToNodeEncryptionOptions { enabled } = of;
     sdk::NodeToNodeEncryptionOptions::builder().enabled(*enabled).build()
 }
 
-pub(super) fn endpoint(of: &DomainEndpoint) -> sdk::DomainEndpointOptions {
-    let DomainEndpoint {
+pub(super) fn endpoint(of: &DomainEndpointOptions) -> sdk::DomainEndpointOptions {
+    let DomainEndpointOptions {
         enforce_https,
         tls_security_policy,
         custom_endpoint_enabled,
         custom_endpoint,
         custom_endpoint_certificate,
     } = of;
-    let own = custom_endpoint_enabled.is_some_and(|Always(enabled)| enabled);
+    let own = custom_endpoint_enabled.is_some_and(|ServerDefault(enabled)| enabled);
     sdk::DomainEndpointOptions::builder()
         .set_enforce_https(plain(*enforce_https))
         .set_tls_security_policy(word(tls_security_policy))
@@ -109,10 +110,10 @@ pub(super) fn endpoint(of: &DomainEndpoint) -> sdk::DomainEndpointOptions {
 }
 
 pub(super) fn security(
-    of: &AdvancedSecurity,
+    of: &AdvancedSecurityOptions,
     user: Option<sdk::MasterUserOptions>,
 ) -> sdk::AdvancedSecurityOptionsInput {
-    let AdvancedSecurity { enabled, internal_user_database_enabled, anonymous_auth_enabled } = of;
+    let AdvancedSecurityOptions { enabled, internal_user_database_enabled, anonymous_auth_enabled } = of;
     sdk::AdvancedSecurityOptionsInput::builder()
         .enabled(*enabled)
         .set_internal_user_database_enabled(plain(*internal_user_database_enabled))
@@ -121,17 +122,21 @@ pub(super) fn security(
         .build()
 }
 
-type Logs = BTreeMap<String, LogPublishing>;
+/// Log publishing options, by log type.
+type LogPublishingOptions = BTreeMap<String, LogPublishingOption>;
 
-/// Those that are wanted, and the end of those that are not.
-pub(super) fn logs(there: Option<&Logs>, wanted: &Logs) -> HashMap<sdk::LogType, sdk::LogPublishingOption> {
-    let option = |LogPublishing { cloud_watch_logs_log_group }: &LogPublishing, enabled| {
+/// Returns the log publishing options of an update: the desired log types are enabled, the other live ones disabled.
+pub(super) fn logs(
+    live: Option<&LogPublishingOptions>,
+    desired: &LogPublishingOptions,
+) -> HashMap<sdk::LogType, sdk::LogPublishingOption> {
+    let option = |LogPublishingOption { cloud_watch_logs_log_group }: &LogPublishingOption, enabled| {
         let group = cloud_watch_logs_log_group.as_str();
         sdk::LogPublishingOption::builder().cloud_watch_logs_log_group_arn(group).enabled(enabled).build()
     };
-    let off = there.into_iter().flatten().map(|(of, log)| (of.as_str().into(), option(log, false)));
-    let on = wanted.iter().map(|(of, log)| (of.as_str().into(), option(log, true)));
-    off.chain(on).collect()
+    let disabled = live.into_iter().flatten().map(|(of, log)| (of.as_str().into(), option(log, false)));
+    let enabled = desired.iter().map(|(of, log)| (of.as_str().into(), option(log, true)));
+    disabled.chain(enabled).collect()
 }
 
 pub(super) fn advanced(of: &AdvancedOptions) -> HashMap<String, String> {
@@ -141,7 +146,7 @@ pub(super) fn advanced(of: &AdvancedOptions) -> HashMap<String, String> {
         indices_query_bool_max_clause_count,
         override_main_response_version,
     } = of;
-    let text = |of: &Option<Always<bool>>| of.map(|Always(of)| of.to_string());
+    let text = |of: &Option<ServerDefault<bool>>| of.map(|ServerDefault(of)| of.to_string());
     let all = [
         ("rest.action.multi.allow_explicit_index", text(rest_action_multi_allow_explicit_index)),
         ("indices.fielddata.cache.size", indices_fielddata_cache_size.clone()),
@@ -161,25 +166,25 @@ pub(super) fn cognito(of: &CognitoOptions) -> sdk::CognitoOptions {
         .build()
 }
 
-pub(super) fn auto_tune_at_create(of: &AutoTune) -> sdk::AutoTuneOptionsInput {
-    let AutoTune { desired_state, use_off_peak_window } = of;
+pub(super) fn auto_tune_at_create(of: &AutoTuneOptions) -> sdk::AutoTuneOptionsInput {
+    let AutoTuneOptions { desired_state, use_off_peak_window } = of;
     sdk::AutoTuneOptionsInput::builder()
         .set_desired_state(word(desired_state))
         .set_use_off_peak_window(plain(*use_off_peak_window))
         .build()
 }
 
-pub(super) fn auto_tune(of: &AutoTune) -> sdk::AutoTuneOptions {
-    let AutoTune { desired_state, use_off_peak_window } = of;
+pub(super) fn auto_tune(of: &AutoTuneOptions) -> sdk::AutoTuneOptions {
+    let AutoTuneOptions { desired_state, use_off_peak_window } = of;
     sdk::AutoTuneOptions::builder()
         .set_desired_state(word(desired_state))
         .set_use_off_peak_window(plain(*use_off_peak_window))
         .build()
 }
 
-pub(super) fn off_peak(of: &OffPeakWindow) -> sdk::OffPeakWindowOptions {
-    let OffPeakWindow { enabled, hours, minutes } = of;
-    let start = hours.map(|Always(hours)| {
+pub(super) fn off_peak(of: &OffPeakWindowOptions) -> sdk::OffPeakWindowOptions {
+    let OffPeakWindowOptions { enabled, hours, minutes } = of;
+    let start = hours.map(|ServerDefault(hours)| {
         let minutes = plain(*minutes).unwrap_or(0);
         sdk::WindowStartTime::builder().hours(hours).minutes(minutes).build()
     });
@@ -187,8 +192,8 @@ pub(super) fn off_peak(of: &OffPeakWindow) -> sdk::OffPeakWindowOptions {
     sdk::OffPeakWindowOptions::builder().set_enabled(plain(*enabled)).set_off_peak_window(window).build()
 }
 
-pub(super) fn software(of: &SoftwareUpdate) -> sdk::SoftwareUpdateOptions {
-    let SoftwareUpdate { auto_software_update_enabled } = of;
+pub(super) fn software(of: &SoftwareUpdateOptions) -> sdk::SoftwareUpdateOptions {
+    let SoftwareUpdateOptions { auto_software_update_enabled } = of;
     let enabled = plain(*auto_software_update_enabled);
     sdk::SoftwareUpdateOptions::builder().set_auto_software_update_enabled(enabled).build()
 }
@@ -198,21 +203,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_volume_type_does_not_have_is_left_out() {
-        let (volume, size) = (|of: &str| Some(Always(of.to_owned())), Some(Always(20)));
-        let disk = |of| Ebs { ebs_enabled: true, volume_type: of, volume_size: size, iops: size, throughput: size };
-        let told = ebs(&disk(volume("gp2")));
-        assert_eq!((told.volume_size, told.iops, told.throughput), (Some(20), None, None));
+    fn settings_that_a_volume_type_does_not_support_are_left_out() {
+        let (volume, size) = (|of: &str| Some(ServerDefault(of.to_owned())), Some(ServerDefault(20)));
+        let disk =
+            |of| EbsOptions { ebs_enabled: true, volume_type: of, volume_size: size, iops: size, throughput: size };
+        let sent = ebs(&disk(volume("gp2")));
+        assert_eq!((sent.volume_size, sent.iops, sent.throughput), (Some(20), None, None));
         assert_eq!(ebs(&disk(volume("gp3"))).throughput, Some(20));
-        assert_eq!(ebs(&Ebs { ebs_enabled: false, ..disk(volume("gp3")) }).volume_type, None);
+        assert_eq!(ebs(&EbsOptions { ebs_enabled: false, ..disk(volume("gp3")) }).volume_type, None);
     }
 
     #[test]
-    fn a_log_that_is_not_wanted_is_switched_off() {
-        let log = |group: &str| LogPublishing { cloud_watch_logs_log_group: Ref::new(group) };
-        let there = Logs::from([("AUDIT_LOGS".to_owned(), log("a")), ("INDEX_SLOW_LOGS".to_owned(), log("b"))]);
-        let asked = logs(Some(&there), &Logs::from([("AUDIT_LOGS".to_owned(), log("c"))]));
-        assert_eq!(asked[&sdk::LogType::IndexSlowLogs].enabled, Some(false));
-        assert_eq!(asked[&sdk::LogType::AuditLogs].cloud_watch_logs_log_group_arn.as_deref(), Some("c"));
+    fn a_live_log_type_that_is_not_desired_is_disabled() {
+        let log = |group: &str| LogPublishingOption { cloud_watch_logs_log_group: Ref::new(group) };
+        let live =
+            LogPublishingOptions::from([("AUDIT_LOGS".to_owned(), log("a")), ("INDEX_SLOW_LOGS".to_owned(), log("b"))]);
+        let sent = logs(Some(&live), &LogPublishingOptions::from([("AUDIT_LOGS".to_owned(), log("c"))]));
+        assert_eq!(sent[&sdk::LogType::IndexSlowLogs].enabled, Some(false));
+        assert_eq!(sent[&sdk::LogType::AuditLogs].cloud_watch_logs_log_group_arn.as_deref(), Some("c"));
     }
 }

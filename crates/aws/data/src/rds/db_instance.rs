@@ -1,174 +1,190 @@
-//! DbInstance: a database, a replica of one, and copies of its backups in another region.
+//! DbInstance: a database instance, which may be a read replica, and the replication of its backups to another region.
 
 use std::collections::BTreeSet;
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::names::Role;
 use holdfast_base::names::SecurityGroup;
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::db_instance_calls::{create, update};
 use super::db_instance_copies::{backups, replicate_backups};
-use super::db_instance_told::{final_snapshot, live};
+use super::db_instance_from_response::{final_snapshot, live};
 use super::db_parameter_group::DbParameterGroup;
 use super::db_subnet_group::DbSubnetGroup;
-use super::{Lower, instances, rds, tag};
+use super::{MaintenanceWindow, instances, rds, tag};
 use crate::kms::key::Key;
 use crate::secretsmanager::CurrentVersion;
 use crate::secretsmanager::secret::Secret;
 
-/// A database of RDS: PostgreSQL, MySQL, MariaDB, Oracle, SQL Server or Db2; databases of Aurora are none. Making one
-/// takes 5 to 20 minutes. Its name begins with a letter, has at most 63 letters, digits and single hyphens, does not
-/// end in one, and is kept in lower case
+/// An RDS database instance: PostgreSQL, MySQL, MariaDB, Oracle, SQL Server or Db2. Aurora is not supported. Creation
+/// takes 5 to 20 minutes. The name begins with a letter, has at most 63 letters, digits and single hyphens, does not
+/// end with a hyphen, and is stored in lower case
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>).
 ///
-/// What a document asks for and AWS does not tell (`applyImmediately`, `skipFinalSnapshot` and the like), or moves
-/// on by itself (`engineVersion`, `allocatedStorage`), is remembered in its tag `holdfast:asked`. When it is deleted,
-/// deletion protection is turned off first, and a final snapshot is left behind.
+/// The tag `holdfast:requested` records fields that AWS does not return (`applyImmediately`, `skipFinalSnapshot` and
+/// others) and fields whose live value AWS changes on its own (`engineVersion`, `allocatedStorage`). A deletion first
+/// turns deletion protection off. By default it creates a final snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbInstance {
-    /// `postgres`, `mysql`, `mariadb`, `oracle-se2`, `oracle-ee`, `sqlserver-ex`, `sqlserver-web`, `sqlserver-se`,
-    /// `sqlserver-ee`, `db2-se`, …; a replica's is its source's.
+    /// The database engine: `postgres`, `mysql`, `mariadb`, `oracle-se2`, `oracle-ee`, `sqlserver-ex`, `sqlserver-web`,
+    /// `sqlserver-se`, `sqlserver-ee`, `db2-se`, …. For a replica, state the engine of its source.
     #[spec(immutable)]
     pub(super) engine: String,
-    /// A major version (`16`, `8.0`) or a minor one (`16.4`). A newer minor version of the same major one is no
-    /// drift while `autoMinorVersionUpgrade` is not false. A newer one here upgrades; AWS never goes back. What runs
-    /// is `${DbInstance.<name>.engineVersion}`.
-    pub(super) engine_version: Option<Always<String>>,
-    /// Whether an edit of `engineVersion` may change the major version; it mostly needs another `dbParameterGroup`
-    /// in the same edit.
+    /// The engine version: a major version (`16`, `8.0`) or a minor version (`16.4`). While `autoMinorVersionUpgrade`
+    /// is not false, a newer minor version of the same major version is not drift. Stating a newer version upgrades the
+    /// database. AWS does not support downgrades. The running version is `${DbInstance.<name>.engineVersion}`.
+    pub(super) engine_version: Option<ServerDefault<String>>,
+    /// Whether a change of `engineVersion` may upgrade the major version. A major upgrade usually needs another
+    /// `dbParameterGroup` in the same edit.
     #[serde(default)]
     pub(super) allow_major_version_upgrade: bool,
-    /// Whether AWS upgrades minor versions in maintenance windows. AWS's default is true.
-    pub(super) auto_minor_version_upgrade: Option<Always<bool>>,
-    /// `open-source-rds-extended-support` (AWS's default: old major versions run on, for a fee) or
-    /// `open-source-rds-extended-support-disabled`.
-    pub(super) engine_lifecycle_support: Option<Always<String>>,
-    /// `license-included`, `bring-your-own-license`, …: Oracle and Db2.
-    pub(super) license_model: Option<Always<String>>,
-    /// Its size: `db.t4g.medium`, `db.r7g.large`. A change is an outage.
+    /// Whether AWS upgrades minor versions automatically in the maintenance window. AWS's default is true.
+    pub(super) auto_minor_version_upgrade: Option<ServerDefault<bool>>,
+    /// The RDS Extended Support setting: `open-source-rds-extended-support` (AWS's default: old major versions keep
+    /// running, for a fee) or `open-source-rds-extended-support-disabled`.
+    pub(super) engine_lifecycle_support: Option<ServerDefault<String>>,
+    /// The license model, for Oracle and Db2: `license-included`, `bring-your-own-license`, ….
+    pub(super) license_model: Option<ServerDefault<String>>,
+    /// The instance class: `db.t4g.medium`, `db.r7g.large`. A change causes an outage.
     pub(super) db_instance_class: String,
-    /// Gibibytes; all but replicas need it. AWS refuses to make it less. More than this, up to
-    /// `maxAllocatedStorage`, is AWS's scaling and no drift.
-    pub(super) allocated_storage: Option<Always<i32>>,
-    /// Gibibytes up to which AWS makes the storage greater when it fills; `null` for never.
+    /// The allocated storage in GiB. Required, except for a replica. AWS refuses to reduce it. A larger live size, up
+    /// to `maxAllocatedStorage`, comes from storage autoscaling and is not drift.
+    pub(super) allocated_storage: Option<ServerDefault<i32>>,
+    /// The upper limit of storage autoscaling in GiB: AWS increases the storage up to this size when it fills up.
+    /// `null` turns storage autoscaling off.
     pub(super) max_allocated_storage: Option<i32>,
-    /// `gp3`, `gp2`, `io1`, `io2` or `standard`. AWS's default is `gp2`, with `iops` `io1`.
-    pub(super) storage_type: Option<Always<String>>,
-    /// Operations a second: for `io1` and `io2`, and for `gp3` from 400 GiB on (Oracle: 200). AWS answers 3000 for
-    /// smaller `gp3` storage and refuses it as an input there
+    /// The storage type: `gp3`, `gp2`, `io1`, `io2` or `standard`. AWS's default is `gp2`, or `io1` when `iops` is
+    /// stated.
+    pub(super) storage_type: Option<ServerDefault<String>>,
+    /// The provisioned IOPS (I/O operations per second): for `io1` and `io2`, and for `gp3` from 400 GiB on (Oracle:
+    /// 200 GiB). For smaller `gp3` storage AWS returns 3000 and refuses the value as an input
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage>).
-    pub(super) iops: Option<Always<i32>>,
-    /// Mebibytes a second: `gp3` of such sizes.
-    pub(super) storage_throughput: Option<Always<i32>>,
-    /// Whether the log has a volume of its own.
-    pub(super) dedicated_log_volume: Option<Always<bool>>,
-    /// Whether the storage is encrypted. AWS's default is false; a replica's is its source's.
+    pub(super) iops: Option<ServerDefault<i32>>,
+    /// The storage throughput in MiB per second, for `gp3` storage of the sizes at which `iops` is accepted.
+    pub(super) storage_throughput: Option<ServerDefault<i32>>,
+    /// Whether the transaction log has a dedicated volume.
+    pub(super) dedicated_log_volume: Option<ServerDefault<bool>>,
+    /// Whether the storage is encrypted. AWS's default is false. A replica has the setting of its source.
     #[spec(immutable)]
-    pub(super) storage_encrypted: Option<Always<bool>>,
-    /// The key that encrypts it; without one, AWS's own `aws/rds`. An encrypted replica in another region needs one
-    /// of its region.
+    pub(super) storage_encrypted: Option<ServerDefault<bool>>,
+    /// The KMS key that encrypts the storage. Without a key AWS uses its own, `aws/rds`. An encrypted replica in
+    /// another region needs a key of its own region.
     #[spec(immutable)]
-    pub(super) kms_key: Option<Always<Ref<Key, Arn>>>,
-    /// Whether a standby runs in another zone.
-    pub(super) multi_az: Option<Always<bool>>,
-    /// The zone; only without `multiAz`. After a failover the standby's zone counts as this one.
+    pub(super) kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
+    /// Whether a standby runs in another Availability Zone (Multi-AZ).
+    pub(super) multi_az: Option<ServerDefault<bool>>,
+    /// The Availability Zone. Valid only without `multiAz`. After a failover the standby may be in the stated zone,
+    /// which is not drift.
     #[spec(immutable)]
-    pub(super) availability_zone: Option<Always<String>>,
-    /// Where its network interfaces are. AWS takes a new group only in another network, together with security groups
-    /// of that network. A replica in another region needs one; without one, AWS's default network.
-    pub(super) db_subnet_group: Option<Always<Ref<DbSubnetGroup>>>,
-    /// How its engine is set; without one, AWS's default group of the version. Static parameters of a new group wait
-    /// for a reboot, which Holdfast leaves to you and names in a remark.
-    pub(super) db_parameter_group: Option<Always<Ref<DbParameterGroup>>>,
-    /// The name of its option group; without one, AWS's default group.
-    pub(super) option_group_name: Option<Always<String>>,
-    /// Its security groups; without any, the network's default group.
-    pub(super) vpc_security_groups: Option<Always<BTreeSet<Ref<SecurityGroup>>>>,
-    /// `IPV4` (AWS's default) or `DUAL`.
-    pub(super) network_type: Option<Always<String>>,
-    /// Whether its name resolves to a public address.
-    pub(super) publicly_accessible: Option<Always<bool>>,
-    /// Its port. AWS's default is 5432, 3306, 1521 or 1433, by engine. A change is a reboot.
-    pub(super) port: Option<Always<i32>>,
-    /// The certificate authority: `rds-ca-rsa2048-g1`.
-    pub(super) ca_certificate_identifier: Option<Always<String>>,
-    /// The name of the first database; SQL Server has none.
+    pub(super) availability_zone: Option<ServerDefault<String>>,
+    /// The DB subnet group: the subnets of the network interfaces. AWS accepts another group only in another VPC,
+    /// together with security groups of that VPC. A replica in another region needs a group. Without a group AWS uses
+    /// the default VPC.
+    pub(super) db_subnet_group: Option<ServerDefault<Ref<DbSubnetGroup>>>,
+    /// The DB parameter group: the settings of the engine. Without a group AWS uses the default group of the engine
+    /// version. Static parameters of a new group take effect at the next reboot. Holdfast does not reboot the database;
+    /// it reports the condition `PendingReboot`.
+    pub(super) db_parameter_group: Option<ServerDefault<Ref<DbParameterGroup>>>,
+    /// The name of the option group. Without a name AWS uses its default group.
+    pub(super) option_group_name: Option<ServerDefault<String>>,
+    /// The security groups. Without any, AWS uses the default security group of the VPC.
+    pub(super) vpc_security_groups: Option<ServerDefault<BTreeSet<Ref<SecurityGroup>>>>,
+    /// The network type: `IPV4` (AWS's default) or `DUAL`.
+    pub(super) network_type: Option<ServerDefault<String>>,
+    /// Whether the host name of the endpoint resolves to a public IP address.
+    pub(super) publicly_accessible: Option<ServerDefault<bool>>,
+    /// The port. AWS's default depends on the engine: 5432, 3306, 1521 or 1433. A change reboots the database.
+    pub(super) port: Option<ServerDefault<i32>>,
+    /// The certificate authority of the server certificate: `rds-ca-rsa2048-g1`.
+    pub(super) ca_certificate_identifier: Option<ServerDefault<String>>,
+    /// The name of the initial database. SQL Server has none.
     #[spec(immutable)]
     pub(super) db_name: Option<String>,
-    /// The character set: Oracle.
+    /// The character set, for Oracle.
     #[spec(immutable)]
-    pub(super) character_set_name: Option<Always<String>>,
-    /// The time zone: SQL Server.
+    pub(super) character_set_name: Option<ServerDefault<String>>,
+    /// The time zone, for SQL Server.
     #[spec(immutable)]
-    pub(super) timezone: Option<Always<String>>,
-    /// The first user; a replica's is its source's, so leave it out there, and so with the password.
+    pub(super) timezone: Option<ServerDefault<String>>,
+    /// The name of the master user. A replica has the master user and the password of its source: state neither for a
+    /// replica.
     #[spec(immutable)]
-    pub(super) master_username: Option<Always<String>>,
-    /// Whether RDS makes the password, keeps it in Secrets Manager and rotates it: better than any other way. The
-    /// secret is `${DbInstance.<name>.masterUserSecretArn}`. Such a database can have no replicas, SQL Server's apart
+    pub(super) master_username: Option<ServerDefault<String>>,
+    /// Whether RDS generates the master password, stores it in Secrets Manager and rotates it. This is the recommended
+    /// way to set the password. The secret is `${DbInstance.<name>.masterUserSecretArn}`. A database with a managed
+    /// password cannot have replicas, except for SQL Server
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html#rds-secrets-manager-limitations>).
-    pub(super) manage_master_user_password: Option<Always<bool>>,
-    /// The key of that secret; without one, AWS's own `aws/secretsmanager`. AWS cannot change it while it manages the
-    /// password (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>).
-    pub(super) master_user_secret_kms_key: Option<Always<Ref<Key, Arn>>>,
-    /// The secret that holds the password, where RDS does not make it. Each new version of it is given to the
-    /// database.
+    pub(super) manage_master_user_password: Option<ServerDefault<bool>>,
+    /// The KMS key that encrypts the secret of a managed password. Without a key AWS uses its own,
+    /// `aws/secretsmanager`. AWS cannot change the key while it manages the password
+    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>).
+    pub(super) master_user_secret_kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
+    /// The secret with the master password, for a database whose password RDS does not manage. Holdfast sets the
+    /// password again whenever the secret has a new version.
     pub(super) master_user_password: Option<Ref<Secret, CurrentVersion>>,
-    /// The field of the secret's JSON that holds the password; without one the whole text is.
+    /// The field of the secret's JSON value that holds the password. Without it, the password is the whole value.
     pub(super) master_user_password_key: Option<String>,
-    /// Whether users can log in with IAM credentials.
+    /// Whether users can log in with IAM credentials (IAM database authentication).
     #[serde(rename = "enableIAMDatabaseAuthentication")]
-    pub(super) enable_iam_database_authentication: Option<Always<bool>>,
-    /// Days that backups are kept: 0 (none) to 35. AWS's default is 1, a replica's 0. A source of replicas needs
-    /// some. A change from or to 0 is an outage.
-    pub(super) backup_retention_period: Option<Always<i32>>,
-    /// When backups are made, in UTC: `03:00-04:00`, at least half an hour.
-    pub(super) preferred_backup_window: Option<Always<String>>,
-    /// When AWS may change things, in UTC: `sun:05:00-sun:06:00`, at least half an hour, not in the backup window.
-    pub(super) preferred_maintenance_window: Option<Always<Lower>>,
-    /// Whether snapshots get its tags.
-    pub(super) copy_tags_to_snapshot: Option<Always<bool>>,
-    /// Copies of its backups in another region; `null` for none. What was copied stays there for its days. SQL Server, Oracle, PostgreSQL, MySQL and MariaDB
+    pub(super) enable_iam_database_authentication: Option<ServerDefault<bool>>,
+    /// The retention period of automated backups in days: 0 (no backups) to 35. AWS's default is 1, and 0 for a
+    /// replica. A source of replicas needs at least 1. A change from or to 0 causes an outage.
+    pub(super) backup_retention_period: Option<ServerDefault<i32>>,
+    /// The daily time range of automated backups, in UTC: `03:00-04:00`. At least 30 minutes.
+    pub(super) preferred_backup_window: Option<ServerDefault<String>>,
+    /// The weekly time range of maintenance by AWS, in UTC: `sun:05:00-sun:06:00`. At least 30 minutes, outside the
+    /// backup window.
+    pub(super) preferred_maintenance_window: Option<ServerDefault<MaintenanceWindow>>,
+    /// Whether snapshots get the tags of the database.
+    pub(super) copy_tags_to_snapshot: Option<ServerDefault<bool>>,
+    /// The replication of automated backups to another region; `null` for none. After the replication stops, existing
+    /// copies are kept for their retention period. Supported for SQL Server, Oracle, PostgreSQL, MySQL and MariaDB
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ReplicateBackups.html>).
-    pub(super) automated_backups_replication: Option<BackupsReplication>,
-    /// `standard` (AWS's default) or `advanced`, which needs Performance Insights kept for 465 days.
-    pub(super) database_insights_mode: Option<Always<String>>,
-    /// Whether Performance Insights collects.
-    pub(super) performance_insights_enabled: Option<Always<bool>>,
-    /// Days that it keeps: 7 (AWS's default), a multiple of 31 up to 713, or 731.
-    pub(super) performance_insights_retention_period: Option<Always<i32>>,
-    /// The key that encrypts that; without one, AWS's own `aws/rds`. It can be changed only while it is off.
-    pub(super) performance_insights_kms_key: Option<Always<Ref<Key, Arn>>>,
-    /// Seconds between points of Enhanced Monitoring: 0 (AWS's default: off), 1, 5, 10, 15, 30 or 60.
-    pub(super) monitoring_interval: Option<Always<i32>>,
-    /// The role with which it writes them to CloudWatch Logs.
+    pub(super) automated_backups_replication: Option<AutomatedBackupsReplication>,
+    /// The mode of CloudWatch Database Insights: `standard` (AWS's default) or `advanced`, which needs a Performance
+    /// Insights retention period of 465 days.
+    pub(super) database_insights_mode: Option<ServerDefault<String>>,
+    /// Whether Performance Insights is on.
+    pub(super) performance_insights_enabled: Option<ServerDefault<bool>>,
+    /// The retention period of Performance Insights data in days: 7 (AWS's default), a multiple of 31 up to 713, or
+    /// 731.
+    pub(super) performance_insights_retention_period: Option<ServerDefault<i32>>,
+    /// The KMS key that encrypts Performance Insights data. Without a key AWS uses its own, `aws/rds`. The key can
+    /// change only while Performance Insights is off.
+    pub(super) performance_insights_kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
+    /// The interval between Enhanced Monitoring metrics in seconds: 0 (AWS's default: off), 1, 5, 10, 15, 30 or 60.
+    pub(super) monitoring_interval: Option<ServerDefault<i32>>,
+    /// The IAM role with which RDS writes Enhanced Monitoring metrics to CloudWatch Logs.
     pub(super) monitoring_role: Option<Ref<Role, Arn>>,
-    /// The logs that go to CloudWatch Logs: `postgresql`, `upgrade`; `audit`, `error`, `general`, `slowquery`; ….
+    /// The log types that are exported to CloudWatch Logs: for example `postgresql` and `upgrade`, or `audit`, `error`,
+    /// `general` and `slowquery`.
     pub(super) enabled_cloudwatch_logs_exports: Option<BTreeSet<String>>,
-    /// What it is a replica of. `null` promotes it to a database of its own, in place: AWS cannot turn back, so that
-    /// stating a source for a database of its own, or another source, is a replacement.
-    pub(super) replication: Option<Replication>,
-    /// Whether AWS refuses to delete it. When Holdfast is granted to delete it, it turns this off first.
-    pub(super) deletion_protection: Option<Always<bool>>,
-    /// Whether it is deleted without a final snapshot. By default there is one, called
-    /// `${DbInstance.<name>.finalDbSnapshotIdentifier}`; a replica never leaves one.
+    /// The read replica settings of a replica. `null` promotes the replica to a standalone database, in place. AWS
+    /// cannot reverse a promotion: stating a source for a standalone database, or stating another source, replaces the
+    /// database.
+    pub(super) replication: Option<ReadReplica>,
+    /// Whether AWS refuses to delete the database. When Holdfast has the grant to delete the database, it first turns
+    /// deletion protection off.
+    pub(super) deletion_protection: Option<ServerDefault<bool>>,
+    /// Whether a deletion skips the final snapshot. By default a deletion creates the snapshot
+    /// `${DbInstance.<name>.finalDbSnapshotIdentifier}`. The deletion of a replica never creates a snapshot.
     #[serde(default)]
     pub(super) skip_final_snapshot: bool,
-    /// Whether its automated backups are deleted with it.
+    /// Whether a deletion also deletes the automated backups.
     #[serde(default = "yes")]
     pub(super) delete_automated_backups: bool,
-    /// Whether changes are made at once (the default) or wait for the maintenance window, as far as AWS lets
-    /// them wait (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html>). Those
-    /// that wait are told as held, not as drift.
+    /// Whether changes apply immediately (the default) or wait for the maintenance window, as far as AWS can defer them
+    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html>). Deferred changes
+    /// are reported as held, not as drift.
     #[serde(default = "yes")]
     pub(super) apply_immediately: bool,
 }
@@ -177,65 +193,67 @@ fn yes() -> bool {
     true
 }
 
-/// What a database is a replica of.
+/// The settings of a read replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Replication {
-    /// Its source, in this region or another. A source in a region of GovCloud or China has to be in the same
-    /// region, since only there AWS wants a request signed for the source's region, which Holdfast does not make
+pub(crate) struct ReadReplica {
+    /// The source database, in the same region or another. In GovCloud and China regions the source must be in the
+    /// region of the replica: only there AWS requires a request that is signed for the source's region, and Holdfast
+    /// does not create such a request
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html>).
     #[spec(immutable)]
-    pub(super) source_db_instance: Option<Always<Ref<DbInstance, Arn>>>,
-    /// `open-read-only` or `mounted`: Oracle and Db2.
-    pub(super) replica_mode: Option<Always<String>>,
+    pub(super) source_db_instance: Option<ServerDefault<Ref<DbInstance, Arn>>>,
+    /// The replica mode, for Oracle and Db2: `open-read-only` or `mounted`.
+    pub(super) replica_mode: Option<ServerDefault<String>>,
 }
 
-/// Copies of backups in another region.
+/// The replication of automated backups to another region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct BackupsReplication {
-    /// The other region.
+pub(crate) struct AutomatedBackupsReplication {
+    /// The destination region.
     pub(super) region: String,
-    /// Days that they are kept there: 1 to 35. AWS's default is 7.
-    pub(super) backup_retention_period: Option<Always<i32>>,
-    /// The key of that region that encrypts them: needed when the database is encrypted.
-    pub(super) kms_key: Option<Always<Ref<Key, Arn>>>,
+    /// The retention period of the copies in days: 1 to 35. AWS's default is 7.
+    pub(super) backup_retention_period: Option<ServerDefault<i32>>,
+    /// The KMS key of the destination region that encrypts the copies. Required when the database is encrypted.
+    pub(super) kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
 }
 
-/// What only AWS knows of a DbInstance.
+/// The read-only attributes of a DbInstance.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbInstanceStatus {
-    /// Its ARN.
+    /// The ARN.
     pub(super) arn: String,
-    /// The host that clients connect to.
+    /// The host name of the endpoint that clients connect to.
     pub(super) endpoint: Option<String>,
-    /// The port that they connect to.
+    /// The port of the endpoint.
     pub(super) port: Option<i32>,
-    /// Its id that no later database of the name has (`db-…`): IAM policies for log-ins name it.
+    /// The resource id (`db-…`), which is unique: a later database of the same name has another one. IAM policies for
+    /// database log-ins contain this id.
     pub(super) dbi_resource_id: Option<String>,
-    /// The secret that RDS keeps the password in.
+    /// The ARN of the secret in which RDS stores the master password.
     pub(super) master_user_secret_arn: Option<String>,
-    /// The version that runs.
+    /// The running engine version.
     pub(super) engine_version: String,
-    /// The gibibytes there are.
+    /// The allocated storage in GiB.
     pub(super) allocated_storage: i32,
-    /// Its replicas: names, and ARNs of those in other regions.
+    /// The replicas: the names of replicas in the same region, and the ARNs of replicas in other regions.
     pub(super) read_replicas: Vec<String>,
-    /// The region it is in.
+    /// The region of the database.
     pub(super) region: String,
-    /// AWS's word for the state it is in.
+    /// The status in the words of AWS: `available`, `modifying`, ….
     pub(super) db_instance_status: String,
-    /// What the final snapshot is called that a delete leaves behind.
+    /// The name of the final snapshot that a deletion creates.
     pub(super) final_db_snapshot_identifier: String,
 }
 
 impl Kind for DbInstance {
     type Status = DbInstanceStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(63) };
-    const CLASS: CreateClass = CreateClass::Name;
-    const DATA: bool = true;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(63) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const STATEFUL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let mut found = vec![];
@@ -249,12 +267,12 @@ impl Kind for DbInstance {
             {
                 continue;
             }
-            let elsewhere = instance.db_instance_automated_backups_replications();
-            let copies = elsewhere.iter().filter_map(|r| r.db_instance_automated_backups_arn.clone()).next();
-            found.push((live, copies));
+            let replications = instance.db_instance_automated_backups_replications();
+            let backups_arn = replications.iter().filter_map(|r| r.db_instance_automated_backups_arn.clone()).next();
+            found.push((live, backups_arn));
         }
-        try_join_all(found.into_iter().map(|(mut live, copies)| async move {
-            if let Some(arn) = copies.filter(|_| scope.is_owned(&live.tags) || scope.ids.contains(&live.id)) {
+        try_join_all(found.into_iter().map(|(mut live, backups_arn)| async move {
+            if let Some(arn) = backups_arn.filter(|_| scope.is_owned(&live.tags) || scope.ids.contains(&live.id)) {
                 live.spec.automated_backups_replication = backups(aws, &arn).await?;
             }
             Ok(live)
@@ -262,9 +280,9 @@ impl Kind for DbInstance {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        let told = create(aws, desired).await?.and_then(|told| live(&told).ok());
-        Ok(told.map_or_else(|| Made::unseen(&desired.name), Into::into))
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+        let created = create(aws, desired).await?.and_then(|instance| live(&instance).ok());
+        Ok(created.map_or_else(|| Created::unobserved(&desired.name), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -275,15 +293,29 @@ impl Kind for DbInstance {
         Ok(())
     }
 
+    /// Deletes the database, after turning deletion protection off.
+    ///
+    /// **Expected flow**
+    /// 1. While deletion protection is on, the call turns it off and fails with `NotYet`; the engine retries the
+    ///    deletion.
+    /// 2. The next call deletes the database, with a final snapshot unless `skipFinalSnapshot` is true.
+    ///
+    /// **Guarantees**: the name of the final snapshot is the same for every retry.
+    ///
+    /// **Assumptions**: the engine has checked that the database may be deleted.
+    ///
+    /// **Caveats**: AWS creates no final snapshot of a replica.
+    ///
+    /// **Errors**: `NotYet` after deletion protection was turned off.
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         let DbInstance { deletion_protection, skip_final_snapshot, delete_automated_backups, .. } = &live.spec;
         if deletion_protection.as_deref() == Some(&true) {
             let modify = rds(aws).modify_db_instance().db_instance_identifier(&live.id);
             modify.deletion_protection(false).apply_immediately(true).send().await?;
-            let message = format!("the deletion protection of {} had to be turned off first", live.id);
+            let message = format!("the deletion protection of {} is now off; the deletion follows", live.id);
             return Err(Error::not_yet("rds.DeleteDBInstance", message));
         }
-        // AWS makes no final snapshot of a replica, and refuses to be asked for one.
+        // AWS creates no final snapshot of a replica, and refuses a request for one.
         let skip = *skip_final_snapshot || live.spec.source().is_some();
         rds(aws)
             .delete_db_instance()
@@ -296,13 +328,13 @@ impl Kind for DbInstance {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
 
 impl DbInstance {
-    /// What it is a replica of.
+    /// Returns the ARN of the source when the database is a replica.
     pub(super) fn source(&self) -> Option<&str> {
         Some(self.replication.as_ref()?.source_db_instance.as_ref()?.as_str())
     }

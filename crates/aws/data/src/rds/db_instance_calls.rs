@@ -1,4 +1,4 @@
-//! The calls that make and change a database.
+//! The calls that create and modify a database.
 
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder as Modify;
 use aws_sdk_rds::types::{self as sdk, CloudwatchLogsExportConfiguration};
@@ -6,16 +6,16 @@ use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::{Desired, Live};
 use holdfast_base::tagging::Tags;
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::types::{Ref, ServerDefault};
 
-use super::asked::Asked;
 use super::db_instance::DbInstance;
-use super::db_instance_told::accepts;
+use super::db_instance_from_response::accepts;
+use super::requested::RequestedValues;
 use super::{rds, sdk_tags, texts};
 use crate::secretsmanager;
 
-/// The fields that the tag `holdfast:asked` remembers.
-fn remember(spec: &DbInstance, asked: &mut Asked, changed: impl Fn(&str) -> bool) {
+/// Records the stated values of fields in the tag `holdfast:requested`.
+fn record_requested(spec: &DbInstance, requested: &mut RequestedValues, changed: impl Fn(&str) -> bool) {
     let flags = [
         ("allowMajorVersionUpgrade", spec.allow_major_version_upgrade),
         ("skipFinalSnapshot", spec.skip_final_snapshot),
@@ -23,7 +23,7 @@ fn remember(spec: &DbInstance, asked: &mut Asked, changed: impl Fn(&str) -> bool
         ("applyImmediately", spec.apply_immediately),
     ];
     for (field, flag) in flags.into_iter().filter(|(field, _)| changed(field)) {
-        asked.set(field, Some(flag));
+        requested.set(field, Some(flag));
     }
     let words = [
         ("engineVersion", spec.engine_version.as_deref().cloned()),
@@ -32,41 +32,42 @@ fn remember(spec: &DbInstance, asked: &mut Asked, changed: impl Fn(&str) -> bool
         ("masterUserPasswordKey", spec.master_user_password_key.clone()),
     ];
     for (field, word) in words.into_iter().filter(|(field, _)| changed(field)) {
-        asked.set(field, word);
+        requested.set(field, word);
     }
 }
 
-/// What AWS answers.
-type Told = Option<sdk::DbInstance>;
-
-/// Makes a database, or a replica of one, and tells what AWS answers of it.
-pub(super) async fn create(aws: &Aws, desired: &Desired<DbInstance>) -> Result<Told> {
-    let mut asked = Asked::default();
-    remember(&desired.spec, &mut asked, |_| true);
+/// Creates a database or a read replica with one mutating call, and returns the response with the tags of the request.
+///
+/// The request carries all tags: the owner's tags, `holdfast:requested` and the consumed version of the password's
+/// secret. Fields that the call does not accept follow as an update. AWS refuses a name that is already in use, so that
+/// a retry never creates a duplicate.
+pub(super) async fn create(aws: &Aws, desired: &Desired<DbInstance>) -> Result<Option<sdk::DbInstance>> {
+    let mut requested = RequestedValues::default();
+    record_requested(&desired.spec, &mut requested, |_| true);
     let mut tags = desired.tags.clone();
-    tags.extend([asked.tag()]);
-    let told = match desired.spec.source() {
+    tags.extend([requested.tag()]);
+    let created = match desired.spec.source() {
         Some(source) => create_replica(aws, desired, source, &tags).await?,
         None => {
             let secret = desired.spec.master_user_password.as_ref();
             tags.extend(secret.map(|secret| secretsmanager::consumed_tag("masterUserPassword", secret)));
-            create_own(aws, desired, &tags).await?
+            create_standalone(aws, desired, &tags).await?
         }
     };
-    Ok(told.map(|mut told| {
-        told.tag_list = sdk_tags(&tags);
-        told
+    Ok(created.map(|mut instance| {
+        instance.tag_list = sdk_tags(&tags);
+        instance
     }))
 }
 
-async fn create_own(aws: &Aws, desired: &Desired<DbInstance>, tags: &Tags) -> Result<Told> {
+async fn create_standalone(aws: &Aws, desired: &Desired<DbInstance>, tags: &Tags) -> Result<Option<sdk::DbInstance>> {
     let spec = desired.spec.clone();
     let mut create = rds(aws).create_db_instance();
     if let Some(secret) = &spec.master_user_password {
         let password = secretsmanager::read(aws, secret, spec.master_user_password_key.as_deref()).await?;
         create = create.master_user_password(password.expose());
     }
-    let made = create
+    let output = create
         .db_instance_identifier(&desired.name)
         .engine(spec.engine)
         .set_engine_version(value(&spec.engine_version))
@@ -114,17 +115,23 @@ async fn create_own(aws: &Aws, desired: &Desired<DbInstance>, tags: &Tags) -> Re
         .set_tags(sdk_tags(tags))
         .send()
         .await?;
-    Ok(made.db_instance)
+    Ok(output.db_instance)
 }
 
-/// What this call does not take, engine and users, is the source's; backups, windows and the like follow as an update.
-async fn create_replica(aws: &Aws, desired: &Desired<DbInstance>, source: &str, tags: &Tags) -> Result<Told> {
+/// Creates a read replica. The call accepts no engine and no users, which are those of the source. Backup settings,
+/// windows and the like follow as an update.
+async fn create_replica(
+    aws: &Aws,
+    desired: &Desired<DbInstance>,
+    source: &str,
+    tags: &Tags,
+) -> Result<Option<sdk::DbInstance>> {
     let spec = desired.spec.clone();
     let replica_mode = spec.replication.as_ref().and_then(|r| r.replica_mode.as_ref());
-    // AWS wants the name of a source of the same region, and the ARN of one elsewhere.
-    let here = source.split(':').nth(3) == Some(aws.region());
-    let source = if here { source.rsplit(':').next().unwrap_or(source) } else { source };
-    let made = rds(aws)
+    // AWS requires the name of a source in the same region, and the ARN of a source in another region.
+    let is_same_region = source.split(':').nth(3) == Some(aws.region());
+    let source = if is_same_region { source.rsplit(':').next().unwrap_or(source) } else { source };
+    let output = rds(aws)
         .create_db_instance_read_replica()
         .db_instance_identifier(&desired.name)
         .source_db_instance_identifier(source)
@@ -161,13 +168,22 @@ async fn create_replica(aws: &Aws, desired: &Desired<DbInstance>, source: &str, 
         .set_tags(sdk_tags(tags))
         .send()
         .await?;
-    Ok(made.db_instance)
+    Ok(output.db_instance)
 }
 
-/// Promotes it, or changes what differs; and remembers what was asked for.
+/// Promotes the replica, or modifies the fields that differ, and records the stated values in `holdfast:requested`.
+///
+/// **Expected flow**
+/// 1. When the document states no source for a replica, `PromoteReadReplica` is the only call. AWS accepts no other
+///    change during a promotion: other differences follow in a later update.
+/// 2. Otherwise one `ModifyDBInstance` sends all fields that differ, and the master password when it differs.
+/// 3. The tags are written last, so that an interrupted update is repeated.
+///
+/// **Caveats**: a call with `ApplyImmediately` also applies the changes that wait for the maintenance window.
+///
+/// **Errors**: a terminal error for a smaller storage or for another key of a managed password's secret.
 pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>) -> Result<()> {
     if live.spec.source().is_some() && desired.spec.source().is_none() {
-        // While AWS promotes it, it takes no other change: that follows.
         let spec = &desired.spec;
         let promote = rds(aws).promote_read_replica().db_instance_identifier(&live.id);
         promote
@@ -177,13 +193,13 @@ pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired
             .await?;
         return Ok(());
     }
-    let mut asked = Asked::of(&live.tags);
-    let before = asked.clone();
-    remember(&desired.spec, &mut asked, |field| desired.changed(field));
+    let mut requested = RequestedValues::of(&live.tags);
+    let before = requested.clone();
+    record_requested(&desired.spec, &mut requested, |field| desired.changed(field));
     let mut tags = Tags::new();
-    // A call that is to be at once takes along what waits for the window, even if it changes nothing itself.
-    let hurries = desired.changed("applyImmediately") && desired.spec.apply_immediately && !live.scheduled.is_empty();
-    let modify = modify(aws, live, desired, &before)?.or_else(|| hurries.then(|| rds(aws).modify_db_instance()));
+    // A call with `ApplyImmediately` also applies pending changes, even when the call itself changes nothing.
+    let immediate = desired.changed("applyImmediately") && desired.spec.apply_immediately && !live.scheduled.is_empty();
+    let modify = modify(aws, live, desired, &before)?.or_else(|| immediate.then(|| rds(aws).modify_db_instance()));
     if let Some(secret) = desired.spec.master_user_password.as_ref().filter(|_| sends_password(desired)) {
         let password = secretsmanager::read(aws, secret, desired.spec.master_user_password_key.as_deref()).await?;
         let modify = modify.unwrap_or_else(|| rds(aws).modify_db_instance());
@@ -192,8 +208,8 @@ pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired
     } else if let Some(modify) = modify {
         start(modify, live, desired).send().await?;
     }
-    if asked != before {
-        tags.extend([asked.tag()]);
+    if requested != before {
+        tags.extend([requested.tag()]);
     }
     if !tags.is_empty() {
         rds(aws).add_tags_to_resource().resource_name(&live.status.arn).set_tags(sdk_tags(&tags)).send().await?;
@@ -211,8 +227,13 @@ fn sends_password(desired: &Desired<DbInstance>) -> bool {
     !managed && fields.iter().any(|field| desired.changed(field))
 }
 
-/// The call with what differs, the password apart; none when nothing does that AWS keeps.
-fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, asked: &Asked) -> Result<Option<Modify>> {
+/// Returns the call with the fields that differ, except for the password; none when it would be empty.
+fn modify(
+    aws: &Aws,
+    live: &Live<DbInstance>,
+    desired: &Desired<DbInstance>,
+    requested: &RequestedValues,
+) -> Result<Option<Modify>> {
     let DbInstance {
         engine,
         engine_version,
@@ -269,29 +290,29 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
     let changed = |field: &str| desired.changed(field);
     let mut modify = rds(aws).modify_db_instance();
 
-    let runs = &live.status.engine_version;
-    let moves = value(&auto_minor_version_upgrade) != Some(false);
-    let wanted =
-        value(&engine_version).filter(|wanted| changed("engineVersion") && !accepts(&engine, wanted, runs, moves));
-    if let Some(wanted) = wanted {
-        // AWS refuses the way back, and a new major version that is not allowed.
+    let running = &live.status.engine_version;
+    let auto_upgrade = value(&auto_minor_version_upgrade) != Some(false);
+    let desired_version = value(&engine_version)
+        .filter(|version| changed("engineVersion") && !accepts(&engine, version, running, auto_upgrade));
+    if let Some(version) = desired_version {
+        // AWS refuses a downgrade, and a major upgrade that is not allowed.
         let allowed = Some(allow_major_version_upgrade).filter(|allowed| *allowed);
-        modify = modify.engine_version(wanted).set_allow_major_version_upgrade(allowed);
+        modify = modify.engine_version(version).set_allow_major_version_upgrade(allowed);
     }
 
     let gp3 = storage_type.as_ref().is_some_and(|of| of.as_str() == "gp3");
-    // AWS answers the baseline of a small gp3 volume, and refuses to be told it.
+    // AWS returns the baseline IOPS of a small gp3 volume, and refuses the value as an input.
     let small = gp3 && value(&live.spec.iops).is_none_or(|iops| iops <= 3000) && !changed("iops");
     if ["allocatedStorage", "iops", "storageThroughput", "storageType"].iter().any(|field| changed(field)) {
-        let there = live.status.allocated_storage;
-        let wanted = value(&allocated_storage).unwrap_or(there);
-        let before = asked.get("allocatedStorage").and_then(|text| text.parse().ok()).unwrap_or(wanted);
-        let scales = max_allocated_storage.is_some();
-        if changed("allocatedStorage") && wanted < there && (wanted < before || !scales) {
-            let message = format!("AWS cannot make the storage less than the {there} GiB that there are");
+        let current_gib = live.status.allocated_storage;
+        let desired_gib = value(&allocated_storage).unwrap_or(current_gib);
+        let before = requested.get("allocatedStorage").and_then(|text| text.parse().ok()).unwrap_or(desired_gib);
+        let autoscales = max_allocated_storage.is_some();
+        if changed("allocatedStorage") && desired_gib < current_gib && (desired_gib < before || !autoscales) {
+            let message = format!("AWS cannot reduce storage: set `allocatedStorage` to at least {current_gib} GiB");
             return Err(Error::terminal("rds.ModifyDBInstance", message));
         }
-        modify = modify.allocated_storage(wanted.max(there));
+        modify = modify.allocated_storage(desired_gib.max(current_gib));
         if changed("storageType") {
             modify = modify.set_storage_type(value(&storage_type));
         }
@@ -303,7 +324,7 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
         }
     }
     if changed("maxAllocatedStorage") {
-        // As much as there is turns the scaling off
+        // A limit that equals the allocated storage turns storage autoscaling off
         // (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html).
         modify = modify.max_allocated_storage(max_allocated_storage.unwrap_or(live.status.allocated_storage));
     }
@@ -312,19 +333,19 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
         let key = reference(&master_user_secret_kms_key).filter(|_| managed == Some(true));
         modify = modify.set_manage_master_user_password(managed).set_master_user_secret_kms_key_id(key);
     } else if changed("masterUserSecretKmsKey") && managed == Some(true) {
-        let message = "AWS cannot change the key of the secret that it keeps the password in: set `masterUserSecretKmsKey` back, \
+        let message = "AWS cannot change the key of a managed password's secret: set `masterUserSecretKmsKey` back, \
                        or `manageMasterUserPassword` to false, with a `masterUserPassword`, and to true again";
         return Err(Error::terminal("rds.ModifyDBInstance", message));
     }
     if changed("enabledCloudwatchLogsExports") {
-        let (wanted, none) = (enabled_cloudwatch_logs_exports.unwrap_or_default(), Default::default());
-        let there = live.spec.enabled_cloudwatch_logs_exports.as_ref().unwrap_or(&none);
+        let (desired_logs, none) = (enabled_cloudwatch_logs_exports.unwrap_or_default(), Default::default());
+        let live_logs = live.spec.enabled_cloudwatch_logs_exports.as_ref().unwrap_or(&none);
         let logs = CloudwatchLogsExportConfiguration::builder()
-            .set_enable_log_types(Some(wanted.difference(there).cloned().collect()))
-            .set_disable_log_types(Some(there.difference(&wanted).cloned().collect()));
+            .set_enable_log_types(Some(desired_logs.difference(live_logs).cloned().collect()))
+            .set_disable_log_types(Some(live_logs.difference(&desired_logs).cloned().collect()));
         modify = modify.cloudwatch_logs_export_configuration(logs.build());
     }
-    // Interval and role go together; without an interval there is no role.
+    // AWS requires the interval and the role in one call. Without an interval there is no role.
     if changed("monitoringInterval") || changed("monitoringRole") {
         let role = monitoring_role.map(String::from).filter(|_| value(&monitoring_interval) != Some(0));
         modify = modify.set_monitoring_interval(value(&monitoring_interval)).set_monitoring_role_arn(role);
@@ -339,8 +360,8 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
     .any(|field| changed(field))
     {
         let on = value(&performance_insights_enabled);
-        let kept = value(&performance_insights_retention_period).filter(|_| on != Some(false));
-        modify = modify.set_enable_performance_insights(on).set_performance_insights_retention_period(kept);
+        let retention = value(&performance_insights_retention_period).filter(|_| on != Some(false));
+        modify = modify.set_enable_performance_insights(on).set_performance_insights_retention_period(retention);
         if changed("databaseInsightsMode") {
             let mode = database_insights_mode.as_ref().map(|mode| mode.as_str().into());
             modify = modify.set_database_insights_mode(mode);
@@ -384,16 +405,16 @@ fn modify(aws: &Aws, live: &Live<DbInstance>, desired: &Desired<DbInstance>, ask
         "copyTagsToSnapshot" set_copy_tags_to_snapshot value(&copy_tags_to_snapshot);
         "deletionProtection" set_deletion_protection value(&deletion_protection);
     }
-    let nothing = rds(aws).modify_db_instance();
-    Ok(Some(modify).filter(|modify| modify.as_input() != nothing.as_input()))
+    let empty = rds(aws).modify_db_instance();
+    Ok(Some(modify).filter(|modify| modify.as_input() != empty.as_input()))
 }
 
-/// What is stated.
-pub(super) fn value<T: Clone>(always: &Option<Always<T>>) -> Option<T> {
-    always.as_deref().cloned()
+/// Returns the stated value of a field.
+pub(super) fn value<T: Clone>(field: &Option<ServerDefault<T>>) -> Option<T> {
+    field.as_deref().cloned()
 }
 
-/// What a stated reference holds.
-pub(super) fn reference<K, A>(always: &Option<Always<Ref<K, A>>>) -> Option<String> {
-    always.as_deref().map(|reference| reference.as_str().to_owned())
+/// Returns the identity that a stated reference holds.
+pub(super) fn reference<K, A>(field: &Option<ServerDefault<Ref<K, A>>>) -> Option<String> {
+    field.as_deref().map(|reference| reference.as_str().to_owned())
 }

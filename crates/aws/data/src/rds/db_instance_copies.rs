@@ -1,40 +1,42 @@
-//! The copies of a database's backups in another region: RDS is asked and told about them there.
+//! The replication of automated backups to another region. All calls go to the destination region.
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
 use holdfast_base::kind::Live;
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::types::{Ref, ServerDefault};
 
-use super::db_instance::{BackupsReplication, DbInstance};
+use super::db_instance::{AutomatedBackupsReplication, DbInstance};
 use super::db_instance_calls::{reference, value};
 use super::rds;
 
-/// The copies of its backups with this ARN, as the other region tells them.
-pub(super) async fn backups(aws: &Aws, arn: &str) -> Result<Option<BackupsReplication>> {
+/// Observes the replicated backups with this ARN in the destination region; none when they do not exist.
+pub(super) async fn backups(aws: &Aws, arn: &str) -> Result<Option<AutomatedBackupsReplication>> {
     let region = arn.split(':').nth(3).unwrap_or_default();
-    let ask = rds(&*aws.in_region(region)?).describe_db_instance_automated_backups();
-    let answer = ask.db_instance_automated_backups_arn(arn).send().await.or_absent()?;
-    let copies = answer.and_then(|answer| answer.db_instance_automated_backups.unwrap_or_default().pop());
-    Ok(copies.map(|copies| BackupsReplication {
+    let describe = rds(&*aws.in_region(region)?).describe_db_instance_automated_backups();
+    let output = describe.db_instance_automated_backups_arn(arn).send().await.or_absent()?;
+    let copies = output.and_then(|output| output.db_instance_automated_backups.unwrap_or_default().pop());
+    Ok(copies.map(|copies| AutomatedBackupsReplication {
         region: region.to_owned(),
-        backup_retention_period: copies.backup_retention_period.map(Always),
-        kms_key: copies.kms_key_id.map(|arn| Always(Ref::new(arn))),
+        backup_retention_period: copies.backup_retention_period.map(ServerDefault),
+        kms_key: copies.kms_key_id.map(|arn| ServerDefault(Ref::new(arn))),
     }))
 }
 
-/// Starts, changes or stops the copies of its backups: all of it is called in the other region, and a change is a
-/// stop and a start (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/AutomatedBackups.Replicating.Enable.html>).
+/// Starts, changes or stops the replication of backups, by calls in the destination region.
+///
+/// A change stops the replication and starts it again
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/AutomatedBackups.Replicating.Enable.html>).
 pub(super) async fn replicate_backups(
     aws: &Aws,
     live: &Live<DbInstance>,
-    wanted: Option<&BackupsReplication>,
+    desired: Option<&AutomatedBackupsReplication>,
 ) -> Result<()> {
     let arn = &live.status.arn;
-    if let Some(there) = &live.spec.automated_backups_replication {
-        let stop = rds(&*aws.in_region(&there.region)?).stop_db_instance_automated_backups_replication();
+    if let Some(current) = &live.spec.automated_backups_replication {
+        let stop = rds(&*aws.in_region(&current.region)?).stop_db_instance_automated_backups_replication();
         stop.source_db_instance_arn(arn).send().await.or_absent()?;
     }
-    if let Some(BackupsReplication { region, backup_retention_period, kms_key }) = wanted {
+    if let Some(AutomatedBackupsReplication { region, backup_retention_period, kms_key }) = desired {
         rds(&*aws.in_region(region)?)
             .start_db_instance_automated_backups_replication()
             .source_db_instance_arn(arn)

@@ -1,69 +1,70 @@
-//! DbParameterGroup: how the engine of databases is set.
+//! DbParameterGroup: settings of a database engine.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{self as sdk, ApplyMethod, Parameter};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::Always;
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::ServerDefault;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::{rds, sdk_tags, tag, tags_of};
 
-/// A group of engine parameters. Its name begins with a letter, has at most 255 letters, digits and single hyphens,
-/// and is kept in lower case. A database that has just been given a group takes static parameters at its next reboot
-/// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithParamGroups.html>).
+/// A DB parameter group: settings of a database engine. The name begins with a letter, has at most 255 letters, digits
+/// and single hyphens, and is stored in lower case. A database that gets another group applies static parameters at its
+/// next reboot (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithParamGroups.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbParameterGroup {
-    /// The engine and its major version that it fits: `postgres16`, `mysql8.0`, `mariadb10.11`, `oracle-ee-19`.
+    /// The parameter group family, which is an engine with its major version: `postgres16`, `mysql8.0`, `mariadb10.11`,
+    /// `oracle-ee-19`.
     #[spec(immutable)]
     db_parameter_group_family: String,
-    /// What it is for. AWS wants a text; without one it says who manages it.
+    /// The description. AWS requires a text; Holdfast's default is `Managed by Holdfast`.
     #[spec(immutable)]
-    description: Option<Always<String>>,
-    /// The parameters that differ from the engine's defaults, by name; each value is a text. One that is not stated
-    /// here is set back to its default. A formula such as `{DBInstanceClassMemory/32768}` is a text too. Dynamic
-    /// parameters take effect at once, static ones at the next reboot, which Holdfast leaves to you
-    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithParamGroups.Modifying.html>).
+    description: Option<ServerDefault<String>>,
+    /// The parameters that differ from the engine's defaults, by name. Each value is a text; a formula such as
+    /// `{DBInstanceClassMemory/32768}` is a text too. A parameter that is not stated is reset to its default. Dynamic
+    /// parameters take effect immediately. Static parameters take effect at the next reboot, which Holdfast does not
+    /// start (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithParamGroups.Modifying.html>).
     parameters: Option<BTreeMap<String, String>>,
 }
 
-/// What only AWS knows of a DbParameterGroup.
+/// The read-only attributes of a DbParameterGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbParameterGroupStatus {
-    /// Its ARN.
+    /// The ARN.
     arn: String,
 }
 
-/// How many parameters one call takes
+/// The greatest number of parameters in one call
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBParameterGroup.html>).
-const AT_ONCE: usize = 20;
+const MAX_PARAMETERS: usize = 20;
 
 impl Kind for DbParameterGroup {
     type Status = DbParameterGroupStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = rds(aws).describe_db_parameter_groups().into_paginator().items().send();
         each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
             let mut live = live(&group)?;
-            let asked_for = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
-            if !scope.is_candidate(&live.name) && !asked_for && scope.lookups.is_empty() {
+            let is_requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
+            if !scope.is_candidate(&live.name) && !is_requested && scope.lookups.is_empty() {
                 return Ok(None);
             }
             let arn = live.status.arn.clone();
             let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
-            // Somebody else's, with a name of ours: that it is there is all that matters.
-            if asked_for || scope.is_owned(&tags) {
+            // A group of another owner may have a name that the document needs. Only its existence matters then.
+            if is_requested || scope.is_owned(&tags) {
                 let Some(parameters) = parameters(aws, &live.id).await? else { return Ok(None) };
                 let stated = |p: &Parameter| Some((p.parameter_name.clone()?, p.parameter_value.clone()?));
                 live.spec.parameters = Some(parameters.iter().filter_map(stated).collect());
@@ -73,9 +74,9 @@ impl Kind for DbParameterGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let DbParameterGroup { db_parameter_group_family, description, parameters: _ } = &desired.spec;
-        let made = rds(aws)
+        let output = rds(aws)
             .create_db_parameter_group()
             .db_parameter_group_name(&desired.name)
             .db_parameter_group_family(db_parameter_group_family)
@@ -83,8 +84,8 @@ impl Kind for DbParameterGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let told = made.db_parameter_group.and_then(|group| live(&group).ok());
-        Ok(desired.told(&desired.name, told))
+        let created = output.db_parameter_group.and_then(|group| live(&group).ok());
+        Ok(desired.confirmed(&desired.name, created))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -93,22 +94,24 @@ impl Kind for DbParameterGroup {
             return Ok(());
         }
         let none = BTreeMap::new();
-        let (wanted, there) = (parameters.as_ref().unwrap_or(&none), live.spec.parameters.as_ref().unwrap_or(&none));
-        let gone: Vec<&String> = there.keys().filter(|name| !wanted.contains_key(*name)).collect();
-        let new: Vec<(&String, &String)> = wanted.iter().filter(|(name, v)| there.get(*name) != Some(v)).collect();
-        // Which of them are dynamic only the whole list says, some 400 parameters: it is read when something changes.
-        // No database has a group yet that was made just now: there all may wait for the reboot, SQL Server's apart
+        let (stated, current) = (parameters.as_ref().unwrap_or(&none), live.spec.parameters.as_ref().unwrap_or(&none));
+        let removed: Vec<&String> = current.keys().filter(|name| !stated.contains_key(*name)).collect();
+        let changed: Vec<(&String, &String)> =
+            stated.iter().filter(|(name, v)| current.get(*name) != Some(v)).collect();
+        // Only the whole list, some 400 parameters, says which parameters are dynamic. It is read only when something
+        // changes. No database uses a new group yet, so that all parameters of a new group may wait for the reboot,
+        // except for SQL Server
         // (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBParameterGroup.html).
         let is_new = live.spec.parameters.is_none() && !live.spec.db_parameter_group_family.starts_with("sqlserver");
-        let all = if is_new { BTreeMap::new() } else { all_parameters(aws, &live.id).await? };
-        for names in gone.chunks(AT_ONCE) {
-            let reset = names.iter().map(|name| parameter(name, None, &all)).collect();
+        let dynamic = if is_new { BTreeMap::new() } else { all_parameters(aws, &live.id).await? };
+        for names in removed.chunks(MAX_PARAMETERS) {
+            let reset = names.iter().map(|name| parameter(name, None, &dynamic)).collect();
             let call =
                 rds(aws).reset_db_parameter_group().db_parameter_group_name(&live.id).reset_all_parameters(false);
             call.set_parameters(Some(reset)).send().await?;
         }
-        for pairs in new.chunks(AT_ONCE) {
-            let set = pairs.iter().map(|(name, value)| parameter(name, Some(value), &all)).collect();
+        for pairs in changed.chunks(MAX_PARAMETERS) {
+            let set = pairs.iter().map(|(name, value)| parameter(name, Some(value), &dynamic)).collect();
             let call = rds(aws).modify_db_parameter_group().db_parameter_group_name(&live.id);
             call.set_parameters(Some(set)).send().await?;
         }
@@ -120,26 +123,27 @@ impl Kind for DbParameterGroup {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
 
-/// The parameters that somebody set; none when the group is gone.
+/// Returns the parameters that a user has set, as AWS records it; none when the group does not exist.
 async fn parameters(aws: &Aws, name: &str) -> Result<Option<Vec<Parameter>>> {
     let pages = rds(aws).describe_db_parameters().db_parameter_group_name(name).source("user");
     let pages = pages.into_paginator().items().send();
     pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()
 }
 
-/// Whether each parameter is dynamic, by name.
+/// Returns for each parameter, by name, whether it is dynamic.
 async fn all_parameters(aws: &Aws, name: &str) -> Result<BTreeMap<String, bool>> {
     let pages = rds(aws).describe_db_parameters().db_parameter_group_name(name).into_paginator().items().send();
     let all = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
     Ok(all.into_iter().filter_map(|p| Some((p.parameter_name?, p.apply_type? == "dynamic"))).collect())
 }
 
-/// A parameter as the calls take it. `immediate` is for dynamic ones only; without a value it is one to set back.
+/// Builds a parameter for a modify call, or for a reset call when there is no value. Only dynamic parameters accept the
+/// apply method `immediate`.
 fn parameter(name: &str, value: Option<&str>, dynamic: &BTreeMap<String, bool>) -> Parameter {
     let immediate = dynamic.get(name).copied().unwrap_or(false);
     let method = if immediate { ApplyMethod::Immediate } else { ApplyMethod::PendingReboot };
@@ -153,7 +157,7 @@ fn live(group: &sdk::DbParameterGroup) -> Result<Live<DbParameterGroup>> {
     let arn = group.db_parameter_group_arn.clone().ok_or_else(|| missing("dbParameterGroupArn"))?;
     let spec = DbParameterGroup {
         db_parameter_group_family: group.db_parameter_group_family.clone().unwrap_or_default(),
-        description: group.description.clone().map(Always),
+        description: group.description.clone().map(ServerDefault),
         parameters: None,
     };
     Ok(Live::new(name.clone(), name, spec, DbParameterGroupStatus { arn }))
@@ -164,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn static_parameters_wait_for_a_reboot() {
+    fn only_dynamic_parameters_are_applied_immediately() {
         let dynamic = BTreeMap::from([("work_mem".to_owned(), true), ("max_connections".to_owned(), false)]);
         let method = |name| parameter(name, Some("1"), &dynamic).apply_method;
         assert_eq!(method("work_mem"), Some(ApplyMethod::Immediate));

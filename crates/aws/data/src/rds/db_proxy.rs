@@ -1,19 +1,19 @@
-//! DbProxy: a pool of connections before a database.
+//! DbProxy: an RDS Proxy, which pools the connections to a database.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_rds::types::{self as sdk, DbProxyStatus as State};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::names::Role;
 use holdfast_base::names::SecurityGroup;
 use holdfast_base::names::Subnet;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -22,58 +22,58 @@ use super::db_proxy_targets::{connection_pool, set_pool, set_targets, targets};
 use super::{rds, sdk_tags, tag, tags_of, texts};
 use crate::secretsmanager::secret::Secret;
 
-/// A proxy before a database. Its name begins with a letter, has at most 63 letters, digits and single hyphens, and
-/// is kept in lower case. Making one takes minutes
+/// An RDS Proxy, which pools the connections to a database. The name begins with a letter, has at most 63 letters,
+/// digits and single hyphens, and is stored in lower case. Creation takes minutes
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBProxy.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbProxy {
-    /// `POSTGRESQL`, `MYSQL` or `SQLSERVER`.
+    /// The engine family: `POSTGRESQL`, `MYSQL` or `SQLSERVER`.
     #[spec(immutable)]
     engine_family: String,
-    /// The secrets with which it logs in, one for each database user.
-    auth: Option<BTreeSet<ProxyAuth>>,
-    /// `NONE` (AWS's default) or `IAM_AUTH`: it logs in to the database with IAM, and needs no secret.
-    default_auth_scheme: Option<Always<String>>,
-    /// How clients prove who they are, for all of `auth`: `POSTGRES_SCRAM_SHA_256`, `POSTGRES_MD5`,
-    /// `MYSQL_NATIVE_PASSWORD`, `MYSQL_CACHING_SHA2_PASSWORD` or `SQL_SERVER_AUTHENTICATION`. AWS's default goes by
+    /// The secrets with which the proxy logs in to the database: one for each database user.
+    auth: Option<BTreeSet<UserAuthConfig>>,
+    /// The default authentication of the proxy at the database: `NONE` (AWS's default), or `IAM_AUTH`: the proxy logs
+    /// in with IAM and needs no secret.
+    default_auth_scheme: Option<ServerDefault<String>>,
+    /// The password authentication of clients, for all of `auth`: `POSTGRES_SCRAM_SHA_256`, `POSTGRES_MD5`,
+    /// `MYSQL_NATIVE_PASSWORD`, `MYSQL_CACHING_SHA2_PASSWORD` or `SQL_SERVER_AUTHENTICATION`. AWS's default depends on
     /// the engine.
-    client_password_auth_type: Option<Always<String>>,
-    /// The role with which it reads the secrets.
+    client_password_auth_type: Option<ServerDefault<String>>,
+    /// The IAM role with which the proxy reads the secrets.
     role: Ref<Role, Arn>,
-    /// Its subnets, in at least two zones.
+    /// The subnets, in at least two Availability Zones.
     #[spec(immutable)]
     vpc_subnets: BTreeSet<Ref<Subnet>>,
-    /// Its security groups; without any, the network's default group.
-    vpc_security_groups: Option<Always<BTreeSet<Ref<SecurityGroup>>>>,
-    /// Whether clients have to use TLS. AWS's default is false.
-    require_tls: Option<Always<bool>>,
-    /// Seconds that a client may be idle: 1 to 28800. AWS's default is 1800.
-    idle_client_timeout: Option<Always<i32>>,
-    /// Whether it logs statements, with what they hold; AWS turns it off after a day.
-    debug_logging: Option<Always<bool>>,
-    /// The database that it stands before: at most one. CreateDBProxy does not take it, so that it follows the
-    /// create.
+    /// The security groups. Without any, AWS uses the default security group of the VPC.
+    vpc_security_groups: Option<ServerDefault<BTreeSet<Ref<SecurityGroup>>>>,
+    /// Whether clients must use TLS. AWS's default is false.
+    require_tls: Option<ServerDefault<bool>>,
+    /// The time in seconds after which the proxy closes an idle client connection: 1 to 28800. AWS's default is 1800.
+    idle_client_timeout: Option<ServerDefault<i32>>,
+    /// Whether the proxy logs statements, with the data in them. AWS turns the logging off after a day.
+    debug_logging: Option<ServerDefault<bool>>,
+    /// The target database: at most one. CreateDBProxy does not accept it; Holdfast registers it after the creation.
     db_instances: Option<BTreeSet<Ref<DbInstance>>>,
-    /// How it pools connections. It follows the create too.
-    connection_pool_config: Option<Always<ConnectionPool>>,
+    /// The connection pool. CreateDBProxy does not accept it; Holdfast sets it after the creation.
+    connection_pool_config: Option<ServerDefault<ConnectionPoolConfiguration>>,
 }
 
-/// How a proxy logs in with one secret
+/// A secret with which the proxy logs in to the database
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_UserAuthConfig.html>).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ProxyAuth {
-    /// The secret; its JSON has `username` and `password`. For the one that RDS makes, write
+pub(crate) struct UserAuthConfig {
+    /// The secret, whose JSON value has the fields `username` and `password`. For a secret that RDS manages, write
     /// `{ arn: "${DbInstance.<name>.masterUserSecretArn}" }`.
     secret: Ref<Secret, Arn>,
-    /// `DISABLED`, `REQUIRED`, or for SQL Server `ENABLED`: whether clients log in with IAM.
+    /// Whether clients authenticate with IAM: `DISABLED`, `REQUIRED`, or `ENABLED` for SQL Server.
     #[serde(default = "disabled")]
     iam_auth: String,
-    /// `SECRETS`: there is no other.
+    /// The authentication scheme. `SECRETS` is the only one.
     #[serde(default = "secrets")]
     auth_scheme: String,
-    /// What it is for.
+    /// The description.
     #[serde(default)]
     description: String,
 }
@@ -86,57 +86,60 @@ fn secrets() -> String {
     "SECRETS".into()
 }
 
-/// How a proxy pools connections
+/// The connection pool of a proxy
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ConnectionPoolConfiguration.html>).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ConnectionPool {
-    /// How much of the database's `max_connections` it may use: 1 to 100 percent. AWS's default is 100.
-    pub(super) max_connections_percent: Option<Always<i32>>,
-    /// How much of it stays open while idle: 0 to `maxConnectionsPercent`. AWS's default is half of that.
-    pub(super) max_idle_connections_percent: Option<Always<i32>>,
-    /// Seconds that a client waits for a connection: 0 to 300. AWS's default is 120.
-    pub(super) connection_borrow_timeout: Option<Always<i32>>,
-    /// What does not bind a client to its connection: `EXCLUDE_VARIABLE_SETS`.
+pub(crate) struct ConnectionPoolConfiguration {
+    /// The greatest share of the database's `max_connections` that the proxy uses, in percent: 1 to 100. AWS's default
+    /// is 100.
+    pub(super) max_connections_percent: Option<ServerDefault<i32>>,
+    /// The greatest share of the database's `max_connections` that stays open while idle, in percent: 0 to
+    /// `maxConnectionsPercent`. AWS's default is half of `maxConnectionsPercent`.
+    pub(super) max_idle_connections_percent: Option<ServerDefault<i32>>,
+    /// The time in seconds that a client waits for a connection: 0 to 300. AWS's default is 120.
+    pub(super) connection_borrow_timeout: Option<ServerDefault<i32>>,
+    /// The statements that do not pin a client session to its database connection: `EXCLUDE_VARIABLE_SETS`.
     pub(super) session_pinning_filters: Option<BTreeSet<String>>,
-    /// Statements that each new connection begins with: `SET x=1, y=2`.
+    /// The statements that the proxy runs on each new database connection: `SET x=1, y=2`.
     pub(super) init_query: Option<String>,
 }
 
-/// What only AWS knows of a DbProxy.
+/// The read-only attributes of a DbProxy.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbProxyStatus {
-    /// Its ARN.
+    /// The ARN.
     arn: String,
-    /// The host that clients connect to; the port is the engine's default.
+    /// The host name of the endpoint that clients connect to. The port is the default port of the engine.
     endpoint: Option<String>,
-    /// The network of its subnets.
+    /// The id of the VPC of the subnets.
     vpc_id: Option<String>,
 }
 
 impl Kind for DbProxy {
     type Status = DbProxyStatus;
     const TIER: Tier = Tier::Data;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(63) };
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(63) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = rds(aws).describe_db_proxies().into_paginator().items().send();
         each(pages.collect::<std::result::Result<Vec<_>, _>>().await?, |proxy| async move {
             let mut live = live(&proxy)?;
-            let asked_for = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
-            if !scope.is_candidate(&live.name) && !asked_for && scope.lookups.is_empty() {
+            let is_requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
+            if !scope.is_candidate(&live.name) && !is_requested && scope.lookups.is_empty() {
                 return Ok(None);
             }
             let arn = live.status.arn.clone();
             let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
             live.tags = tags;
-            // Targets and pool of those that are wanted; one that is going has none to be told.
-            if (asked_for || scope.is_owned(&live.tags)) && live.phase != Phase::Deleting {
+            // Targets and the pool are read only for requested and owned proxies. A proxy that is being deleted returns
+            // neither.
+            if (is_requested || scope.is_owned(&live.tags)) && live.phase != Phase::Deleting {
                 let (pool, instances) = futures::try_join!(connection_pool(aws, &live.id), targets(aws, &live.id))?;
                 let (Some(pool), Some(instances)) = (pool, instances) else { return Ok(None) };
-                live.spec.connection_pool_config = Some(Always(pool));
+                live.spec.connection_pool_config = Some(ServerDefault(pool));
                 live.spec.db_instances = Some(instances);
             }
             Ok(Some(live))
@@ -144,7 +147,7 @@ impl Kind for DbProxy {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let DbProxy {
             engine_family,
             auth,
@@ -159,7 +162,7 @@ impl Kind for DbProxy {
             db_instances: _,
             connection_pool_config: _,
         } = &desired.spec;
-        let made = rds(aws)
+        let output = rds(aws)
             .create_db_proxy()
             .db_proxy_name(&desired.name)
             .engine_family(engine_family.as_str().into())
@@ -174,8 +177,8 @@ impl Kind for DbProxy {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let told = made.db_proxy.and_then(|proxy| live(&proxy).ok());
-        Ok(desired.told(&desired.name, told))
+        let created = output.db_proxy.and_then(|proxy| live(&proxy).ok());
+        Ok(desired.confirmed(&desired.name, created))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -193,16 +196,16 @@ impl Kind for DbProxy {
             db_instances,
             connection_pool_config,
         } = &desired.spec;
-        // Pool and targets first: while AWS modifies the proxy itself, it takes neither.
+        // The pool and the targets come first: AWS refuses changes of both while it modifies the proxy.
         if let Some(pool) = connection_pool_config.as_deref().filter(|_| desired.changed("connectionPoolConfig")) {
             set_pool(aws, &live.id, live.spec.connection_pool_config.as_deref(), pool).await?;
         }
         if desired.changed("dbInstances") {
-            let (none, there) = (BTreeSet::new(), live.spec.db_instances.clone().unwrap_or_default());
-            set_targets(aws, &live.id, &there, db_instances.as_ref().unwrap_or(&none)).await?;
+            let (none, current) = (BTreeSet::new(), live.spec.db_instances.clone().unwrap_or_default());
+            set_targets(aws, &live.id, &current, db_instances.as_ref().unwrap_or(&none)).await?;
         }
-        let others = ["connectionPoolConfig", "dbInstances", "tags"];
-        if desired.changed.iter().any(|field| !others.contains(&field.as_str())) {
+        let other_calls = ["connectionPoolConfig", "dbInstances", "tags"];
+        if desired.changed.iter().any(|field| !other_calls.contains(&field.as_str())) {
             rds(aws)
                 .modify_db_proxy()
                 .db_proxy_name(&live.id)
@@ -224,13 +227,13 @@ impl Kind for DbProxy {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
 
-fn sdk_auth(auth: &BTreeSet<ProxyAuth>, client: Option<&String>) -> Vec<sdk::UserAuthConfig> {
-    let one = |ProxyAuth { secret, iam_auth, auth_scheme, description }: &ProxyAuth| {
+fn sdk_auth(auth: &BTreeSet<UserAuthConfig>, client: Option<&String>) -> Vec<sdk::UserAuthConfig> {
+    let one = |UserAuthConfig { secret, iam_auth, auth_scheme, description }: &UserAuthConfig| {
         sdk::UserAuthConfig::builder()
             .secret_arn(secret.as_str())
             .auth_scheme(auth_scheme.as_str().into())
@@ -242,33 +245,33 @@ fn sdk_auth(auth: &BTreeSet<ProxyAuth>, client: Option<&String>) -> Vec<sdk::Use
     auth.iter().map(one).collect()
 }
 
-/// The proxy as the list tells it: without pool and targets.
+/// Reads a proxy from the list response, without its pool and targets.
 fn live(proxy: &sdk::DbProxy) -> Result<Live<DbProxy>> {
     let missing = |what| Error::incomplete("rds.DescribeDBProxies", what);
     let name = proxy.db_proxy_name.clone().ok_or_else(|| missing("dbProxyName"))?;
     let arn = proxy.db_proxy_arn.clone().ok_or_else(|| missing("dbProxyArn"))?;
-    let auth = |told: &sdk::UserAuthConfigInfo| {
-        Some(ProxyAuth {
-            secret: Ref::new(told.secret_arn.clone()?),
-            iam_auth: told.iam_auth.as_ref().map_or_else(disabled, |mode| mode.as_str().into()),
-            auth_scheme: told.auth_scheme.as_ref().map_or_else(secrets, |scheme| scheme.as_str().into()),
-            description: told.description.clone().unwrap_or_default(),
+    let auth = |response: &sdk::UserAuthConfigInfo| {
+        Some(UserAuthConfig {
+            secret: Ref::new(response.secret_arn.clone()?),
+            iam_auth: response.iam_auth.as_ref().map_or_else(disabled, |mode| mode.as_str().into()),
+            auth_scheme: response.auth_scheme.as_ref().map_or_else(secrets, |scheme| scheme.as_str().into()),
+            description: response.description.clone().unwrap_or_default(),
         })
     };
     let client = proxy.auth().first().and_then(|auth| auth.client_password_auth_type.as_ref());
     let spec = DbProxy {
         engine_family: proxy.engine_family.clone().unwrap_or_default(),
         auth: Some(proxy.auth().iter().filter_map(auth).collect()),
-        default_auth_scheme: proxy.default_auth_scheme.clone().map(Always),
-        client_password_auth_type: client.map(|of| Always(of.as_str().to_owned())),
+        default_auth_scheme: proxy.default_auth_scheme.clone().map(ServerDefault),
+        client_password_auth_type: client.map(|of| ServerDefault(of.as_str().to_owned())),
         role: Ref::new(proxy.role_arn.clone().unwrap_or_default()),
         vpc_subnets: proxy.vpc_subnet_ids().iter().map(|id| Ref::new(id.as_str())).collect(),
-        vpc_security_groups: Some(Always(
+        vpc_security_groups: Some(ServerDefault(
             proxy.vpc_security_group_ids().iter().map(|id| Ref::new(id.as_str())).collect(),
         )),
-        require_tls: proxy.require_tls.map(Always),
-        idle_client_timeout: proxy.idle_client_timeout.map(Always),
-        debug_logging: proxy.debug_logging.map(Always),
+        require_tls: proxy.require_tls.map(ServerDefault),
+        idle_client_timeout: proxy.idle_client_timeout.map(ServerDefault),
+        debug_logging: proxy.debug_logging.map(ServerDefault),
         db_instances: None,
         connection_pool_config: None,
     };
@@ -280,9 +283,9 @@ fn live(proxy: &sdk::DbProxy) -> Result<Live<DbProxy>> {
         Some(State::Creating) => live.phase(Phase::Pending),
         Some(State::Deleting) => live.phase(Phase::Deleting),
         Some(State::IncompatibleNetwork | State::InsufficientResourceLimits) => {
-            live.phase(Phase::Failed).remark("Status", format!("RDS says that it is `{word}`"))
+            live.phase(Phase::Failed).degraded("Status", format!("RDS reports the status `{word}`"))
         }
-        _ => live.phase(Phase::Updating).remark("Status", format!("RDS says that it is `{word}`")),
+        _ => live.phase(Phase::Updating).progressing("Status", format!("RDS reports the status `{word}`")),
     })
 }
 
@@ -291,8 +294,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_names_how_it_logs_in() {
-        let auth = ProxyAuth {
+    fn the_client_authentication_is_sent_with_each_secret() {
+        let auth = UserAuthConfig {
             secret: "arn:aws:secretsmanager:eu-west-1:1:secret:app-1".into(),
             iam_auth: "REQUIRED".into(),
             auth_scheme: secrets(),

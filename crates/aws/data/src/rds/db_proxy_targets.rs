@@ -1,35 +1,36 @@
-//! What stands behind a proxy: the database in its default target group, and that group's pool of connections.
+//! The default target group of a proxy: its database and its connection pool.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_rds::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::types::{Ref, ServerDefault};
 
 use super::db_instance::DbInstance;
-use super::db_proxy::ConnectionPool;
+use super::db_proxy::ConnectionPoolConfiguration;
 use super::rds;
 use super::texts;
 
-/// The one target group there is (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBProxyTargetGroup.html>).
-const GROUP: &str = "default";
+/// The only target group of a proxy
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBProxyTargetGroup.html>).
+const TARGET_GROUP: &str = "default";
 
-/// The pool of a proxy; none when the proxy is gone.
-pub(super) async fn connection_pool(aws: &Aws, proxy: &str) -> Result<Option<ConnectionPool>> {
-    let answer = rds(aws).describe_db_proxy_target_groups().db_proxy_name(proxy).send().await.or_absent()?;
-    let groups = answer.and_then(|answer| answer.target_groups).unwrap_or_default();
-    let group = groups.into_iter().find(|group| group.target_group_name() == Some(GROUP));
-    Ok(group.and_then(|group| group.connection_pool_config).map(|told| ConnectionPool {
-        max_connections_percent: told.max_connections_percent.map(Always),
-        max_idle_connections_percent: told.max_idle_connections_percent.map(Always),
-        connection_borrow_timeout: told.connection_borrow_timeout.map(Always),
-        session_pinning_filters: Some(told.session_pinning_filters.unwrap_or_default().into_iter().collect()),
-        init_query: told.init_query.filter(|text| !text.is_empty()),
+/// Returns the connection pool of a proxy; none when the proxy does not exist.
+pub(super) async fn connection_pool(aws: &Aws, proxy: &str) -> Result<Option<ConnectionPoolConfiguration>> {
+    let output = rds(aws).describe_db_proxy_target_groups().db_proxy_name(proxy).send().await.or_absent()?;
+    let groups = output.and_then(|output| output.target_groups).unwrap_or_default();
+    let group = groups.into_iter().find(|group| group.target_group_name() == Some(TARGET_GROUP));
+    Ok(group.and_then(|group| group.connection_pool_config).map(|response| ConnectionPoolConfiguration {
+        max_connections_percent: response.max_connections_percent.map(ServerDefault),
+        max_idle_connections_percent: response.max_idle_connections_percent.map(ServerDefault),
+        connection_borrow_timeout: response.connection_borrow_timeout.map(ServerDefault),
+        session_pinning_filters: Some(response.session_pinning_filters.unwrap_or_default().into_iter().collect()),
+        init_query: response.init_query.filter(|text| !text.is_empty()),
     }))
 }
 
-/// The databases that are registered with a proxy; none when the proxy is gone.
+/// Returns the databases that are registered with a proxy; none when the proxy does not exist.
 pub(super) async fn targets(aws: &Aws, proxy: &str) -> Result<Option<BTreeSet<Ref<DbInstance>>>> {
     let pages = rds(aws).describe_db_proxy_targets().db_proxy_name(proxy).into_paginator().items().send();
     let targets = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
@@ -38,41 +39,42 @@ pub(super) async fn targets(aws: &Aws, proxy: &str) -> Result<Option<BTreeSet<Re
     Ok(targets.map(|targets| targets.into_iter().filter(instance).filter_map(id).collect()))
 }
 
-/// Registers and deregisters what differs; the old one goes first, since there is room for one.
+/// Deregisters and registers the databases that differ. Deregistration comes first, since a proxy has at most one
+/// database.
 pub(super) async fn set_targets(
     aws: &Aws,
     proxy: &str,
-    there: &BTreeSet<Ref<DbInstance>>,
-    wanted: &BTreeSet<Ref<DbInstance>>,
+    current: &BTreeSet<Ref<DbInstance>>,
+    desired: &BTreeSet<Ref<DbInstance>>,
 ) -> Result<()> {
-    let (gone, new) = (there - wanted, wanted - there);
-    if !gone.is_empty() {
-        let deregister = rds(aws).deregister_db_proxy_targets().db_proxy_name(proxy).target_group_name(GROUP);
-        deregister.set_db_instance_identifiers(Some(texts(&gone))).send().await.or_absent()?;
+    let (removed, added) = (current - desired, desired - current);
+    if !removed.is_empty() {
+        let deregister = rds(aws).deregister_db_proxy_targets().db_proxy_name(proxy).target_group_name(TARGET_GROUP);
+        deregister.set_db_instance_identifiers(Some(texts(&removed))).send().await.or_absent()?;
     }
-    if !new.is_empty() {
-        let register = rds(aws).register_db_proxy_targets().db_proxy_name(proxy).target_group_name(GROUP);
-        register.set_db_instance_identifiers(Some(texts(&new))).send().await?;
+    if !added.is_empty() {
+        let register = rds(aws).register_db_proxy_targets().db_proxy_name(proxy).target_group_name(TARGET_GROUP);
+        register.set_db_instance_identifiers(Some(texts(&added))).send().await?;
     }
     Ok(())
 }
 
-/// Sets the pool. What the call leaves out AWS keeps, but for the idle share, which it makes half of the whole: so
-/// all that is known is sent.
+/// Sets the connection pool, with all values that are known. AWS keeps a value that the call leaves out, except for the
+/// idle share, which AWS then sets to half of the whole.
 pub(super) async fn set_pool(
     aws: &Aws,
     proxy: &str,
-    there: Option<&ConnectionPool>,
-    wanted: &ConnectionPool,
+    current: Option<&ConnectionPoolConfiguration>,
+    desired: &ConnectionPoolConfiguration,
 ) -> Result<()> {
-    let ConnectionPool {
+    let ConnectionPoolConfiguration {
         max_connections_percent,
         max_idle_connections_percent,
         connection_borrow_timeout,
         session_pinning_filters,
         init_query,
-    } = wanted;
-    let had_query = there.is_some_and(|there| there.init_query.is_some());
+    } = desired;
+    let had_query = current.is_some_and(|current| current.init_query.is_some());
     let config = sdk::ConnectionPoolConfiguration::builder()
         .set_max_connections_percent(max_connections_percent.as_deref().copied())
         .set_max_idle_connections_percent(max_idle_connections_percent.as_deref().copied())
@@ -80,7 +82,7 @@ pub(super) async fn set_pool(
         .set_session_pinning_filters(Some(session_pinning_filters.iter().flatten().cloned().collect()))
         .set_init_query(init_query.clone().or(had_query.then(String::new)))
         .build();
-    let modify = rds(aws).modify_db_proxy_target_group().db_proxy_name(proxy).target_group_name(GROUP);
+    let modify = rds(aws).modify_db_proxy_target_group().db_proxy_name(proxy).target_group_name(TARGET_GROUP);
     modify.connection_pool_config(config).send().await?;
     Ok(())
 }

@@ -1,51 +1,51 @@
-//! DbSubnetGroup: the subnets that databases are put into.
+//! DbSubnetGroup: the subnets in which databases are placed.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_rds::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::names::Subnet;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::{instances, rds, sdk_tags, tag, tags_of, texts};
 
-/// A group of subnets for databases. Its name has at most 255 letters, digits, hyphens, underscores, periods and
-/// spaces, and is kept in lower case; it must not be `default`
+/// A DB subnet group: the subnets in which RDS places databases. The name has at most 255 letters, digits, hyphens,
+/// underscores, periods and spaces, and is stored in lower case. It must not be `default`
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSubnetGroup.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbSubnetGroup {
-    /// What it is for. AWS wants a text; without one it says who manages it.
-    db_subnet_group_description: Option<Always<String>>,
-    /// Its subnets, of one network, in at least two zones. A subnet in which a database has an address cannot be
-    /// taken out.
+    /// The description. AWS requires a text; Holdfast's default is `Managed by Holdfast`.
+    db_subnet_group_description: Option<ServerDefault<String>>,
+    /// The subnets: of one VPC, in at least two Availability Zones. A subnet in which a database has an address cannot
+    /// be removed.
     subnets: BTreeSet<Ref<Subnet>>,
 }
 
-/// What only AWS knows of a DbSubnetGroup.
+/// The read-only attributes of a DbSubnetGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbSubnetGroupStatus {
-    /// Its ARN.
+    /// The ARN.
     arn: String,
-    /// The network of its subnets.
+    /// The id of the VPC of the subnets.
     vpc_id: Option<String>,
 }
 
 impl Kind for DbSubnetGroup {
     type Status = DbSubnetGroupStatus;
     const TIER: Tier = Tier::Data;
-    /// It is complete when it is made.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
-    const CLASS: CreateClass = CreateClass::Name;
+    /// The create call creates the complete group.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         if let Some(found) = of_instances(aws, scope).await? {
@@ -66,9 +66,9 @@ impl Kind for DbSubnetGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
-        let made = rds(aws)
+        let output = rds(aws)
             .create_db_subnet_group()
             .db_subnet_group_name(&desired.name)
             .db_subnet_group_description(description(db_subnet_group_description))
@@ -76,8 +76,8 @@ impl Kind for DbSubnetGroup {
             .set_tags(sdk_tags(&desired.tags))
             .send()
             .await?;
-        let told = made.db_subnet_group.and_then(|group| live(&group, group.db_subnet_group_arn.clone()?).ok());
-        Ok(desired.told(&desired.name, told))
+        let created = output.db_subnet_group.and_then(|group| live(&group, group.db_subnet_group_arn.clone()?).ok());
+        Ok(desired.confirmed(&desired.name, created))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -97,30 +97,33 @@ impl Kind for DbSubnetGroup {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.status.arn, tags).await
     }
 }
 
-/// AWS refuses an empty one.
-fn description(stated: &Option<Always<String>>) -> String {
+/// Returns the stated description, or a default: AWS refuses an empty one.
+fn description(stated: &Option<ServerDefault<String>>) -> String {
     stated.as_deref().map_or_else(|| "Managed by Holdfast".into(), String::clone)
 }
 
-/// In the first look, those that databases are in, where that is all that the hint knows: the list of databases, which is
-/// asked for anyway, has them whole.
+/// Observes the owned groups through the list of databases; none when a list of groups is necessary.
+///
+/// The list of databases is read anyway and contains the whole group of each database. It is enough when the scope
+/// requests only owned groups, databases use all owned groups of the tag index, and the groups that the document names
+/// are among them.
 async fn of_instances(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<DbSubnetGroup>>>> {
     let of = |kind: &'static str| {
         tagging::owned(aws, scope, move |service, resource| service == "rds" && resource.starts_with(kind))
     };
-    let (Some(known), Some(databases)) = futures::try_join!(of("subgrp:"), of("db:"))? else { return Ok(None) };
+    let (Some(owned), Some(databases)) = futures::try_join!(of("subgrp:"), of("db:"))? else { return Ok(None) };
     if scope.names.is_empty() || databases.is_empty() {
         return Ok(None);
     }
     let instances = instances(aws, scope).await?;
     let groups: Vec<_> = instances.iter().filter_map(|instance| instance.db_subnet_group()).collect();
     let mut found = vec![];
-    for (arn, tags) in known {
+    for (arn, tags) in owned {
         let name = arn.rsplit(':').next();
         let Some(group) = groups.iter().find(|group| group.db_subnet_group_name() == name) else { return Ok(None) };
         found.push(live(group, arn.clone())?.tags(tags));
@@ -136,7 +139,7 @@ fn missing(what: &str) -> Error {
 fn live(group: &sdk::DbSubnetGroup, arn: String) -> Result<Live<DbSubnetGroup>> {
     let name = group.db_subnet_group_name.clone().ok_or_else(|| missing("dbSubnetGroupName"))?;
     let spec = DbSubnetGroup {
-        db_subnet_group_description: group.db_subnet_group_description.clone().map(Always),
+        db_subnet_group_description: group.db_subnet_group_description.clone().map(ServerDefault),
         subnets: group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone()).map(Ref::new).collect(),
     };
     Ok(Live::new(name.clone(), name, spec, DbSubnetGroupStatus { arn, vpc_id: group.vpc_id.clone() }))
@@ -147,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_subnets_are_a_set() {
+    fn the_order_of_subnets_does_not_matter() {
         let subnet = |id: &str| sdk::Subnet::builder().subnet_identifier(id).build();
         let group = sdk::DbSubnetGroup::builder()
             .db_subnet_group_name("shop-dev-main")

@@ -1,14 +1,14 @@
-//! RDS: tags, which all its kinds have in common, and what they remember in them.
+//! RDS: the client, and the calls for tags and lists that its kinds share.
 
-pub(crate) mod asked;
 pub(crate) mod db_instance;
 mod db_instance_calls;
 mod db_instance_copies;
-mod db_instance_told;
+mod db_instance_from_response;
 pub(crate) mod db_parameter_group;
 pub(crate) mod db_proxy;
 mod db_proxy_targets;
 pub(crate) mod db_subnet_group;
+pub(crate) mod requested;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use aws_sdk_rds::types::{DbInstance, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::Retag;
+use holdfast_base::kind::TagChanges;
 use holdfast_base::tagging::Tags;
 use holdfast_core::schema::{Type, Typed};
 use holdfast_core::types::Ref;
@@ -26,23 +26,23 @@ use serde::{Deserialize, Serialize};
 
 holdfast_base::client!(rds: aws_sdk_rds);
 
-/// A text that AWS answers in lower case, however it was sent: windows such as `Sun:05:00-Sun:06:00`.
+/// A maintenance window such as `Sun:05:00-Sun:06:00`. AWS returns it in lower case, however it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Lower(pub(crate) String);
+pub(crate) struct MaintenanceWindow(pub(crate) String);
 
-impl Typed for Lower {
-    const TYPE: Type = Type::Canonical { name: "window", canonical: lower };
+impl Typed for MaintenanceWindow {
+    const TYPE: Type = Type::Canonical { name: "window", canonical: lowercase };
 }
 
-fn lower(value: &Value) -> std::result::Result<Value, String> {
+fn lowercase(value: &Value) -> std::result::Result<Value, String> {
     match value.text() {
         Some(text) => Ok(text.to_lowercase().into()),
-        None => Err("it is not a text".into()),
+        None => Err("a maintenance window must be a string".into()),
     }
 }
 
-/// All databases of the region, listed once in a sweep.
+/// Lists all databases of the region, once in a refresh.
 pub(crate) async fn instances(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<DbInstance>>> {
     let list = || async {
         let pages = rds(aws).describe_db_instances().into_paginator().items().send();
@@ -51,24 +51,24 @@ pub(crate) async fn instances(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<DbInst
     aws.once(scope, "rds.instances", list).await
 }
 
-/// The tags of an answer.
+/// Returns the tags of a response.
 pub(crate) fn pairs(tags: &[Tag]) -> Tags {
     tags.iter().filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))).collect()
 }
 
-/// All tags as a create call takes them.
+/// Returns all tags in the form of a create call.
 pub(crate) fn sdk_tags(tags: &Tags) -> Option<Vec<Tag>> {
     Some(tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect())
 }
 
-/// The tags of anything in RDS; none when it is not there any more.
+/// Returns the tags of an RDS resource; none when the resource does not exist.
 pub(crate) async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = rds(aws).list_tags_for_resource().resource_name(arn).send().await.or_absent()?;
-    Ok(answer.map(|answer| pairs(answer.tag_list())))
+    let output = rds(aws).list_tags_for_resource().resource_name(arn).send().await.or_absent()?;
+    Ok(output.map(|output| pairs(output.tag_list())))
 }
 
-/// Sets and removes tags of anything in RDS.
-pub(crate) async fn tag(aws: &Aws, arn: &str, Retag { set, remove }: &Retag) -> Result<()> {
+/// Sets and removes tags of an RDS resource.
+pub(crate) async fn tag(aws: &Aws, arn: &str, TagChanges { set, remove }: &TagChanges) -> Result<()> {
     if !set.is_empty() {
         rds(aws).add_tags_to_resource().resource_name(arn).set_tags(sdk_tags(set)).send().await?;
     }
@@ -79,7 +79,7 @@ pub(crate) async fn tag(aws: &Aws, arn: &str, Retag { set, remove }: &Retag) -> 
     Ok(())
 }
 
-/// References as the texts that calls take.
+/// Returns the identities of references, in the form of a call.
 pub(crate) fn texts<K, A>(references: &BTreeSet<Ref<K, A>>) -> Vec<String> {
     references.iter().map(|reference| reference.as_str().to_owned()).collect()
 }
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_is_the_same_in_any_case() {
-        assert_eq!(lower(&"Sun:05:00-Sun:06:00".into()), Ok("sun:05:00-sun:06:00".into()));
-        assert!(lower(&Value::Null).is_err());
+    fn a_maintenance_window_is_compared_in_lower_case() {
+        assert_eq!(lowercase(&"Sun:05:00-Sun:06:00".into()), Ok("sun:05:00-sun:06:00".into()));
+        assert!(lowercase(&Value::Null).is_err());
     }
 }

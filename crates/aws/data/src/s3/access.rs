@@ -1,37 +1,37 @@
-//! Who may use a bucket: its policy, and the statement in it that lets distributions read.
+//! Access to a bucket: its policy, and the statement in it that lets distributions read.
 
 use std::collections::BTreeSet;
 
 use holdfast_base::names::Distribution;
-use holdfast_core::types::{Arn, Late, Policy, Ref};
+use holdfast_core::types::{AfterCreate, Arn, PolicyDocument, Ref};
 use serde_json::{Value, json};
 
 /// The distributions that may read a bucket.
-pub(super) type Readers = BTreeSet<Late<Ref<Distribution, Arn>>>;
+pub(super) type Readers = BTreeSet<AfterCreate<Ref<Distribution, Arn>>>;
 
 /// The `Sid` of the statement for distributions.
 const SID: &str = "HoldfastDistributions";
 
-/// The policy without the statement for distributions, and the distributions. A statement that somebody changed
-/// beyond its distributions is part of the policy.
-pub(super) fn split(policy: Policy, arn: &str) -> (Option<Policy>, Option<Readers>) {
-    let Policy(mut document) = policy;
+/// Splits a policy into the policy without the statement for distributions, and the distributions of that statement. A
+/// statement with changes beyond its distributions is part of the policy.
+pub(super) fn split(policy: PolicyDocument, arn: &str) -> (Option<PolicyDocument>, Option<Readers>) {
+    let PolicyDocument(mut document) = policy;
     let Some(statements) = document.get_mut("Statement").and_then(Value::as_array_mut) else {
-        return (Some(Policy(document)), None);
+        return (Some(PolicyDocument(document)), None);
     };
     let readers = statements.iter().find_map(|statement| readers(statement, arn));
     if readers.is_some() {
         statements.retain(|statement| self::readers(statement, arn).is_none());
     }
-    let rest = (!statements.is_empty()).then_some(Policy(document));
+    let rest = (!statements.is_empty()).then_some(PolicyDocument(document));
     (rest, readers)
 }
 
-/// The policy with the statement for distributions; none when nobody is let in.
-pub(super) fn join(policy: Option<&Policy>, readers: Option<&Readers>, arn: &str) -> Option<Policy> {
-    let readers: Vec<&str> = readers.into_iter().flatten().map(|Late(reader)| reader.as_str()).collect();
+/// Returns the policy with the statement for distributions; none when the policy has no statement.
+pub(super) fn join(policy: Option<&PolicyDocument>, readers: Option<&Readers>, arn: &str) -> Option<PolicyDocument> {
+    let readers: Vec<&str> = readers.into_iter().flatten().map(|AfterCreate(reader)| reader.as_str()).collect();
     let mut document = match policy {
-        Some(Policy(document)) => document.clone(),
+        Some(PolicyDocument(document)) => document.clone(),
         None => json!({ "Version": "2012-10-17", "Statement": [] }),
     };
     let mut statements = match document.get("Statement") {
@@ -45,11 +45,11 @@ pub(super) fn join(policy: Option<&Policy>, readers: Option<&Readers>, arn: &str
     }
     let any = !statements.is_empty();
     document["Statement"] = Value::Array(statements);
-    any.then_some(Policy(document))
+    any.then_some(PolicyDocument(document))
 }
 
-/// The statement of
-/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html>.
+/// Builds the statement that lets distributions read
+/// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html>).
 fn statement(readers: Value, arn: &str) -> Value {
     json!({
         "Sid": SID,
@@ -61,17 +61,17 @@ fn statement(readers: Value, arn: &str) -> Value {
     })
 }
 
-/// The distributions that a statement of ours lets in.
-fn readers(there: &Value, arn: &str) -> Option<Readers> {
-    let arns = there.pointer("/Condition/StringEquals/AWS:SourceArn")?;
-    if *there != statement(arns.clone(), arn) {
+/// Returns the distributions of a statement; none when it is not the statement of [`statement`].
+fn readers(live: &Value, arn: &str) -> Option<Readers> {
+    let arns = live.pointer("/Condition/StringEquals/AWS:SourceArn")?;
+    if *live != statement(arns.clone(), arn) {
         return None;
     }
     let texts = match arns {
         Value::Array(texts) => texts.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?,
         text => vec![text.as_str()?],
     };
-    Some(texts.into_iter().map(|text| Late(text.into())).collect())
+    Some(texts.into_iter().map(|text| AfterCreate(text.into())).collect())
 }
 
 #[cfg(test)]
@@ -81,21 +81,22 @@ mod tests {
     const ARN: &str = "arn:aws:s3:::assets";
 
     #[test]
-    fn the_statement_for_distributions_is_no_part_of_the_policy() {
-        let stated = Policy(json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "tls", "Effect": "Deny" }] }));
-        let wanted: Readers = ["arn:aws:cloudfront::1:distribution/E1"].map(|arn| Late(arn.into())).into();
-        let sent = join(Some(&stated), Some(&wanted), ARN).unwrap();
-        assert_eq!(split(sent.clone(), ARN), (Some(stated.clone()), Some(wanted.clone())));
+    fn the_statement_for_distributions_is_not_part_of_the_policy() {
+        let stated =
+            PolicyDocument(json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "tls", "Effect": "Deny" }] }));
+        let desired: Readers = ["arn:aws:cloudfront::1:distribution/E1"].map(|arn| AfterCreate(arn.into())).into();
+        let sent = join(Some(&stated), Some(&desired), ARN).unwrap();
+        assert_eq!(split(sent.clone(), ARN), (Some(stated.clone()), Some(desired.clone())));
         assert_eq!(join(Some(&sent), None, ARN), Some(stated));
-        let alone = join(None, Some(&wanted), ARN).unwrap();
-        assert_eq!(split(alone.clone(), ARN), (None, Some(wanted)));
-        assert_eq!(join(Some(&alone), None, ARN), None);
+        let distributions_only = join(None, Some(&desired), ARN).unwrap();
+        assert_eq!(split(distributions_only.clone(), ARN), (None, Some(desired)));
+        assert_eq!(join(Some(&distributions_only), None, ARN), None);
     }
 
     #[test]
-    fn a_statement_that_somebody_widened_is_part_of_the_policy() {
-        let wanted: Readers = ["arn:aws:cloudfront::1:distribution/E1"].map(|arn| Late(arn.into())).into();
-        let mut wide = join(None, Some(&wanted), ARN).unwrap();
+    fn a_manually_widened_statement_is_part_of_the_policy() {
+        let desired: Readers = ["arn:aws:cloudfront::1:distribution/E1"].map(|arn| AfterCreate(arn.into())).into();
+        let mut wide = join(None, Some(&desired), ARN).unwrap();
         wide.0["Statement"][0]["Action"] = json!("s3:*");
         assert_eq!(split(wide.clone(), ARN), (Some(wide), None));
     }

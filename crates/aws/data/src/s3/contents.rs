@@ -1,4 +1,4 @@
-//! The objects of a bucket that is to be deleted.
+//! The deletion of all objects of a bucket.
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use holdfast_base::client::Aws;
@@ -6,9 +6,9 @@ use holdfast_base::error::{Error, Result};
 
 use super::s3;
 
-/// Deletes every version of every object, a thousand to a call. What an object lock holds is refused.
+/// Deletes every version of every object, up to 1000 in a call. S3 refuses versions under Object Lock.
 pub(super) async fn delete_all(aws: &Aws, bucket: &str) -> Result<()> {
-    // From the beginning each time: what a page listed is gone when the next one is asked for.
+    // Each list call starts from the beginning, since the objects of the previous page are deleted by then.
     loop {
         let page = s3(aws).list_object_versions().bucket(bucket).max_keys(1000).send().await?;
         let version = |key: Option<&str>, id: Option<&str>| {
@@ -22,8 +22,8 @@ pub(super) async fn delete_all(aws: &Aws, bucket: &str) -> Result<()> {
             return Ok(());
         }
         let delete = Delete::builder().set_objects(Some(all)).quiet(true).build()?;
-        let answer = s3(aws).delete_objects().bucket(bucket).delete(delete).send().await?;
-        if let Some(error) = answer.errors().first() {
+        let output = s3(aws).delete_objects().bucket(bucket).delete(delete).send().await?;
+        if let Some(error) = output.errors().first() {
             let message = format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default());
             return Err(Error::refused("s3.DeleteObjects", error.code().unwrap_or_default(), message));
         }

@@ -1,4 +1,4 @@
-//! The lifecycle rules of a bucket: a part of its spec.
+//! The lifecycle rules of a bucket, in its spec.
 
 use std::collections::BTreeMap;
 
@@ -11,32 +11,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{pairs, sdk_tags};
 
-/// A rule on what becomes of objects as they grow old
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>). It needs at least one
-/// action: `expiration`, `transitions`, or one of the three that follow.
+/// A lifecycle rule: the expiration and transition of objects by age
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>). A rule needs at least one
+/// action: `expiration`, `transitions`, or one of the three fields that follow them.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LifecycleRule {
-    /// `Enabled` or `Disabled`.
+    /// The status: `Enabled` or `Disabled`.
     #[serde(default = "enabled")]
     status: String,
-    /// The objects that it is for: all of the bucket unless said otherwise.
+    /// The objects to which the rule applies. By default it applies to all objects of the bucket.
     #[serde(default)]
-    filter: LifecycleFilter,
-    /// When current versions go. In a bucket with versioning they become noncurrent, and stay.
+    filter: LifecycleRuleFilter,
+    /// The expiration of current versions. In a bucket with versioning an expired version becomes noncurrent and is
+    /// kept.
     expiration: Option<LifecycleExpiration>,
-    /// When current versions move, by storage class: `STANDARD_IA` and `ONEZONE_IA` (30 days at least),
-    /// `INTELLIGENT_TIERING`, `GLACIER_IR`, `GLACIER` or `DEEP_ARCHIVE`. Exactly these. Objects below 128 KB do not
-    /// move, unless a filter on the size says so
+    /// The transitions of current versions, by storage class: `STANDARD_IA` and `ONEZONE_IA` (after at least 30 days),
+    /// `INTELLIGENT_TIERING`, `GLACIER_IR`, `GLACIER` or `DEEP_ARCHIVE`. Transitions that are not stated are removed.
+    /// Objects smaller than 128 KB do not transition, unless the filter states a size
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html>).
     #[serde(default)]
     transitions: BTreeMap<String, LifecycleTransition>,
-    /// When versions that are not the current one any more are deleted.
+    /// The deletion of noncurrent versions.
     noncurrent_version_expiration: Option<NoncurrentVersionExpiration>,
-    /// When versions that are not the current one any more move, by storage class. Exactly these.
+    /// The transitions of noncurrent versions, by storage class. Transitions that are not stated are removed.
     #[serde(default)]
     noncurrent_version_transitions: BTreeMap<String, NoncurrentVersionTransition>,
-    /// When the parts of uploads that nobody finished are deleted. AWS keeps, and bills, them for ever without it.
+    /// The deletion of the parts of incomplete multipart uploads. Without it AWS keeps and bills them forever.
     abort_incomplete_multipart_upload: Option<AbortIncompleteMultipartUpload>,
 }
 
@@ -44,74 +45,74 @@ fn enabled() -> String {
     "Enabled".into()
 }
 
-/// Which objects a rule is for: those for which all of it is true.
+/// The objects to which a rule applies: those that meet all stated conditions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct LifecycleFilter {
-    /// What their keys begin with. Empty is all of them.
+pub(crate) struct LifecycleRuleFilter {
+    /// The prefix of the object keys. An empty prefix matches all keys.
     #[serde(default)]
     prefix: String,
-    /// The tags that they have.
+    /// The object tags.
     #[serde(default)]
     tags: BTreeMap<String, String>,
-    /// Bytes that they are larger than.
+    /// The object size in bytes above which the rule applies.
     object_size_greater_than: Option<i64>,
-    /// Bytes that they are smaller than.
+    /// The object size in bytes below which the rule applies.
     object_size_less_than: Option<i64>,
 }
 
-/// When current versions go: `days`, `date` or `expiredObjectDeleteMarker`.
+/// The expiration of current versions: state `days`, `date` or `expiredObjectDeleteMarker`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LifecycleExpiration {
-    /// Days after they were made.
+    /// The number of days after the creation of the object.
     days: Option<i32>,
-    /// A day, as in `2030-01-31`, at midnight UTC.
+    /// A date such as `2030-01-31`, at midnight UTC.
     date: Option<String>,
-    /// Whether delete markers go that no version stands behind.
+    /// Whether delete markers without any noncurrent version are deleted.
     expired_object_delete_marker: Option<bool>,
 }
 
-/// When current versions move: `days` or `date`.
+/// The transition of current versions: state `days` or `date`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LifecycleTransition {
-    /// Days after they were made.
+    /// The number of days after the creation of the object.
     days: Option<i32>,
-    /// A day, as in `2030-01-31`, at midnight UTC.
+    /// A date such as `2030-01-31`, at midnight UTC.
     date: Option<String>,
 }
 
-/// When noncurrent versions are deleted.
+/// The deletion of noncurrent versions.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NoncurrentVersionExpiration {
-    /// Days after another version took their place.
+    /// The number of days after the version became noncurrent.
     noncurrent_days: i32,
-    /// How many of the newest noncurrent versions stay all the same: 1 to 100.
+    /// The number of newest noncurrent versions that are kept regardless of age: 1 to 100.
     newer_noncurrent_versions: Option<i32>,
 }
 
-/// When noncurrent versions move.
+/// The transition of noncurrent versions.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NoncurrentVersionTransition {
-    /// Days after another version took their place.
+    /// The number of days after the version became noncurrent.
     noncurrent_days: i32,
-    /// How many of the newest noncurrent versions stay where they are: 1 to 100.
+    /// The number of newest noncurrent versions that do not transition: 1 to 100.
     newer_noncurrent_versions: Option<i32>,
 }
 
-/// When unfinished uploads go.
+/// The deletion of incomplete multipart uploads.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AbortIncompleteMultipartUpload {
-    /// Days after the upload began.
+    /// The number of days after the start of the upload.
     days_after_initiation: i32,
 }
 
 impl LifecycleRule {
-    /// As AWS's call takes it.
+    /// Converts the rule to the form of the call.
     pub(super) fn sdk(&self, id: &str) -> Result<sdk::LifecycleRule> {
         let LifecycleRule {
             status,
@@ -160,9 +161,9 @@ impl LifecycleRule {
         Ok(rule.build()?)
     }
 
-    /// From AWS's answer, with its id. AWS gives an id to a rule that was made without one.
-    #[expect(deprecated, reason = "rules older than filters have their prefix outside")]
-    pub(super) fn read(rule: &sdk::LifecycleRule) -> (String, LifecycleRule) {
+    /// Reads a rule and its id from a response. AWS assigns an id to a rule that was created without one.
+    #[expect(deprecated, reason = "rules that are older than filters have a prefix of their own")]
+    pub(super) fn from_response(rule: &sdk::LifecycleRule) -> (String, LifecycleRule) {
         let expiration = rule.expiration().map(|e| LifecycleExpiration {
             days: e.days,
             date: day(e.date()),
@@ -186,7 +187,7 @@ impl LifecycleRule {
         };
         let read = LifecycleRule {
             status: rule.status().as_str().to_owned(),
-            filter: LifecycleFilter::read(rule.filter(), rule.prefix()),
+            filter: LifecycleRuleFilter::from_response(rule.filter(), rule.prefix()),
             expiration,
             transitions: rule.transitions().iter().filter_map(transition).collect(),
             noncurrent_version_expiration: rule.noncurrent_version_expiration().map(old),
@@ -201,10 +202,10 @@ impl LifecycleRule {
     }
 }
 
-impl LifecycleFilter {
-    /// One condition stands alone, several stand under `And`.
+impl LifecycleRuleFilter {
+    /// Converts the filter to the form of the call: a single condition directly, several conditions in `And`.
     fn sdk(&self) -> Result<sdk::LifecycleRuleFilter> {
-        let LifecycleFilter { prefix, tags, object_size_greater_than: above, object_size_less_than: below } = self;
+        let LifecycleRuleFilter { prefix, tags, object_size_greater_than: above, object_size_less_than: below } = self;
         let tags = sdk_tags(tags)?;
         let conditions =
             usize::from(!prefix.is_empty()) + tags.len() + usize::from(above.is_some()) + usize::from(below.is_some());
@@ -222,12 +223,12 @@ impl LifecycleFilter {
         Ok(filter.set_object_size_greater_than(*above).set_object_size_less_than(*below).build())
     }
 
-    fn read(filter: Option<&sdk::LifecycleRuleFilter>, old: Option<&str>) -> LifecycleFilter {
+    fn from_response(filter: Option<&sdk::LifecycleRuleFilter>, rule_prefix: Option<&str>) -> LifecycleRuleFilter {
         let and = filter.and_then(|filter| filter.and());
-        let prefix = and.and_then(|a| a.prefix()).or(filter.and_then(|f| f.prefix())).or(old);
+        let prefix = and.and_then(|a| a.prefix()).or(filter.and_then(|f| f.prefix())).or(rule_prefix);
         let mut tags = and.map(|and| pairs(and.tags())).unwrap_or_default();
         tags.extend(pairs(filter.and_then(|f| f.tag.clone()).as_slice()));
-        LifecycleFilter {
+        LifecycleRuleFilter {
             prefix: prefix.unwrap_or_default().to_owned(),
             tags,
             object_size_greater_than: and
@@ -244,7 +245,10 @@ fn midnight(date: &Option<String>) -> Result<Option<DateTime>> {
     let parse = |date: &String| {
         let text = if date.contains('T') { date.clone() } else { format!("{date}T00:00:00Z") };
         DateTime::from_str(&text, Format::DateTime).map_err(|error| {
-            Error::terminal("s3.PutBucketLifecycleConfiguration", format!("`{date}` is not a day: {error}"))
+            Error::terminal(
+                "s3.PutBucketLifecycleConfiguration",
+                format!("`{date}` is not a date such as `2030-01-31`: {error}"),
+            )
         })
     };
     date.as_ref().map(parse).transpose()
@@ -260,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_comes_back_as_it_was_sent() {
+    fn a_rule_is_read_back_as_it_was_sent() {
         let rule = serde_json::json!({
             "status": "Enabled",
             "filter": { "prefix": "logs/", "tags": { "a": "b" }, "objectSizeGreaterThan": 5, "objectSizeLessThan": null },
@@ -271,17 +275,17 @@ mod tests {
             "abortIncompleteMultipartUpload": { "daysAfterInitiation": 7 },
         });
         let sent: LifecycleRule = serde_json::from_value(rule.clone()).unwrap();
-        let (id, back) = LifecycleRule::read(&sent.sdk("old").unwrap());
+        let (id, back) = LifecycleRule::from_response(&sent.sdk("old").unwrap());
         assert_eq!(id, "old");
         assert_eq!(serde_json::to_value(back).unwrap(), rule);
     }
 
     #[test]
-    fn one_condition_stands_alone() {
-        let filter = LifecycleFilter { prefix: "a/".into(), ..LifecycleFilter::default() };
+    fn a_single_condition_is_sent_without_and() {
+        let filter = LifecycleRuleFilter { prefix: "a/".into(), ..LifecycleRuleFilter::default() };
         let sdk = filter.sdk().unwrap();
         assert_eq!((sdk.prefix(), sdk.and()), (Some("a/"), None));
-        assert_eq!(LifecycleFilter::default().sdk().unwrap().prefix(), Some(""));
-        assert_eq!(LifecycleFilter::read(None, Some("old/")).prefix, "old/");
+        assert_eq!(LifecycleRuleFilter::default().sdk().unwrap().prefix(), Some(""));
+        assert_eq!(LifecycleRuleFilter::from_response(None, Some("old/")).prefix, "old/");
     }
 }

@@ -1,4 +1,4 @@
-//! The replication of a bucket: a part of its spec.
+//! The replication configuration of a bucket, in its spec.
 
 use std::collections::BTreeMap;
 
@@ -6,50 +6,53 @@ use aws_sdk_s3::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_base::names::Role;
 use holdfast_core::Spec;
-use holdfast_core::types::{Arn, Late, Ref};
+use holdfast_core::types::{AfterCreate, Arn, Ref};
 use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::{pairs, sdk_tags};
 use crate::kms::key::Key;
 
-/// Where new objects are copied to (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>). Both
-/// buckets need versioning. What was there before is not copied: that takes a batch job.
+/// The replication of new objects to other buckets
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>). Source and destination need versioning.
+/// Existing objects are not replicated; S3 Batch Replication can copy them.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Replication {
-    /// The role that S3 assumes to copy.
+pub(crate) struct ReplicationConfiguration {
+    /// The IAM role that S3 assumes to replicate objects.
     role: Ref<Role, Arn>,
-    /// The rules, by id. Exactly these.
+    /// The replication rules, by id. Rules that are not stated are removed.
     rules: BTreeMap<String, ReplicationRule>,
 }
 
-/// What is copied where.
+/// A replication rule: the objects to replicate and their destination.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplicationRule {
-    /// `Enabled` or `Disabled`.
+    /// The status: `Enabled` or `Disabled`.
     #[serde(default = "enabled")]
     status: String,
-    /// Which of several rules for one object and destination holds: the greatest. No two may be equal.
+    /// The priority: of several rules for the same object and destination, the rule with the highest number applies.
+    /// Priorities must differ.
     #[serde(default)]
     priority: i32,
-    /// What the keys of the objects begin with. Empty is all of them.
+    /// The prefix of the object keys. An empty prefix matches all keys.
     #[serde(default)]
     prefix: String,
-    /// The tags that the objects have.
+    /// The object tags.
     #[serde(default)]
     tags: BTreeMap<String, String>,
-    /// Where the copies go.
+    /// The destination of the replicas.
     destination: ReplicationDestination,
-    /// `Enabled` or `Disabled`: whether a deletion is copied as well. A rule with `tags` cannot.
+    /// Whether delete markers are replicated: `Enabled` or `Disabled`. Not supported in a rule with `tags`.
     #[serde(default = "disabled")]
     delete_marker_replication: String,
-    /// `Enabled` or `Disabled`: whether objects under a KMS key are copied. They need `replicaKmsKey`, and a role that
-    /// may use both keys.
+    /// Whether objects that are encrypted with a KMS key are replicated: `Enabled` or `Disabled`. They need
+    /// `replicaKmsKey`, and a role with permission to use both keys.
     #[serde(default = "disabled")]
     sse_kms_encrypted_objects: String,
-    /// `Enabled` or `Disabled`: whether changes of a copy's metadata come back; for replication both ways.
+    /// Whether metadata changes of replicas are replicated (replica modification sync), for two-way replication:
+    /// `Enabled` or `Disabled`.
     #[serde(default = "disabled")]
     replica_modifications: String,
 }
@@ -62,42 +65,46 @@ fn disabled() -> String {
     "Disabled".into()
 }
 
-/// Where copies go.
+/// The destination of replicas.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplicationDestination {
-    /// The bucket, of any region. Two buckets may name each other.
-    bucket: Late<Ref<Bucket, Arn>>,
-    /// The copies' storage class, such as `STANDARD_IA`; that of the original unless said otherwise.
+    /// The destination bucket, in any region. Two buckets may refer to each other.
+    bucket: AfterCreate<Ref<Bucket, Arn>>,
+    /// The storage class of replicas, such as `STANDARD_IA`. The default is the storage class of the source object.
     storage_class: Option<String>,
-    /// The key, of the destination's region, that encrypts copies of what a KMS key encrypts.
-    replica_kms_key: Option<Late<Ref<Key, Arn>>>,
-    /// The destination's account, when it is another one. The copies then belong to it.
+    /// The KMS key, in the destination's region, that encrypts the replicas of objects with KMS encryption.
+    replica_kms_key: Option<AfterCreate<Ref<Key, Arn>>>,
+    /// The account of the destination bucket, when it is another account. The destination account then owns the
+    /// replicas.
     account: Option<String>,
-    /// `Enabled` or `Disabled`: replication time control, which copies within 15 minutes and costs more. It needs
-    /// `metrics`.
+    /// S3 Replication Time Control, which replicates within 15 minutes and costs extra: `Enabled` or `Disabled`. It
+    /// needs `metrics`.
     #[serde(default = "disabled")]
     replication_time: String,
-    /// `Enabled` or `Disabled`: metrics of what waits to be copied.
+    /// Replication metrics, such as the pending replication: `Enabled` or `Disabled`.
     #[serde(default = "disabled")]
     metrics: String,
 }
 
-/// The only threshold that AWS takes
+/// The only threshold in minutes that AWS accepts
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ReplicationTimeValue.html>).
-const MINUTES: i32 = 15;
+const THRESHOLD_MINUTES: i32 = 15;
 
-impl Replication {
-    /// As AWS's call takes it.
+impl ReplicationConfiguration {
+    /// Converts the configuration to the form of the call.
     pub(super) fn sdk(&self) -> Result<sdk::ReplicationConfiguration> {
-        let Replication { role, rules } = self;
+        let ReplicationConfiguration { role, rules } = self;
         let rules = rules.iter().map(|(id, rule)| rule.sdk(id)).collect::<Result<_>>()?;
         Ok(sdk::ReplicationConfiguration::builder().role(role.as_str()).set_rules(Some(rules)).build()?)
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::ReplicationConfiguration) -> Replication {
-        Replication { role: told.role().into(), rules: told.rules().iter().map(ReplicationRule::read).collect() }
+    /// Reads the configuration from a response.
+    pub(super) fn from_response(response: &sdk::ReplicationConfiguration) -> ReplicationConfiguration {
+        ReplicationConfiguration {
+            role: response.role().into(),
+            rules: response.rules().iter().map(ReplicationRule::from_response).collect(),
+        }
     }
 }
 
@@ -147,8 +154,8 @@ impl ReplicationRule {
         Ok(rule.build()?)
     }
 
-    #[expect(deprecated, reason = "rules older than filters have their prefix outside")]
-    fn read(rule: &sdk::ReplicationRule) -> (String, ReplicationRule) {
+    #[expect(deprecated, reason = "rules that are older than filters have a prefix of their own")]
+    fn from_response(rule: &sdk::ReplicationRule) -> (String, ReplicationRule) {
         let filter = rule.filter();
         let and = filter.and_then(|filter| filter.and());
         let prefix = and.and_then(|a| a.prefix()).or(filter.and_then(|f| f.prefix())).or(rule.prefix());
@@ -163,7 +170,7 @@ impl ReplicationRule {
             priority: rule.priority.unwrap_or_default(),
             prefix: prefix.unwrap_or_default().to_owned(),
             tags,
-            destination: ReplicationDestination::read(rule.destination()),
+            destination: ReplicationDestination::from_response(rule.destination()),
             delete_marker_replication: word(markers),
             sse_kms_encrypted_objects: word(kms),
             replica_modifications: word(back),
@@ -180,12 +187,12 @@ impl ReplicationDestination {
     fn sdk(&self) -> Result<sdk::Destination> {
         let ReplicationDestination { bucket, storage_class, replica_kms_key, account, replication_time, metrics } =
             self;
-        let minutes = sdk::ReplicationTimeValue::builder().minutes(MINUTES).build();
+        let minutes = sdk::ReplicationTimeValue::builder().minutes(THRESHOLD_MINUTES).build();
         let mut destination = sdk::Destination::builder()
             .bucket(bucket.0.as_str())
             .set_storage_class(storage_class.as_deref().map(Into::into))
             .set_account(account.clone());
-        if let Some(Late(key)) = replica_kms_key {
+        if let Some(AfterCreate(key)) = replica_kms_key {
             let encryption = sdk::EncryptionConfiguration::builder().replica_kms_key_id(key.as_str()).build();
             destination = destination.encryption_configuration(encryption);
         }
@@ -205,15 +212,15 @@ impl ReplicationDestination {
         Ok(destination.build()?)
     }
 
-    fn read(told: Option<&sdk::Destination>) -> ReplicationDestination {
-        let key = told.and_then(|t| t.encryption_configuration()).and_then(|e| e.replica_kms_key_id());
+    fn from_response(response: Option<&sdk::Destination>) -> ReplicationDestination {
+        let key = response.and_then(|t| t.encryption_configuration()).and_then(|e| e.replica_kms_key_id());
         ReplicationDestination {
-            bucket: Late(told.map(|t| t.bucket()).unwrap_or_default().into()),
-            storage_class: told.and_then(|t| t.storage_class()).map(|class| class.as_str().to_owned()),
-            replica_kms_key: key.map(|key| Late(key.into())),
-            account: told.and_then(|t| t.account.clone()),
-            replication_time: word(told.and_then(|t| t.replication_time()).map(|t| t.status().as_str())),
-            metrics: word(told.and_then(|t| t.metrics()).map(|m| m.status().as_str())),
+            bucket: AfterCreate(response.map(|t| t.bucket()).unwrap_or_default().into()),
+            storage_class: response.and_then(|t| t.storage_class()).map(|class| class.as_str().to_owned()),
+            replica_kms_key: key.map(|key| AfterCreate(key.into())),
+            account: response.and_then(|t| t.account.clone()),
+            replication_time: word(response.and_then(|t| t.replication_time()).map(|t| t.status().as_str())),
+            metrics: word(response.and_then(|t| t.metrics()).map(|m| m.status().as_str())),
         }
     }
 }
@@ -223,8 +230,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_comes_back_as_it_was_sent() {
-        let wanted = serde_json::json!({
+    fn a_rule_is_read_back_as_it_was_sent() {
+        let desired = serde_json::json!({
             "role": "arn:aws:iam::123456789012:role/copy",
             "rules": { "all": {
                 "status": "Enabled", "priority": 2, "prefix": "a/", "tags": { "k": "v" },
@@ -237,7 +244,10 @@ mod tests {
                 "replicaModifications": "Enabled",
             } },
         });
-        let sent: Replication = serde_json::from_value(wanted.clone()).unwrap();
-        assert_eq!(serde_json::to_value(Replication::read(&sent.sdk().unwrap())).unwrap(), wanted);
+        let sent: ReplicationConfiguration = serde_json::from_value(desired.clone()).unwrap();
+        assert_eq!(
+            serde_json::to_value(ReplicationConfiguration::from_response(&sent.sdk().unwrap())).unwrap(),
+            desired
+        );
     }
 }

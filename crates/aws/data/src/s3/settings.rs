@@ -1,33 +1,34 @@
-//! The plain settings of a bucket: encryption, public access, CORS and access logs. Parts of its spec.
+//! Settings of a bucket in its spec: encryption, public access, CORS and server access logging.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_s3::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_core::Spec;
-use holdfast_core::types::{Always, Arn, Name, Ref};
+use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use crate::kms::key::Key;
 
-/// How new objects are encrypted.
+/// The default encryption of new objects.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BucketEncryption {
-    /// `AES256` (AWS's default: keys of S3), `aws:kms` or `aws:kms:dsse`.
+    /// The encryption algorithm: `AES256` (AWS's default: S3 managed keys), `aws:kms` or `aws:kms:dsse`.
     sse_algorithm: String,
-    /// The key for `aws:kms`; `null` for the key `aws/s3`, which other accounts and CloudFront cannot use.
+    /// The KMS key for `aws:kms`; `null` for the AWS managed key `aws/s3`, which other accounts and CloudFront cannot
+    /// use.
     kms_key: Option<Ref<Key, Arn>>,
-    /// Whether S3 keeps a key of the bucket's own, so that it asks, and pays, KMS less often.
-    bucket_key_enabled: Option<Always<bool>>,
-    /// Ways of encryption that uploads may not choose: `SSE-C`, or `NONE` for no ban. New buckets ban `SSE-C`
+    /// Whether S3 uses an S3 Bucket Key: a key of the bucket's own, which reduces the number and cost of KMS requests.
+    bucket_key_enabled: Option<ServerDefault<bool>>,
+    /// The encryption types that S3 refuses in uploads: `SSE-C`, or `NONE` to refuse none. New buckets refuse `SSE-C`
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html>).
-    blocked_encryption_types: Option<Always<BTreeSet<String>>>,
+    blocked_encryption_types: Option<ServerDefault<BTreeSet<String>>>,
 }
 
 impl BucketEncryption {
-    /// As AWS's call takes it.
+    /// Converts the setting to the form of the call.
     pub(super) fn sdk(&self) -> Result<sdk::ServerSideEncryptionConfiguration> {
         let BucketEncryption { sse_algorithm, kms_key, bucket_key_enabled, blocked_encryption_types: blocked } = self;
         let default = sdk::ServerSideEncryptionByDefault::builder()
@@ -45,54 +46,54 @@ impl BucketEncryption {
         Ok(sdk::ServerSideEncryptionConfiguration::builder().rules(rule.build()).build()?)
     }
 
-    /// What a new bucket has. Two regions know no ban
+    /// Returns the encryption of a new bucket. Two regions do not support the refusal of `SSE-C`
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html>).
-    pub(super) fn fresh(region: &str) -> BucketEncryption {
-        let bans = !["me-south-1", "me-central-1"].contains(&region);
+    pub(super) fn of_new_bucket(region: &str) -> BucketEncryption {
+        let blocks_sse_c = !["me-south-1", "me-central-1"].contains(&region);
         BucketEncryption {
             sse_algorithm: "AES256".into(),
             kms_key: None,
-            bucket_key_enabled: Some(Always(false)),
-            blocked_encryption_types: bans.then(|| Always(["SSE-C".to_owned()].into())),
+            bucket_key_enabled: Some(ServerDefault(false)),
+            blocked_encryption_types: blocks_sse_c.then(|| ServerDefault(["SSE-C".to_owned()].into())),
         }
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::ServerSideEncryptionConfiguration) -> Option<BucketEncryption> {
-        let rule = told.rules().first()?;
+    /// Reads the setting from a response.
+    pub(super) fn from_response(response: &sdk::ServerSideEncryptionConfiguration) -> Option<BucketEncryption> {
+        let rule = response.rules().first()?;
         let default = rule.apply_server_side_encryption_by_default()?;
         let blocked = rule.blocked_encryption_types().map(|blocked| blocked.encryption_type());
         let words = |types: &[sdk::EncryptionType]| types.iter().map(|of| of.as_str().to_owned()).collect();
         Some(BucketEncryption {
             sse_algorithm: default.sse_algorithm().as_str().to_owned(),
             kms_key: default.kms_master_key_id().map(Into::into),
-            bucket_key_enabled: Some(Always(rule.bucket_key_enabled.unwrap_or(false))),
-            blocked_encryption_types: blocked.map(|types| Always(words(types))),
+            bucket_key_enabled: Some(ServerDefault(rule.bucket_key_enabled.unwrap_or(false))),
+            blocked_encryption_types: blocked.map(|types| ServerDefault(words(types))),
         })
     }
 }
 
-/// What is refused although an ACL or a policy allows it: all of it, in a new bucket
+/// The Block Public Access settings of a bucket. A new bucket has all of them turned on
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PublicAccessBlock {
-    /// Whether calls fail that set a public ACL.
-    block_public_acls: Option<Always<bool>>,
-    /// Whether public ACLs are without effect.
-    ignore_public_acls: Option<Always<bool>>,
-    /// Whether calls fail that set a public policy.
-    block_public_policy: Option<Always<bool>>,
-    /// Whether a public policy lets in nobody but the account and services of AWS.
-    restrict_public_buckets: Option<Always<bool>>,
+    /// Whether S3 refuses calls that set a public ACL.
+    block_public_acls: Option<ServerDefault<bool>>,
+    /// Whether S3 ignores public ACLs.
+    ignore_public_acls: Option<ServerDefault<bool>>,
+    /// Whether S3 refuses calls that set a public bucket policy.
+    block_public_policy: Option<ServerDefault<bool>>,
+    /// Whether a public bucket policy grants access only to the account and to AWS services.
+    restrict_public_buckets: Option<ServerDefault<bool>>,
 }
 
 impl PublicAccessBlock {
-    /// As AWS's call takes it.
+    /// Converts the setting to the form of the call.
     pub(super) fn sdk(&self) -> sdk::PublicAccessBlockConfiguration {
         let PublicAccessBlock { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets } =
             self;
-        let flag = |flag: &Option<Always<bool>>| flag.as_deref().copied();
+        let flag = |flag: &Option<ServerDefault<bool>>| flag.as_deref().copied();
         sdk::PublicAccessBlockConfiguration::builder()
             .set_block_public_acls(flag(block_public_acls))
             .set_ignore_public_acls(flag(ignore_public_acls))
@@ -101,9 +102,9 @@ impl PublicAccessBlock {
             .build()
     }
 
-    /// What a new bucket has.
-    pub(super) fn fresh() -> PublicAccessBlock {
-        let on = Some(Always(true));
+    /// Returns the settings of a new bucket.
+    pub(super) fn of_new_bucket() -> PublicAccessBlock {
+        let on = Some(ServerDefault(true));
         PublicAccessBlock {
             block_public_acls: on,
             ignore_public_acls: on,
@@ -112,10 +113,10 @@ impl PublicAccessBlock {
         }
     }
 
-    /// From AWS's answer. A bucket without one refuses nothing.
-    pub(super) fn read(told: Option<&sdk::PublicAccessBlockConfiguration>) -> PublicAccessBlock {
+    /// Reads the setting from a response. A bucket without the setting blocks nothing.
+    pub(super) fn from_response(response: Option<&sdk::PublicAccessBlockConfiguration>) -> PublicAccessBlock {
         let flag = |of: fn(&sdk::PublicAccessBlockConfiguration) -> Option<bool>| {
-            Some(Always(told.and_then(of).unwrap_or(false)))
+            Some(ServerDefault(response.and_then(of).unwrap_or(false)))
         };
         PublicAccessBlock {
             block_public_acls: flag(|t| t.block_public_acls),
@@ -126,28 +127,28 @@ impl PublicAccessBlock {
     }
 }
 
-/// Which scripts of other sites may use the bucket from a browser. The first rule that fits holds.
+/// A CORS rule: cross-origin requests of browser scripts that S3 allows. The first matching rule applies.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CorsRule {
-    /// A name for it.
+    /// The id of the rule.
     id: Option<String>,
-    /// `GET`, `PUT`, `POST`, `DELETE`, `HEAD`.
+    /// The allowed HTTP methods: `GET`, `PUT`, `POST`, `DELETE`, `HEAD`.
     allowed_methods: BTreeSet<String>,
-    /// The sites, as in `https://example.com`; one may have a `*` in it.
+    /// The allowed origins, such as `https://example.com`. Each may contain one `*`.
     allowed_origins: BTreeSet<String>,
-    /// The headers that a script may send; one may have a `*` in it.
+    /// The request headers that a script may send. Each may contain one `*`.
     #[serde(default)]
     allowed_headers: BTreeSet<String>,
-    /// The headers of the answer that a script may read.
+    /// The response headers that a script may read.
     #[serde(default)]
     expose_headers: BTreeSet<String>,
-    /// Seconds that a browser remembers the answer.
+    /// The time in seconds for which a browser caches the response of a preflight request.
     max_age_seconds: Option<i32>,
 }
 
 impl CorsRule {
-    /// As AWS's call takes it.
+    /// Converts the setting to the form of the call.
     pub(super) fn sdk(&self) -> Result<sdk::CorsRule> {
         let CorsRule { id, allowed_methods, allowed_origins, allowed_headers, expose_headers, max_age_seconds } = self;
         let all = |set: &BTreeSet<String>| (!set.is_empty()).then(|| set.iter().cloned().collect());
@@ -161,38 +162,40 @@ impl CorsRule {
         Ok(rule.build()?)
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::CorsRule) -> CorsRule {
+    /// Reads the setting from a response.
+    pub(super) fn from_response(response: &sdk::CorsRule) -> CorsRule {
         let all = |list: &[String]| list.iter().cloned().collect();
         CorsRule {
-            id: told.id.clone(),
-            allowed_methods: all(told.allowed_methods()),
-            allowed_origins: all(told.allowed_origins()),
-            allowed_headers: all(told.allowed_headers()),
-            expose_headers: all(told.expose_headers()),
-            max_age_seconds: told.max_age_seconds,
+            id: response.id.clone(),
+            allowed_methods: all(response.allowed_methods()),
+            allowed_origins: all(response.allowed_origins()),
+            allowed_headers: all(response.allowed_headers()),
+            expose_headers: all(response.expose_headers()),
+            max_age_seconds: response.max_age_seconds,
         }
     }
 }
 
-/// Where records of requests go. The target's policy has to let `logging.s3.amazonaws.com` put objects
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html>).
+/// The server access logging of a bucket. The policy of the target bucket must allow `logging.s3.amazonaws.com` to put
+/// objects (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct AccessLogging {
-    /// The bucket, of the same region and account. It must be another one, or the records record themselves.
+pub(crate) struct ServerAccessLogging {
+    /// The target bucket, in the same region and account. Use another bucket: log records in the same bucket cause
+    /// further log records.
     target_bucket: Ref<Bucket, Name>,
-    /// What the records' keys begin with.
+    /// The prefix of the keys of log objects.
     #[serde(default)]
     target_prefix: String,
-    /// `EventTime` or `DeliveryTime`, for keys with account, region, bucket and day in them; `null` for plain keys.
+    /// The date source of partitioned keys, which contain the account, region, bucket and day: `EventTime` or
+    /// `DeliveryTime`. `null` for simple keys.
     partition_date_source: Option<String>,
 }
 
-impl AccessLogging {
-    /// As AWS's call takes it; `there` is what AWS has now, whose grants stay.
-    pub(super) fn sdk(&self, there: Option<&sdk::LoggingEnabled>) -> Result<sdk::LoggingEnabled> {
-        let AccessLogging { target_bucket, target_prefix, partition_date_source } = self;
+impl ServerAccessLogging {
+    /// Converts the setting to the form of the call. The live target grants are kept.
+    pub(super) fn sdk(&self, live: Option<&sdk::LoggingEnabled>) -> Result<sdk::LoggingEnabled> {
+        let ServerAccessLogging { target_bucket, target_prefix, partition_date_source } = self;
         let format = partition_date_source.as_deref().map(|source| {
             let prefix = sdk::PartitionedPrefix::builder().partition_date_source(source.into()).build();
             sdk::TargetObjectKeyFormat::builder().partitioned_prefix(prefix).build()
@@ -200,17 +203,17 @@ impl AccessLogging {
         let logging = sdk::LoggingEnabled::builder()
             .target_bucket(target_bucket.as_str())
             .target_prefix(target_prefix)
-            .set_target_grants(there.and_then(|there| there.target_grants.clone()))
+            .set_target_grants(live.and_then(|live| live.target_grants.clone()))
             .set_target_object_key_format(format);
         Ok(logging.build()?)
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::LoggingEnabled) -> AccessLogging {
-        let partitioned = told.target_object_key_format().and_then(|format| format.partitioned_prefix());
-        AccessLogging {
-            target_bucket: told.target_bucket().into(),
-            target_prefix: told.target_prefix().to_owned(),
+    /// Reads the setting from a response.
+    pub(super) fn from_response(response: &sdk::LoggingEnabled) -> ServerAccessLogging {
+        let partitioned = response.target_object_key_format().and_then(|format| format.partitioned_prefix());
+        ServerAccessLogging {
+            target_bucket: response.target_bucket().into(),
+            target_prefix: response.target_prefix().to_owned(),
             partition_date_source: partitioned
                 .and_then(|prefix| prefix.partition_date_source())
                 .map(|source| source.as_str().to_owned()),
@@ -223,21 +226,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_without_a_block_refuses_nothing() {
-        let none = serde_json::to_value(PublicAccessBlock::read(None)).unwrap();
+    fn a_bucket_without_public_access_settings_blocks_nothing() {
+        let none = serde_json::to_value(PublicAccessBlock::from_response(None)).unwrap();
         assert_eq!(none["blockPublicPolicy"], false);
         let all = sdk::PublicAccessBlockConfiguration::builder().block_public_acls(true).build();
-        assert_eq!(PublicAccessBlock::read(Some(&all)).sdk().block_public_acls, Some(true));
+        assert_eq!(PublicAccessBlock::from_response(Some(&all)).sdk().block_public_acls, Some(true));
     }
 
     #[test]
-    fn encryption_comes_back_as_it_was_sent() {
-        let wanted = serde_json::json!({
+    fn the_encryption_is_read_back_as_it_was_sent() {
+        let desired = serde_json::json!({
             "sseAlgorithm": "aws:kms", "kmsKey": "arn:aws:kms:eu-west-1:123456789012:key/k",
             "bucketKeyEnabled": true, "blockedEncryptionTypes": ["SSE-C"],
         });
-        let sent: BucketEncryption = serde_json::from_value(wanted.clone()).unwrap();
-        let back = BucketEncryption::read(&sent.sdk().unwrap()).unwrap();
-        assert_eq!(serde_json::to_value(back).unwrap(), wanted);
+        let sent: BucketEncryption = serde_json::from_value(desired.clone()).unwrap();
+        let read = BucketEncryption::from_response(&sent.sdk().unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), desired);
     }
 }

@@ -1,4 +1,4 @@
-//! The tags of a bucket, which S3 replaces as a whole, and what Holdfast remembers in one of them.
+//! The tags of a bucket. S3 replaces all tags in one call. One tag records `emptyOnDelete`.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::{pairs, s3, sdk_tags};
 use aws_sdk_s3::types::Tagging;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::Retag;
+use holdfast_base::kind::TagChanges;
 use holdfast_base::tagging::Tags;
 
-/// The tag that remembers `emptyOnDelete`: when the bucket is to go, the document that said it may have gone already.
+/// The key of the tag that records `emptyOnDelete`. The document may no longer contain the bucket when it is deleted.
 const EMPTY_ON_DELETE: &str = "holdfast:empty-on-delete";
 
 /// True when the bucket may be emptied before its deletion.
@@ -17,31 +17,32 @@ pub(super) fn empty_on_delete(tags: &Tags) -> bool {
     tags.get(EMPTY_ON_DELETE).is_some_and(|value| value == "true")
 }
 
-/// The tags of a create: those, and what is remembered.
-pub(super) fn remembering(tags: &Tags, empty_on_delete: bool) -> Tags {
+/// Returns the tags for a create call, with the one that records `emptyOnDelete`.
+pub(super) fn with_empty_on_delete(tags: &Tags, empty_on_delete: bool) -> Tags {
     let mut tags = tags.clone();
-    tags.extend(remember(empty_on_delete).set);
+    tags.extend(empty_on_delete_changes(empty_on_delete).set);
     tags
 }
 
-/// The tags to set and to remove to remember it.
-pub(super) fn remember(empty_on_delete: bool) -> Retag {
+/// Returns the tag changes that record `emptyOnDelete`.
+pub(super) fn empty_on_delete_changes(empty_on_delete: bool) -> TagChanges {
     let key = EMPTY_ON_DELETE.to_owned();
     match empty_on_delete {
-        true => Retag { set: BTreeMap::from([(key, "true".into())]), ..Retag::default() },
-        false => Retag { remove: [key].into(), ..Retag::default() },
+        true => TagChanges { set: BTreeMap::from([(key, "true".into())]), ..TagChanges::default() },
+        false => TagChanges { remove: [key].into(), ..TagChanges::default() },
     }
 }
 
-/// All tags of a bucket.
+/// Returns all tags of a bucket.
 pub(super) async fn read(aws: &Aws, bucket: &str) -> Result<Tags> {
-    let answer = s3(aws).get_bucket_tagging().bucket(bucket).send().await.or_absent()?;
-    Ok(answer.map(|answer| pairs(answer.tag_set())).unwrap_or_default())
+    let output = s3(aws).get_bucket_tagging().bucket(bucket).send().await.or_absent()?;
+    Ok(output.map(|output| pairs(output.tag_set())).unwrap_or_default())
 }
 
-/// Sets and removes some, and keeps the others: as they are now, since an update may just have changed one.
-pub(super) async fn change(aws: &Aws, bucket: &str, retag: &Retag) -> Result<()> {
-    let Retag { set, remove } = retag;
+/// Sets and removes some tags and keeps the others. The others are read first, since an update may just have changed
+/// one.
+pub(super) async fn change(aws: &Aws, bucket: &str, change_tags: &TagChanges) -> Result<()> {
+    let TagChanges { set, remove } = change_tags;
     let mut tags = read(aws, bucket).await?;
     tags.retain(|key, _| !remove.contains(key));
     tags.extend(set.clone());

@@ -1,26 +1,26 @@
-//! The calls that change a setting of a bucket, each of which replaces the whole of it.
+//! The calls that change a setting of a bucket. Each call replaces the whole setting.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_core::types::Policy;
+use holdfast_core::types::PolicyDocument;
 
 use super::lifecycle::LifecycleRule;
-use super::look::Raw;
-use super::replication::Replication;
+use super::observe::PreservedSettings;
+use super::replication::ReplicationConfiguration;
 use super::s3;
-use super::settings::{AccessLogging, BucketEncryption, CorsRule};
+use super::settings::{BucketEncryption, CorsRule, ServerAccessLogging};
 
-/// How new objects are encrypted.
+/// Sets the default encryption of new objects.
 pub(super) async fn encryption(aws: &Aws, bucket: &str, encryption: &BucketEncryption) -> Result<()> {
     let put = s3(aws).put_bucket_encryption().bucket(bucket);
     put.server_side_encryption_configuration(encryption.sdk()?).send().await?;
     Ok(())
 }
 
-/// Who owns what others upload.
+/// Sets the ownership of objects that other accounts upload.
 pub(super) async fn ownership(aws: &Aws, bucket: &str, ownership: &str) -> Result<()> {
     let rule = sdk::OwnershipControlsRule::builder().object_ownership(ownership.into()).build()?;
     let controls = sdk::OwnershipControls::builder().rules(rule).build()?;
@@ -28,8 +28,8 @@ pub(super) async fn ownership(aws: &Aws, bucket: &str, ownership: &str) -> Resul
     Ok(())
 }
 
-/// The whole policy.
-pub(super) async fn policy(aws: &Aws, bucket: &str, policy: Option<&Policy>) -> Result<()> {
+/// Sets or deletes the bucket policy.
+pub(super) async fn policy(aws: &Aws, bucket: &str, policy: Option<&PolicyDocument>) -> Result<()> {
     match policy {
         Some(policy) => {
             s3(aws).put_bucket_policy().bucket(bucket).policy(policy.json()).send().await?;
@@ -41,19 +41,20 @@ pub(super) async fn policy(aws: &Aws, bucket: &str, policy: Option<&Policy>) -> 
     Ok(())
 }
 
-/// Whether there are versions.
+/// Enables or suspends versioning.
 pub(super) async fn versioning(aws: &Aws, bucket: &str, status: &str) -> Result<()> {
     let versioning = sdk::VersioningConfiguration::builder().status(status.into()).build();
     s3(aws).put_bucket_versioning().bucket(bucket).versioning_configuration(versioning).send().await?;
     Ok(())
 }
 
-/// All lifecycle rules. The least size of what they move would go back to AWS's default if it were not sent again.
+/// Sets or deletes all lifecycle rules. The call sends the minimum object size for transitions again, which AWS
+/// otherwise resets to its default.
 pub(super) async fn lifecycle(
     aws: &Aws,
     bucket: &str,
     rules: Option<&BTreeMap<String, LifecycleRule>>,
-    raw: &Raw,
+    preserved: &PreservedSettings,
 ) -> Result<()> {
     let rules: Vec<_> = rules.into_iter().flatten().map(|(id, rule)| rule.sdk(id)).collect::<Result<_>>()?;
     if rules.is_empty() {
@@ -64,13 +65,13 @@ pub(super) async fn lifecycle(
         .put_bucket_lifecycle_configuration()
         .bucket(bucket)
         .lifecycle_configuration(sdk::BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build()?)
-        .set_transition_default_minimum_object_size(raw.minimum_size.clone())
+        .set_transition_default_minimum_object_size(preserved.minimum_size.clone())
         .send()
         .await?;
     Ok(())
 }
 
-/// All CORS rules.
+/// Sets or deletes all CORS rules.
 pub(super) async fn cors(aws: &Aws, bucket: &str, rules: &[CorsRule]) -> Result<()> {
     let rules: Vec<_> = rules.iter().map(CorsRule::sdk).collect::<Result<_>>()?;
     if rules.is_empty() {
@@ -82,16 +83,21 @@ pub(super) async fn cors(aws: &Aws, bucket: &str, rules: &[CorsRule]) -> Result<
     Ok(())
 }
 
-/// Where records of requests go.
-pub(super) async fn logging(aws: &Aws, bucket: &str, logging: Option<&AccessLogging>, raw: &Raw) -> Result<()> {
-    let enabled = logging.map(|logging| logging.sdk(raw.logging.as_ref())).transpose()?;
+/// Sets or turns off server access logging.
+pub(super) async fn logging(
+    aws: &Aws,
+    bucket: &str,
+    logging: Option<&ServerAccessLogging>,
+    preserved: &PreservedSettings,
+) -> Result<()> {
+    let enabled = logging.map(|logging| logging.sdk(preserved.logging.as_ref())).transpose()?;
     let status = sdk::BucketLoggingStatus::builder().set_logging_enabled(enabled).build();
     s3(aws).put_bucket_logging().bucket(bucket).bucket_logging_status(status).send().await?;
     Ok(())
 }
 
-/// Where new objects are copied to.
-pub(super) async fn replication(aws: &Aws, bucket: &str, replication: Option<&Replication>) -> Result<()> {
+/// Sets or deletes the replication configuration.
+pub(super) async fn replication(aws: &Aws, bucket: &str, replication: Option<&ReplicationConfiguration>) -> Result<()> {
     match replication {
         Some(replication) => {
             let put = s3(aws).put_bucket_replication().bucket(bucket);
@@ -104,9 +110,9 @@ pub(super) async fn replication(aws: &Aws, bucket: &str, replication: Option<&Re
     Ok(())
 }
 
-/// Whether EventBridge is told; who else is told stays.
-pub(super) async fn event_bridge(aws: &Aws, bucket: &str, on: bool, raw: &Raw) -> Result<()> {
-    let others = raw.notification.as_ref();
+/// Turns events to EventBridge on or off. Other notifications are sent back unchanged.
+pub(super) async fn event_bridge(aws: &Aws, bucket: &str, on: bool, preserved: &PreservedSettings) -> Result<()> {
+    let others = preserved.notification.as_ref();
     let configuration = sdk::NotificationConfiguration::builder()
         .set_topic_configurations(others.and_then(|others| others.topic_configurations.clone()))
         .set_queue_configurations(others.and_then(|others| others.queue_configurations.clone()))

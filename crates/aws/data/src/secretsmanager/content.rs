@@ -1,47 +1,47 @@
-//! The value of a secret: how it is made, and how it is known without reading it that it is still ours.
+//! The value of a secret: how Holdfast creates it, and how Holdfast detects drift without reading it.
 //!
-//! A whole text has the version that its source has. Of the fields of a JSON object tags say what each was last given,
-//! and which version of the secret that made: they are what is compared.
+//! The version id of a whole text is the version of its source. For the fields of a JSON object, tags record what each
+//! field was last given and which version of the secret holds it. Holdfast compares these tags with the document.
 
 use std::collections::BTreeMap;
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Live, Retag};
+use holdfast_base::kind::{Live, TagChanges};
+use holdfast_base::secret_store::Plain;
 use holdfast_base::tagging::Tags;
-use holdfast_base::vault::Plain;
 use holdfast_core::Spec;
 use holdfast_core::digest;
 use holdfast_core::schema::{Type, Typed};
-use holdfast_core::types::{Once, ValueFrom};
+use holdfast_core::types::{OnlyAtCreate, ValueFrom};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::generate::{Generate, version_id};
+use super::generate::{GenerateSecretString, version_id};
 use super::secret::Secret;
 use super::secrets;
 
 const OPERATION: &str = "secretsmanager.PutSecretValue";
-/// What a field was last given: this, and its name.
+/// The key prefix of the tags that record what a field was last given; the name of the field follows.
 const FIELD: &str = "holdfast:field/";
-/// The version of the secret that we made last.
+/// The tag that records the version of the secret that Holdfast put last.
 const VERSION: &str = "holdfast:version";
 const GENERATED: &str = "generated";
 
-/// A field of the JSON object: state one of these.
+/// A field of the secret's JSON object: state one of `value`, `generate` and `valueFrom`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Field {
-    /// A text that is no secret: a user's name, an address. A tag of the secret has its digest.
+pub(crate) struct SecretField {
+    /// A text that is not confidential: a user name, an address. A tag of the secret records its digest.
     value: Option<Literal>,
-    /// Made once, and then left alone.
-    generate: Option<Once<Generate>>,
-    /// From outside: `{ env: NAME }` or `{ file: PATH }`.
+    /// A value that Holdfast generates once and never changes afterwards.
+    generate: Option<OnlyAtCreate<GenerateSecretString>>,
+    /// A value from outside: `{ env: NAME }` or `{ file: PATH }`.
     value_from: Option<ValueFrom>,
 }
 
-/// A text of which only the digest can be told when it is live.
+/// A text whose live side is known only by its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Literal(String);
@@ -53,7 +53,7 @@ impl Typed for Literal {
 const DIGEST: &str = "sha256:";
 
 fn digested(value: &Value) -> std::result::Result<Value, String> {
-    let text = value.text().ok_or("it is a text; put numbers in quotes")?;
+    let text = value.text().ok_or("it must be a text; put numbers in quotes")?;
     Ok(if text.starts_with(DIGEST) { value.clone() } else { format!("{DIGEST}{}", digest::text(text)).into() })
 }
 
@@ -63,20 +63,20 @@ impl Literal {
     }
 }
 
-/// A value to be put, the version that it makes, and the tags that remember it.
-pub(super) struct Content {
+/// A value to put into a secret, the id of its version, and the tags that record it.
+pub(super) struct SecretContent {
     pub(super) text: Plain,
     pub(super) version: String,
     pub(super) tags: Tags,
 }
 
-/// The first value of a secret; none when the document leaves that to others.
-pub(super) fn first(
+/// Returns the initial value of a secret; `None` if the document does not manage the value.
+pub(super) fn initial(
     aws: &Aws,
-    fields: Option<&BTreeMap<String, Field>>,
-    generate: Option<&Once<Generate>>,
+    fields: Option<&BTreeMap<String, SecretField>>,
+    generate: Option<&OnlyAtCreate<GenerateSecretString>>,
     from: Option<&ValueFrom>,
-) -> Result<Option<Content>> {
+) -> Result<Option<SecretContent>> {
     match (fields, generate, from) {
         (None, None, None) => Ok(None),
         (Some(fields), None, None) => {
@@ -85,51 +85,57 @@ pub(super) fn first(
             fill(aws, &mut json, fields, &BTreeMap::new(), "", &mut tags)?;
             let version = version_id(OPERATION)?;
             tags.insert(VERSION.into(), version.clone());
-            Ok(Some(Content { text: Plain::new(Json::Object(json).to_string()), version, tags }))
+            Ok(Some(SecretContent { text: Plain::new(Json::Object(json).to_string()), version, tags }))
         }
         (None, ..) => whole(aws, generate, from).map(Some),
-        _ => Err(several()),
+        _ => Err(conflicting_sources()),
     }
 }
 
-fn several() -> Error {
-    Error::terminal(OPERATION, "a value comes from one place: state one of `fields`, `generate` and `valueFrom`")
+fn conflicting_sources() -> Error {
+    Error::terminal(OPERATION, "a secret value has one source: state one of `fields`, `generate` and `valueFrom`")
 }
 
-fn whole(aws: &Aws, generate: Option<&Once<Generate>>, from: Option<&ValueFrom>) -> Result<Content> {
+fn whole(
+    aws: &Aws,
+    generate: Option<&OnlyAtCreate<GenerateSecretString>>,
+    from: Option<&ValueFrom>,
+) -> Result<SecretContent> {
     match (generate, from) {
-        (Some(generate), None) => {
-            Ok(Content { text: generate.0.make(OPERATION)?, version: version_id(OPERATION)?, tags: Tags::new() })
-        }
+        (Some(generate), None) => Ok(SecretContent {
+            text: generate.0.new_value(OPERATION)?,
+            version: version_id(OPERATION)?,
+            tags: Tags::new(),
+        }),
         (None, Some(from)) => {
-            let text = aws.vault.value(OPERATION, from)?;
-            Ok(Content { text, version: from.version.clone().unwrap_or_default(), tags: Tags::new() })
+            let text = aws.secret_store.value(OPERATION, from)?;
+            Ok(SecretContent { text, version: from.version.clone().unwrap_or_default(), tags: Tags::new() })
         }
-        _ => Err(several()),
+        _ => Err(conflicting_sources()),
     }
 }
 
-/// Puts a value that is a whole text.
+/// Puts a value that is one text.
 pub(super) async fn put_whole(
     aws: &Aws,
     live: &Live<Secret>,
-    generate: Option<&Once<Generate>>,
+    generate: Option<&OnlyAtCreate<GenerateSecretString>>,
     from: Option<&ValueFrom>,
 ) -> Result<()> {
-    // What is live stands in both of them where the document states only one.
+    // If the document states only one of the two, the other one holds the live value.
     let generate = generate.filter(|_| from.is_none_or(|from| from.env.is_none() && from.file.is_none()));
     let from = from.filter(|_| generate.is_none());
-    let Content { text, version, tags: _ } = whole(aws, generate, from)?;
+    let SecretContent { text, version, tags: _ } = whole(aws, generate, from)?;
     put(aws, live, &text, &version).await
 }
 
-/// Puts a value as that version, and makes it the current one: a version that was there before is not current by being
-/// put again (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>).
+/// Puts a value as this version and makes the version current. Putting an existing version again does not make it
+/// current (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>).
 async fn put(aws: &Aws, live: &Live<Secret>, text: &Plain, version: &str) -> Result<()> {
     const CURRENT: &str = "AWSCURRENT";
     let put = secrets(aws).put_secret_value().secret_id(&live.id).client_request_token(version);
-    let made = put.secret_string(text.expose()).send().await?;
-    if made.version_stages().iter().any(|stage| stage == CURRENT) {
+    let response = put.secret_string(text.expose()).send().await?;
+    if response.version_stages().iter().any(|stage| stage == CURRENT) {
         return Ok(());
     }
     let stage = secrets(aws).update_secret_version_stage().secret_id(&live.id).version_stage(CURRENT);
@@ -137,23 +143,40 @@ async fn put(aws: &Aws, live: &Live<Secret>, text: &Plain, version: &str) -> Res
     Ok(())
 }
 
-/// Puts the fields that differ into the JSON object, and leaves the others as they are.
+/// Writes the desired fields into the JSON object of a secret.
+///
+/// # Expected flow
+/// 1. Read the current JSON object.
+/// 2. Remove the fields that a tag records and that the document no longer states, and remove their tags.
+/// 3. Fill in the desired fields, and record in tags what each field was given.
+/// 4. If the object has changed, put it as a new version and make that version current.
+/// 5. The caller writes the tags, with the version id in `holdfast:version`.
+///
+/// # Guarantees
+/// Fields that Holdfast never wrote are kept. A generated field that exists is not changed.
+///
+/// # Caveats
+/// If the tags are not written after step 4, the current version counts as put out of band: the next observation
+/// reports the fields as different, and the next update writes the tags.
+///
+/// # Errors
+/// Returns a `Terminal` failure if the current value is not a JSON object, or if a source cannot be read.
 pub(super) async fn put_fields(
     aws: &Aws,
     live: &Live<Secret>,
-    wanted: Option<&BTreeMap<String, Field>>,
-    tags: &mut Retag,
+    desired: Option<&BTreeMap<String, SecretField>>,
+    tags: &mut TagChanges,
 ) -> Result<()> {
     let none = BTreeMap::new();
-    let (wanted, there) = (wanted.unwrap_or(&none), remembered(&live.tags));
+    let (desired, recorded) = (desired.unwrap_or(&none), recorded_fields(&live.tags));
     let current = live.status.version_id.clone().unwrap_or_default();
     let before = object(aws, &live.id).await?;
     let mut json = before.clone();
-    for name in there.keys().filter(|name| !wanted.contains_key(**name)) {
+    for name in recorded.keys().filter(|name| !desired.contains_key(**name)) {
         json.remove(*name);
         tags.remove.insert(format!("{FIELD}{name}"));
     }
-    fill(aws, &mut json, wanted, &there, &current, &mut tags.set)?;
+    fill(aws, &mut json, desired, &recorded, &current, &mut tags.set)?;
     let mut version = current;
     if json != before {
         version = version_id(OPERATION)?;
@@ -163,47 +186,49 @@ pub(super) async fn put_fields(
     Ok(())
 }
 
-/// The JSON object that a secret has now; an empty one when it has no value yet.
+/// Returns the current JSON object of a secret; an empty object if the secret has no value yet.
 async fn object(aws: &Aws, id: &str) -> Result<Map<String, Json>> {
-    let Some(answer) = secrets(aws).get_secret_value().secret_id(id).send().await.or_absent()? else {
+    let Some(response) = secrets(aws).get_secret_value().secret_id(id).send().await.or_absent()? else {
         return Ok(Map::new());
     };
-    match answer.secret_string().map(serde_json::from_str) {
+    match response.secret_string().map(serde_json::from_str) {
         Some(Ok(Json::Object(json))) => Ok(json),
         _ => {
-            Err(Error::terminal("secretsmanager.GetSecretValue", "its value is not a JSON object, so it has no fields"))
+            let message =
+                "the secret value is not a JSON object: remove `fields`, or put a JSON object into the secret";
+            Err(Error::terminal("secretsmanager.GetSecretValue", message))
         }
     }
 }
 
-/// Fills fields in, and says in tags what each was given.
+/// Fills the desired fields into the JSON object, and records in tags what each field was given.
 fn fill(
     aws: &Aws,
     json: &mut Map<String, Json>,
-    wanted: &BTreeMap<String, Field>,
-    there: &BTreeMap<&str, &str>,
+    desired: &BTreeMap<String, SecretField>,
+    recorded: &BTreeMap<&str, &str>,
     current: &str,
     tags: &mut Tags,
 ) -> Result<()> {
-    for (name, field) in wanted {
-        let remembered = match (&field.value, &field.generate, &field.value_from) {
+    for (name, field) in desired {
+        let given = match (&field.value, &field.generate, &field.value_from) {
             (Some(text), None, None) if !text.0.starts_with(DIGEST) => {
                 json.insert(name.clone(), text.0.clone().into());
                 text.digest()
             }
-            // The live view of a field that the document leaves alone.
+            // The live digest of a field that the document does not change.
             (Some(text), None, None) => text.0.clone(),
             (None, Some(_), None) if json.contains_key(name) => GENERATED.to_owned(),
             (None, Some(generate), None) => {
-                json.insert(name.clone(), generate.0.make(OPERATION)?.expose().into());
+                json.insert(name.clone(), generate.0.new_value(OPERATION)?.expose().into());
                 GENERATED.to_owned()
             }
-            // Without a source here, what is there stays.
+            // The source does not exist on this machine: keep the live value.
             (None, None, Some(from)) if from.version.is_none() && json.contains_key(name) => {
-                there.get(name.as_str()).map_or_else(|| current.to_owned(), |known| (*known).to_owned())
+                recorded.get(name.as_str()).map_or_else(|| current.to_owned(), |given| (*given).to_owned())
             }
             (None, None, Some(from)) => {
-                json.insert(name.clone(), aws.vault.value(OPERATION, from)?.expose().into());
+                json.insert(name.clone(), aws.secret_store.value(OPERATION, from)?.expose().into());
                 from.version.clone().unwrap_or_default()
             }
             _ => {
@@ -211,23 +236,26 @@ fn fill(
                 return Err(Error::terminal(OPERATION, message));
             }
         };
-        tags.insert(format!("{FIELD}{name}"), remembered);
+        tags.insert(format!("{FIELD}{name}"), given);
     }
     Ok(())
 }
 
-fn remembered(tags: &Tags) -> BTreeMap<&str, &str> {
+/// Returns what each field was last given, by the name of the field, from the tags of the secret.
+fn recorded_fields(tags: &Tags) -> BTreeMap<&str, &str> {
     tags.iter().filter_map(|(key, value)| Some((key.strip_prefix(FIELD)?, value.as_str()))).collect()
 }
 
-/// The fields as the tags remember them. When somebody else made the current version, all but generated ones may differ;
-/// a rotation does so by right.
-pub(super) fn live(tags: &Tags, current: Option<&str>, rotates: bool) -> Option<BTreeMap<String, Field>> {
+/// Returns the live fields, from the tags of the secret.
+///
+/// If the current version was put out of band, every field except a generated one may differ and is reported as
+/// different. With rotation enabled, a new version is expected and does not count as out of band.
+pub(super) fn live(tags: &Tags, current: Option<&str>, rotates: bool) -> Option<BTreeMap<String, SecretField>> {
     let ours = rotates || tags.get(VERSION).map(String::as_str) == current;
-    let field = |remembered: &str| {
-        let mut field = Field { value: None, generate: None, value_from: None };
-        match remembered {
-            GENERATED => field.generate = Some(Once(Generate::default())),
+    let field = |given: &str| {
+        let mut field = SecretField { value: None, generate: None, value_from: None };
+        match given {
+            GENERATED => field.generate = Some(OnlyAtCreate(GenerateSecretString::default())),
             text if text.starts_with(DIGEST) => {
                 field.value = Some(Literal(if ours { text.into() } else { format!("{DIGEST}changed") }));
             }
@@ -238,7 +266,8 @@ pub(super) fn live(tags: &Tags, current: Option<&str>, rotates: bool) -> Option<
         }
         field
     };
-    let fields: BTreeMap<String, Field> = remembered(tags).iter().map(|(k, v)| ((*k).to_owned(), field(v))).collect();
+    let fields: BTreeMap<String, SecretField> =
+        recorded_fields(tags).iter().map(|(k, v)| ((*k).to_owned(), field(v))).collect();
     (!fields.is_empty()).then_some(fields)
 }
 
@@ -247,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_somebody_else_put_there_differs_from_all_but_what_is_generated() {
+    fn after_an_out_of_band_version_all_fields_except_generated_ones_differ() {
         let literal = Literal("app".into());
         let tags: Tags = [("user", literal.digest()), ("password", GENERATED.into()), ("token", "v7".into())]
             .map(|(name, value)| (format!("{FIELD}{name}"), value))
@@ -260,9 +289,9 @@ mod tests {
             Ok(Value::Text(ours["user"].value.clone().map(|l| l.0).unwrap_or_default()))
         );
         assert_eq!(ours["token"].value_from.clone().and_then(|from| from.version).as_deref(), Some("v7"));
-        let others = live(&tags, Some("2"), false).unwrap_or_default();
-        assert!(others["user"] != ours["user"] && others["token"] != ours["token"]);
-        assert_eq!(others["password"], ours["password"]);
+        let out_of_band = live(&tags, Some("2"), false).unwrap_or_default();
+        assert!(out_of_band["user"] != ours["user"] && out_of_band["token"] != ours["token"]);
+        assert_eq!(out_of_band["password"], ours["password"]);
         assert_eq!(live(&tags, Some("2"), true), Some(ours));
         assert_eq!(live(&Tags::new(), Some("1"), false), None);
     }

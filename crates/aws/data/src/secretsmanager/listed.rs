@@ -1,38 +1,40 @@
-//! What the list of secrets tells: several of them with one call, for the first look.
+//! Reads several secrets with one ListSecrets call, for the first observation of a pass.
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::asks_for;
+use holdfast_base::kind::is_requested_field;
 use holdfast_base::tagging::Tags;
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_engine::cloud::Scope;
 
 use super::secret::{Secret, tags_of};
 use super::secrets;
 
-/// How many beginnings of names one filter takes
+/// The maximum number of name prefixes in one filter
 /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html>).
 const BATCH: usize = 10;
 
-/// A secret as the list has it; none where that does not do, and it has to be described.
+/// Returns a secret as ListSecrets reports it; `None` if the secret has to be described.
 ///
-/// The list lags up to five minutes behind: its tags have to be those that the hint has
-/// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>). It lacks copies and policies.
+/// ListSecrets can lag up to five minutes behind, so an entry counts only if its tags equal the tags of the tag index
+/// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>). ListSecrets returns neither
+/// replicas nor policies.
 pub(super) async fn find(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<DescribeSecretOutput>> {
-    let lacking = ["replicaRegions", "policy"].into_iter().any(|field| asks_for::<Secret>(scope, tags, field));
-    // Of a single one, a description costs no more.
-    if lacking || scope.names.len() < 2 {
+    let needs_description =
+        ["replicaRegions", "policy"].into_iter().any(|field| is_requested_field::<Secret>(scope, tags, field));
+    // For a single secret, DescribeSecret is one call as well.
+    if needs_description || scope.names.len() < 2 {
         return Ok(None);
     }
     let listed = aws.once(scope, "secretsmanager.secrets", || list(aws, scope)).await?;
     let named = listed.iter().find(|entry| entry.arn() == Some(arn));
-    let alone = named.filter(|entry| entry.deleted_date().is_none() && entry.primary_region().is_none());
-    Ok(alone.filter(|entry| tags_of(entry.tags()) == *tags).map(described))
+    let usable = named.filter(|entry| entry.deleted_date().is_none() && entry.primary_region().is_none());
+    Ok(usable.filter(|entry| tags_of(entry.tags()) == *tags).map(as_description))
 }
 
-/// The secrets whose names begin as those of the document.
+/// Lists the secrets whose names begin with a name of the document.
 async fn list(aws: &Aws, scope: &Scope) -> Result<Vec<SecretListEntry>> {
     let names: Vec<String> = scope.names.iter().cloned().collect();
     let pages = names.chunks(BATCH).map(|names| {
@@ -44,8 +46,8 @@ async fn list(aws: &Aws, scope: &Scope) -> Result<Vec<SecretListEntry>> {
     Ok(pages.into_iter().flatten().flat_map(|page| page.secret_list.unwrap_or_default()).collect())
 }
 
-/// The same, as its description says it.
-fn described(entry: &SecretListEntry) -> DescribeSecretOutput {
+/// Converts a list entry into a DescribeSecret response.
+fn as_description(entry: &SecretListEntry) -> DescribeSecretOutput {
     DescribeSecretOutput::builder()
         .set_arn(entry.arn.clone())
         .set_name(entry.name.clone())

@@ -1,4 +1,4 @@
-//! Rotation: a value that AWS has changed regularly.
+//! The rotation of a secret value.
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::RotationRulesType;
@@ -10,32 +10,32 @@ use serde::{Deserialize, Serialize};
 
 use super::secrets;
 
-/// How and when a value is changed. The first change is at the next time of the schedule, not at once.
+/// The rotation of a secret value. The first rotation is at the next time of the schedule, not immediately.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rotation {
-    /// The Lambda function that does it. Left out for a secret that another service manages.
+    /// The ARN of the Lambda function that rotates the value. Leave it out for a secret that another service manages.
     rotation_lambda: Option<Arn>,
-    /// When: `automaticallyAfterDays`, or `scheduleExpression`.
-    rotation_rules: Option<Rules>,
+    /// The rotation rules: `automaticallyAfterDays`, or `scheduleExpression`.
+    rotation_rules: Option<RotationRules>,
 }
 
-/// When a value is changed
+/// The schedule of a rotation
 /// (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html>).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Rules {
-    /// Days between two changes, 1 to 1000.
+pub(crate) struct RotationRules {
+    /// The days between two rotations, 1 to 1000.
     automatically_after_days: Option<i64>,
-    /// `rate(10 days)` or `cron(0 16 1,15 * ? *)`, in UTC.
+    /// The schedule: `rate(10 days)` or `cron(0 16 1,15 * ? *)`, in UTC.
     schedule_expression: Option<String>,
-    /// How long the window is in which it happens, as in `3h`.
+    /// The length of the rotation window in hours, as in `3h`.
     duration: Option<String>,
 }
 
-/// Sets or ends it.
-pub(super) async fn set(aws: &Aws, id: &str, live: Option<&Rotation>, wanted: Option<&Rotation>) -> Result<()> {
-    let Some(Rotation { rotation_lambda, rotation_rules }) = wanted else {
+/// Sets the rotation, or cancels it.
+pub(super) async fn set(aws: &Aws, id: &str, live: Option<&Rotation>, desired: Option<&Rotation>) -> Result<()> {
+    let Some(Rotation { rotation_lambda, rotation_rules }) = desired else {
         secrets(aws).cancel_rotate_secret().secret_id(id).send().await?;
         return Ok(());
     };
@@ -51,9 +51,10 @@ pub(super) async fn set(aws: &Aws, id: &str, live: Option<&Rotation>, wanted: Op
     Ok(())
 }
 
-/// AWS takes days or a schedule: whichever is not what is there already.
-fn sdk(rules: &Rules, before: Option<&Rules>) -> RotationRulesType {
-    let Rules { automatically_after_days, schedule_expression, duration } = rules;
+/// Returns the rules of a request. AWS accepts days or a schedule, not both: the one that differs from the live rules
+/// is sent.
+fn sdk(rules: &RotationRules, before: Option<&RotationRules>) -> RotationRulesType {
+    let RotationRules { automatically_after_days, schedule_expression, duration } = rules;
     let by_days = schedule_expression.is_none()
         || before.is_some_and(|b| {
             b.automatically_after_days != *automatically_after_days && b.schedule_expression == *schedule_expression
@@ -65,12 +66,12 @@ fn sdk(rules: &Rules, before: Option<&Rules>) -> RotationRulesType {
         .build()
 }
 
-/// What is set.
+/// Returns the live rotation.
 pub(super) fn live(secret: &DescribeSecretOutput) -> Rotation {
     let lambda = secret.rotation_lambda_arn().filter(|arn| !arn.is_empty());
     Rotation {
         rotation_lambda: lambda.map(|arn| Arn(arn.to_owned())),
-        rotation_rules: secret.rotation_rules().map(|rules| Rules {
+        rotation_rules: secret.rotation_rules().map(|rules| RotationRules {
             automatically_after_days: rules.automatically_after_days(),
             schedule_expression: rules.schedule_expression().map(str::to_owned),
             duration: rules.duration().map(str::to_owned),
@@ -84,12 +85,12 @@ mod tests {
 
     #[test]
     fn days_and_a_schedule_are_never_sent_together() {
-        let rules = |days, schedule: Option<&str>| Rules {
+        let rules = |days, schedule: Option<&str>| RotationRules {
             automatically_after_days: days,
             schedule_expression: schedule.map(Into::into),
             duration: None,
         };
-        // The document says days, and the rest is what is live.
+        // The document states days; the schedule is the live value.
         let by_days = sdk(&rules(Some(7), Some("rate(9 days)")), Some(&rules(None, Some("rate(9 days)"))));
         assert_eq!((by_days.automatically_after_days, by_days.schedule_expression), (Some(7), None));
         let scheduled = sdk(&rules(Some(7), Some("rate(9 days)")), Some(&rules(Some(7), None)));

@@ -1,4 +1,4 @@
-//! Secret: a value that services read by name, and that no document holds.
+//! Secret: a secret of Secrets Manager, whose value is in no document.
 
 use std::collections::BTreeMap;
 
@@ -6,122 +6,147 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Arn, Late, Once, Policy, Ref, ValueFrom};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{AfterCreate, Arn, OnlyAtCreate, PolicyDocument, Ref, ValueFrom};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::content::{self, Field};
-use super::generate::{Generate, version_id};
+use super::content::{self, SecretField};
+use super::generate::{GenerateSecretString, version_id};
 use super::rotation::{self, Rotation};
 use super::{listed, secrets, version};
 use crate::kms::key::Key;
 
-/// The tag that remembers how long a deletion waits: when that is needed, the document no longer says it.
+/// The tag that records `recoveryWindowInDays`. When the secret is deleted, the document no longer states the field.
 const WINDOW: &str = "holdfast:recovery-window";
-/// The key under which AWS encrypts what says nothing of a key.
+/// The AWS managed key, which AWS uses for a secret that names no key.
 const OWN_KEY: &str = "alias/aws/secretsmanager";
 
-/// A secret. Its value is in no document, plan, log or tag: it is generated, or comes from an environment variable or
-/// a file of whoever runs Holdfast. State one of `fields`, `generate` and `valueFrom`; without any, the value is
-/// somebody else's. A secret holds data: it stays when it leaves the document unless told otherwise, and one that waits
-/// for its deletion is restored when the document wants it again.
+/// A secret of AWS Secrets Manager.
+///
+/// The secret value is in no document, plan, log or tag: Holdfast generates it, or reads it from an environment
+/// variable or a file of the process that runs Holdfast. State one of `fields`, `generate` and `valueFrom`. Without any
+/// of them, Holdfast does not manage the value. A secret that leaves the document is retained unless `onDelete: delete`
+/// is set. A secret that is scheduled for deletion is restored if the document contains it again.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Secret {
-    /// What it is for: at most 2,048 characters.
+    /// The description: at most 2,048 characters.
     description: Option<String>,
-    /// The key that encrypts it; `null` for the service's own, `alias/aws/secretsmanager`. Other accounts can read it
-    /// only under a key of one's own.
+    /// The KMS key that encrypts the secret; `null` for the AWS managed key, `alias/aws/secretsmanager`. Other accounts
+    /// can read the secret only under a customer managed key.
     kms_key: Option<Ref<Key, Arn>>,
-    /// Fields of a JSON object, by name; what else the object has stays. A field that is added later changes no other.
-    fields: Option<BTreeMap<String, Field>>,
-    /// The whole value as a text, made once and then left alone.
-    generate: Option<Once<Generate>>,
-    /// The whole value as a text, from outside: `{ env: NAME }` or `{ file: PATH }`. A value that differs from AWS's
-    /// is put there. Where the variable or file is not there, a live secret is left as it is, and a missing one is
-    /// not made.
+    /// The secret value as a JSON object: its fields, by name. Fields of the object that Holdfast never wrote are kept.
+    /// A field that is added later changes no other field.
+    fields: Option<BTreeMap<String, SecretField>>,
+    /// The secret value as one text, which Holdfast generates once and never changes afterwards.
+    generate: Option<OnlyAtCreate<GenerateSecretString>>,
+    /// The secret value as one text, from outside: `{ env: NAME }` or `{ file: PATH }`. Holdfast puts a value that
+    /// differs from the live value. If the variable or the file does not exist, a live secret is left unchanged, and a
+    /// missing secret is not created.
     value_from: Option<ValueFrom>,
-    /// How its value is changed regularly; `null` for not at all. While it rotates, a value that changed is no drift.
+    /// The rotation of the secret value; `null` for none. With rotation, a changed value is not drift.
     rotation: Option<Rotation>,
-    /// Further regions that have a copy, each with the key that encrypts it there: `alias/aws/secretsmanager`, or a
-    /// key's ARN (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html>).
+    /// The replica secrets: further regions, each with the KMS key that encrypts the replica there:
+    /// `alias/aws/secretsmanager`, or the ARN of a key
+    /// (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html>).
     replica_regions: Option<BTreeMap<String, String>>,
-    /// Whether a copy takes the place of a secret that has its name in its region already; refused otherwise.
+    /// Whether a replica overwrites a secret of the same name that exists in its region. Otherwise AWS refuses the
+    /// replica.
     force_overwrite_replica_secret: Option<bool>,
-    /// Who else may use it. It may name roles whose own policies name the secret.
-    policy: Option<Late<Policy>>,
-    /// Days between its deletion and its end, 7 to 30, in which its name is taken; `0` for none. `null` for AWS's
-    /// default, 30. Remembered in a tag
+    /// The resource policy: which other principals may use the secret. It may name roles whose own policies name the
+    /// secret.
+    policy: Option<AfterCreate<PolicyDocument>>,
+    /// The recovery window of a deletion in days, 7 to 30: how long a deleted secret can be restored, and its name
+    /// remains in use. `0` for no recovery window, `null` for AWS's default, 30. Recorded in the tag
+    /// `holdfast:recovery-window`
     /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html>).
     recovery_window_in_days: Option<i64>,
 }
 
-/// What only AWS knows of a Secret.
+/// The read-only attributes of a Secret.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SecretStatus {
-    /// Its ARN, with the six characters that AWS adds to its name; also its id.
+    /// The ARN of the secret, with the six characters that AWS adds to its name. It is also the resource's `id`.
     arn: String,
-    /// The version that is current.
+    /// The id of the current version.
     pub(super) version_id: Option<String>,
-    /// The version that is current and whose it is, by which other resources take the value.
+    /// The current version as `<ARN>@<version id>`, by which other resources refer to the value.
     current_version: Option<String>,
 }
 
 impl Kind for Secret {
     type Status = SecretStatus;
     const TIER: Tier = Tier::Data;
-    /// Its first value comes with the create.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming::limit(512);
-    const CLASS: CreateClass = CreateClass::Name;
-    const DATA: bool = true;
-    const UNOBSERVED: &'static [(&'static str, &'static str)] =
-        &[("forceOverwriteReplicaSecret", "it is a word of the call that makes a copy, and nothing keeps it")];
+    /// The create puts the initial value.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules::limit(512);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const STATEFUL: bool = true;
+    const WRITE_ONLY: &'static [(&'static str, &'static str)] = &[(
+        "forceOverwriteReplicaSecret",
+        "it is a parameter of the call that creates a replica, and AWS does not store it",
+    )];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let is = |service: &str, _: &str| service == "secretsmanager";
-        let look = |arn: String, tags| async move {
+        let observe_one = |arn: String, tags| async move {
             match listed::find(aws, scope, &arn, &tags).await? {
                 Some(secret) => Ok(live(&secret, None)),
-                None => detail(aws, scope, arn).await,
+                None => observe_secret(aws, scope, arn).await,
             }
         };
-        if let Some(found) = tagging::known(aws, scope, is, look).await? {
+        if let Some(found) = tagging::known(aws, scope, is, observe_one).await? {
             return Ok(found);
         }
         let pages = secrets(aws).list_secrets().max_results(100).into_paginator().send();
         let pages = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
         let listed: Vec<_> = pages.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).collect();
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-        let mut wanted = vec![];
+        let mut requested = vec![];
         for entry in &listed {
             let (arn, name) = (entry.arn().unwrap_or_default(), entry.name().unwrap_or_default());
-            // A copy of another region's secret is that one's business; here not even its policy can be asked for.
+            // A replica belongs to the secret of its primary region. Its policy cannot be read in this region.
             if entry.primary_region().is_some() && entry.primary_region() != arn.split(':').nth(3) {
                 continue;
             }
             let ours = scope.is_candidate(name) || scope.is_owned(&tags_of(entry.tags()));
             if ours || by_fields || scope.ids.contains(arn) || scope.ids.contains(name) {
-                wanted.push(arn.to_owned());
+                requested.push(arn.to_owned());
             }
         }
-        // The list lags up to five minutes behind, and a description does not: after a change it is asked by name
+        // ListSecrets can lag up to five minutes behind, and DescribeSecret does not: after a change, describe by name
         // (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html).
-        if !scope.hints {
-            let known = |name: &String| listed.iter().any(|entry| entry.name() == Some(name.as_str()));
-            wanted.extend(scope.names.iter().filter(|name| !known(name)).cloned());
+        if !scope.from_index {
+            let is_listed = |name: &String| listed.iter().any(|entry| entry.name() == Some(name.as_str()));
+            requested.extend(scope.names.iter().filter(|name| !is_listed(name)).cloned());
         }
-        each(wanted, |id| detail(aws, scope, id)).await
+        each(requested, |id| observe_secret(aws, scope, id)).await
     }
 
-    /// One mutating call: a secret of ours that waits for its deletion has the name, and is restored instead.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    /// Creates the secret with one mutating call, or restores the resource's own secret that is scheduled for deletion.
+    ///
+    /// # Expected flow
+    /// 1. Generate or read the initial value.
+    /// 2. Call CreateSecret with the value, the tags, and the version id as client request token.
+    /// 3. If step 1 fails, or AWS refuses step 2 with `InvalidRequestException`, describe the secret of this name.
+    /// 4. If that secret is scheduled for deletion and has the same owner tags, call RestoreSecret.
+    ///
+    /// # Guarantees
+    /// A secret with other owner tags is never restored.
+    ///
+    /// # Caveats
+    /// A restored secret has its old value. The next update changes what differs.
+    ///
+    /// # Errors
+    /// Returns a `Terminal` failure if a secret of another owner has the name and is scheduled for deletion. In all
+    /// other cases returns the failure of step 1 or 2.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         const OPERATION: &str = "secretsmanager.CreateSecret";
         let Secret {
             description,
@@ -135,49 +160,49 @@ impl Kind for Secret {
             policy: _,
             recovery_window_in_days,
         } = &desired.spec;
-        let made = match content::first(aws, fields.as_ref(), generate.as_ref(), value_from.as_ref()) {
-            Ok(made) => made,
-            // One that is restored has its value.
-            Err(error) => return restore(aws, desired, error).await.map(Made::unseen),
+        let initial = match content::initial(aws, fields.as_ref(), generate.as_ref(), value_from.as_ref()) {
+            Ok(initial) => initial,
+            // A restored secret has a value already.
+            Err(error) => return restore(aws, desired, error).await.map(Created::unobserved),
         };
         let mut tags = desired.tags.clone();
         tags.extend(recovery_window_in_days.map(|days| (WINDOW.to_owned(), days.to_string())));
-        let token = made.as_ref().map_or_else(|| version_id(OPERATION), |made| Ok(made.version.clone()))?;
-        tags.extend(made.iter().flat_map(|made| made.tags.clone()));
+        let token = initial.as_ref().map_or_else(|| version_id(OPERATION), |initial| Ok(initial.version.clone()))?;
+        tags.extend(initial.iter().flat_map(|initial| initial.tags.clone()));
         let replicas = replica_regions.as_ref().filter(|regions| !regions.is_empty());
-        let first = made.as_ref().map(|_| token.clone());
-        let made = secrets(aws)
+        let first_version = initial.as_ref().map(|_| token.clone());
+        let response = secrets(aws)
             .create_secret()
             .name(&desired.name)
             .client_request_token(token)
             .set_description(description.clone())
             .set_kms_key_id(kms_key.as_ref().map(|key| key.as_str().to_owned()))
-            .set_secret_string(made.map(|made| made.text.expose().to_owned()))
+            .set_secret_string(initial.map(|initial| initial.text.expose().to_owned()))
             .set_add_replica_regions(replicas.map(|regions| regions.iter().map(replica).collect()))
             .set_force_overwrite_replica_secret(force_overwrite_replica_secret.filter(|_| replicas.is_some()))
             .set_tags(Some(sdk_tags(&tags)))
             .send()
             .await;
-        let made = match made {
+        let created = match response {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_invalid_request_exception()) => {
-                return restore(aws, desired, error.into()).await.map(Made::unseen);
+                return restore(aws, desired, error.into()).await.map(Created::unobserved);
             }
-            answer => answer?,
+            response => response?,
         };
-        let arn = made.arn.ok_or_else(|| Error::incomplete(OPERATION, "ARN"))?;
-        // The version that the value makes is called by the token
+        let arn = created.arn.ok_or_else(|| Error::incomplete(OPERATION, "ARN"))?;
+        // The client request token is the id of the version that holds the value
         // (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html).
         let secret = DescribeSecretOutput::builder()
             .arn(&arn)
             .name(&desired.name)
             .set_description(description.clone())
             .set_kms_key_id(kms_key.as_ref().map(|key| key.as_str().to_owned()))
-            .set_version_ids_to_stages(first.map(|version| [(version, vec!["AWSCURRENT".to_owned()])].into()))
-            .set_replication_status(made.replication_status)
+            .set_version_ids_to_stages(first_version.map(|version| [(version, vec!["AWSCURRENT".to_owned()])].into()))
+            .set_replication_status(created.replication_status)
             .set_tags(Some(sdk_tags(&tags)))
             .build();
-        // A further value makes another version, which only AWS tells.
-        Ok(live(&secret, None).map_or_else(|| Made::unseen(arn), |live| live.keep(()).into()))
+        // A later update puts another version, whose id only a new observation returns.
+        Ok(live(&secret, None).map_or_else(|| Created::unobserved(arn), |live| live.keep(()).into()))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -215,7 +240,7 @@ impl Kind for Secret {
                 }
             }
         }
-        let mut tags = Retag::default();
+        let mut tags = TagChanges::default();
         let window = recovery_window_in_days.map(|days| days.to_string());
         match window.filter(|_| desired.changed("recoveryWindowInDays")) {
             Some(days) => drop(tags.set.insert(WINDOW.into(), days)),
@@ -239,7 +264,7 @@ impl Kind for Secret {
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        // One that has copies is not deleted.
+        // AWS refuses to delete a secret that has replicas.
         replicate(aws, live, &BTreeMap::new(), false).await?;
         let delete = secrets(aws).delete_secret().secret_id(&live.id);
         match live.spec.recovery_window_in_days {
@@ -249,8 +274,8 @@ impl Kind for Secret {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             secrets(aws).tag_resource().secret_id(&live.id).set_tags(Some(sdk_tags(set))).send().await?;
         }
@@ -262,35 +287,34 @@ impl Kind for Secret {
     }
 }
 
-/// All about a secret; none when it is not there or waits for its deletion.
-async fn detail(aws: &Aws, scope: &Scope, id: String) -> Result<Option<Live<Secret>>> {
+/// Observes one secret; `None` if it does not exist, is scheduled for deletion, or is a replica.
+async fn observe_secret(aws: &Aws, scope: &Scope, id: String) -> Result<Option<Live<Secret>>> {
     let Some(secret) = secrets(aws).describe_secret().secret_id(&id).send().await.or_absent()? else {
         return Ok(None);
     };
-    // A copy of a secret of another region is that one's business.
+    // A replica belongs to the secret of its primary region.
     let region = secret.arn().and_then(|arn| arn.split(':').nth(3));
-    let copied = secret.primary_region().is_some() && secret.primary_region() != region;
-    let there = secret.deleted_date().is_none() && !copied;
-    if !there {
+    let is_replica = secret.primary_region().is_some() && secret.primary_region() != region;
+    if secret.deleted_date().is_some() || is_replica {
         return Ok(None);
     }
-    let policy = match asks_for::<Secret>(scope, &tags_of(secret.tags()), "policy") {
+    let policy = match is_requested_field::<Secret>(scope, &tags_of(secret.tags()), "policy") {
         true => secrets(aws).get_resource_policy().secret_id(&id).send().await.or_absent()?,
         false => None,
     };
-    Ok(live(&secret, policy.as_ref().and_then(|answer| answer.resource_policy())))
+    Ok(live(&secret, policy.as_ref().and_then(|response| response.resource_policy())))
 }
 
-/// Restores a secret that waits for its deletion, if it is the one that is wanted. `refused`: why it cannot be made.
+/// Restores the desired secret if it is scheduled for deletion. Otherwise returns `refused`, the failure of its create.
 async fn restore(aws: &Aws, desired: &Desired<Secret>, refused: Error) -> Result<String> {
-    let there = secrets(aws).describe_secret().secret_id(&desired.name).send().await.or_absent()?;
-    let Some(deleted) = there.filter(|secret| secret.deleted_date().is_some()) else { return Err(refused) };
+    let existing = secrets(aws).describe_secret().secret_id(&desired.name).send().await.or_absent()?;
+    let Some(deleted) = existing.filter(|secret| secret.deleted_date().is_some()) else { return Err(refused) };
     let tags = tags_of(deleted.tags());
     let owner = [tag::STACK, tag::ENV, tag::ADDRESS];
     if owner.iter().any(|key| tags.get(*key) != desired.tags.get(*key)) {
         let message = format!(
-            "a secret named `{}` waits for its deletion and is not this stack's: restore it, delete it without a \
-             recovery window, or choose another `name`",
+            "a secret named `{}` waits for its deletion and is not owned by this stack: restore it, delete it without \
+             a recovery window, or choose another `name`",
             desired.name
         );
         return Err(Error::terminal("secretsmanager.CreateSecret", message));
@@ -299,19 +323,19 @@ async fn restore(aws: &Aws, desired: &Desired<Secret>, refused: Error) -> Result
     restored.arn.ok_or_else(|| Error::incomplete("secretsmanager.RestoreSecret", "ARN"))
 }
 
-/// Makes and removes copies; one under another key is made anew.
-async fn replicate(aws: &Aws, live: &Live<Secret>, wanted: &BTreeMap<String, String>, force: bool) -> Result<()> {
-    let there = live.spec.replica_regions.clone().unwrap_or_default();
-    let gone: Vec<String> =
-        there.iter().filter(|(r, key)| wanted.get(*r) != Some(key)).map(|(r, _)| r.clone()).collect();
-    if !gone.is_empty() {
+/// Adds and removes replicas. A replica under another key is removed and added again.
+async fn replicate(aws: &Aws, live: &Live<Secret>, desired: &BTreeMap<String, String>, force: bool) -> Result<()> {
+    let replicas = live.spec.replica_regions.clone().unwrap_or_default();
+    let removed: Vec<String> =
+        replicas.iter().filter(|(r, key)| desired.get(*r) != Some(key)).map(|(r, _)| r.clone()).collect();
+    if !removed.is_empty() {
         let remove = secrets(aws).remove_regions_from_replication().secret_id(&live.id);
-        remove.set_remove_replica_regions(Some(gone)).send().await?;
+        remove.set_remove_replica_regions(Some(removed)).send().await?;
     }
-    let new: Vec<_> = wanted.iter().filter(|(r, key)| there.get(*r) != Some(key)).map(replica).collect();
-    if !new.is_empty() {
+    let added: Vec<_> = desired.iter().filter(|(r, key)| replicas.get(*r) != Some(key)).map(replica).collect();
+    if !added.is_empty() {
         let add = secrets(aws).replicate_secret_to_regions().secret_id(&live.id);
-        add.set_add_replica_regions(Some(new)).force_overwrite_replica_secret(force).send().await?;
+        add.set_add_replica_regions(Some(added)).force_overwrite_replica_secret(force).send().await?;
     }
     Ok(())
 }
@@ -335,30 +359,31 @@ fn live(secret: &DescribeSecretOutput, policy: Option<&str>) -> Option<Live<Secr
     let stages = secret.version_ids_to_stages().into_iter().flatten();
     let mut current = stages.filter(|(_, stages)| stages.iter().any(|stage| stage == "AWSCURRENT"));
     let version_id = current.next().map(|(id, _)| id.clone());
-    let copies = secret.replication_status().iter().filter_map(|copy| {
-        let key = copy.kms_key_id.clone().filter(|key| !key.is_empty() && !key.ends_with(OWN_KEY));
-        Some((copy.region.clone()?, key.unwrap_or_else(|| OWN_KEY.into())))
+    let replicas = secret.replication_status().iter().filter_map(|replica| {
+        let key = replica.kms_key_id.clone().filter(|key| !key.is_empty() && !key.ends_with(OWN_KEY));
+        Some((replica.region.clone()?, key.unwrap_or_else(|| OWN_KEY.into())))
     });
     let rotation = secret.rotation_enabled().unwrap_or(false).then(|| rotation::live(secret));
     let spec = Secret {
         description: secret.description().filter(|text| !text.is_empty()).map(str::to_owned),
         kms_key: secret.kms_key_id().filter(|key| !key.is_empty() && !key.ends_with(OWN_KEY)).map(Ref::new),
         fields: content::live(&tags, version_id.as_deref(), rotation.is_some()),
-        // Whatever the value is, there is one.
-        generate: version_id.as_ref().map(|_| Once(Generate::default())),
+        // A secret with a current version has a value.
+        generate: version_id.as_ref().map(|_| OnlyAtCreate(GenerateSecretString::default())),
         value_from: version_id.clone().map(|id| ValueFrom { version: Some(id), ..ValueFrom::default() }),
         rotation,
-        replica_regions: Some(copies.collect()),
+        replica_regions: Some(replicas.collect()),
         force_overwrite_replica_secret: None,
-        policy: policy.filter(|text| !text.is_empty()).map(Policy::parse).map(Late),
+        policy: policy.filter(|text| !text.is_empty()).map(PolicyDocument::parse).map(AfterCreate),
         recovery_window_in_days: tags.get(WINDOW).and_then(|days| days.parse().ok()),
     };
     let current_version = version_id.as_ref().map(|id| version(&arn, id));
-    let failed = secret.replication_status().iter().find(|copy| copy.status().is_some_and(|s| s.as_str() == "Failed"));
+    let failed =
+        secret.replication_status().iter().find(|replica| replica.status().is_some_and(|s| s.as_str() == "Failed"));
     let status = SecretStatus { arn: arn.clone(), version_id, current_version };
     let live = Live::new(arn, name, spec, status).tags(tags);
     Some(match failed {
-        Some(copy) => live.remark("ReplicationFailed", copy.status_message().unwrap_or_default()),
+        Some(replica) => live.degraded("ReplicationFailed", replica.status_message().unwrap_or_default()),
         None => live,
     })
 }
@@ -368,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_current_version_is_that_of_the_label() {
+    fn the_current_version_has_the_staging_label_awscurrent() {
         let secret = DescribeSecretOutput::builder().arn("arn:a").name("a").kms_key_id(OWN_KEY);
         let secret = secret.version_ids_to_stages("old", vec!["AWSPREVIOUS".into()]);
         let secret = secret.version_ids_to_stages("new", vec!["AWSCURRENT".into()]).build();

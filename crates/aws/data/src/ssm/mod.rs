@@ -1,4 +1,4 @@
-//! Systems Manager: what its kinds share.
+//! Systems Manager: the client and the tag calls that its kinds share.
 
 mod content;
 pub(crate) mod parameter;
@@ -12,18 +12,19 @@ use holdfast_base::tagging::Tags;
 
 holdfast_base::client!(ssm: aws_sdk_ssm);
 
-/// The tags of a parameter; none when it is not there.
+/// Returns the tags of a parameter; `None` if the parameter does not exist.
 pub(crate) async fn tags_of(aws: &Aws, name: &str) -> Result<Option<Tags>> {
-    let ask = ssm(aws).list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
-    // What is not there has this code of its own here.
-    let answer = match ask.send().await.or_absent() {
+    let call = ssm(aws).list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
+    // For a parameter that does not exist, this call fails with its own error code.
+    let response = match call.send().await.or_absent() {
         Err(error) if error.0.code.as_deref() == Some("InvalidResourceId") => None,
-        answer => answer?,
+        response => response?,
     };
-    Ok(answer.map(|answer| answer.tag_list.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    Ok(response
+        .map(|response| response.tag_list.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
 
-/// Tags as the calls take them.
+/// Converts tags for requests.
 pub(crate) fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
     Ok(tags.iter().map(tag).collect::<std::result::Result<_, _>>()?)

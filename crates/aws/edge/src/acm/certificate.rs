@@ -5,82 +5,92 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_acm::types::{self as sdk, CertificateStatus, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::acm;
-use super::validation::{self, DomainValidation, Zones};
+use super::validation::{self, DomainValidation, ValidationZones};
 use crate::route53::hosted_zone::HostedZone;
 use crate::route53::name::plain;
 
-/// A certificate. It can be used once its domains are validated. With `validationZone` Holdfast writes the records that
-/// prove them; without it the status names the records to make. AWS renews it by itself while its records stay, so
-/// they stay when the certificate is deleted: every certificate of a domain and an account is proved by the same ones.
+/// A TLS certificate of AWS Certificate Manager (ACM) for load balancers and distributions.
 ///
-/// CloudFront takes certificates of us-east-1 only
-/// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html>): name that
-/// region among the stack's `regions` and put the certificate there with the word `region` beside its spec.
+/// A certificate can be used once ACM has validated its domains. With `validationZone`, Holdfast writes the DNS
+/// validation records. Without it, the status names the records to create. ACM renews a certificate automatically while
+/// its validation records exist. Holdfast keeps these records when it deletes the certificate, because all certificates
+/// of one domain in one account share the same records.
 ///
-/// One that somebody else made is looked up with `lifecycle: { manage: observe }` and its `domainName`, among those
-/// that are issued.
+/// CloudFront accepts only certificates in us-east-1
+/// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html>). Add that
+/// region to the stack's `regions`, and place the certificate there with `region` beside its spec.
+///
+/// Look up a certificate that Holdfast does not manage with `lifecycle: { manage: observe }` and its `domainName`. The
+/// lookup considers only issued certificates.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Certificate {
-    /// The domain, as in `example.com` or `*.example.com`; at most 64 characters.
+    /// The primary domain name, as in `example.com` or `*.example.com`; at most 64 characters.
     #[spec(immutable)]
     domain_name: String,
-    /// Further domains. AWS lists `domainName` among them; leave it out here.
+    /// Additional domain names. AWS lists `domainName` among them; leave `domainName` out here.
     #[spec(immutable)]
     subject_alternative_names: Option<BTreeSet<String>>,
-    /// `DNS` or `EMAIL`. Only one validated by DNS is renewed without anybody's help, as long as its records
-    /// stay (<https://docs.aws.amazon.com/acm/latest/userguide/dns-renewal-validation.html>).
+    /// The validation method: `DNS` or `EMAIL`. ACM renews only DNS-validated certificates without manual action, as
+    /// long as their validation records exist
+    /// (<https://docs.aws.amazon.com/acm/latest/userguide/dns-renewal-validation.html>).
     #[spec(immutable)]
     validation_method: Option<String>,
-    /// `RSA_2048` (AWS's default), `EC_prime256v1` or `EC_secp384r1`.
+    /// The key algorithm: `RSA_2048` (AWS's default), `EC_prime256v1` or `EC_secp384r1`.
     #[spec(immutable)]
     key_algorithm: Option<String>,
-    /// The public zone in which Holdfast writes the CNAME records that prove the domains, all that lie in it with one
-    /// change; records of other zones are left to you, and told. They are made again when somebody deletes them, since
-    /// AWS wants them at every renewal. It needs `validationMethod: DNS`.
-    validation_zone: Option<Always<Ref<HostedZone>>>,
+    /// The public hosted zone in which Holdfast writes the CNAME validation records, all of the zone's records in one
+    /// change. Records of other zones must be created manually; the condition `AwaitingValidation` lists them. Holdfast
+    /// recreates deleted records, because ACM requires them at every renewal. Requires `validationMethod: DNS`.
+    validation_zone: Option<ServerDefault<Ref<HostedZone>>>,
 }
 
-/// What only AWS knows of a Certificate.
+/// The read-only attributes of a Certificate.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CertificateState {
-    /// Its ARN; also its id.
+    /// The certificate's ARN, which is also its id.
     arn: String,
-    /// `PENDING_VALIDATION`, `ISSUED`, `INACTIVE`, `EXPIRED`, `VALIDATION_TIMED_OUT`, `REVOKED` or `FAILED`.
+    /// The certificate's status: `PENDING_VALIDATION`, `ISSUED`, `INACTIVE`, `EXPIRED`, `VALIDATION_TIMED_OUT`,
+    /// `REVOKED` or `FAILED`.
     status: String,
-    /// The DNS record that proves each domain.
+    /// The DNS validation record of each domain.
     domain_validation_options: Vec<DomainValidation>,
 }
 
-/// The domains of the zones that its records may be in, by the zones' ids.
-type Domains = BTreeMap<String, String>;
+/// The domain names of the zones that may hold the validation records, by zone id.
+type ZoneDomains = BTreeMap<String, String>;
 
 impl Kind for Certificate {
     type Status = CertificateState;
     const TIER: Tier = Tier::Edge;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Token;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
-    /// The list has no tags, and a certificate no name to be a candidate by: whether one that the hint does not know is
-    /// ours takes a call for each. A document that only looks certificates up is spared that.
+    /// Finds the owned and requested certificates.
+    ///
+    /// ACM's list returns no tags, and a certificate has no name to match candidates by. A certificate that the tag
+    /// index does not know therefore costs one call for its tags. A document that only looks certificates up avoids
+    /// these calls.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let is = |service: &str, resource: &str| service == "acm" && resource.starts_with("certificate/");
-        if let Some(found) = tagging::known(aws, scope, is, |arn, tags| look(aws, scope, arn, tags)).await? {
+        let is_certificate = |service: &str, resource: &str| service == "acm" && resource.starts_with("certificate/");
+        if let Some(found) =
+            tagging::known(aws, scope, is_certificate, |arn, tags| observe_one(aws, scope, arn, tags)).await?
+        {
             return Ok(found);
         }
         let only_lookups = scope.names.is_empty() && !(scope.lookups.is_empty() && scope.ids.is_empty());
-        // Without this AWS lists only RSA keys of up to 2048 bits.
+        // Without this filter ACM lists only certificates with RSA keys of up to 2048 bits.
         let kinds = sdk::KeyAlgorithm::values().iter().map(|k| (*k).into()).collect();
         let filter = sdk::Filters::builder().set_key_types(Some(kinds)).build();
         let pages = acm(aws).list_certificates().includes(filter).into_paginator().items().send();
@@ -88,28 +98,28 @@ impl Kind for Certificate {
         for one in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
             let arn = one.certificate_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("acm.ListCertificates", "certificateArn"))?;
-            let asked_for = scope.ids.contains(&arn) || is_looked_up(scope, &one);
-            // Only what AWS itself issued on request can have been made here.
-            let requested = one.r#type == Some(sdk::CertificateType::AmazonIssued) && one.managed_by.is_none();
-            if asked_for || !only_lookups && requested {
-                candidates.push((arn, asked_for));
+            let is_requested = scope.ids.contains(&arn) || is_looked_up(scope, &one);
+            // Holdfast creates only certificates that ACM issues on request and that no other AWS service manages.
+            let is_candidate = one.r#type == Some(sdk::CertificateType::AmazonIssued) && one.managed_by.is_none();
+            if is_requested || !only_lookups && is_candidate {
+                candidates.push((arn, is_requested));
             }
         }
         let by_tags = scope.lookups.iter().any(|lookup| lookup.get("tags").is_some());
-        each(candidates, |(arn, asked_for)| async move {
+        each(candidates, |(arn, is_requested)| async move {
             let tags = match only_lookups && !by_tags && !scope.ids.contains(&arn) {
                 true => Some(Tags::new()),
                 false => tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?,
             };
-            match tags.filter(|tags| asked_for || scope.is_owned(tags)) {
-                Some(tags) => look(aws, scope, arn, tags).await,
+            match tags.filter(|tags| is_requested || scope.is_owned(tags)) {
+                Some(tags) => observe_one(aws, scope, arn, tags).await,
                 None => Ok(None),
             }
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Certificate {
             domain_name,
             subject_alternative_names,
@@ -119,24 +129,25 @@ impl Kind for Certificate {
         } = &desired.spec;
         let tags = desired.all_tags();
         let names = subject_alternative_names.as_ref().filter(|names| !names.is_empty());
-        let made = acm(aws)
+        let output = acm(aws)
             .request_certificate()
             .domain_name(domain_name)
             .set_subject_alternative_names(names.map(|names| names.iter().cloned().collect()))
             .set_validation_method(validation_method.as_deref().map(Into::into))
             .set_key_algorithm(key_algorithm.as_deref().map(Into::into))
-            // At most 32 characters, and forgotten after an hour
+            // An idempotency token has at most 32 characters, and ACM forgets it after one hour
             // (<https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html>).
             .idempotency_token(desired.token.chars().take(32).collect::<String>())
             .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
-        let arn = made.certificate_arn.ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))?;
-        // It takes AWS some seconds to say how its domains are to be validated.
+        let arn =
+            output.certificate_arn.ok_or_else(|| Error::incomplete("acm.RequestCertificate", "certificateArn"))?;
+        // ACM returns the validation records only some seconds after the request.
         let pending = sdk::CertificateDetail::builder().status(CertificateStatus::PendingValidation).build();
         let spec = Certificate { validation_zone: None, ..desired.spec.clone() };
-        let told = Live { name: desired.name.clone(), spec, ..live(&pending, arn, Zones::default()) };
-        Ok(told.tags(tags).into())
+        let created = Live { name: desired.name.clone(), spec, ..live(&pending, arn, ValidationZones::default()) };
+        Ok(created.tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -148,7 +159,7 @@ impl Kind for Certificate {
             validation_zone,
         } = &desired.spec;
         if let Some(zone) = validation_zone.as_ref().filter(|_| desired.changed("validationZone")) {
-            let domain = live.raw::<Domains>()?.get(zone.as_str());
+            let domain = live.raw::<ZoneDomains>()?.get(zone.as_str());
             validation::write(aws, zone.as_str(), domain, &live.status.domain_validation_options).await?;
         }
         Ok(())
@@ -159,14 +170,14 @@ impl Kind for Certificate {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             let add = acm(aws).add_tags_to_certificate().certificate_arn(&live.id);
             add.set_tags(Some(sdk_tags(set)?)).send().await?;
         }
         if !remove.is_empty() {
-            // A tag without a value is removed whatever its value is.
+            // ACM removes a tag that is given without a value, whatever the live value is.
             let none = remove.iter().map(|key| (key.clone(), None));
             let tags = none.map(|(k, v)| sdk_tag(&k, v)).collect::<Result<Vec<_>>>()?;
             acm(aws).remove_tags_from_certificate().certificate_arn(&live.id).set_tags(Some(tags)).send().await?;
@@ -175,7 +186,7 @@ impl Kind for Certificate {
     }
 }
 
-/// True when a lookup may mean this one: issued, and for its domain.
+/// True when a lookup may match this certificate: it is issued, and it has the lookup's domain name.
 fn is_looked_up(scope: &Scope, one: &sdk::CertificateSummary) -> bool {
     let issued = one.status.as_ref().is_none_or(|status| *status == CertificateStatus::Issued);
     issued
@@ -186,9 +197,9 @@ fn is_looked_up(scope: &Scope, one: &sdk::CertificateSummary) -> bool {
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = acm(aws).list_tags_for_certificate().certificate_arn(arn).send().await.or_absent()?;
+    let output = acm(aws).list_tags_for_certificate().certificate_arn(arn).send().await.or_absent()?;
     let pair = |tag: Tag| (tag.key, tag.value.unwrap_or_default());
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().map(pair).collect()))
+    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().map(pair).collect()))
 }
 
 fn sdk_tag(key: &str, value: Option<String>) -> Result<Tag> {
@@ -200,52 +211,58 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.iter().map(|(k, v)| sdk_tag(k, Some(v.clone()))).collect()
 }
 
-async fn look(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Option<Live<Certificate>>> {
-    let answer = acm(aws).describe_certificate().certificate_arn(&arn).send().await.or_absent()?;
-    let Some(detail) = answer.and_then(|answer| answer.certificate) else { return Ok(None) };
-    let zones = validation::zones(aws, scope, &validation::proofs(&detail)).await?;
+async fn observe_one(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Option<Live<Certificate>>> {
+    let output = acm(aws).describe_certificate().certificate_arn(&arn).send().await.or_absent()?;
+    let Some(detail) = output.and_then(|output| output.certificate) else { return Ok(None) };
+    let zones = validation::zones(aws, scope, &validation::records(&detail)).await?;
     let domains = zones.domains.clone();
     let mut live = live(&detail, arn, zones);
     live.name = tags.get("Name").cloned().unwrap_or_default();
-    Ok(Some(live.tags(tags).keep::<Domains>(domains)))
+    Ok(Some(live.tags(tags).keep::<ZoneDomains>(domains)))
 }
 
-fn live(detail: &sdk::CertificateDetail, arn: String, zones: Zones) -> Live<Certificate> {
+fn live(detail: &sdk::CertificateDetail, arn: String, zones: ValidationZones) -> Live<Certificate> {
     let domain_name = detail.domain_name.clone().unwrap_or_default();
     let names: BTreeSet<String> =
         detail.subject_alternative_names().iter().filter(|name| **name != domain_name).cloned().collect();
-    let method = detail.domain_validation_options().first().and_then(|proof| proof.validation_method.as_ref());
+    let method =
+        detail.domain_validation_options().first().and_then(|validation| validation.validation_method.as_ref());
     let spec = Certificate {
         domain_name,
         subject_alternative_names: Some(names).filter(|names| !names.is_empty()),
         validation_method: method.map(|method| method.as_str().to_owned()),
-        // The answer says `RSA-2048` where the request says `RSA_2048`.
+        // The response says `RSA-2048` where the request says `RSA_2048`.
         key_algorithm: detail.key_algorithm.as_ref().map(|k| k.as_str().replace('-', "_")),
-        validation_zone: zones.complete.map(|zone| Always(Ref::new(zone))),
+        validation_zone: zones.complete.map(|zone| ServerDefault(Ref::new(zone))),
     };
-    let records = validation::proofs(detail);
+    let records = validation::records(detail);
     let status = detail.status.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default();
-    let known = !records.is_empty();
-    let make: BTreeSet<String> = records
+    let has_records = !records.is_empty();
+    let missing: BTreeSet<String> = records
         .iter()
-        .filter(|r| !zones.there.contains(&plain(&r.resource_record_name)))
+        .filter(|r| !zones.present.contains(&plain(&r.resource_record_name)))
         .map(|r| format!("{} {} {}", r.resource_record_name, r.resource_record_type, r.resource_record_value))
         .collect();
-    let view = CertificateState { arn: arn.clone(), status: status.clone(), domain_validation_options: records };
-    let live = Live::new(arn, "", spec, view);
-    let message = match (known, make.is_empty()) {
-        (false, _) => "AWS has yet to say how its domains are to be validated, or has sent e-mails".to_owned(),
-        (true, true) => "Its DNS records are there; AWS has yet to see them".to_owned(),
-        (true, false) => format!("Make these DNS records within 72 hours: {}", Vec::from_iter(make).join("; ")),
+    let state = CertificateState { arn: arn.clone(), status: status.clone(), domain_validation_options: records };
+    let live = Live::new(arn, "", spec, state);
+    let message = match (has_records, missing.is_empty()) {
+        (false, _) => {
+            "ACM has not returned the DNS validation records yet, or it validates the domains by e-mail".to_owned()
+        }
+        (true, true) => "The DNS validation records exist; ACM has not confirmed them yet".to_owned(),
+        (true, false) => format!("Create these DNS records within 72 hours: {}", Vec::from_iter(missing).join("; ")),
     };
     match detail.status {
-        // It takes what is still missing, its records; until then whoever refers to it waits for that.
-        Some(CertificateStatus::PendingValidation) if zones.lacking => live,
-        Some(CertificateStatus::PendingValidation) => live.phase(Phase::Pending).remark("AwaitingValidation", message),
+        // A validation zone lacks some of the records. The certificate counts as ready so that Holdfast writes the
+        // records; dependents wait until the update has finished.
+        Some(CertificateStatus::PendingValidation) if zones.is_incomplete => live,
+        Some(CertificateStatus::PendingValidation) => {
+            live.phase(Phase::Pending).action_required("AwaitingValidation", message)
+        }
         Some(CertificateStatus::Issued) => live,
         _ => {
             let reason = detail.failure_reason.as_ref().map(|r| format!(": {}", r.as_str())).unwrap_or_default();
-            live.phase(Phase::Failed).remark("NotUsable", format!("AWS says {status}{reason}"))
+            live.phase(Phase::Failed).degraded("NotUsable", format!("The certificate's status is {status}{reason}"))
         }
     }
 }
@@ -263,33 +280,37 @@ mod tests {
     }
 
     #[test]
-    fn a_pending_one_names_the_record_to_make() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    fn a_pending_certificate_names_the_records_to_create() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let record = sdk::ResourceRecord::builder().name("_a.example.com.").r#type("CNAME".into()).value("_b.acm.aws.");
-        let proof = sdk::DomainValidation::builder().domain_name("example.com").resource_record(record.build()?);
-        let detail = detail().status(CertificateStatus::PendingValidation).domain_validation_options(proof.build()?);
+        let validation = sdk::DomainValidation::builder().domain_name("example.com").resource_record(record.build()?);
+        let detail =
+            detail().status(CertificateStatus::PendingValidation).domain_validation_options(validation.build()?);
         let detail = detail.build();
-        let lacking = Zones { lacking: true, ..Zones::default() };
-        assert_eq!(live(&detail, "arn".into(), lacking).phase, Phase::Ready);
-        let there = ["_a.example.com".into()].into();
-        let there = Zones { complete: Some("Z1".into()), there, ..Zones::default() };
-        let written = live(&detail, "arn".into(), there);
-        assert_eq!((written.phase, written.spec.validation_zone), (Phase::Pending, Some(Always(Ref::new("Z1")))));
-        let live = live(&detail, "arn".into(), Zones::default());
+        let incomplete = ValidationZones { is_incomplete: true, ..ValidationZones::default() };
+        assert_eq!(live(&detail, "arn".into(), incomplete).phase, Phase::Ready);
+        let present = ["_a.example.com".into()].into();
+        let zones = ValidationZones { complete: Some("Z1".into()), present, ..ValidationZones::default() };
+        let written = live(&detail, "arn".into(), zones);
+        assert_eq!(
+            (written.phase, written.spec.validation_zone),
+            (Phase::Pending, Some(ServerDefault(Ref::new("Z1"))))
+        );
+        let live = live(&detail, "arn".into(), ValidationZones::default());
         assert_eq!(live.phase, Phase::Pending);
-        assert!(live.remarks[0].message.ends_with("_a.example.com. CNAME _b.acm.aws."), "{:?}", live.remarks);
+        assert!(live.conditions[0].message.ends_with("_a.example.com. CNAME _b.acm.aws."), "{:?}", live.conditions);
         Ok(())
     }
 
     #[test]
-    fn an_issued_one_is_told_as_it_is_asked_for() {
-        let live = live(&detail().status(CertificateStatus::Issued).build(), "arn".into(), Zones::default());
+    fn the_spec_of_an_issued_certificate_equals_its_request() {
+        let live = live(&detail().status(CertificateStatus::Issued).build(), "arn".into(), ValidationZones::default());
         assert_eq!(live.phase, Phase::Ready);
         assert_eq!(live.spec.key_algorithm.as_deref(), Some("RSA_2048"));
         assert_eq!(live.spec.subject_alternative_names, Some(BTreeSet::from(["*.example.com".to_owned()])));
     }
 
     #[test]
-    fn a_lookup_by_domain_spares_the_others() {
+    fn a_lookup_by_domain_ignores_other_certificates() {
         let mut scope = Scope::default();
         scope.lookups.push(serde_json::json!({ "domainName": "example.com" }).into());
         let one = |domain: &str, status| sdk::CertificateSummary::builder().domain_name(domain).status(status).build();

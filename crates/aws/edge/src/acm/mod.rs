@@ -1,4 +1,4 @@
-//! Certificate Manager.
+//! AWS Certificate Manager (ACM).
 
 pub(crate) mod certificate;
 mod validation;

@@ -1,4 +1,4 @@
-//! The DNS records that prove a certificate's domains, and the zone that they are in.
+//! The DNS validation records of a certificate, and the hosted zones that hold them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,11 @@ use crate::route53::hosted_zone::HostedZone;
 use crate::route53::name::{DnsName, plain};
 use crate::route53::record_set::is_parent;
 
-/// The DNS record that proves a domain.
+/// The DNS validation record of a domain.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DomainValidation {
-    /// The domain.
+    /// The domain name.
     pub(super) domain_name: String,
     /// The record's name.
     pub(super) resource_record_name: String,
@@ -30,96 +30,102 @@ pub(crate) struct DomainValidation {
     pub(super) resource_record_value: String,
 }
 
-/// What AWS says of each domain's record; nothing of those of which it has yet to say it.
-pub(super) fn proofs(detail: &sdk::CertificateDetail) -> Vec<DomainValidation> {
-    let proof = |proof: &sdk::DomainValidation| {
-        let record = proof.resource_record.as_ref()?;
+/// Returns the validation records that ACM has returned so far, at most one for each domain.
+pub(super) fn records(detail: &sdk::CertificateDetail) -> Vec<DomainValidation> {
+    let validation = |validation: &sdk::DomainValidation| {
+        let record = validation.resource_record.as_ref()?;
         Some(DomainValidation {
-            domain_name: proof.domain_name.clone(),
+            domain_name: validation.domain_name.clone(),
             resource_record_name: record.name.clone(),
             resource_record_type: record.r#type.as_str().to_owned(),
             resource_record_value: record.value.clone(),
         })
     };
-    detail.domain_validation_options().iter().filter_map(proof).collect()
+    detail.domain_validation_options().iter().filter_map(validation).collect()
 }
 
-/// Names and values of the records that lie in a domain. A domain and its wildcard are proved by the same one.
-fn within(proofs: &[DomainValidation], domain: &str) -> BTreeMap<String, String> {
-    let proofs = proofs.iter().filter(|proof| DnsName(proof.resource_record_name.clone()).is_in(domain));
-    proofs.map(|proof| (plain(&proof.resource_record_name), proof.resource_record_value.clone())).collect()
+/// Returns the names and values of the validation records in a DNS domain. A domain and its wildcard share one record.
+fn within(records: &[DomainValidation], domain: &str) -> BTreeMap<String, String> {
+    let records = records.iter().filter(|record| DnsName(record.resource_record_name.clone()).is_in(domain));
+    records.map(|record| (plain(&record.resource_record_name), record.resource_record_value.clone())).collect()
 }
 
-/// How the zones of the document stand to a certificate.
+/// The document's public hosted zones, and which of a certificate's validation records they hold.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Zones {
-    /// The zone that has all the records that lie in it.
+pub(super) struct ValidationZones {
+    /// A zone that holds all validation records of its domain.
     pub(super) complete: Option<String>,
-    /// True when there is one that lacks some.
-    pub(super) lacking: bool,
-    /// The names of the records that zones have.
-    pub(super) there: BTreeSet<String>,
-    /// Their domains, by id.
+    /// True when a zone lacks some of its validation records.
+    pub(super) is_incomplete: bool,
+    /// The names of the validation records that the zones hold.
+    pub(super) present: BTreeSet<String>,
+    /// The domain names of the zones, by zone id.
     pub(super) domains: BTreeMap<String, String>,
 }
 
-/// Looks for a certificate's records in the public zones that something of the document refers to.
-pub(super) async fn zones(aws: &Aws, scope: &Scope, proofs: &[DomainValidation]) -> Result<Zones> {
-    let mut found = Zones::default();
-    if proofs.is_empty() || !scope.parents.iter().any(|(kind, _)| *kind == HostedZone::KIND) {
+/// Finds a certificate's validation records in the public zones that the document refers to.
+pub(super) async fn zones(aws: &Aws, scope: &Scope, records: &[DomainValidation]) -> Result<ValidationZones> {
+    let mut found = ValidationZones::default();
+    if records.is_empty() || !scope.parents.iter().any(|(kind, _)| *kind == HostedZone::KIND) {
         return Ok(found);
     }
     for zone in route53::zones(aws, scope).await?.iter() {
         let public = zone.config.as_ref().is_none_or(|config| !config.private_zone);
-        let wanted = within(proofs, &zone.name);
-        if !public || wanted.is_empty() || !is_parent(scope, &zone.id, &zone.name) {
+        let desired = within(records, &zone.name);
+        if !public || desired.is_empty() || !is_parent(scope, &zone.id, &zone.name) {
             continue;
         }
         let id = route53::bare(&zone.id);
         found.domains.insert(id.clone(), zone.name.clone());
-        let records = route53::records(aws, scope, &id).await?;
-        let missing = missing(&wanted, &records);
-        found.there.extend(wanted.into_keys().filter(|name| !missing.contains(name)));
+        let live = route53::records(aws, scope, &id).await?;
+        let missing = missing(&desired, &live);
+        found.present.extend(desired.into_keys().filter(|name| !missing.contains(name)));
         match missing.is_empty() {
             true => found.complete = found.complete.or(Some(id)),
-            false => found.lacking = true,
+            false => found.is_incomplete = true,
         }
     }
     Ok(found)
 }
 
-/// The names of the wanted records that a zone does not have, or has with another value.
-fn missing(wanted: &BTreeMap<String, String>, records: &[ResourceRecordSet]) -> BTreeSet<String> {
+/// Returns the names of the desired records that a zone does not hold, or holds with another value.
+fn missing(desired: &BTreeMap<String, String>, live: &[ResourceRecordSet]) -> BTreeSet<String> {
     let value = |record: &ResourceRecordSet| Some(plain(&record.resource_records().first()?.value));
-    let cnames = records.iter().filter(|record| record.r#type == RrType::Cname);
-    let there: BTreeMap<String, String> = cnames.filter_map(|r| Some((plain(&r.name), value(r)?))).collect();
-    let is_missing = |(name, value): &(&String, &String)| there.get(*name) != Some(&plain(value));
-    wanted.iter().filter(is_missing).map(|(name, _)| name.clone()).collect()
+    let cnames = live.iter().filter(|record| record.r#type == RrType::Cname);
+    let live: BTreeMap<String, String> = cnames.filter_map(|r| Some((plain(&r.name), value(r)?))).collect();
+    let is_missing = |(name, value): &(&String, &String)| live.get(*name) != Some(&plain(value));
+    desired.iter().filter(is_missing).map(|(name, _)| name.clone()).collect()
 }
 
-/// Writes the records that lie in a zone, all of them with one change. `domain`: the zone's, where it is known.
-pub(super) async fn write(aws: &Aws, zone: &str, domain: Option<&String>, proofs: &[DomainValidation]) -> Result<()> {
-    if proofs.is_empty() {
-        return Err(Error::not_yet("acm.DescribeCertificate", "AWS has yet to say which records prove its domains"));
+/// Writes all validation records of a zone in one change. `domain` is the zone's domain name, if known.
+pub(super) async fn write(aws: &Aws, zone: &str, domain: Option<&String>, records: &[DomainValidation]) -> Result<()> {
+    if records.is_empty() {
+        return Err(Error::not_yet(
+            "acm.DescribeCertificate",
+            "ACM has not returned the validation records of the certificate yet",
+        ));
     }
     let domain = match domain {
         Some(domain) => domain.clone(),
         None => {
-            let answer = route53::route53(aws).get_hosted_zone().id(zone).send().await?;
-            answer.hosted_zone.map(|zone| zone.name).unwrap_or_default()
+            let output = route53::route53(aws).get_hosted_zone().id(zone).send().await?;
+            output.hosted_zone.map(|zone| zone.name).unwrap_or_default()
         }
     };
-    let wanted = within(proofs, &domain);
-    if wanted.is_empty() {
-        let message = format!("none of its domains lies in its `validationZone`, which is of {}", plain(&domain));
+    let desired = within(records, &domain);
+    if desired.is_empty() {
+        let message = format!(
+            "none of the certificate's domains is in its `validationZone`, the zone of {}; choose another zone",
+            plain(&domain)
+        );
         return Err(Error::terminal("Certificate", message));
     }
     let upsert = |(name, value): (String, String)| {
         let record = ResourceRecord::builder().value(value).build()?;
         let set = ResourceRecordSet::builder().name(name).r#type(RrType::Cname).ttl(300).resource_records(record);
-        route53::one(ChangeAction::Upsert, set.build()?)
+        route53::record_change(ChangeAction::Upsert, set.build()?)
     };
-    route53::change(aws, zone, wanted.into_iter().map(upsert).collect::<Result<_>>()?).await
+    route53::change(aws, zone, desired.into_iter().map(upsert).collect::<Result<_>>()?).await
 }
 
 #[cfg(test)]
@@ -128,26 +134,26 @@ mod tests {
 
     #[test]
     fn a_domain_and_its_wildcard_need_one_record_in_their_zone() {
-        let proof = |domain: &str, name: &str| DomainValidation {
+        let validation = |domain: &str, name: &str| DomainValidation {
             domain_name: domain.into(),
             resource_record_name: name.into(),
             resource_record_type: "CNAME".into(),
             resource_record_value: "_b.acm-validations.aws.".into(),
         };
-        let proofs = [
-            proof("example.com", "_a.example.com."),
-            proof("*.example.com", "_a.example.com."),
-            proof("example.net", "_c.example.net."),
+        let records = [
+            validation("example.com", "_a.example.com."),
+            validation("*.example.com", "_a.example.com."),
+            validation("example.net", "_c.example.net."),
         ];
-        let wanted = within(&proofs, "example.com.");
-        assert_eq!(wanted.keys().collect::<Vec<_>>(), ["_a.example.com"]);
+        let desired = within(&records, "example.com.");
+        assert_eq!(desired.keys().collect::<Vec<_>>(), ["_a.example.com"]);
         let record = |value: &str| {
             let value = ResourceRecord::builder().value(value).build().expect("a value");
             let set =
                 ResourceRecordSet::builder().name("_a.example.com.").r#type(RrType::Cname).resource_records(value);
             set.build().expect("a record")
         };
-        assert!(missing(&wanted, &[record("_b.acm-validations.aws.")]).is_empty());
-        assert_eq!(missing(&wanted, &[record("_other.acm-validations.aws.")]).len(), 1);
+        assert!(missing(&desired, &[record("_b.acm-validations.aws.")]).is_empty());
+        assert_eq!(missing(&desired, &[record("_other.acm-validations.aws.")]).len(), 1);
     }
 }

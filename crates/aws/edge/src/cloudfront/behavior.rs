@@ -1,11 +1,11 @@
-//! The behaviours of a distribution: which requests go where, and how their answers are cached.
+//! The cache behaviours of a distribution: which requests go to which origin, and how CloudFront caches the responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudfront::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_core::Spec;
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
 use super::cache_policy::CachePolicy;
@@ -13,13 +13,13 @@ use super::origin_request_policy::OriginRequestPolicy;
 use super::response_headers_policy::ResponseHeadersPolicy;
 use super::{list, quantity};
 
-/// A Lambda function at the edge.
+/// A Lambda@Edge function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LambdaFunctionAssociation {
     /// The ARN of a version of the function, in us-east-1.
     pub(crate) lambda_function: Arn,
-    /// Whether it gets the body of requests.
+    /// Whether the function receives the body of requests.
     #[serde(default)]
     pub(crate) include_body: bool,
 }
@@ -31,35 +31,38 @@ macro_rules! behavior {
         #[serde(rename_all = "camelCase")]
         pub(crate) struct $name {
             $($(#[$own])* pub(crate) $key: String,)?
-            /// The key of the origin, or of the origin group, that answers.
+            /// The key of the origin or origin group that serves the requests.
             pub(crate) target_origin: String,
-            /// `allow-all`, `https-only` or `redirect-to-https`.
+            /// The viewer protocol policy: `allow-all`, `https-only` or `redirect-to-https`.
             pub(crate) viewer_protocol_policy: String,
-            /// `GET` and `HEAD` (AWS's default), with `OPTIONS`, or with all of `PUT`, `POST`, `PATCH` and `DELETE` too.
-            pub(crate) allowed_methods: Option<Always<BTreeSet<String>>>,
-            /// Of which methods answers are cached: `GET` and `HEAD` (AWS's default), or `OPTIONS` too.
-            pub(crate) cached_methods: Option<Always<BTreeSet<String>>>,
-            /// Whether CloudFront compresses answers.
-            pub(crate) compress: Option<Always<bool>>,
-            /// The cache key and the times. Without one a distribution has the older settings for that, which are left
-            /// as they are.
+            /// The allowed HTTP methods: `GET` and `HEAD` (AWS's default), these with `OPTIONS`, or these with
+            /// `OPTIONS` and all of `PUT`, `POST`, `PATCH` and `DELETE`.
+            pub(crate) allowed_methods: Option<ServerDefault<BTreeSet<String>>>,
+            /// The HTTP methods whose responses CloudFront caches: `GET` and `HEAD` (AWS's default), or `OPTIONS` too.
+            pub(crate) cached_methods: Option<ServerDefault<BTreeSet<String>>>,
+            /// Whether CloudFront compresses responses.
+            pub(crate) compress: Option<ServerDefault<bool>>,
+            /// The cache policy: the cache key and the TTLs. A behaviour without a cache policy has CloudFront's legacy
+            /// cache settings, which Holdfast keeps unchanged.
             pub(crate) cache_policy: Option<Ref<CachePolicy>>,
-            /// What is sent to the origin beyond the cache key; `null` for nothing.
+            /// The origin request policy: the values that CloudFront sends to the origin beyond the cache key; `null`
+            /// for none.
             pub(crate) origin_request_policy: Option<Ref<OriginRequestPolicy>>,
-            /// Which headers answers get; `null` for none.
+            /// The response headers policy; `null` for none.
             pub(crate) response_headers_policy: Option<Ref<ResponseHeadersPolicy>>,
-            /// CloudFront functions: their ARNs by event, `viewer-request` and `viewer-response`.
-            pub(crate) function_associations: Option<Always<BTreeMap<String, Arn>>>,
-            /// Lambda functions at the edge by event: `viewer-request`, `viewer-response`, `origin-request`,
+            /// The CloudFront functions: their ARNs by event, `viewer-request` and `viewer-response`.
+            pub(crate) function_associations: Option<ServerDefault<BTreeMap<String, Arn>>>,
+            /// The Lambda@Edge functions by event: `viewer-request`, `viewer-response`, `origin-request`,
             /// `origin-response`.
-            pub(crate) lambda_function_associations: Option<Always<BTreeMap<String, LambdaFunctionAssociation>>>,
-            /// Ids of key groups: who may sign URLs and cookies. Stated and not empty, unsigned requests are refused.
-            pub(crate) trusted_key_groups: Option<Always<BTreeSet<String>>>,
+            pub(crate) lambda_function_associations: Option<ServerDefault<BTreeMap<String, LambdaFunctionAssociation>>>,
+            /// The ids of the key groups whose keys may sign URLs and cookies. If the set is stated and not empty,
+            /// CloudFront refuses unsigned requests.
+            pub(crate) trusted_key_groups: Option<ServerDefault<BTreeSet<String>>>,
         }
 
         impl $name {
-            /// Writes it into the one that is there. `merged` says that what is not stated here is not there either,
-            /// and not only not said.
+            /// Writes the behaviour into the live one. `merged` means that an absent reference is absent in the desired
+            /// state; otherwise an absent reference keeps its live value.
             pub(super) fn put(&self, raw: &mut sdk::$name, merged: bool) -> Result<()> {
                 let $name {
                     $($key: _,)?
@@ -85,17 +88,17 @@ macro_rules! behavior {
                     )?);
                 }
                 raw.compress = compress.map(|on| *on).or(raw.compress);
-                let reference = |to: Option<String>, there: &mut Option<String>| {
+                let reference = |to: Option<String>, live: &mut Option<String>| {
                     if to.is_some() || merged {
-                        *there = to;
+                        *live = to;
                     }
                 };
                 reference(cache_policy.as_ref().map(Ref::to_string), &mut raw.cache_policy_id);
                 reference(origin_request_policy.as_ref().map(Ref::to_string), &mut raw.origin_request_policy_id);
                 reference(response_headers_policy.as_ref().map(Ref::to_string), &mut raw.response_headers_policy_id);
                 if raw.cache_policy_id.is_some() {
-                    // AWS refuses the older settings beside a policy.
-                    #[expect(deprecated, reason = "what is deprecated has to go, and needs to be named for that")]
+                    // CloudFront refuses the legacy settings beside a cache policy.
+                    #[expect(deprecated, reason = "the deprecated fields are cleared, so they have to be named")]
                     {
                         (raw.forwarded_values, raw.min_ttl) = (None, None);
                         (raw.default_ttl, raw.max_ttl) = (None, None);
@@ -115,26 +118,28 @@ macro_rules! behavior {
                 Ok(())
             }
 
-            /// The behaviour as AWS tells it.
-            pub(super) fn live(told: &sdk::$name) -> $name {
-                let methods = told.allowed_methods.as_ref();
+            /// Returns the behaviour that CloudFront returned.
+            pub(super) fn from_response(response: &sdk::$name) -> $name {
+                let methods = response.allowed_methods.as_ref();
                 let cached = methods.and_then(|m| m.cached_methods.as_ref());
-                let set = |of: &[sdk::Method]| Always(of.iter().map(|m| m.as_str().to_owned()).collect());
+                let set = |of: &[sdk::Method]| ServerDefault(of.iter().map(|m| m.as_str().to_owned()).collect());
                 let policy = |id: &Option<String>| id.clone().filter(|id| !id.is_empty());
                 $name {
-                    $($key: told.$key.clone(),)?
-                    target_origin: told.target_origin_id.clone(),
-                    viewer_protocol_policy: told.viewer_protocol_policy.as_str().to_owned(),
+                    $($key: response.$key.clone(),)?
+                    target_origin: response.target_origin_id.clone(),
+                    viewer_protocol_policy: response.viewer_protocol_policy.as_str().to_owned(),
                     allowed_methods: methods.map(|m| set(m.items())),
                     cached_methods: cached.map(|m| set(m.items())),
-                    compress: told.compress.map(Always),
-                    cache_policy: policy(&told.cache_policy_id).map(Ref::new),
-                    origin_request_policy: policy(&told.origin_request_policy_id).map(Ref::new),
-                    response_headers_policy: policy(&told.response_headers_policy_id).map(Ref::new),
-                    function_associations: Some(Always(functions(told.function_associations.as_ref()))),
-                    lambda_function_associations: Some(Always(lambdas(told.lambda_function_associations.as_ref()))),
-                    trusted_key_groups: Some(Always(
-                        told.trusted_key_groups.iter().flat_map(|groups| groups.items()).cloned().collect(),
+                    compress: response.compress.map(ServerDefault),
+                    cache_policy: policy(&response.cache_policy_id).map(Ref::new),
+                    origin_request_policy: policy(&response.origin_request_policy_id).map(Ref::new),
+                    response_headers_policy: policy(&response.response_headers_policy_id).map(Ref::new),
+                    function_associations: Some(ServerDefault(functions(response.function_associations.as_ref()))),
+                    lambda_function_associations: Some(ServerDefault(lambdas(
+                        response.lambda_function_associations.as_ref(),
+                    ))),
+                    trusted_key_groups: Some(ServerDefault(
+                        response.trusted_key_groups.iter().flat_map(|groups| groups.items()).cloned().collect(),
                     )),
                 }
             }
@@ -143,15 +148,15 @@ macro_rules! behavior {
 }
 
 behavior! {
-    /// What happens to requests that no other behaviour takes.
+    /// The behaviour for requests that no other cache behaviour matches.
     DefaultCacheBehavior {}
 }
 
 behavior! {
-    /// What happens to requests for some paths. A behaviour that is stated in another place than before is compared
-    /// with the one that was there: when their order changes, each has to say all that it means.
+    /// The behaviour for requests whose path matches a pattern. Holdfast compares each behaviour with the live
+    /// behaviour at the same position of the list. When the order changes, state all fields of each behaviour.
     CacheBehavior {
-        /// The paths, as in `/images/*.jpg`.
+        /// The path pattern, as in `/images/*.jpg`.
         path_pattern
     }
 }
@@ -159,17 +164,17 @@ behavior! {
 type Lambdas = BTreeMap<String, LambdaFunctionAssociation>;
 
 fn methods(
-    there: Option<sdk::AllowedMethods>,
+    live: Option<sdk::AllowedMethods>,
     allowed: Option<&BTreeSet<String>>,
     cached: Option<&BTreeSet<String>>,
 ) -> Result<sdk::AllowedMethods> {
     let stated = |of: Option<&BTreeSet<String>>| -> Option<Vec<sdk::Method>> {
         of.map(|of| of.iter().map(|method| method.as_str().into()).collect())
     };
-    let usual = || vec![sdk::Method::Get, sdk::Method::Head];
-    let before = there.as_ref().and_then(|there| there.cached_methods.as_ref()).map(|cached| cached.items.clone());
-    let cached = stated(cached).or(before).unwrap_or_else(usual);
-    let allowed = stated(allowed).or(there.map(|there| there.items)).unwrap_or_else(usual);
+    let default_methods = || vec![sdk::Method::Get, sdk::Method::Head];
+    let live_cached = live.as_ref().and_then(|live| live.cached_methods.as_ref()).map(|cached| cached.items.clone());
+    let cached = stated(cached).or(live_cached).unwrap_or_else(default_methods);
+    let allowed = stated(allowed).or(live.map(|live| live.items)).unwrap_or_else(default_methods);
     let cached = sdk::CachedMethods::builder().quantity(quantity(&cached)).set_items(Some(cached)).build()?;
     let built = sdk::AllowedMethods::builder().quantity(quantity(&allowed)).set_items(Some(allowed));
     Ok(built.cached_methods(cached).build()?)
@@ -183,8 +188,8 @@ fn functions_sdk(stated: &BTreeMap<String, Arn>) -> Result<sdk::FunctionAssociat
     Ok(sdk::FunctionAssociations::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
 }
 
-fn functions(told: Option<&sdk::FunctionAssociations>) -> BTreeMap<String, Arn> {
-    let items = told.map(|told| told.items()).unwrap_or_default().iter();
+fn functions(response: Option<&sdk::FunctionAssociations>) -> BTreeMap<String, Arn> {
+    let items = response.map(|response| response.items()).unwrap_or_default().iter();
     items.map(|one| (one.event_type.as_str().to_owned(), Arn(one.function_arn.clone()))).collect()
 }
 
@@ -198,8 +203,8 @@ fn lambdas_sdk(stated: &Lambdas) -> Result<sdk::LambdaFunctionAssociations> {
     Ok(sdk::LambdaFunctionAssociations::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
 }
 
-fn lambdas(told: Option<&sdk::LambdaFunctionAssociations>) -> Lambdas {
-    let items = told.map(|told| told.items()).unwrap_or_default().iter();
+fn lambdas(response: Option<&sdk::LambdaFunctionAssociations>) -> Lambdas {
+    let items = response.map(|response| response.items()).unwrap_or_default().iter();
     let one = |one: &sdk::LambdaFunctionAssociation| LambdaFunctionAssociation {
         lambda_function: Arn(one.lambda_function_arn.clone()),
         include_body: one.include_body.unwrap_or(false),

@@ -1,60 +1,67 @@
-//! CachePolicy: what makes two requests the same to the cache.
+//! CachePolicy: the cache key, and how long responses stay in the cache.
 
 use aws_sdk_cloudfront::types::{self as sdk, CachePolicyConfig, CachePolicyType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
-use holdfast_core::types::Always;
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
+use holdfast_core::types::ServerDefault;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::selection::{CookiesConfig, HeadersConfig, QueryStringsConfig};
-use super::{COMMENT, cloudfront, comment, is_lookup, is_wanted, retagged, uncomment};
+use super::selection::{CookiesConfig, HeadersConfig, QueryStringsConfig, ToSdk as _};
+use super::{COMMENT_LIMIT, cloudfront, is_requested, join_comment, may_request_managed, split_comment, tags_after};
 
-/// What makes two requests the same to the cache, and how long answers stay in it. AWS has policies of its own,
-/// which a document looks up by name: `CachePolicy/optimized: { name: Managed-CachingOptimized, lifecycle: {
-/// manage: observe } }`
+/// A CloudFront cache policy: the cache key, and how long responses stay in the cache.
+///
+/// AWS provides managed policies. A document looks them up by name:
+/// `CachePolicy/optimized: { name: Managed-CachingOptimized, lifecycle: { manage: observe } }`
 /// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html>).
-/// It has no tags; its owner stands at the end of its comment.
+///
+/// A cache policy has no tags. Its owner marker is stored at the end of its comment.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CachePolicy {
-    /// What people read about it; with the owner's mark at most 128 characters.
+    /// The comment for people; at most 128 characters including the owner marker.
     comment: Option<String>,
-    /// The least time in seconds that an answer stays, whatever the origin says. Our default is 0.
+    /// The minimum TTL in seconds: how long a response stays in the cache at least, whatever the origin says.
+    /// Holdfast's default is 0.
     #[serde(rename = "minTTL", default)]
     min_ttl: i64,
-    /// The time in seconds for answers that say nothing of it. AWS's default is 86400, or `minTTL` if that is more.
+    /// The default TTL in seconds, for responses whose origin states no lifetime. AWS's default is 86400, or `minTTL`
+    /// if that is greater.
     #[serde(rename = "defaultTTL")]
-    default_ttl: Option<Always<i64>>,
-    /// The greatest time in seconds. AWS's default is 31536000, or what is more of the other two.
+    default_ttl: Option<ServerDefault<i64>>,
+    /// The maximum TTL in seconds. AWS's default is 31536000, or the greater of `minTTL` and `defaultTTL` if that is
+    /// more.
     #[serde(rename = "maxTTL")]
-    max_ttl: Option<Always<i64>>,
-    /// The cache key. What is in it is also sent to the origin.
+    max_ttl: Option<ServerDefault<i64>>,
+    /// The cache key. CloudFront also sends its parts to the origin.
     #[serde(default)]
-    parameters_in_cache_key_and_forwarded_to_origin: CacheKey,
+    parameters_in_cache_key_and_forwarded_to_origin: ParametersInCacheKeyAndForwardedToOrigin,
 }
 
-/// What belongs to the cache key besides host and path.
+/// The parts of the cache key besides the host and the path.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CacheKey {
-    /// Whether answers compressed by gzip are asked for and cached. It must be true for CloudFront to compress by it.
+pub(crate) struct ParametersInCacheKeyAndForwardedToOrigin {
+    /// Whether CloudFront requests and caches responses compressed with gzip. Must be true for CloudFront to compress
+    /// with gzip.
     #[serde(default)]
     enable_accept_encoding_gzip: bool,
-    /// The same for Brotli.
+    /// Whether CloudFront requests and caches responses compressed with Brotli. Must be true for CloudFront to compress
+    /// with Brotli.
     #[serde(default)]
     enable_accept_encoding_brotli: bool,
-    /// Headers: `none` (the default) or `whitelist`.
+    /// The headers: `none` (the default) or `whitelist`.
     #[serde(default)]
     headers_config: HeadersConfig,
-    /// Cookies: `none` (the default), `whitelist`, `allExcept` or `all`.
+    /// The cookies: `none` (the default), `whitelist`, `allExcept` or `all`.
     #[serde(default)]
     cookies_config: CookiesConfig,
-    /// Query strings: `none` (the default), `whitelist`, `allExcept` or `all`.
+    /// The query strings: `none` (the default), `whitelist`, `allExcept` or `all`.
     #[serde(default)]
     query_strings_config: QueryStringsConfig,
 }
@@ -62,20 +69,20 @@ pub(crate) struct CacheKey {
 impl Kind for CachePolicy {
     type Status = ();
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Mark { key: &[] };
-    const NAMING: Naming = Naming::limit(128);
-    const CLASS: CreateClass = CreateClass::Name;
+    const OWNERSHIP: Ownership = Ownership::EmbeddedMarker { key: &[] };
+    const NAMING: NamingRules = NamingRules::limit(128);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let (mut found, mut marker) = (vec![], None);
         loop {
-            let own = (!is_lookup(scope)).then_some(CachePolicyType::Custom);
+            let own = (!may_request_managed(scope)).then_some(CachePolicyType::Custom);
             let page = cloudfront(aws).list_cache_policies().set_type(own).set_marker(marker).send().await?;
             let Some(page) = page.cache_policy_list else { return Ok(found) };
             let policies = page.items.unwrap_or_default().into_iter().filter_map(|summary| summary.cache_policy);
             let lives = policies.filter_map(|policy| Some(live(policy.id, &policy.cache_policy_config?)));
-            found.extend(lives.filter(|live| is_wanted(scope, live)));
+            found.extend(lives.filter(|live| is_requested(scope, live)));
             marker = page.next_marker;
             if marker.is_none() {
                 return Ok(found);
@@ -83,14 +90,15 @@ impl Kind for CachePolicy {
         }
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let mut config = CachePolicyConfig::builder().name(&desired.name).min_ttl(0).build()?;
         put(&mut config, &desired.spec, &desired.tags)?;
-        let made = cloudfront(aws).create_cache_policy().cache_policy_config(config).send().await?;
-        let made = made.cache_policy.ok_or_else(|| Error::incomplete("cloudfront.CreateCachePolicy", "cachePolicy"))?;
-        Ok(match &made.cache_policy_config {
-            Some(config) => live(made.id, config).into(),
-            None => Made::unseen(made.id),
+        let output = cloudfront(aws).create_cache_policy().cache_policy_config(config).send().await?;
+        let policy =
+            output.cache_policy.ok_or_else(|| Error::incomplete("cloudfront.CreateCachePolicy", "cachePolicy"))?;
+        Ok(match &policy.cache_policy_config {
+            Some(config) => live(policy.id, config).into(),
+            None => Created::unobserved(policy.id),
         })
     }
 
@@ -99,13 +107,13 @@ impl Kind for CachePolicy {
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        let there = cloudfront(aws).get_cache_policy_config().id(&live.id).send().await?;
-        cloudfront(aws).delete_cache_policy().id(&live.id).set_if_match(there.e_tag).send().await?;
+        let current = cloudfront(aws).get_cache_policy_config().id(&live.id).send().await?;
+        cloudfront(aws).delete_cache_policy().id(&live.id).set_if_match(current.e_tag).send().await?;
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let text = comment::<Self>(live.spec.comment.as_deref(), &retagged(live, tags), COMMENT)?;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let text = join_comment::<Self>(live.spec.comment.as_deref(), &tags_after(live, tags), COMMENT_LIMIT)?;
         let edit = |config: &mut CachePolicyConfig| {
             config.comment = Some(text);
             Ok(())
@@ -114,17 +122,17 @@ impl Kind for CachePolicy {
     }
 }
 
-/// Reads the configuration with its ETag, edits it, and puts it back whole.
+/// Reads the configuration with its ETag, edits it, and writes it back as a whole.
 async fn change(
     aws: &Aws,
     live: &Live<CachePolicy>,
     edit: impl FnOnce(&mut CachePolicyConfig) -> Result<()>,
 ) -> Result<()> {
-    let there = cloudfront(aws).get_cache_policy_config().id(&live.id).send().await?;
-    let missing = || Error::incomplete("cloudfront.GetCachePolicyConfig", "cache_policyConfig");
-    let mut config = there.cache_policy_config.ok_or_else(missing)?;
+    let current = cloudfront(aws).get_cache_policy_config().id(&live.id).send().await?;
+    let missing = || Error::incomplete("cloudfront.GetCachePolicyConfig", "cachePolicyConfig");
+    let mut config = current.cache_policy_config.ok_or_else(missing)?;
     edit(&mut config)?;
-    let update = cloudfront(aws).update_cache_policy().id(&live.id).set_if_match(there.e_tag);
+    let update = cloudfront(aws).update_cache_policy().id(&live.id).set_if_match(current.e_tag);
     update.cache_policy_config(config).send().await?;
     Ok(())
 }
@@ -137,7 +145,7 @@ fn put(config: &mut CachePolicyConfig, spec: &CachePolicy, tags: &Tags) -> Resul
         max_ttl,
         parameters_in_cache_key_and_forwarded_to_origin: key,
     } = spec;
-    let CacheKey {
+    let ParametersInCacheKeyAndForwardedToOrigin {
         enable_accept_encoding_gzip,
         enable_accept_encoding_brotli,
         headers_config,
@@ -147,11 +155,11 @@ fn put(config: &mut CachePolicyConfig, spec: &CachePolicy, tags: &Tags) -> Resul
     let key = sdk::ParametersInCacheKeyAndForwardedToOrigin::builder()
         .enable_accept_encoding_gzip(*enable_accept_encoding_gzip)
         .enable_accept_encoding_brotli(*enable_accept_encoding_brotli)
-        .headers_config(headers_config.try_into()?)
-        .cookies_config(cookies_config.try_into()?)
-        .query_strings_config(query_strings_config.try_into()?)
+        .headers_config(headers_config.to_sdk()?)
+        .cookies_config(cookies_config.to_sdk()?)
+        .query_strings_config(query_strings_config.to_sdk()?)
         .build()?;
-    config.comment = Some(comment::<CachePolicy>(text.as_deref(), tags, COMMENT)?);
+    config.comment = Some(join_comment::<CachePolicy>(text.as_deref(), tags, COMMENT_LIMIT)?);
     config.min_ttl = *min_ttl;
     config.default_ttl = default_ttl.map(|ttl| *ttl).or(config.default_ttl);
     config.max_ttl = max_ttl.map(|ttl| *ttl).or(config.max_ttl);
@@ -160,22 +168,22 @@ fn put(config: &mut CachePolicyConfig, spec: &CachePolicy, tags: &Tags) -> Resul
 }
 
 fn live(id: String, config: &CachePolicyConfig) -> Live<CachePolicy> {
-    let (comment, tags) = uncomment::<CachePolicy>(config.comment());
-    let mut key = CacheKey::default();
-    if let Some(told) = &config.parameters_in_cache_key_and_forwarded_to_origin {
-        key = CacheKey {
-            enable_accept_encoding_gzip: told.enable_accept_encoding_gzip,
-            enable_accept_encoding_brotli: told.enable_accept_encoding_brotli.unwrap_or(false),
-            headers_config: told.headers_config.as_ref().map(Into::into).unwrap_or_default(),
-            cookies_config: told.cookies_config.as_ref().map(Into::into).unwrap_or_default(),
-            query_strings_config: told.query_strings_config.as_ref().map(Into::into).unwrap_or_default(),
+    let (comment, tags) = split_comment::<CachePolicy>(config.comment());
+    let mut key = ParametersInCacheKeyAndForwardedToOrigin::default();
+    if let Some(response) = &config.parameters_in_cache_key_and_forwarded_to_origin {
+        key = ParametersInCacheKeyAndForwardedToOrigin {
+            enable_accept_encoding_gzip: response.enable_accept_encoding_gzip,
+            enable_accept_encoding_brotli: response.enable_accept_encoding_brotli.unwrap_or(false),
+            headers_config: response.headers_config.as_ref().map(Into::into).unwrap_or_default(),
+            cookies_config: response.cookies_config.as_ref().map(Into::into).unwrap_or_default(),
+            query_strings_config: response.query_strings_config.as_ref().map(Into::into).unwrap_or_default(),
         };
     }
     let spec = CachePolicy {
         comment,
         min_ttl: config.min_ttl,
-        default_ttl: config.default_ttl.map(Always),
-        max_ttl: config.max_ttl.map(Always),
+        default_ttl: config.default_ttl.map(ServerDefault),
+        max_ttl: config.max_ttl.map(ServerDefault),
         parameters_in_cache_key_and_forwarded_to_origin: key,
     };
     Live::new(id, config.name.clone(), spec, ()).tags(tags)
@@ -188,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_owner_stands_behind_the_comment() -> Result<()> {
+    fn the_owner_marker_follows_the_comment() -> Result<()> {
         let tags = Tags::from([
             (tag::STACK.into(), "shop".into()),
             (tag::ENV.into(), "prod".into()),
@@ -196,7 +204,11 @@ mod tests {
             (tag::GENERATION.into(), "1".into()),
             (tag::DIGEST.into(), "0123456789abcdef".into()),
         ]);
-        let spec: CachePolicy = serde_json::from_str(r#"{"comment": "Images", "minTTL": 1, "parametersInCacheKeyAndForwardedToOrigin": {"headersConfig": {"headerBehavior": "whitelist", "headers": ["Accept"]}}}"#).unwrap();
+        let spec: CachePolicy = serde_json::from_str(
+            r#"{"comment": "Images", "minTTL": 1, "parametersInCacheKeyAndForwardedToOrigin":
+            {"headersConfig": {"headerBehavior": "whitelist", "headers": ["Accept"]}}}"#,
+        )
+        .unwrap();
         let mut config = CachePolicyConfig::builder().name("web").min_ttl(0).build()?;
         put(&mut config, &spec, &tags)?;
         let live = live("id".into(), &config);

@@ -1,18 +1,19 @@
-//! A distribution on its way to AWS's types and back: edits of AWS's own configuration.
+//! Conversion of a distribution to AWS's types and back. A write edits the configuration that CloudFront returned.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudfront::types as sdk;
 use holdfast_base::error::{Error, Result};
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::types::{Ref, ServerDefault};
 
 use super::behavior::{CacheBehavior, DefaultCacheBehavior};
 use super::distribution::{
-    CustomErrorResponse, Distribution, GeoRestriction, Logging, Restrictions, ViewerCertificate,
+    CustomErrorResponse, Distribution, GeoRestriction, LoggingConfig, Restrictions, ViewerCertificate,
 };
 use super::{list, origin_wire, quantity};
 
-/// Writes the spec into a configuration. `merged` says that the behaviours hold the live values of what is not stated.
+/// Writes the spec into a configuration. `merged` means that the behaviours of the spec contain the live values of the
+/// fields that the document does not state.
 pub(super) fn put(config: &mut sdk::DistributionConfig, spec: &Distribution, merged: bool) -> Result<()> {
     let Distribution {
         comment,
@@ -46,7 +47,7 @@ pub(super) fn put(config: &mut sdk::DistributionConfig, spec: &Distribution, mer
     let groups = origin_groups.clone().unwrap_or_default();
     config.origin_groups = Some(origin_wire::groups(&groups, config.origin_groups.as_ref())?);
     let mut default = match config.default_cache_behavior.take() {
-        Some(there) => there,
+        Some(live) => live,
         None => sdk::DefaultCacheBehavior::builder()
             .target_origin_id("")
             .viewer_protocol_policy(sdk::ViewerProtocolPolicy::AllowAll)
@@ -55,17 +56,19 @@ pub(super) fn put(config: &mut sdk::DistributionConfig, spec: &Distribution, mer
     default_cache_behavior.put(&mut default, true)?;
     config.default_cache_behavior = Some(default);
     config.cache_behaviors = Some(behaviors(cache_behaviors.as_deref(), config.cache_behaviors.take(), merged)?);
-    if let Some(Always(certificate)) = viewer_certificate {
+    if let Some(ServerDefault(certificate)) = viewer_certificate {
         config.viewer_certificate = Some(put_certificate(certificate, config.viewer_certificate.take()));
     }
-    if let Some(Always(Restrictions { geo_restriction: GeoRestriction { restriction_type, items } })) = restrictions {
+    if let Some(ServerDefault(Restrictions { geo_restriction: GeoRestriction { restriction_type, items } })) =
+        restrictions
+    {
         let items = list(items);
         let geo = sdk::GeoRestriction::builder().restriction_type(restriction_type.as_str().into());
         let geo = geo.quantity(quantity(&items)).set_items(Some(items)).build()?;
         config.restrictions = Some(sdk::Restrictions::builder().geo_restriction(geo).build());
     }
-    let none = Logging { bucket: String::new(), prefix: String::new(), include_cookies: false };
-    let Logging { bucket, prefix, include_cookies } = logging.as_ref().unwrap_or(&none);
+    let disabled = LoggingConfig { bucket: String::new(), prefix: String::new(), include_cookies: false };
+    let LoggingConfig { bucket, prefix, include_cookies } = logging.as_ref().unwrap_or(&disabled);
     let to = sdk::LoggingConfig::builder().enabled(logging.is_some()).include_cookies(*include_cookies);
     config.logging = Some(to.bucket(bucket).prefix(prefix).build());
     let stated = custom_error_responses.clone().unwrap_or_default();
@@ -76,14 +79,14 @@ pub(super) fn put(config: &mut sdk::DistributionConfig, spec: &Distribution, mer
 
 fn behaviors(
     stated: Option<&[CacheBehavior]>,
-    there: Option<sdk::CacheBehaviors>,
+    live: Option<sdk::CacheBehaviors>,
     merged: bool,
 ) -> Result<sdk::CacheBehaviors> {
-    let there = there.and_then(|there| there.items).unwrap_or_default();
+    let live = live.and_then(|live| live.items).unwrap_or_default();
     let mut items = vec![];
     for behavior in stated.unwrap_or_default() {
-        let mut raw = match there.iter().find(|there| there.path_pattern == behavior.path_pattern) {
-            Some(there) => there.clone(),
+        let mut raw = match live.iter().find(|live| live.path_pattern == behavior.path_pattern) {
+            Some(live) => live.clone(),
             None => sdk::CacheBehavior::builder()
                 .path_pattern(&behavior.path_pattern)
                 .target_origin_id("")
@@ -96,24 +99,26 @@ fn behaviors(
     Ok(sdk::CacheBehaviors::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
 }
 
-/// The certificate. The older spelling of the same, which AWS answers too, goes: the two must not differ.
-fn put_certificate(stated: &ViewerCertificate, there: Option<sdk::ViewerCertificate>) -> sdk::ViewerCertificate {
+/// Returns the certificate to write. The result leaves out the deprecated fields that CloudFront also returns, because
+/// they must not contradict the current fields.
+fn put_certificate(stated: &ViewerCertificate, live: Option<sdk::ViewerCertificate>) -> sdk::ViewerCertificate {
     let ViewerCertificate {
         cloud_front_default_certificate,
         certificate,
         minimum_protocol_version,
         ssl_support_method,
     } = stated;
-    let was_default = there.as_ref().is_none_or(|there| there.cloud_front_default_certificate == Some(true));
-    // Where both are stated, what is not there yet is what was meant.
+    let was_default = live.as_ref().is_none_or(|live| live.cloud_front_default_certificate == Some(true));
+    // If the merged spec has both certificates, the one that is not live yet is the desired one.
     let to_default = cloud_front_default_certificate.is_some_and(|on| *on) && !was_default;
     let built = sdk::ViewerCertificate::builder();
     match certificate {
         Some(certificate) if !to_default => {
-            // CloudFront's own certificate has the oldest version, which was nobody's choice.
+            // CloudFront returns `TLSv1` for its default certificate. The merged spec then contains that value, which
+            // no document chose.
             let version = minimum_protocol_version.as_deref().filter(|of| !was_default || of.as_str() != "TLSv1");
             let version = version.map_or("TLSv1.2_2021", String::as_str);
-            let method = ssl_support_method.as_deref().filter(|_| !was_default || there.is_none());
+            let method = ssl_support_method.as_deref().filter(|_| !was_default || live.is_none());
             built
                 .cloud_front_default_certificate(false)
                 .acm_certificate_arn(certificate.as_str())
@@ -121,47 +126,55 @@ fn put_certificate(stated: &ViewerCertificate, there: Option<sdk::ViewerCertific
                 .ssl_support_method(method.map_or("sni-only", String::as_str).into())
                 .build()
         }
-        None if !to_default && !was_default => there.unwrap_or_else(|| built.build()),
+        None if !to_default && !was_default => live.unwrap_or_else(|| built.build()),
         _ => built.cloud_front_default_certificate(true).build(),
     }
 }
 
 fn errors(
     stated: &BTreeMap<String, CustomErrorResponse>,
-    there: Option<&sdk::CustomErrorResponses>,
+    live: Option<&sdk::CustomErrorResponses>,
 ) -> Result<sdk::CustomErrorResponses> {
     let mut items = vec![];
     for (code, stated) in stated {
         let CustomErrorResponse { response_page_path, response_code, error_caching_min_ttl } = stated;
-        let wrong = |_| Error::terminal("customErrorResponses", format!("`{code}` is no status code"));
+        let wrong = |_| {
+            Error::terminal(
+                "customErrorResponses",
+                format!("`{code}` is not a status code; state a number such as `404`"),
+            )
+        };
         let code: i32 = code.parse().map_err(wrong)?;
-        let before = there.and_then(|there| there.items().iter().find(|one| one.error_code == code));
-        let ttl = error_caching_min_ttl.map(|ttl| *ttl).or(before.and_then(|one| one.error_caching_min_ttl));
+        let live_response = live.and_then(|live| live.items().iter().find(|one| one.error_code == code));
+        let ttl = error_caching_min_ttl.map(|ttl| *ttl).or(live_response.and_then(|one| one.error_caching_min_ttl));
         let built = sdk::CustomErrorResponse::builder().error_code(code).set_error_caching_min_ttl(ttl);
-        // AWS wants both or neither, and empty texts for neither.
+        // CloudFront requires both fields or neither. Empty strings mean neither.
         let built = built.response_page_path(response_page_path.clone().unwrap_or_default());
         items.push(built.response_code(response_code.clone().unwrap_or_default()).build()?);
     }
     Ok(sdk::CustomErrorResponses::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
 }
 
-/// The spec as AWS tells it.
-pub(super) fn live(config: &sdk::DistributionConfig) -> Result<Distribution> {
+/// Returns the spec of a distribution that CloudFront returned.
+pub(super) fn from_response(config: &sdk::DistributionConfig) -> Result<Distribution> {
     let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
     let errors = config.custom_error_responses.iter().flat_map(|errors| errors.items()).map(|error| {
         let response = CustomErrorResponse {
             response_page_path: text(error.response_page_path()),
             response_code: text(error.response_code()),
-            error_caching_min_ttl: error.error_caching_min_ttl.map(Always),
+            error_caching_min_ttl: error.error_caching_min_ttl.map(ServerDefault),
         };
         (error.error_code.to_string(), response)
     });
-    let certificate = config.viewer_certificate.as_ref().map(|told| {
-        Always(ViewerCertificate {
-            cloud_front_default_certificate: told.cloud_front_default_certificate.map(Always),
-            certificate: told.acm_certificate_arn.clone().filter(|arn| !arn.is_empty()).map(Ref::new),
-            minimum_protocol_version: told.minimum_protocol_version.as_ref().map(|of| Always(of.as_str().to_owned())),
-            ssl_support_method: told.ssl_support_method.as_ref().map(|of| Always(of.as_str().to_owned())),
+    let certificate = config.viewer_certificate.as_ref().map(|response| {
+        ServerDefault(ViewerCertificate {
+            cloud_front_default_certificate: response.cloud_front_default_certificate.map(ServerDefault),
+            certificate: response.acm_certificate_arn.clone().filter(|arn| !arn.is_empty()).map(Ref::new),
+            minimum_protocol_version: response
+                .minimum_protocol_version
+                .as_ref()
+                .map(|of| ServerDefault(of.as_str().to_owned())),
+            ssl_support_method: response.ssl_support_method.as_ref().map(|of| ServerDefault(of.as_str().to_owned())),
         })
     });
     let geo = config.restrictions.as_ref().and_then(|restrictions| restrictions.geo_restriction.as_ref());
@@ -170,24 +183,24 @@ pub(super) fn live(config: &sdk::DistributionConfig) -> Result<Distribution> {
     let behaviors = config.cache_behaviors.iter().flat_map(|behaviors| behaviors.items());
     let groups = config.origin_groups.iter().flat_map(|groups| groups.items());
     Ok(Distribution {
-        comment: Some(Always(config.comment.clone())),
+        comment: Some(ServerDefault(config.comment.clone())),
         enabled: config.enabled,
         aliases: Some(config.aliases.iter().flat_map(|aliases| aliases.items()).cloned().collect()),
         default_root_object: text(config.default_root_object()),
-        http_version: config.http_version.as_ref().map(|of| Always(of.as_str().to_lowercase())),
-        is_ipv6_enabled: config.is_ipv6_enabled.map(Always),
-        price_class: config.price_class.as_ref().map(|of| Always(of.as_str().to_owned())),
-        origins: config.origins.iter().flat_map(|origins| origins.items()).map(origin_wire::live).collect(),
-        origin_groups: Some(groups.map(origin_wire::live_group).collect()),
-        default_cache_behavior: DefaultCacheBehavior::live(default),
-        cache_behaviors: Some(behaviors.map(CacheBehavior::live).collect()),
+        http_version: config.http_version.as_ref().map(|of| ServerDefault(of.as_str().to_lowercase())),
+        is_ipv6_enabled: config.is_ipv6_enabled.map(ServerDefault),
+        price_class: config.price_class.as_ref().map(|of| ServerDefault(of.as_str().to_owned())),
+        origins: config.origins.iter().flat_map(|origins| origins.items()).map(origin_wire::from_response).collect(),
+        origin_groups: Some(groups.map(origin_wire::group_from_response).collect()),
+        default_cache_behavior: DefaultCacheBehavior::from_response(default),
+        cache_behaviors: Some(behaviors.map(CacheBehavior::from_response).collect()),
         viewer_certificate: certificate,
         restrictions: geo.map(|geo| {
             let restriction_type = geo.restriction_type.as_str().to_owned();
             let items = geo.items().iter().cloned().collect();
-            Always(Restrictions { geo_restriction: GeoRestriction { restriction_type, items } })
+            ServerDefault(Restrictions { geo_restriction: GeoRestriction { restriction_type, items } })
         }),
-        logging: config.logging.as_ref().filter(|to| to.enabled).map(|to| Logging {
+        logging: config.logging.as_ref().filter(|to| to.enabled).map(|to| LoggingConfig {
             bucket: to.bucket.clone(),
             prefix: to.prefix.clone(),
             include_cookies: to.include_cookies,
@@ -197,25 +210,25 @@ pub(super) fn live(config: &sdk::DistributionConfig) -> Result<Distribution> {
     })
 }
 
-/// What the list tells of the spec: all but the root object and the logging.
-pub(super) fn summary(told: &sdk::DistributionSummary) -> Result<Distribution> {
+/// Returns the part of the spec that the list call returns: everything except the root object and the logging.
+pub(super) fn from_summary(summary: &sdk::DistributionSummary) -> Result<Distribution> {
     let config = sdk::DistributionConfig::builder()
         .caller_reference("")
-        .comment(&told.comment)
-        .enabled(told.enabled)
-        .set_aliases(told.aliases.clone())
-        .set_origins(told.origins.clone())
-        .set_origin_groups(told.origin_groups.clone())
-        .set_default_cache_behavior(told.default_cache_behavior.clone())
-        .set_cache_behaviors(told.cache_behaviors.clone())
-        .set_custom_error_responses(told.custom_error_responses.clone())
-        .set_viewer_certificate(told.viewer_certificate.clone())
-        .set_restrictions(told.restrictions.clone())
-        .web_acl_id(&told.web_acl_id)
-        .price_class(told.price_class.clone())
-        .http_version(told.http_version.clone())
-        .is_ipv6_enabled(told.is_ipv6_enabled);
-    live(&config.build()?)
+        .comment(&summary.comment)
+        .enabled(summary.enabled)
+        .set_aliases(summary.aliases.clone())
+        .set_origins(summary.origins.clone())
+        .set_origin_groups(summary.origin_groups.clone())
+        .set_default_cache_behavior(summary.default_cache_behavior.clone())
+        .set_cache_behaviors(summary.cache_behaviors.clone())
+        .set_custom_error_responses(summary.custom_error_responses.clone())
+        .set_viewer_certificate(summary.viewer_certificate.clone())
+        .set_restrictions(summary.restrictions.clone())
+        .web_acl_id(&summary.web_acl_id)
+        .price_class(summary.price_class.clone())
+        .http_version(summary.http_version.clone())
+        .is_ipv6_enabled(summary.is_ipv6_enabled);
+    from_response(&config.build()?)
 }
 
 #[cfg(test)]
@@ -230,27 +243,27 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
-    fn fresh() -> sdk::DistributionConfig {
+    fn new_config() -> sdk::DistributionConfig {
         sdk::DistributionConfig::builder().caller_reference("r").comment("").enabled(true).build().unwrap()
     }
 
     #[test]
-    fn a_certificate_comes_and_goes() -> Result<()> {
-        let mut config = fresh();
+    fn a_certificate_can_be_added_and_removed() -> Result<()> {
+        let mut config = new_config();
         put(&mut config, &spec(r#", "viewerCertificate": {"certificate": "arn"}"#), true)?;
-        let told = live(&config)?.viewer_certificate.unwrap().0;
-        assert_eq!(told.minimum_protocol_version.as_deref().map(String::as_str), Some("TLSv1.2_2021"));
-        // As the planner merges it: the certificate is still in the spec.
+        let live = from_response(&config)?.viewer_certificate.unwrap().0;
+        assert_eq!(live.minimum_protocol_version.as_deref().map(String::as_str), Some("TLSv1.2_2021"));
+        // The planner merges the live values into the spec, so the certificate is still stated.
         let back = spec(r#", "viewerCertificate": {"certificate": "arn", "cloudFrontDefaultCertificate": true}"#);
         put(&mut config, &back, true)?;
-        let told = live(&config)?.viewer_certificate.unwrap().0;
-        assert_eq!((told.certificate, told.cloud_front_default_certificate), (None, Some(Always(true))));
+        let live = from_response(&config)?.viewer_certificate.unwrap().0;
+        assert_eq!((live.certificate, live.cloud_front_default_certificate), (None, Some(ServerDefault(true))));
         Ok(())
     }
 
     #[test]
-    fn what_the_spec_does_not_know_survives() -> Result<()> {
-        let mut config = fresh();
+    fn an_update_keeps_settings_that_the_spec_does_not_know() -> Result<()> {
+        let mut config = new_config();
         put(
             &mut config,
             &spec(

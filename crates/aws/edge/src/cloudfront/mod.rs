@@ -1,4 +1,5 @@
-//! CloudFront: policies with their owner's mark, and distributions, whose configuration is replaced as a whole.
+//! CloudFront: policies with an owner marker in their comment, and distributions, whose configuration is replaced as a
+//! whole.
 
 mod behavior;
 pub(crate) mod cache_policy;
@@ -15,51 +16,56 @@ mod selection;
 use std::collections::BTreeSet;
 
 use holdfast_base::error::Result;
-use holdfast_base::kind::{Kind, Live, Retag};
-use holdfast_base::mark;
+use holdfast_base::kind::{Kind, Live, TagChanges};
+use holdfast_base::owner_marker;
 use holdfast_base::tagging::Tags;
 use holdfast_engine::cloud::Scope;
 
 holdfast_base::client!(cloudfront: aws_sdk_cloudfront);
 
-/// Characters of a policy's comment (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CachePolicyConfig.html>).
-const COMMENT: usize = 128;
+/// The maximum length of a policy's comment in characters
+/// (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CachePolicyConfig.html>).
+const COMMENT_LIMIT: usize = 128;
 
-/// The text that people wrote and the owner's mark, as one comment.
-fn comment<K: Kind>(text: Option<&str>, tags: &Tags, limit: usize) -> Result<String> {
-    mark::join::<K>(text.unwrap_or_default(), tags, limit)
+/// Joins the comment that people wrote and the owner marker.
+fn join_comment<K: Kind>(text: Option<&str>, tags: &Tags, limit: usize) -> Result<String> {
+    owner_marker::join::<K>(text.unwrap_or_default(), tags, limit)
 }
 
-/// A comment as the text that people wrote, and the owner tags.
-fn uncomment<K: Kind>(text: Option<&str>) -> (Option<String>, Tags) {
-    let (text, tags) = mark::split::<K>(text.unwrap_or_default());
+/// Splits a comment into the text that people wrote and the owner tags.
+fn split_comment<K: Kind>(text: Option<&str>) -> (Option<String>, Tags) {
+    let (text, tags) = owner_marker::split::<K>(text.unwrap_or_default());
     (Some(text.to_owned()).filter(|text| !text.is_empty()), tags)
 }
 
-/// The owner tags of a mark that is written anew.
-fn retagged<K: Kind>(live: &Live<K>, Retag { set, remove }: &Retag) -> Tags {
+/// Returns the owner tags after these changes, for a marker that is rewritten.
+fn tags_after<K: Kind>(live: &Live<K>, TagChanges { set, remove }: &TagChanges) -> Tags {
     let mut tags = live.tags.clone();
     tags.extend(set.clone());
     tags.retain(|key, _| !remove.contains(key));
     tags
 }
 
-/// True when something with a mark is wanted. Its list tells it whole, so that lookups may choose among all.
-fn is_wanted<K: Kind>(scope: &Scope, live: &Live<K>) -> bool {
-    scope.is_owned(&live.tags) || scope.is_candidate(&live.name) || is_lookup(scope) || scope.ids.contains(&live.id)
+/// True when the scope requests this resource. The list call returns complete resources, so a lookup can choose among
+/// all of them.
+fn is_requested<K: Kind>(scope: &Scope, live: &Live<K>) -> bool {
+    scope.is_owned(&live.tags)
+        || scope.is_candidate(&live.name)
+        || may_request_managed(scope)
+        || scope.ids.contains(&live.id)
 }
 
-/// True when AWS's own policies may be meant, too.
-fn is_lookup(scope: &Scope) -> bool {
+/// True when the scope may request AWS's managed policies too.
+fn may_request_managed(scope: &Scope) -> bool {
     !scope.lookups.is_empty() || !scope.ids.is_empty()
 }
 
-/// CloudFront's `Quantity` beside its `Items`.
+/// Returns the `Quantity` that CloudFront requires beside `Items`.
 fn quantity<T>(items: &[T]) -> i32 {
     i32::try_from(items.len()).unwrap_or(i32::MAX)
 }
 
-/// The items of a set as CloudFront's lists take them.
+/// Returns the items of a set as a list for CloudFront's calls.
 fn list(set: &BTreeSet<String>) -> Vec<String> {
     set.iter().cloned().collect()
 }

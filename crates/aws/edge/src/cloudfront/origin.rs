@@ -1,88 +1,93 @@
-//! The origins of a distribution: where answers come from.
+//! The origins of a distribution: the servers that CloudFront gets responses from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::Spec;
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::types::{Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
 use super::origin_access_control::OriginAccessControl;
 
-/// Where answers come from: a bucket, unless `customOriginConfig` says that it is a web server.
+/// An origin: a bucket, or a web server if `customOriginConfig` is stated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Origin {
-    /// The bucket's regional name, as in `assets.s3.eu-west-1.amazonaws.com`, or the host of a web server or load
-    /// balancer. A bucket's name is known before the bucket is there: written as text it makes no circle with a
-    /// bucket policy that names the distribution.
+    /// The bucket's regional domain name, as in `assets.s3.eu-west-1.amazonaws.com`, or the host name of a web server
+    /// or load balancer. A bucket's domain name is known before the bucket exists. Write it as text: a text causes no
+    /// dependency cycle with a bucket policy that names the distribution.
     pub(super) domain_name: String,
-    /// What goes before the path of each request, as in `/production`. `""` for nothing, AWS's default.
-    pub(super) origin_path: Option<Always<String>>,
-    /// Headers that are added to each request, by name. They are no place for secrets: everybody who may read the
-    /// distribution reads them.
-    pub(super) custom_headers: Option<Always<BTreeMap<String, String>>>,
-    /// How requests to a private bucket are signed. `null` for not at all.
+    /// The path that CloudFront puts before the path of each request, as in `/production`. AWS's default is `""`, no
+    /// path.
+    pub(super) origin_path: Option<ServerDefault<String>>,
+    /// The headers that CloudFront adds to each request, by name. Do not put secrets here: every principal that may
+    /// read the distribution can read them.
+    pub(super) custom_headers: Option<ServerDefault<BTreeMap<String, String>>>,
+    /// The origin access control that signs requests to a private bucket; `null` for unsigned requests.
     pub(super) origin_access_control: Option<Ref<OriginAccessControl>>,
-    /// That it is a bucket. It need not be said where there is no `customOriginConfig`.
+    /// The settings of a bucket. An origin without `customOriginConfig` is a bucket even without this field.
     pub(super) s3_origin_config: Option<S3OriginConfig>,
-    /// That it is a web server, and how it is spoken to.
+    /// The connection settings of a web server. An origin with this field is a web server.
     pub(super) custom_origin_config: Option<CustomOriginConfig>,
-    /// How often a connection is tried, 1 to 3. AWS's default is 3.
-    pub(super) connection_attempts: Option<Always<i32>>,
-    /// How many seconds a connection may take, 1 to 10. AWS's default is 10.
-    pub(super) connection_timeout: Option<Always<i32>>,
-    /// One more cache before the origin.
-    pub(super) origin_shield: Option<Always<OriginShield>>,
+    /// The number of connection attempts, 1 to 3. AWS's default is 3.
+    pub(super) connection_attempts: Option<ServerDefault<i32>>,
+    /// The connection timeout in seconds, 1 to 10. AWS's default is 10.
+    pub(super) connection_timeout: Option<ServerDefault<i32>>,
+    /// Origin Shield: an additional cache before the origin.
+    pub(super) origin_shield: Option<ServerDefault<OriginShield>>,
 }
 
-/// That an origin is a bucket.
+/// The settings of an origin that is a bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct S3OriginConfig {
-    /// The older way of signing, `origin-access-identity/cloudfront/<id>`. `""` for none, AWS's default.
-    pub(super) origin_access_identity: Option<Always<String>>,
+    /// The origin access identity, the legacy way of signing: `origin-access-identity/cloudfront/<id>`. AWS's default
+    /// is `""`, none.
+    pub(super) origin_access_identity: Option<ServerDefault<String>>,
 }
 
-/// How a web server is spoken to
+/// The connection settings of an origin that is a web server
 /// (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CustomOriginConfig {
-    /// `http-only`, `https-only` or `match-viewer`.
+    /// The origin protocol policy: `http-only`, `https-only` or `match-viewer`.
     pub(super) origin_protocol_policy: String,
-    /// The port for HTTP. Our default is 80.
+    /// The port for HTTP. Holdfast's default is 80.
     #[serde(rename = "HTTPPort", default = "http")]
     pub(super) http_port: i32,
-    /// The port for HTTPS. Our default is 443.
+    /// The port for HTTPS. Holdfast's default is 443.
     #[serde(rename = "HTTPSPort", default = "https")]
     pub(super) https_port: i32,
-    /// With HTTPS: `SSLv3`, `TLSv1`, `TLSv1.1`, `TLSv1.2`. Our default is the last alone.
+    /// The SSL and TLS protocols for HTTPS: `SSLv3`, `TLSv1`, `TLSv1.1`, `TLSv1.2`. Holdfast's default is `TLSv1.2`
+    /// alone.
     #[serde(default = "tls")]
     pub(super) origin_ssl_protocols: BTreeSet<String>,
-    /// How many seconds an answer may take, 1 to 120. AWS's default is 30.
-    pub(super) origin_read_timeout: Option<Always<i32>>,
-    /// How many seconds a connection stays open after an answer, 1 to 120. AWS's default is 5.
-    pub(super) origin_keepalive_timeout: Option<Always<i32>>,
+    /// The response timeout in seconds: how long CloudFront waits for a response, 1 to 120. AWS's default is 30.
+    pub(super) origin_read_timeout: Option<ServerDefault<i32>>,
+    /// The keep-alive timeout in seconds: how long a connection stays open after a response, 1 to 120. AWS's default is
+    /// 5.
+    pub(super) origin_keepalive_timeout: Option<ServerDefault<i32>>,
 }
 
-/// One more cache before the origin
+/// Origin Shield: an additional cache before the origin
 /// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/origin-shield.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OriginShield {
-    /// Whether it is there.
+    /// Whether Origin Shield is enabled.
     pub(super) enabled: bool,
-    /// In which region: the one that is nearest to the origin.
+    /// The region of Origin Shield: the region that is nearest to the origin.
     pub(super) origin_shield_region: Option<String>,
 }
 
-/// Two origins of which the second answers when the first cannot.
+/// A pair of origins for failover: the secondary origin serves a request when the primary origin cannot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OriginGroup {
-    /// Their keys in `origins`, the one to be asked first in front.
+    /// The keys of the two origins in `origins`, the primary origin first.
     pub(super) members: Vec<String>,
-    /// The status codes of the first upon which the second is asked: of 400, 403, 404, 416, 429, 500, 502, 503, 504.
+    /// The status codes of the primary origin that cause a failover, from 400, 403, 404, 416, 429, 500, 502, 503 and
+    /// 504.
     pub(super) status_codes: BTreeSet<i32>,
 }
 

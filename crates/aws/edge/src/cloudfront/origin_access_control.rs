@@ -1,39 +1,43 @@
-//! OriginAccessControl: how requests to a private origin are signed.
+//! OriginAccessControl: how CloudFront signs requests to a private origin.
 
 use aws_sdk_cloudfront::types::{self as sdk, OriginAccessControlConfig};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{cloudfront, comment, is_wanted, retagged, uncomment};
+use super::{cloudfront, is_requested, join_comment, split_comment, tags_after};
 
-/// How CloudFront signs its requests to a private origin: a bucket, for one, whose policy then lets in that one
-/// distribution alone. It has no tags; its owner stands at the end of its description
+/// An origin access control (OAC) of CloudFront: how CloudFront signs its requests to a private origin.
+///
+/// A private bucket is such an origin. Its bucket policy can then allow one distribution only
 /// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html>).
+///
+/// An origin access control has no tags. Its owner marker is stored at the end of its description.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OriginAccessControl {
-    /// What people read about it; with the owner's mark at most 256 characters.
+    /// The description for people; at most 256 characters including the owner marker.
     description: Option<String>,
-    /// What the origin is: `s3` (our default), `mediastore`, `mediapackagev2` or `lambda`.
+    /// The type of the origin: `s3` (Holdfast's default), `mediastore`, `mediapackagev2` or `lambda`.
     #[serde(default = "s3")]
     origin_access_control_origin_type: String,
-    /// `always` (our default, and AWS's recommendation), `never`, or `no-override`: only requests that are not
-    /// signed yet.
+    /// The signing behaviour: `always` (Holdfast's default, and AWS's recommendation), `never`, or `no-override` to
+    /// sign only requests that are not signed yet.
     #[serde(default = "always")]
     signing_behavior: String,
-    /// `sigv4`: the only one there is, and our default.
+    /// The signing protocol: `sigv4`, the only one, which is Holdfast's default.
     #[serde(default = "sigv4")]
     signing_protocol: String,
 }
 
-/// Characters of a description (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_OriginAccessControlConfig.html>).
-const DESCRIPTION: usize = 256;
+/// The maximum length of a description in characters
+/// (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_OriginAccessControlConfig.html>).
+const DESCRIPTION_LIMIT: usize = 256;
 
 fn s3() -> String {
     "s3".into()
@@ -50,32 +54,32 @@ fn sigv4() -> String {
 impl Kind for OriginAccessControl {
     type Status = ();
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Mark { key: &[] };
-    const NAMING: Naming = Naming::limit(64);
-    const CLASS: CreateClass = CreateClass::Name;
+    const OWNERSHIP: Ownership = Ownership::EmbeddedMarker { key: &[] };
+    const NAMING: NamingRules = NamingRules::limit(64);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let list = cloudfront(aws).list_origin_access_controls().into_paginator().items().send();
         let list = list.collect::<std::result::Result<Vec<_>, _>>().await?;
-        Ok(list.iter().map(live).filter(|live| is_wanted(scope, live)).collect())
+        Ok(list.iter().map(live).filter(|live| is_requested(scope, live)).collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        let mut config = fresh(&desired.name)?;
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+        let mut config = new_config(&desired.name)?;
         put(&mut config, &desired.spec, &desired.tags)?;
-        let made = cloudfront(aws).create_origin_access_control().origin_access_control_config(config).send().await?;
+        let output = cloudfront(aws).create_origin_access_control().origin_access_control_config(config).send().await?;
         let missing = || Error::incomplete("cloudfront.CreateOriginAccessControl", "originAccessControl");
-        let made = made.origin_access_control.ok_or_else(missing)?;
-        let Some(config) = made.origin_access_control_config else { return Ok(Made::unseen(made.id)) };
-        let told = sdk::OriginAccessControlSummary::builder()
-            .id(made.id)
+        let control = output.origin_access_control.ok_or_else(missing)?;
+        let Some(config) = control.origin_access_control_config else { return Ok(Created::unobserved(control.id)) };
+        let summary = sdk::OriginAccessControlSummary::builder()
+            .id(control.id)
             .name(config.name)
             .description(config.description.unwrap_or_default())
             .signing_protocol(config.signing_protocol)
             .signing_behavior(config.signing_behavior)
             .origin_access_control_origin_type(config.origin_access_control_origin_type);
-        Ok(live(&told.build()?).into())
+        Ok(live(&summary.build()?).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -83,13 +87,13 @@ impl Kind for OriginAccessControl {
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        let there = cloudfront(aws).get_origin_access_control_config().id(&live.id).send().await?;
-        cloudfront(aws).delete_origin_access_control().id(&live.id).set_if_match(there.e_tag).send().await?;
+        let current = cloudfront(aws).get_origin_access_control_config().id(&live.id).send().await?;
+        cloudfront(aws).delete_origin_access_control().id(&live.id).set_if_match(current.e_tag).send().await?;
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let text = comment::<Self>(live.spec.description.as_deref(), &retagged(live, tags), DESCRIPTION)?;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let text = join_comment::<Self>(live.spec.description.as_deref(), &tags_after(live, tags), DESCRIPTION_LIMIT)?;
         let edit = |config: &mut OriginAccessControlConfig| {
             config.description = Some(text);
             Ok(())
@@ -98,23 +102,23 @@ impl Kind for OriginAccessControl {
     }
 }
 
-fn fresh(name: &str) -> Result<OriginAccessControlConfig> {
+fn new_config(name: &str) -> Result<OriginAccessControlConfig> {
     let config = OriginAccessControlConfig::builder().name(name).signing_protocol(sigv4().as_str().into());
     let config = config.signing_behavior(always().as_str().into());
     Ok(config.origin_access_control_origin_type(s3().as_str().into()).build()?)
 }
 
-/// Reads the configuration with its ETag, edits it, and puts it back whole.
+/// Reads the configuration with its ETag, edits it, and writes it back as a whole.
 async fn change(
     aws: &Aws,
     live: &Live<OriginAccessControl>,
     edit: impl FnOnce(&mut OriginAccessControlConfig) -> Result<()>,
 ) -> Result<()> {
-    let there = cloudfront(aws).get_origin_access_control_config().id(&live.id).send().await?;
-    let missing = || Error::incomplete("cloudfront.GetOriginAccessControlConfig", "origin_access_controlConfig");
-    let mut config = there.origin_access_control_config.ok_or_else(missing)?;
+    let current = cloudfront(aws).get_origin_access_control_config().id(&live.id).send().await?;
+    let missing = || Error::incomplete("cloudfront.GetOriginAccessControlConfig", "originAccessControlConfig");
+    let mut config = current.origin_access_control_config.ok_or_else(missing)?;
     edit(&mut config)?;
-    let update = cloudfront(aws).update_origin_access_control().id(&live.id).set_if_match(there.e_tag);
+    let update = cloudfront(aws).update_origin_access_control().id(&live.id).set_if_match(current.e_tag);
     update.origin_access_control_config(config).send().await?;
     Ok(())
 }
@@ -122,7 +126,7 @@ async fn change(
 fn put(config: &mut OriginAccessControlConfig, spec: &OriginAccessControl, tags: &Tags) -> Result<()> {
     let OriginAccessControl { description, origin_access_control_origin_type, signing_behavior, signing_protocol } =
         spec;
-    config.description = Some(comment::<OriginAccessControl>(description.as_deref(), tags, DESCRIPTION)?);
+    config.description = Some(join_comment::<OriginAccessControl>(description.as_deref(), tags, DESCRIPTION_LIMIT)?);
     config.origin_access_control_origin_type = origin_access_control_origin_type.as_str().into();
     config.signing_behavior = signing_behavior.as_str().into();
     config.signing_protocol = signing_protocol.as_str().into();
@@ -130,7 +134,7 @@ fn put(config: &mut OriginAccessControlConfig, spec: &OriginAccessControl, tags:
 }
 
 fn live(control: &sdk::OriginAccessControlSummary) -> Live<OriginAccessControl> {
-    let (description, tags) = uncomment::<OriginAccessControl>(Some(&control.description));
+    let (description, tags) = split_comment::<OriginAccessControl>(Some(&control.description));
     let spec = OriginAccessControl {
         description,
         origin_access_control_origin_type: control.origin_access_control_origin_type.as_str().to_owned(),
@@ -147,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_that_does_not_fit_is_refused() {
+    fn an_owner_marker_that_does_not_fit_is_refused() {
         let spec = OriginAccessControl {
             description: Some("long".repeat(60)),
             origin_access_control_origin_type: s3(),
@@ -156,7 +160,7 @@ mod tests {
         };
         let tags = Tags::from([(tag::ADDRESS.into(), "OriginAccessControl/assets".into())]);
         let put = |text: &str| {
-            put(&mut fresh("web")?, &OriginAccessControl { description: Some(text.into()), ..spec.clone() }, &tags)
+            put(&mut new_config("web")?, &OriginAccessControl { description: Some(text.into()), ..spec.clone() }, &tags)
         };
         assert!(put("short").is_ok());
         assert!(put(&"long".repeat(63)).is_err());

@@ -1,22 +1,22 @@
-//! The origins of a distribution on their way to AWS's types and back.
+//! Conversion of the origins of a distribution to AWS's types and back.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudfront::types as sdk;
 use holdfast_base::error::Result;
-use holdfast_core::types::{Always, Ref};
+use holdfast_core::types::{Ref, ServerDefault};
 
 use super::origin::{CustomOriginConfig, Origin, OriginGroup, OriginShield, S3OriginConfig};
 use super::{list, quantity};
 
-/// The origins, each as an edit of the one that is there under its key.
-pub(super) fn origins(stated: &BTreeMap<String, Origin>, there: Option<&sdk::Origins>) -> Result<sdk::Origins> {
-    let there = |id: &str| there.and_then(|there| there.items.iter().find(|origin| origin.id == id));
-    let items = stated.iter().map(|(id, origin)| put(origin, id, there(id))).collect::<Result<Vec<_>>>()?;
+/// Returns the origins, each as an edit of the live origin with the same key.
+pub(super) fn origins(stated: &BTreeMap<String, Origin>, live: Option<&sdk::Origins>) -> Result<sdk::Origins> {
+    let live = |id: &str| live.and_then(|live| live.items.iter().find(|origin| origin.id == id));
+    let items = stated.iter().map(|(id, origin)| put(origin, id, live(id))).collect::<Result<Vec<_>>>()?;
     Ok(sdk::Origins::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
 }
 
-fn put(origin: &Origin, id: &str, there: Option<&sdk::Origin>) -> Result<sdk::Origin> {
+fn put(origin: &Origin, id: &str, live: Option<&sdk::Origin>) -> Result<sdk::Origin> {
     let Origin {
         domain_name,
         origin_path,
@@ -28,8 +28,8 @@ fn put(origin: &Origin, id: &str, there: Option<&sdk::Origin>) -> Result<sdk::Or
         connection_timeout,
         origin_shield,
     } = origin;
-    let mut raw = match there {
-        Some(there) => there.clone(),
+    let mut raw = match live {
+        Some(live) => live.clone(),
         None => sdk::Origin::builder().id(id).domain_name(domain_name).build()?,
     };
     raw.domain_name.clone_from(domain_name);
@@ -45,12 +45,12 @@ fn put(origin: &Origin, id: &str, there: Option<&sdk::Origin>) -> Result<sdk::Or
     raw.origin_access_control_id = Some(origin_access_control.as_ref().map(Ref::to_string).unwrap_or_default());
     raw.connection_attempts = connection_attempts.map(|of| *of).or(raw.connection_attempts);
     raw.connection_timeout = connection_timeout.map(|of| *of).or(raw.connection_timeout);
-    if let Some(Always(OriginShield { enabled, origin_shield_region })) = origin_shield {
+    if let Some(ServerDefault(OriginShield { enabled, origin_shield_region })) = origin_shield {
         let region = origin_shield_region.clone().filter(|_| *enabled);
         raw.origin_shield =
             Some(sdk::OriginShield::builder().enabled(*enabled).set_origin_shield_region(region).build()?);
     }
-    // Where both are stated, the one that is not there yet is what was meant: the other came from there.
+    // If the merged spec has both, the one that the live origin lacks is the desired one; the other is the live value.
     match (custom_origin_config, s3_origin_config) {
         (Some(custom), s3) if s3.is_none() || raw.custom_origin_config.is_none() => {
             raw.custom_origin_config = Some(web_server(custom, raw.custom_origin_config.take())?);
@@ -59,9 +59,9 @@ fn put(origin: &Origin, id: &str, there: Option<&sdk::Origin>) -> Result<sdk::Or
         (None, None) if raw.custom_origin_config.is_some() || raw.vpc_origin_config.is_some() => {}
         (_, s3) => {
             let identity = s3.as_ref().and_then(|s3| s3.origin_access_identity.as_deref().cloned());
-            let before = raw.s3_origin_config.as_ref().map(|s3| s3.origin_access_identity.clone());
+            let live_identity = raw.s3_origin_config.as_ref().map(|s3| s3.origin_access_identity.clone());
             let mut bucket = raw.s3_origin_config.take().unwrap_or(sdk::S3OriginConfig::builder().build());
-            bucket.origin_access_identity = identity.or(before).unwrap_or_default();
+            bucket.origin_access_identity = identity.or(live_identity).unwrap_or_default();
             raw.s3_origin_config = Some(bucket);
             raw.custom_origin_config = None;
         }
@@ -69,7 +69,7 @@ fn put(origin: &Origin, id: &str, there: Option<&sdk::Origin>) -> Result<sdk::Or
     Ok(raw)
 }
 
-fn web_server(stated: &CustomOriginConfig, there: Option<sdk::CustomOriginConfig>) -> Result<sdk::CustomOriginConfig> {
+fn web_server(stated: &CustomOriginConfig, live: Option<sdk::CustomOriginConfig>) -> Result<sdk::CustomOriginConfig> {
     let CustomOriginConfig {
         origin_protocol_policy,
         http_port,
@@ -78,14 +78,14 @@ fn web_server(stated: &CustomOriginConfig, there: Option<sdk::CustomOriginConfig
         origin_read_timeout,
         origin_keepalive_timeout,
     } = stated;
-    let fresh = sdk::CustomOriginConfig::builder().http_port(*http_port).https_port(*https_port);
-    let fresh = fresh.origin_protocol_policy(origin_protocol_policy.as_str().into()).build()?;
+    let new = sdk::CustomOriginConfig::builder().http_port(*http_port).https_port(*https_port);
+    let new = new.origin_protocol_policy(origin_protocol_policy.as_str().into()).build()?;
     let protocols = origin_ssl_protocols.iter().map(|protocol| protocol.as_str().into()).collect();
     let count = quantity(&list(origin_ssl_protocols));
-    let mut raw = there.unwrap_or_else(|| fresh.clone());
-    raw.http_port = fresh.http_port;
-    raw.https_port = fresh.https_port;
-    raw.origin_protocol_policy = fresh.origin_protocol_policy;
+    let mut raw = live.unwrap_or_else(|| new.clone());
+    raw.http_port = new.http_port;
+    raw.https_port = new.https_port;
+    raw.origin_protocol_policy = new.origin_protocol_policy;
     raw.origin_ssl_protocols =
         Some(sdk::OriginSslProtocols::builder().quantity(count).set_items(Some(protocols)).build()?);
     raw.origin_read_timeout = origin_read_timeout.map(|of| *of).or(raw.origin_read_timeout);
@@ -93,12 +93,12 @@ fn web_server(stated: &CustomOriginConfig, there: Option<sdk::CustomOriginConfig
     Ok(raw)
 }
 
-/// The groups, each as an edit of the one that is there under its key.
+/// Returns the origin groups, each as an edit of the live group with the same key.
 pub(super) fn groups(
     stated: &BTreeMap<String, OriginGroup>,
-    there: Option<&sdk::OriginGroups>,
+    live: Option<&sdk::OriginGroups>,
 ) -> Result<sdk::OriginGroups> {
-    let there = |id: &str| there.and_then(|there| there.items().iter().find(|group| group.id == id));
+    let live = |id: &str| live.and_then(|live| live.items().iter().find(|group| group.id == id));
     let mut items = vec![];
     for (id, OriginGroup { members, status_codes }) in stated {
         let codes: Vec<i32> = status_codes.iter().copied().collect();
@@ -107,8 +107,8 @@ pub(super) fn groups(
         let members = members.iter().map(member).collect::<std::result::Result<Vec<_>, _>>()?;
         let members =
             sdk::OriginGroupMembers::builder().quantity(quantity(&members)).set_items(Some(members)).build()?;
-        let mut raw = match there(id) {
-            Some(there) => there.clone(),
+        let mut raw = match live(id) {
+            Some(live) => live.clone(),
             None => sdk::OriginGroup::builder().id(id).build()?,
         };
         raw.failover_criteria = Some(sdk::OriginGroupFailoverCriteria::builder().status_codes(codes).build());
@@ -118,10 +118,10 @@ pub(super) fn groups(
     Ok(sdk::OriginGroups::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
 }
 
-/// An origin as AWS tells it.
-pub(super) fn live(told: &sdk::Origin) -> (String, Origin) {
-    let headers = told.custom_headers.iter().flat_map(|headers| headers.items());
-    let custom = told.custom_origin_config.as_ref().map(|custom| CustomOriginConfig {
+/// Returns an origin that CloudFront returned, with its key.
+pub(super) fn from_response(response: &sdk::Origin) -> (String, Origin) {
+    let headers = response.custom_headers.iter().flat_map(|headers| headers.items());
+    let custom = response.custom_origin_config.as_ref().map(|custom| CustomOriginConfig {
         origin_protocol_policy: custom.origin_protocol_policy.as_str().to_owned(),
         http_port: custom.http_port,
         https_port: custom.https_port,
@@ -131,33 +131,35 @@ pub(super) fn live(told: &sdk::Origin) -> (String, Origin) {
             .flat_map(|protocols| protocols.items())
             .map(|protocol| protocol.as_str().to_owned())
             .collect(),
-        origin_read_timeout: custom.origin_read_timeout.map(Always),
-        origin_keepalive_timeout: custom.origin_keepalive_timeout.map(Always),
+        origin_read_timeout: custom.origin_read_timeout.map(ServerDefault),
+        origin_keepalive_timeout: custom.origin_keepalive_timeout.map(ServerDefault),
     });
     let origin = Origin {
-        domain_name: told.domain_name.clone(),
-        origin_path: Some(Always(told.origin_path.clone().unwrap_or_default())),
-        custom_headers: Some(Always(headers.map(|h| (h.header_name.clone(), h.header_value.clone())).collect())),
-        origin_access_control: told.origin_access_control_id.clone().filter(|id| !id.is_empty()).map(Ref::new),
-        s3_origin_config: told
-            .s3_origin_config
-            .as_ref()
-            .map(|s3| S3OriginConfig { origin_access_identity: Some(Always(s3.origin_access_identity.clone())) }),
+        domain_name: response.domain_name.clone(),
+        origin_path: Some(ServerDefault(response.origin_path.clone().unwrap_or_default())),
+        custom_headers: Some(ServerDefault(headers.map(|h| (h.header_name.clone(), h.header_value.clone())).collect())),
+        origin_access_control: response.origin_access_control_id.clone().filter(|id| !id.is_empty()).map(Ref::new),
+        s3_origin_config: response.s3_origin_config.as_ref().map(|s3| S3OriginConfig {
+            origin_access_identity: Some(ServerDefault(s3.origin_access_identity.clone())),
+        }),
         custom_origin_config: custom,
-        connection_attempts: told.connection_attempts.map(Always),
-        connection_timeout: told.connection_timeout.map(Always),
-        origin_shield: told.origin_shield.as_ref().map(|shield| {
-            Always(OriginShield { enabled: shield.enabled, origin_shield_region: shield.origin_shield_region.clone() })
+        connection_attempts: response.connection_attempts.map(ServerDefault),
+        connection_timeout: response.connection_timeout.map(ServerDefault),
+        origin_shield: response.origin_shield.as_ref().map(|shield| {
+            ServerDefault(OriginShield {
+                enabled: shield.enabled,
+                origin_shield_region: shield.origin_shield_region.clone(),
+            })
         }),
     };
-    (told.id.clone(), origin)
+    (response.id.clone(), origin)
 }
 
-/// A group as AWS tells it.
-pub(super) fn live_group(told: &sdk::OriginGroup) -> (String, OriginGroup) {
-    let codes = told.failover_criteria.iter().flat_map(|criteria| &criteria.status_codes).flat_map(|c| c.items());
-    let members = told.members.iter().flat_map(|members| members.items()).map(|member| member.origin_id.clone());
-    (told.id.clone(), OriginGroup { members: members.collect(), status_codes: codes.copied().collect() })
+/// Returns an origin group that CloudFront returned, with its key.
+pub(super) fn group_from_response(response: &sdk::OriginGroup) -> (String, OriginGroup) {
+    let codes = response.failover_criteria.iter().flat_map(|criteria| &criteria.status_codes).flat_map(|c| c.items());
+    let members = response.members.iter().flat_map(|members| members.items()).map(|member| member.origin_id.clone());
+    (response.id.clone(), OriginGroup { members: members.collect(), status_codes: codes.copied().collect() })
 }
 
 #[cfg(test)]
@@ -165,26 +167,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_spec_does_not_know_survives() -> Result<()> {
+    fn an_update_keeps_settings_that_the_spec_does_not_know() -> Result<()> {
         let stated: Origin = serde_json::from_str(r#"{"domainName": "b.s3.eu-west-1.amazonaws.com"}"#).unwrap();
-        let mut there = put(&stated, "assets", None)?;
-        assert_eq!(there.s3_origin_config.as_ref().map(|s3| s3.origin_access_identity.as_str()), Some(""));
-        there.response_completion_timeout = Some(40);
-        there.connection_attempts = Some(2);
-        let again = put(&stated, "assets", Some(&there))?;
+        let mut live = put(&stated, "assets", None)?;
+        assert_eq!(live.s3_origin_config.as_ref().map(|s3| s3.origin_access_identity.as_str()), Some(""));
+        live.response_completion_timeout = Some(40);
+        live.connection_attempts = Some(2);
+        let again = put(&stated, "assets", Some(&live))?;
         assert_eq!((again.response_completion_timeout, again.connection_attempts), (Some(40), Some(2)));
         Ok(())
     }
 
     #[test]
-    fn a_bucket_becomes_a_web_server() -> Result<()> {
+    fn a_bucket_origin_can_become_a_web_server() -> Result<()> {
         let stated =
             r#"{"domainName": "lb.example.com", "customOriginConfig": {"originProtocolPolicy": "https-only"}}"#;
         let stated: Origin = serde_json::from_str(stated).unwrap();
         let bucket = sdk::S3OriginConfig::builder().origin_access_identity("").build();
-        let there = sdk::Origin::builder().id("a").domain_name("b").s3_origin_config(bucket).build()?;
-        let made = put(&Origin { s3_origin_config: live(&there).1.s3_origin_config, ..stated }, "a", Some(&there))?;
-        assert!(made.s3_origin_config.is_none() && made.custom_origin_config.is_some());
+        let live = sdk::Origin::builder().id("a").domain_name("b").s3_origin_config(bucket).build()?;
+        let edited =
+            put(&Origin { s3_origin_config: from_response(&live).1.s3_origin_config, ..stated }, "a", Some(&live))?;
+        assert!(edited.s3_origin_config.is_none() && edited.custom_origin_config.is_some());
         Ok(())
     }
 }

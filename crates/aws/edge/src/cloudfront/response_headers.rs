@@ -1,4 +1,4 @@
-//! The headers of a response headers policy on their way to AWS's types and back.
+//! Conversion of a response headers policy to AWS's types and back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use super::response_headers_policy::{
 };
 use super::{list, quantity};
 
-/// Writes the headers into a configuration; the comment is the kind's.
+/// Writes the headers into a configuration. The comment is not written here.
 pub(super) fn put(config: &mut Config, spec: &ResponseHeadersPolicy) -> Result<()> {
     let ResponseHeadersPolicy {
         comment: _,
@@ -130,16 +130,16 @@ fn security(spec: &SecurityHeadersConfig) -> Result<Security> {
         .build())
 }
 
-/// The headers of a configuration, without its comment.
-pub(super) fn live(config: &Config) -> ResponseHeadersPolicy {
+/// Returns the headers of a configuration, without its comment.
+pub(super) fn from_response(config: &Config) -> ResponseHeadersPolicy {
     let custom = config.custom_headers_config.iter().flat_map(|c| c.items()).map(|header| {
         (header.header.clone(), CustomHeader { value: header.value.clone(), r#override: header.r#override })
     });
     let removed = config.remove_headers_config.iter().flat_map(|r| r.items()).map(|header| header.header.clone());
     ResponseHeadersPolicy {
         comment: None,
-        cors_config: config.cors_config.as_ref().map(live_cors),
-        security_headers_config: config.security_headers_config.as_ref().map(live_security),
+        cors_config: config.cors_config.as_ref().map(cors_from_response),
+        security_headers_config: config.security_headers_config.as_ref().map(security_from_response),
         server_timing_headers_config: config
             .server_timing_headers_config
             .as_ref()
@@ -149,16 +149,16 @@ pub(super) fn live(config: &Config) -> ResponseHeadersPolicy {
     }
 }
 
-fn live_cors(told: &Cors) -> CorsConfig {
-    let methods = told.access_control_allow_methods.iter().flat_map(|m| m.items());
+fn cors_from_response(response: &Cors) -> CorsConfig {
+    let methods = response.access_control_allow_methods.iter().flat_map(|m| m.items());
     CorsConfig {
-        access_control_allow_origins: texts(told.access_control_allow_origins.as_ref().map(|o| o.items())),
-        access_control_allow_headers: texts(told.access_control_allow_headers.as_ref().map(|h| h.items())),
+        access_control_allow_origins: texts(response.access_control_allow_origins.as_ref().map(|o| o.items())),
+        access_control_allow_headers: texts(response.access_control_allow_headers.as_ref().map(|h| h.items())),
         access_control_allow_methods: methods.map(|method| method.as_str().to_owned()).collect(),
-        access_control_expose_headers: told.access_control_expose_headers.as_ref().map(|h| texts(Some(h.items()))),
-        access_control_allow_credentials: told.access_control_allow_credentials,
-        access_control_max_age_sec: told.access_control_max_age_sec,
-        origin_override: told.origin_override,
+        access_control_expose_headers: response.access_control_expose_headers.as_ref().map(|h| texts(Some(h.items()))),
+        access_control_allow_credentials: response.access_control_allow_credentials,
+        access_control_max_age_sec: response.access_control_max_age_sec,
+        origin_override: response.origin_override,
     }
 }
 
@@ -166,31 +166,31 @@ fn texts(items: Option<&[String]>) -> BTreeSet<String> {
     items.unwrap_or_default().iter().cloned().collect()
 }
 
-fn live_security(told: &Security) -> SecurityHeadersConfig {
+fn security_from_response(response: &Security) -> SecurityHeadersConfig {
     SecurityHeadersConfig {
-        strict_transport_security: told.strict_transport_security.as_ref().map(|hsts| StrictTransportSecurity {
+        strict_transport_security: response.strict_transport_security.as_ref().map(|hsts| StrictTransportSecurity {
             access_control_max_age_sec: hsts.access_control_max_age_sec,
             include_subdomains: hsts.include_subdomains.unwrap_or(false),
             preload: hsts.preload.unwrap_or(false),
             r#override: hsts.r#override,
         }),
-        content_security_policy: told.content_security_policy.as_ref().map(|csp| ContentSecurityPolicy {
+        content_security_policy: response.content_security_policy.as_ref().map(|csp| ContentSecurityPolicy {
             content_security_policy: csp.content_security_policy.clone(),
             r#override: csp.r#override,
         }),
-        content_type_options: told
+        content_type_options: response
             .content_type_options
             .as_ref()
             .map(|nosniff| ContentTypeOptions { r#override: nosniff.r#override }),
-        frame_options: told.frame_options.as_ref().map(|frame| FrameOptions {
+        frame_options: response.frame_options.as_ref().map(|frame| FrameOptions {
             frame_option: frame.frame_option.as_str().to_owned(),
             r#override: frame.r#override,
         }),
-        referrer_policy: told.referrer_policy.as_ref().map(|referrer| ReferrerPolicy {
+        referrer_policy: response.referrer_policy.as_ref().map(|referrer| ReferrerPolicy {
             referrer_policy: referrer.referrer_policy.as_str().to_owned(),
             r#override: referrer.r#override,
         }),
-        xss_protection: told.xss_protection.as_ref().map(|xss| XssProtection {
+        xss_protection: response.xss_protection.as_ref().map(|xss| XssProtection {
             protection: xss.protection,
             mode_block: xss.mode_block,
             report_uri: xss.report_uri.clone().filter(|uri| !uri.is_empty()),

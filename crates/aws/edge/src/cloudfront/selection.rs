@@ -1,21 +1,21 @@
-//! Which headers, cookies and query strings a policy takes in: three records that are alike.
+//! The headers, cookies and query strings that a CloudFront policy includes: three records of the same shape.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_cloudfront::types as sdk;
-use holdfast_base::error::{Error, Result};
+use holdfast_base::error::Result;
 use holdfast_core::Spec;
 use serde::{Deserialize, Serialize};
 
 use super::{list, quantity};
 
-/// Headers.
+/// The headers that a policy includes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HeadersConfig {
-    /// Which: `none`, `whitelist` for those that are named, and what the policy's page says further.
+    /// The header behaviour: `none`, `whitelist` for the named headers, or another value that the policy's page lists.
     pub(super) header_behavior: String,
-    /// Their names, where they are named.
+    /// The names of the headers, for a behaviour that names them.
     pub(super) headers: Option<BTreeSet<String>>,
 }
 
@@ -25,13 +25,13 @@ impl Default for HeadersConfig {
     }
 }
 
-/// Cookies.
+/// The cookies that a policy includes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CookiesConfig {
-    /// Which: `none`, `whitelist` for those that are named, and what the policy's page says further.
+    /// The cookie behaviour: `none`, `whitelist` for the named cookies, or another value that the policy's page lists.
     pub(super) cookie_behavior: String,
-    /// Their names, where they are named.
+    /// The names of the cookies, for a behaviour that names them.
     pub(super) cookies: Option<BTreeSet<String>>,
 }
 
@@ -41,13 +41,14 @@ impl Default for CookiesConfig {
     }
 }
 
-/// Query strings.
+/// The query strings that a policy includes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QueryStringsConfig {
-    /// Which: `none`, `whitelist` for those that are named, and what the policy's page says further.
+    /// The query string behaviour: `none`, `whitelist` for the named query strings, or another value that the policy's
+    /// page lists.
     pub(super) query_string_behavior: String,
-    /// Their names, where they are named.
+    /// The names of the query strings, for a behaviour that names them.
     pub(super) query_strings: Option<BTreeSet<String>>,
 }
 
@@ -57,21 +58,26 @@ impl Default for QueryStringsConfig {
     }
 }
 
+/// Conversion of a record to the SDK's type of one kind of policy.
+pub(super) trait ToSdk<T> {
+    /// Returns the value of the SDK.
+    fn to_sdk(&self) -> Result<T>;
+}
+
 macro_rules! selection {
     ($record:ident { $behavior:ident, $names:ident, $set:ident: $of:ident }: $($sdk:ident),*) => {$(
         impl From<&sdk::$sdk> for $record {
-            fn from(told: &sdk::$sdk) -> Self {
-                let names = told.$names.as_ref().map(|names| names.items().iter().cloned().collect::<BTreeSet<_>>());
+            fn from(response: &sdk::$sdk) -> Self {
+                let names = response.$names.as_ref();
+                let names = names.map(|names| names.items().iter().cloned().collect::<BTreeSet<_>>());
                 let names = names.filter(|names| !names.is_empty());
-                $record { $behavior: told.$behavior.as_str().to_owned(), $names: names }
+                $record { $behavior: response.$behavior.as_str().to_owned(), $names: names }
             }
         }
 
-        impl TryFrom<&$record> for sdk::$sdk {
-            type Error = Error;
-
-            fn try_from(stated: &$record) -> Result<Self> {
-                let $record { $behavior, $names } = stated;
+        impl ToSdk<sdk::$sdk> for $record {
+            fn to_sdk(&self) -> Result<sdk::$sdk> {
+                let $record { $behavior, $names } = self;
                 let names = $names.as_ref().map(|names| {
                     sdk::$of::builder().quantity(quantity(&list(names))).set_items(Some(list(names))).build()
                 });

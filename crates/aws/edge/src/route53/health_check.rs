@@ -1,108 +1,112 @@
-//! HealthCheck: whether an endpoint, an alarm or a group of other checks is well, for records and alarms.
+//! HealthCheck: the health of an endpoint, an alarm or a group of other checks, for records and alarms.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_route53::types::{self as sdk, ResettableElementName, TagResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
-use holdfast_base::mark;
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::names::Alarm;
+use holdfast_base::owner_marker;
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Name, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
+use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{owned, partition, retag, route53, tags};
+use super::{change_tags, owned, partition, route53, tags};
 
-/// A health check, named by its `Name` tag. Its metrics are in us-east-1. It takes ten tags, Holdfast's own six and
-/// its `Name` among them. Its owner has to fit a caller reference of 64 characters: stack, environment and name
-/// together about 40.
+/// A Route 53 health check of an endpoint, an alarm or a group of other health checks, for records and alarms.
+///
+/// The physical name is the tag `Name`. The metrics are in us-east-1. A health check accepts ten tags, including
+/// Holdfast's own six and `Name`. The owner must fit into a caller reference of 64 characters: stack, environment and
+/// name can together have about 40 characters.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HealthCheck {
-    /// `HTTP`, `HTTPS`, `HTTP_STR_MATCH`, `HTTPS_STR_MATCH`, `TCP`, `CALCULATED`, `CLOUDWATCH_METRIC` or
+    /// The type: `HTTP`, `HTTPS`, `HTTP_STR_MATCH`, `HTTPS_STR_MATCH`, `TCP`, `CALCULATED`, `CLOUDWATCH_METRIC` or
     /// `RECOVERY_CONTROL`.
     #[spec(immutable)]
     r#type: String,
-    /// The endpoint's domain name. `null` for none, where there is an address.
+    /// The endpoint's domain name; `null` for none if `ipAddress` is stated.
     fully_qualified_domain_name: Option<String>,
-    /// The endpoint's address. Without one the domain name is resolved, by IPv4 only.
-    ip_address: Option<Always<String>>,
-    /// The endpoint's port: 80, or 443 for HTTPS, when it is not stated.
-    port: Option<Always<i32>>,
-    /// The path that is asked for, as in `/health`. `null` for `/`.
+    /// The endpoint's IP address. Without it Route 53 resolves the domain name, over IPv4 only.
+    ip_address: Option<ServerDefault<String>>,
+    /// The endpoint's port. Without this field it is 80, or 443 for HTTPS.
+    port: Option<ServerDefault<i32>>,
+    /// The path that Route 53 requests, as in `/health`; `null` for `/`.
     resource_path: Option<String>,
-    /// The text that has to be in the first 5,120 bytes of the answer; for the two `_STR_MATCH` types.
-    search_string: Option<Always<String>>,
-    /// Seconds between two requests of a checker: 30 (AWS's default) or 10, which costs more.
+    /// The text that must occur in the first 5,120 bytes of the response; for the two `_STR_MATCH` types.
+    search_string: Option<ServerDefault<String>>,
+    /// The seconds between two requests of one health checker: 30 (AWS's default) or 10, which costs more.
     #[spec(immutable)]
-    request_interval: Option<Always<i32>>,
-    /// How many requests in a row change the state: 1 to 10; AWS's default is 3.
-    failure_threshold: Option<Always<i32>>,
-    /// Whether latencies are shown in the console.
+    request_interval: Option<ServerDefault<i32>>,
+    /// The number of consecutive requests that change the state: 1 to 10. AWS's default is 3.
+    failure_threshold: Option<ServerDefault<i32>>,
+    /// Whether the console shows latency graphs.
     #[spec(immutable)]
-    measure_latency: Option<Always<bool>>,
-    /// Whether healthy and unhealthy change places.
-    inverted: Option<Always<bool>>,
-    /// Whether it stops checking; it then counts as healthy, and still costs.
-    disabled: Option<Always<bool>>,
-    /// Whether the domain name is sent in the TLS handshake; AWS's default for the HTTPS types is true.
+    measure_latency: Option<ServerDefault<bool>>,
+    /// Whether healthy and unhealthy are swapped.
+    inverted: Option<ServerDefault<bool>>,
+    /// Whether the health check is disabled. A disabled health check counts as healthy, and still costs money.
+    disabled: Option<ServerDefault<bool>>,
+    /// Whether Route 53 sends the domain name in the TLS handshake (SNI). AWS's default for the HTTPS types is true.
     #[serde(rename = "enableSNI")]
-    enable_sni: Option<Always<bool>>,
-    /// The regions that check: three at least of `us-east-1`, `us-west-1`, `us-west-2`, `eu-west-1`,
-    /// `ap-southeast-1`, `ap-southeast-2`, `ap-northeast-1` and `sa-east-1`. `null` for all.
+    enable_sni: Option<ServerDefault<bool>>,
+    /// The regions of the health checkers: at least three of `us-east-1`, `us-west-1`, `us-west-2`, `eu-west-1`,
+    /// `ap-southeast-1`, `ap-southeast-2`, `ap-northeast-1` and `sa-east-1`; `null` for all.
     regions: Option<BTreeSet<String>>,
-    /// How many of the child checks have to be healthy; for `CALCULATED`.
-    health_threshold: Option<Always<i32>>,
-    /// The checks that a `CALCULATED` one counts: at most 255.
+    /// The number of child health checks that must be healthy; for `CALCULATED`.
+    health_threshold: Option<ServerDefault<i32>>,
+    /// The child health checks of a `CALCULATED` health check; at most 255.
     child_health_checks: Option<BTreeSet<Ref<HealthCheck>>>,
-    /// The alarm that a `CLOUDWATCH_METRIC` check follows. Route 53 copies the alarm's rule at that moment: after a
-    /// change of the alarm, change the check too
+    /// The alarm that a `CLOUDWATCH_METRIC` health check follows. Route 53 copies the alarm's rule when the health
+    /// check is written. After a change of the alarm, change the health check too
     /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html>).
     alarm_identifier: Option<AlarmIdentifier>,
-    /// What it is while the alarm has too little data: `Healthy`, `Unhealthy` or `LastKnownStatus`.
-    insufficient_data_health_status: Option<Always<String>>,
-    /// The routing control that a `RECOVERY_CONTROL` check follows.
+    /// The state while the alarm has insufficient data: `Healthy`, `Unhealthy` or `LastKnownStatus`.
+    insufficient_data_health_status: Option<ServerDefault<String>>,
+    /// The ARN of the routing control that a `RECOVERY_CONTROL` health check follows.
     #[spec(immutable)]
     routing_control_arn: Option<Arn>,
 }
 
-/// An alarm that a health check follows.
+/// The alarm that a health check follows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AlarmIdentifier {
-    /// The alarm; one of a metric, of standard resolution.
+    /// The alarm: a metric alarm of standard resolution.
     name: Ref<Alarm, Name>,
-    /// The region that the alarm is in, as in `us-east-1`.
+    /// The region of the alarm, as in `us-east-1`.
     region: String,
 }
 
-/// What only AWS knows of a HealthCheck.
+/// The read-only attributes of a HealthCheck.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HealthCheckStatus {
-    /// Its ARN.
+    /// The ARN of the health check.
     arn: String,
 }
 
 impl Kind for HealthCheck {
     type Status = HealthCheckStatus;
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Intent;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Token;
+    const OWNERSHIP: Ownership = Ownership::CallerReference;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
     const GLOBAL: bool = true;
 
-    /// The list has everything but tags, which take a call for ten. What another of Holdfast's stacks or an AWS
-    /// service made is known by the list alone.
+    /// Finds the owned and requested health checks.
+    ///
+    /// The list returns everything except tags, which cost one call for ten health checks. The list alone identifies
+    /// the health checks of other Holdfast stacks and of AWS services; their tags are not read.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let listed = route53(aws).list_health_checks().into_paginator().items().send();
         let mut listed = listed.collect::<std::result::Result<Vec<_>, _>>().await?;
         listed.retain(|check| {
-            let owner = mark::read::<Self>(&check.caller_reference);
+            let owner = owner_marker::read::<Self>(&check.caller_reference);
             let elsewhere = check.linked_service.is_some() || owner.is_some_and(|owner| !scope.is_owned(&owner));
             !elsewhere || scope.ids.contains(&check.id) || !scope.lookups.is_empty()
         });
@@ -120,7 +124,7 @@ impl Kind for HealthCheck {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let HealthCheck {
             r#type,
             fully_qualified_domain_name,
@@ -162,24 +166,25 @@ impl Kind for HealthCheck {
                 insufficient_data_health_status.as_ref().map(|status| status.0.as_str().into()),
             )
             .set_routing_control_arn(routing_control_arn.as_ref().map(|arn| arn.0.clone()));
-        let made = route53(aws)
+        let output = route53(aws)
             .create_health_check()
-            // At most 64 characters
+            // A caller reference has at most 64 characters
             // (https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHealthCheck.html).
-            .caller_reference(mark::reference::<Self>(&desired.tags, &desired.token, 64)?)
+            .caller_reference(owner_marker::reference::<Self>(&desired.tags, &desired.token, 64)?)
             .health_check_config(config.build()?)
             .send()
             .await?;
-        let check = made.health_check.ok_or_else(|| Error::incomplete("route53.CreateHealthCheck", "healthCheck"))?;
-        // Tags follow; until then the caller reference names the owner.
+        let check = output.health_check.ok_or_else(|| Error::incomplete("route53.CreateHealthCheck", "healthCheck"))?;
+        // Tags are set after the create. Until then the caller reference names the owner.
         let tags = owned::<Self>(Tags::new(), &check.caller_reference);
         Ok(match live(partition(aws), &check) {
             Ok(live) => live.tags(tags).keep(check).into(),
-            Err(_) => Made::unseen(check.id),
+            Err(_) => Created::unobserved(check.id),
         })
     }
 
-    /// What is not in the call stays as it is; four fields can be emptied.
+    /// Writes the changed fields. UpdateHealthCheck keeps the fields that the call leaves out. Four fields can be
+    /// reset.
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let HealthCheck {
             r#type: _,
@@ -214,11 +219,12 @@ impl Kind for HealthCheck {
             ("regions", regions.is_none(), ResettableElementName::Regions),
             ("childHealthChecks", children.is_none(), ResettableElementName::ChildHealthChecks),
         ];
-        let reset: Vec<_> = reset.into_iter().filter(|(field, gone, _)| *gone && changed(field)).map(|r| r.2).collect();
+        let reset: Vec<_> =
+            reset.into_iter().filter(|(field, is_empty, _)| *is_empty && changed(field)).map(|r| r.2).collect();
         route53(aws)
             .update_health_check()
             .health_check_id(&live.id)
-            // AWS refuses it when somebody else changed it meanwhile.
+            // AWS refuses the update if another client has changed the health check in the meantime.
             .health_check_version(live.raw::<sdk::HealthCheck>()?.health_check_version)
             .set_reset_elements(Some(reset).filter(|reset| !reset.is_empty()))
             .set_fully_qualified_domain_name(
@@ -254,8 +260,8 @@ impl Kind for HealthCheck {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        retag(aws, TagResourceType::Healthcheck, &live.id, tags).await
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        change_tags(aws, TagResourceType::Healthcheck, &live.id, tags).await
     }
 }
 
@@ -280,25 +286,25 @@ fn live(partition: &str, check: &sdk::HealthCheck) -> Result<Live<HealthCheck>> 
     let spec = HealthCheck {
         r#type: config.r#type.as_str().to_owned(),
         fully_qualified_domain_name: config.fully_qualified_domain_name,
-        ip_address: config.ip_address.map(Always),
-        port: config.port.map(Always),
+        ip_address: config.ip_address.map(ServerDefault),
+        port: config.port.map(ServerDefault),
         resource_path: config.resource_path.filter(|path| !path.is_empty()),
-        search_string: config.search_string.map(Always),
-        request_interval: config.request_interval.map(Always),
-        failure_threshold: config.failure_threshold.map(Always),
-        measure_latency: config.measure_latency.map(Always),
-        inverted: config.inverted.map(Always),
-        disabled: config.disabled.map(Always),
-        enable_sni: config.enable_sni.map(Always),
+        search_string: config.search_string.map(ServerDefault),
+        request_interval: config.request_interval.map(ServerDefault),
+        failure_threshold: config.failure_threshold.map(ServerDefault),
+        measure_latency: config.measure_latency.map(ServerDefault),
+        inverted: config.inverted.map(ServerDefault),
+        disabled: config.disabled.map(ServerDefault),
+        enable_sni: config.enable_sni.map(ServerDefault),
         regions: Some(regions).filter(|regions| !regions.is_empty()),
-        health_threshold: config.health_threshold.map(Always),
+        health_threshold: config.health_threshold.map(ServerDefault),
         child_health_checks: Some(children).filter(|children| !children.is_empty()),
         alarm_identifier: config
             .alarm_identifier
             .map(|alarm| AlarmIdentifier { name: Ref::new(alarm.name), region: alarm.region.as_str().to_owned() }),
         insufficient_data_health_status: config
             .insufficient_data_health_status
-            .map(|status| Always(status.as_str().to_owned())),
+            .map(|status| ServerDefault(status.as_str().to_owned())),
         routing_control_arn: config.routing_control_arn.map(Arn),
     };
     let status = HealthCheckStatus { arn: format!("arn:{partition}:route53:::healthcheck/{}", check.id) };
@@ -310,13 +316,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_aws_leaves_out_is_none() {
+    fn fields_that_aws_leaves_out_are_none() {
         let config = sdk::HealthCheckConfig::builder().r#type("HTTPS".into()).port(443).resource_path("");
         let check = sdk::HealthCheck::builder().id("c1").caller_reference("x").health_check_version(1);
         let check = check.health_check_config(config.build().expect("a config")).build().expect("a check");
         let live = live("aws", &check).expect("it is whole");
         assert_eq!((live.spec.resource_path, live.spec.regions), (None, None));
-        assert_eq!(live.spec.port, Some(Always(443)));
+        assert_eq!(live.spec.port, Some(ServerDefault(443)));
         assert_eq!(live.status.arn, "arn:aws:route53:::healthcheck/c1");
     }
 }

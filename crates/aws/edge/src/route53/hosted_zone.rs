@@ -1,4 +1,4 @@
-//! HostedZone: the DNS records of a domain, for the world or for VPCs.
+//! HostedZone: the DNS records of a domain, public or private to VPCs.
 
 use std::collections::BTreeSet;
 
@@ -6,122 +6,132 @@ use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ChangeAction, RrType, TagResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
-use holdfast_base::mark;
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::names::Vpc;
+use holdfast_base::owner_marker;
 use holdfast_base::tagging::{self, Tags};
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{Claim, CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::name::plain;
-use super::{bare, is_wanted, list_records, one, owned, partition, record_wire, retag, route53, tags, zone, zones};
+use super::{
+    bare, change_tags, is_requested, list_records, owned, partition, record_change, record_wire, route53, tags, zone,
+    zones,
+};
 
-/// A hosted zone. Its `name` is the domain, in lower case and without the dot at the end: state it, as in
-/// `name: example.com`. Deleting a public zone loses the delegation: a new one of that name gets other name servers.
-/// AWS deletes a zone only when nothing is left in it but its own NS and SOA records; what Holdfast writes there for
-/// itself, and the records that validate certificates, go with it.
+/// A Route 53 hosted zone: the DNS records of a domain, public or private to VPCs.
 ///
-/// A zone takes ten tags, Holdfast's own seven among them, so three are left for the document's and the stack's
+/// State `name`, as in `name: example.com`: it is the domain in lower case without a trailing dot. The deletion of a
+/// public zone loses the delegation, because a new zone of the same name gets other name servers. Route 53 deletes a
+/// zone only when it contains nothing but its own NS and SOA records. Holdfast first deletes the records that it writes
+/// for itself and the validation records of certificates.
+///
+/// A zone accepts ten tags. Holdfast uses seven of them, so three are left for the tags of the document and the stack
 /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>).
 ///
-/// One that somebody else made is looked up by its name: `name: example.com, lifecycle: { manage: observe }`;
-/// `privateZone` tells two of one name apart.
+/// Look up a zone that Holdfast does not manage by its name: `name: example.com, lifecycle: { manage: observe }`.
+/// `privateZone` distinguishes two zones of one name.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HostedZone {
-    /// What it is for: at most 256 characters. `null` for none.
+    /// The comment for people: at most 256 characters; `null` for none.
     comment: Option<String>,
-    /// The VPCs in which a private zone answers; one at least. Without this it is a public zone.
+    /// The VPCs that can resolve the names of a private zone; at least one. Without this field the zone is public.
     vpcs: Option<BTreeSet<ZoneVpc>>,
-    /// Whether it is private. It follows from `vpcs`; state it in a lookup.
+    /// Whether the zone is private. It follows from `vpcs`; state it in a lookup.
     #[spec(immutable)]
     private_zone: Option<bool>,
-    /// The id (`N…`) of a reusable delegation set, for name servers that several zones share; public zones only.
+    /// The id (`N…`) of a reusable delegation set, which gives several zones the same name servers; public zones only.
     #[spec(immutable)]
     delegation_set: Option<String>,
 }
 
-/// A VPC in which a private zone answers.
+/// A VPC that can resolve the names of a private zone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ZoneVpc {
     /// The VPC.
     vpc: Ref<Vpc>,
-    /// The region that the VPC is in, as in `us-east-1`: zones are global, and AWS asks.
+    /// The region of the VPC, as in `us-east-1`. AWS requires it, because hosted zones are global.
     vpc_region: String,
 }
 
-/// What only AWS knows of a HostedZone.
+/// The read-only attributes of a HostedZone.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HostedZoneStatus {
-    /// Its ARN.
+    /// The ARN of the zone.
     arn: String,
-    /// Its name servers, for the delegation at the registrar or in the zone above; a private zone has none.
+    /// The name servers of the zone, for the delegation at the registrar or in the parent zone. A private zone has
+    /// none.
     name_servers: Vec<String>,
 }
 
 impl Kind for HostedZone {
     type Status = HostedZoneStatus;
     const TIER: Tier = Tier::Edge;
-    const CLAIM: Claim = Claim::Intent;
-    const REPLACE: Replace = Replace::ByName;
-    const NAMING: Naming = Naming { lowercase: true, ..Naming::limit(255) };
-    const CLASS: CreateClass = CreateClass::Token;
-    const DATA: bool = true;
+    const OWNERSHIP: Ownership = Ownership::CallerReference;
+    const REPLACEMENT: Replacement = Replacement::ByName;
+    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const STATEFUL: bool = true;
     const GLOBAL: bool = true;
 
-    /// A call for each that the hint knows, where it knows all. Otherwise the list has the caller references and so the
-    /// owners of what was made here; tags take a call for ten zones, name servers and VPCs a call for each that is wanted.
+    /// Finds the owned and requested zones.
+    ///
+    /// If the tag index knows all zones of the document, each costs one call. Otherwise the zones are listed. The list
+    /// returns the caller references, which name the owners of the zones that Holdfast created. Tags cost one call for
+    /// ten zones. Name servers and VPCs cost one call for each requested zone.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let there = tagging::of_no_region(aws)?;
-        let is = |service: &str, resource: &str| service == "route53" && resource.starts_with("hostedzone/");
-        let look = |arn: String, tags| async move {
+        let tagging_client = tagging::of_no_region(aws)?;
+        let is_zone = |service: &str, resource: &str| service == "route53" && resource.starts_with("hostedzone/");
+        let observe = |arn: String, tags| async move {
             let detail = zone(aws, scope, arn.rsplit('/').next().unwrap_or_default()).await?;
-            Ok(detail.as_ref().as_ref().and_then(|detail| told(aws, detail, tags)))
+            Ok(detail.as_ref().as_ref().and_then(|detail| from_response(aws, detail, tags)))
         };
-        if let Some(found) = tagging::known(&there, scope, is, look).await? {
+        if let Some(found) = tagging::known(&tagging_client, scope, is_zone, observe).await? {
             return Ok(found);
         }
         let listed = zones(aws, scope).await?;
-        let wanted: Vec<String> = listed.iter().filter(|zone| is_wanted(scope, zone)).map(|z| bare(&z.id)).collect();
+        let requested: Vec<String> =
+            listed.iter().filter(|zone| is_requested(scope, zone)).map(|z| bare(&z.id)).collect();
         let kind = TagResourceType::Hostedzone;
-        let details = wanted.iter().map(|id| zone(aws, scope, id));
-        let (mut tags, details) = futures::try_join!(tags(aws, &kind, &wanted), try_join_all(details))?;
-        let found = wanted
-            .iter()
-            .zip(details)
-            .filter_map(|(id, detail)| told(aws, Option::as_ref(&detail)?, tags.remove(id).unwrap_or_default()));
+        let details = requested.iter().map(|id| zone(aws, scope, id));
+        let (mut tags, details) = futures::try_join!(tags(aws, &kind, &requested), try_join_all(details))?;
+        let found = requested.iter().zip(details).filter_map(|(id, detail)| {
+            from_response(aws, Option::as_ref(&detail)?, tags.remove(id).unwrap_or_default())
+        });
         Ok(found.collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let HostedZone { comment, vpcs, private_zone, delegation_set } = &desired.spec;
         let first = vpcs.iter().flatten().next();
         let config = sdk::HostedZoneConfig::builder()
             .set_comment(comment.clone())
             .private_zone(private_zone.unwrap_or(first.is_some()))
             .build();
-        let made = route53(aws)
+        let output = route53(aws)
             .create_hosted_zone()
             .name(&desired.name)
-            // At most 128 characters (https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHostedZone.html).
-            .caller_reference(mark::reference::<Self>(&desired.tags, &desired.token, 128)?)
+            // A caller reference has at most 128 characters
+            // (https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHostedZone.html).
+            .caller_reference(owner_marker::reference::<Self>(&desired.tags, &desired.token, 128)?)
             .set_vpc(first.map(sdk_vpc))
             .hosted_zone_config(config)
             .set_delegation_set_id(delegation_set.clone())
             .send()
             .await?;
-        let zone = made.hosted_zone.ok_or_else(|| Error::incomplete("route53.CreateHostedZone", "hostedZone"))?;
-        let vpcs: Vec<sdk::Vpc> = made.vpc.into_iter().collect();
-        // Tags follow; until then the caller reference names the owner.
+        let zone = output.hosted_zone.ok_or_else(|| Error::incomplete("route53.CreateHostedZone", "hostedZone"))?;
+        let vpcs: Vec<sdk::Vpc> = output.vpc.into_iter().collect();
+        // Tags are set after the create. Until then the caller reference names the owner.
         let tags = owned::<Self>(Tags::new(), &zone.caller_reference);
-        Ok(live(partition(aws), &zone, made.delegation_set.as_ref(), &vpcs).tags(tags).into())
+        Ok(live(partition(aws), &zone, output.delegation_set.as_ref(), &vpcs).tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -132,13 +142,13 @@ impl Kind for HostedZone {
         }
         if desired.changed("vpcs") {
             let none = BTreeSet::new();
-            let (there, wanted) = (live.spec.vpcs.as_ref().unwrap_or(&none), vpcs.as_ref().unwrap_or(&none));
-            // New ones first: AWS keeps the last one.
-            for vpc in wanted.difference(there) {
+            let (current, stated) = (live.spec.vpcs.as_ref().unwrap_or(&none), vpcs.as_ref().unwrap_or(&none));
+            // New VPCs are associated first, because AWS refuses to disassociate the last VPC.
+            for vpc in stated.difference(current) {
                 let join = route53(aws).associate_vpc_with_hosted_zone().hosted_zone_id(&live.id);
                 join.vpc(sdk_vpc(vpc)).send().await?;
             }
-            for vpc in there.difference(wanted) {
+            for vpc in current.difference(stated) {
                 let leave = route53(aws).disassociate_vpc_from_hosted_zone().hosted_zone_id(&live.id);
                 leave.vpc(sdk_vpc(vpc)).send().await.or_absent()?;
             }
@@ -146,17 +156,27 @@ impl Kind for HostedZone {
         Ok(())
     }
 
-    /// What Holdfast wrote for itself goes first, unless somebody else's records keep the zone anyway.
+    /// Deletes the zone and the records that Holdfast wrote into it for itself.
+    ///
+    /// **Expected flow**
+    /// 1. Lists the record sets of the zone.
+    /// 2. If all record sets except the zone's own NS and SOA records are owner records or validation records of
+    ///    certificates, deletes them in batches.
+    /// 3. Deletes the zone.
+    ///
+    /// **Guarantees** No other record set is deleted. If others exist, the zone keeps all its record sets.
+    ///
+    /// **Errors** Route 53 refuses to delete the zone while other record sets exist.
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         let records = list_records(aws, &live.id).await?;
         let is_base =
             |r: &&sdk::ResourceRecordSet| matches!(r.r#type, RrType::Ns | RrType::Soa) && plain(&r.name) == live.name;
         let left: Vec<_> = records.iter().filter(|record| !is_base(record)).collect();
-        if !left.is_empty() && left.iter().all(|record| record_wire::is_residue(record)) {
-            // A batch takes 1,000 changes
+        if !left.is_empty() && left.iter().all(|record| record_wire::is_helper_record(record)) {
+            // A batch has at most 1,000 changes
             // (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html).
             for part in left.chunks(500) {
-                let changes = part.iter().map(|record| one(ChangeAction::Delete, (*record).clone()));
+                let changes = part.iter().map(|record| record_change(ChangeAction::Delete, (*record).clone()));
                 super::change(aws, &live.id, changes.collect::<Result<_>>()?).await?;
             }
         }
@@ -164,19 +184,20 @@ impl Kind for HostedZone {
         Ok(())
     }
 
-    /// Its owner goes along, whom only the caller reference names until then: the index finds it by that.
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    /// Sets and removes tags, and always sets the owner tags. Before the first call only the caller reference names the
+    /// owner, and the tag index finds a zone by its owner tags.
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         let owner =
             [tag::STACK, tag::ENV, tag::ADDRESS, tag::GENERATION].into_iter().filter(|key| !remove.contains(*key));
         let owner = owner.filter_map(|key| Some((key.to_owned(), live.tags.get(key)?.clone())));
         let set = owner.chain(set.clone()).collect();
-        retag(aws, TagResourceType::Hostedzone, &live.id, &Retag { set, remove: remove.clone() }).await
+        change_tags(aws, TagResourceType::Hostedzone, &live.id, &TagChanges { set, remove: remove.clone() }).await
     }
 }
 
-/// A zone with these tags, as AWS tells of it.
-fn told(aws: &Aws, detail: &GetHostedZoneOutput, tags: Tags) -> Option<Live<HostedZone>> {
+/// Returns a zone with these tags, as Route 53 returned it.
+fn from_response(aws: &Aws, detail: &GetHostedZoneOutput, tags: Tags) -> Option<Live<HostedZone>> {
     let zone = detail.hosted_zone()?;
     let tags = owned::<HostedZone>(tags, &zone.caller_reference);
     Some(live(partition(aws), zone, detail.delegation_set(), detail.vpcs()).tags(tags))
@@ -222,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_is_called_as_its_domain() {
+    fn the_name_of_a_zone_is_its_domain() {
         let live = live("aws", &zone("x"), None, &[]);
         assert_eq!((live.id.as_str(), live.name.as_str()), ("Z1", "example.com"));
         assert_eq!(live.status.arn, "arn:aws:route53:::hostedzone/Z1");
@@ -230,16 +251,16 @@ mod tests {
     }
 
     #[test]
-    fn its_caller_reference_names_its_owner_and_the_generation() {
+    fn the_caller_reference_names_the_owner_and_the_generation() {
         let owner =
             [(tag::STACK, "shop"), (tag::ENV, "prod"), (tag::ADDRESS, "HostedZone/main"), (tag::GENERATION, "2")];
         let tags: BTreeMap<_, _> = owner.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let reference = mark::reference::<HostedZone>(&tags, "0123456789abcdef", 128).expect("it fits");
+        let reference = owner_marker::reference::<HostedZone>(&tags, "0123456789abcdef", 128).expect("it fits");
         assert_eq!(reference, "holdfast:shop/prod/main#012345@2");
         let mut scope = Scope::default();
-        assert!(!is_wanted(&scope, &zone(&reference)));
+        assert!(!is_requested(&scope, &zone(&reference)));
         scope.owners.insert(("shop".into(), "prod".into()));
-        assert!(is_wanted(&scope, &zone(&reference)));
+        assert!(is_requested(&scope, &zone(&reference)));
         assert_eq!(owned::<HostedZone>(BTreeMap::new(), &reference), tags);
     }
 }

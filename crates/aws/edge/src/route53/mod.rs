@@ -1,4 +1,4 @@
-//! Route 53: what its kinds share.
+//! Route 53: calls that its kinds share.
 
 pub(crate) mod health_check;
 pub(crate) mod hosted_zone;
@@ -14,10 +14,10 @@ use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ResourceRecordSet, Tag, TagResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Kind, Retag, each};
-use holdfast_base::mark;
+use holdfast_base::kind::{Kind, TagChanges, each};
+use holdfast_base::owner_marker;
 use holdfast_base::tagging::{self, Tags};
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::Named as _;
 use holdfast_engine::cloud::Scope;
@@ -27,33 +27,35 @@ use self::name::plain;
 
 holdfast_base::client!(route53: aws_sdk_route53);
 
-/// A hosted zone with its name servers and VPCs, asked for once in a sweep; none when it is gone.
+/// Returns a hosted zone with its name servers and VPCs, or none when it does not exist. A refresh reads each zone
+/// once.
 pub(crate) async fn zone(aws: &Aws, scope: &Scope, id: &str) -> Result<Arc<Option<GetHostedZoneOutput>>> {
     let home = aws.at_home()?;
-    let ask = || async { route53(&home).get_hosted_zone().id(id).send().await.or_absent() };
-    home.once(scope, &format!("route53.zone.{id}"), ask).await
+    let request = || async { route53(&home).get_hosted_zone().id(id).send().await.or_absent() };
+    home.once(scope, &format!("route53.zone.{id}"), request).await
 }
 
-/// Those of the hosted zones that the hint knows as ours, where all that is looked at is under them.
-async fn known(aws: &Aws, scope: &Scope) -> Result<Option<Vec<sdk::HostedZone>>> {
+/// Returns the owned hosted zones of the tag index if the scope requests only resources in these zones.
+async fn owned_zones(aws: &Aws, scope: &Scope) -> Result<Option<Vec<sdk::HostedZone>>> {
     let parents = || scope.parents.iter().filter(|(kind, _)| *kind == HostedZone::KIND).map(|(_, parent)| parent);
-    if !scope.hints || parents().count() == 0 {
+    if !scope.from_index || parents().count() == 0 {
         return Ok(None);
     }
     let index = tagging::index(&*tagging::of_no_region(aws)?, scope).await?;
     let ids = index.keys().filter_map(|arn| Some(arn.split_once(":hostedzone/")?.1));
-    let ours = each(ids, |id| async move {
-        Ok(zone(aws, scope, id).await?.as_ref().as_ref().and_then(|answer| answer.hosted_zone.clone()))
+    let owned = each(ids, |id| async move {
+        Ok(zone(aws, scope, id).await?.as_ref().as_ref().and_then(|output| output.hosted_zone.clone()))
     });
-    let ours = ours.await?;
-    let is = |zone: &sdk::HostedZone, parent: &str| plain(&zone.name) == parent || bare(&zone.id) == parent;
-    Ok(parents().all(|parent| ours.iter().any(|zone| is(zone, parent))).then_some(ours))
+    let owned = owned.await?;
+    let matches = |zone: &sdk::HostedZone, parent: &str| plain(&zone.name) == parent || bare(&zone.id) == parent;
+    Ok(parents().all(|parent| owned.iter().any(|zone| matches(zone, parent))).then_some(owned))
 }
 
-/// The hosted zones of the account, or those of them that matter, listed once in a sweep, whatever region is looked at.
+/// Returns the hosted zones of the account, or only the owned zones where those suffice. A refresh lists them once for
+/// all regions.
 pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::HostedZone>>> {
-    if let Some(known) = known(aws, scope).await? {
-        return Ok(Arc::new(known));
+    if let Some(owned) = owned_zones(aws, scope).await? {
+        return Ok(Arc::new(owned));
     }
     let home = aws.at_home()?;
     let list = || async {
@@ -63,26 +65,26 @@ pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::Hoste
     home.once(scope, "route53.zones", list).await
 }
 
-/// True when a zone of the list is asked for: by its owner, its name, its id, or what else a lookup says.
-pub(crate) fn is_wanted(scope: &Scope, zone: &sdk::HostedZone) -> bool {
-    let owner = mark::read::<HostedZone>(&zone.caller_reference).unwrap_or_default();
+/// True when the scope requests a listed zone: by its owner, its name, its id, or another field of a lookup.
+pub(crate) fn is_requested(scope: &Scope, zone: &sdk::HostedZone) -> bool {
+    let owner = owner_marker::read::<HostedZone>(&zone.caller_reference).unwrap_or_default();
     let by_fields = scope.lookups.iter().any(|lookup| {
         let comment = zone.config.as_ref().and_then(|config| config.comment());
         let same = lookup.get("comment").and_then(|text| text.text()).is_some_and(|text| Some(text) == comment);
         same || lookup.get("tags").is_some() || lookup.get("vpcs").is_some()
     });
     let id = bare(&zone.id);
-    let by_id = scope.ids.iter().any(|wanted| bare(wanted) == id);
+    let by_id = scope.ids.iter().any(|requested| bare(requested) == id);
     by_id || by_fields || scope.is_owned(&owner) || scope.is_candidate(&plain(&zone.name))
 }
 
-/// All record sets of a zone, listed once in a sweep; none when the zone is gone.
+/// Returns all record sets of a zone; no record sets when the zone does not exist. A refresh lists each zone once.
 pub(crate) async fn records(aws: &Aws, scope: &Scope, zone: &str) -> Result<Arc<Vec<ResourceRecordSet>>> {
     let home = aws.at_home()?;
     home.once(scope, &format!("route53.records.{zone}"), || list_records(&home, zone)).await
 }
 
-/// All record sets of a zone, as they are now.
+/// Lists all current record sets of a zone.
 pub(crate) async fn list_records(aws: &Aws, zone: &str) -> Result<Vec<ResourceRecordSet>> {
     let mut found = vec![];
     let mut next = route53(aws).list_resource_record_sets().hosted_zone_id(zone);
@@ -101,12 +103,12 @@ pub(crate) async fn list_records(aws: &Aws, zone: &str) -> Result<Vec<ResourceRe
     Ok(found)
 }
 
-/// Changes a zone's record sets: all of them or none.
+/// Changes a zone's record sets atomically: all of them or none.
 pub(crate) async fn change(aws: &Aws, zone: &str, changes: Vec<sdk::Change>) -> Result<()> {
     let batch = sdk::ChangeBatch::builder().set_changes(Some(changes)).build()?;
     let sent = route53(aws).change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
     let Err(error) = sent else { return Ok(()) };
-    // What is wrong with each change stands beside the error's own message
+    // The reasons are separate from the error's own message, one for each refused change
     // (https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html).
     let messages = match error.as_service_error() {
         Some(ChangeError::InvalidChangeBatch(refused)) => refused.messages().join("; "),
@@ -118,17 +120,17 @@ pub(crate) async fn change(aws: &Aws, zone: &str, changes: Vec<sdk::Change>) -> 
     }
 }
 
-/// One change of a record set.
-pub(crate) fn one(action: sdk::ChangeAction, record: ResourceRecordSet) -> Result<sdk::Change> {
+/// Returns one change of a record set.
+pub(crate) fn record_change(action: sdk::ChangeAction, record: ResourceRecordSet) -> Result<sdk::Change> {
     Ok(sdk::Change::builder().action(action).resource_record_set(record).build()?)
 }
 
-/// A zone's id as calls and tags take it: lists answer `/hostedzone/Z…`.
+/// Returns the id of a zone as calls and tags expect it. Lists return `/hostedzone/Z…`.
 pub(crate) fn bare(id: &str) -> String {
     id.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The partition that the client works in, as ARNs begin.
+/// Returns the partition of the client, as it appears in ARNs.
 pub(crate) fn partition(aws: &Aws) -> &'static str {
     let region = aws.region();
     match region.split('-').next() {
@@ -138,7 +140,7 @@ pub(crate) fn partition(aws: &Aws) -> &'static str {
     }
 }
 
-/// The tags of zones or health checks: ten with one call
+/// Reads the tags of hosted zones or health checks, of ten with one call
 /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResources.html>).
 pub(crate) async fn tags(aws: &Aws, kind: &TagResourceType, ids: &[String]) -> Result<BTreeMap<String, Tags>> {
     let sets = try_join_all(ids.chunks(10).map(|ids| tag_sets(aws, kind, ids))).await?;
@@ -155,19 +157,19 @@ async fn tag_sets(aws: &Aws, kind: &TagResourceType, ids: &[String]) -> Result<V
     if let Some(all) = all.set_resource_ids(Some(ids.to_vec())).send().await.or_absent()? {
         return Ok(all.resource_tag_sets);
     }
-    // One of them is gone, and the call does not say which.
+    // One of the resources does not exist, and the error does not say which.
     let mut found = vec![];
     for id in ids {
         let one = route53(aws).list_tags_for_resource().resource_type(kind.clone()).resource_id(id);
-        found.extend(one.send().await.or_absent()?.and_then(|answer| answer.resource_tag_set));
+        found.extend(one.send().await.or_absent()?.and_then(|output| output.resource_tag_set));
     }
     Ok(found)
 }
 
-/// Sets and removes tags. A zone or health check has at most ten, Holdfast's own six or seven among them
+/// Sets and removes tags. A hosted zone or health check has at most ten tags, including Holdfast's own six or seven
 /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>).
-pub(crate) async fn retag(aws: &Aws, kind: TagResourceType, id: &str, tags: &Retag) -> Result<()> {
-    let Retag { set, remove } = tags;
+pub(crate) async fn change_tags(aws: &Aws, kind: TagResourceType, id: &str, tags: &TagChanges) -> Result<()> {
+    let TagChanges { set, remove } = tags;
     let set: Vec<Tag> = set.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect();
     route53(aws)
         .change_tags_for_resource()
@@ -180,10 +182,10 @@ pub(crate) async fn retag(aws: &Aws, kind: TagResourceType, id: &str, tags: &Ret
     Ok(())
 }
 
-/// The tags of a resource; while it has none of ours, the owner that its caller reference names.
+/// Returns the tags of a resource. If they contain no owner, the owner that the caller reference names is added.
 pub(crate) fn owned<K: Kind>(mut tags: Tags, reference: &str) -> Tags {
     if !tags.contains_key(tag::STACK) {
-        tags.extend(mark::read::<K>(reference).unwrap_or_default());
+        tags.extend(owner_marker::read::<K>(reference).unwrap_or_default());
     }
     tags
 }

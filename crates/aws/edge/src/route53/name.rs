@@ -1,23 +1,23 @@
-//! The spellings of DNS: names with and without a dot at the end, texts with and without quotes.
+//! Canonical spellings: domain names without a trailing dot, and TXT values without quotation marks.
 
 use holdfast_core::schema::{Type, Typed};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};
 
-/// A domain name. Case and a dot at the end do not matter; an asterisk may stand as itself
+/// A domain name. Case and a trailing dot do not matter, and an asterisk may be written as itself
 /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html>).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct DnsName(pub(crate) String);
 
 impl DnsName {
-    /// The name that AWS answered, or a document states: in lower case, without the dot at its end, and without
-    /// the octal escapes for printable characters (`\052` is `*`).
+    /// Returns the canonical spelling of the name: in lower case, without a trailing dot, and without the octal escapes
+    /// of printable characters (`\052` is `*`).
     pub(crate) fn plain(&self) -> String {
         plain(&self.0)
     }
 
-    /// True when the name is this domain's or lies in it.
+    /// True when the name equals this domain or is a subdomain of it.
     pub(crate) fn is_in(&self, domain: &str) -> bool {
         let (name, domain) = (self.plain(), plain(domain));
         name == domain || name.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'))
@@ -31,12 +31,12 @@ impl Typed for DnsName {
 fn dns_name(value: &Value) -> Result<Value, String> {
     let text = value.text().ok_or("a domain name is a string")?;
     match text.is_empty() || text.contains(char::is_whitespace) {
-        true => Err(format!("`{text}` is not a domain name; one looks like `www.example.com`")),
+        true => Err(format!("`{text}` is not a domain name; write one such as `www.example.com`")),
         false => Ok(Value::Text(plain(text))),
     }
 }
 
-/// A domain name in its one spelling.
+/// Returns the canonical spelling of a domain name.
 pub(crate) fn plain(name: &str) -> String {
     let mut plain = String::new();
     let mut rest = name.trim_end_matches('.');
@@ -58,13 +58,13 @@ pub(crate) fn plain(name: &str) -> String {
     plain.to_ascii_lowercase()
 }
 
-/// The value of a record. The text of a TXT record may be stated with or without its quotation marks.
+/// The value of a record. The text of a TXT record may be written with or without quotation marks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RecordValue(pub(crate) String);
 
 impl RecordValue {
-    /// The value as Route 53 takes it: texts in quotation marks, in strings of at most 255 characters
+    /// Returns the value as Route 53 expects it: texts in quotation marks, in strings of at most 255 characters
     /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#TXTFormat>).
     pub(crate) fn wire(&self, record_type: &str) -> String {
         if !matches!(record_type, "TXT" | "SPF") || self.0.starts_with('"') {
@@ -88,7 +88,8 @@ fn record_value(value: &Value) -> Result<Value, String> {
     Ok(Value::Text(unquoted(text)))
 }
 
-/// The strings of a text without their quotation marks, one after the other; any other value as it is.
+/// Returns the strings of a text without their quotation marks, one after the other. Another value is returned
+/// unchanged.
 pub(crate) fn unquoted(text: &str) -> String {
     if !text.starts_with('"') {
         return text.to_owned();
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_one_spelling() {
+    fn a_domain_name_has_one_canonical_spelling() {
         assert_eq!(plain("\\052.Example.COM."), "*.example.com");
         assert_eq!(plain("a\\040b.example.com"), "a\\040b.example.com");
         assert!(DnsName("_x.www.example.com.".into()).is_in("example.com"));
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_the_same_with_and_without_quotes() {
+    fn a_text_equals_itself_with_quotation_marks() {
         let long = "k=".to_owned() + &"a".repeat(300);
         let wire = RecordValue(long.clone()).wire("TXT");
         assert_eq!(wire.matches('"').count(), 4);

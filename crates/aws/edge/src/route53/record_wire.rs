@@ -1,82 +1,88 @@
-//! Record sets as Route 53 has them, and the text records beside them that name their owner.
+//! Conversion of record sets to the types of Route 53 and back, and the TXT records that name their owners.
 
 use aws_sdk_route53::types::{self as sdk, ResourceRecord, ResourceRecordSet, RrType};
 use holdfast_base::error::Result;
 use holdfast_base::kind::Desired;
-use holdfast_base::mark;
+use holdfast_base::owner_marker;
 use holdfast_base::tagging::Tags;
 use holdfast_core::digest;
 use holdfast_core::types::Ref;
 
 use super::name::{DnsName, RecordValue, plain, unquoted};
-use super::record_set::{AliasTarget, CidrRouting, GeoLocation, RecordSet};
+use super::record_set::{AliasTarget, CidrRoutingConfig, GeoLocation, RecordSet};
 
-/// What the first label of the text record beside an owned record set begins with.
-const SIGN: &str = "_holdfast-";
+/// The prefix of the first label of an owner record, the TXT record that names the owner of a record set.
+const OWNER_LABEL: &str = "_holdfast-";
 
-/// What tells a record set from its siblings in a zone.
+/// The fields that identify a record set in a zone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Identity {
-    /// The name in its one spelling.
+pub(crate) struct RecordIdentity {
+    /// The canonical domain name.
     pub(crate) name: String,
-    /// The type.
+    /// The record type.
     pub(crate) record_type: String,
-    /// The set identifier, if it is one of several.
+    /// The set identifier, if several record sets have this name and type.
     pub(crate) set_identifier: Option<String>,
 }
 
-impl Identity {
-    /// Of a record set that AWS answered.
-    pub(crate) fn of(record: &ResourceRecordSet) -> Identity {
-        Identity {
+impl RecordIdentity {
+    /// Returns the identity of a record set.
+    pub(crate) fn of(record: &ResourceRecordSet) -> RecordIdentity {
+        RecordIdentity {
             name: plain(&record.name),
             record_type: record.r#type.as_str().to_owned(),
             set_identifier: record.set_identifier.clone(),
         }
     }
 
-    /// As one text: `www.example.com_A`, with `_<set identifier>` where there is one.
+    /// Returns the identity as text: `www.example.com_A`, followed by `_<set identifier>` if there is one.
     pub(crate) fn text(&self) -> String {
         let set = self.set_identifier.as_ref().map(|set| format!("_{set}")).unwrap_or_default();
         format!("{}_{}{set}", self.name, self.record_type)
     }
 
-    /// The name of the text record that names the owner: below the record's own, so that it never stands beside a
-    /// CNAME; `any` stands for an asterisk.
-    pub(crate) fn mark_name(&self) -> String {
+    /// Returns the name of the owner record. It is below the record set's own name, so that it never conflicts with a
+    /// CNAME record. `any` replaces an asterisk.
+    pub(crate) fn owner_record_name(&self) -> String {
         let set = self.set_identifier.as_ref().map(|set| format!("-{}", &digest::text(set)[..8])).unwrap_or_default();
         let (any, name) = match self.name.strip_prefix("*.") {
             Some(rest) => ("-any", rest),
             None => ("", self.name.as_str()),
         };
-        format!("{SIGN}{}{set}{any}.{name}", self.record_type.to_ascii_lowercase())
+        format!("{OWNER_LABEL}{}{set}{any}.{name}", self.record_type.to_ascii_lowercase())
     }
 }
 
-/// The text record that names the owner of a record set.
-pub(crate) fn mark_record(identity: &Identity, tags: &Tags) -> Result<ResourceRecordSet> {
-    let text = mark::write::<RecordSet>(tags, 255)?;
+/// Returns the owner record of a record set.
+pub(crate) fn owner_record(identity: &RecordIdentity, tags: &Tags) -> Result<ResourceRecordSet> {
+    let text = owner_marker::write::<RecordSet>(tags, 255)?;
     let record = ResourceRecord::builder().value(format!("\"{text}\"")).build()?;
-    let set = ResourceRecordSet::builder().name(identity.mark_name()).r#type(RrType::Txt).ttl(300);
+    let set = ResourceRecordSet::builder().name(identity.owner_record_name()).r#type(RrType::Txt).ttl(300);
     Ok(set.resource_records(record).build()?)
 }
 
-/// The owner that a text record names, if it is one that names an owner.
-pub(crate) fn read_mark(record: &ResourceRecordSet) -> Option<Tags> {
-    let is_one = record.r#type == RrType::Txt && plain(&record.name).starts_with(SIGN);
-    let text = record.resource_records().first().filter(|_| is_one)?;
-    mark::read::<RecordSet>(&unquoted(&text.value))
+/// Returns the owner that a record names; none when the record is not an owner record.
+pub(crate) fn read_owner(record: &ResourceRecordSet) -> Option<Tags> {
+    let is_owner_record = record.r#type == RrType::Txt && plain(&record.name).starts_with(OWNER_LABEL);
+    let text = record.resource_records().first().filter(|_| is_owner_record)?;
+    owner_marker::read::<RecordSet>(&unquoted(&text.value))
 }
 
-/// True for what Holdfast writes into a zone beside record sets: owners, and the proofs of certificates.
-pub(crate) fn is_residue(record: &ResourceRecordSet) -> bool {
-    let proof = |value: &ResourceRecord| plain(&value.value).ends_with(".acm-validations.aws");
-    read_mark(record).is_some() || record.r#type == RrType::Cname && record.resource_records().iter().any(proof)
+/// True for the records that Holdfast itself writes into a zone: owner records, and validation records of certificates.
+pub(crate) fn is_helper_record(record: &ResourceRecordSet) -> bool {
+    let is_validation = |value: &ResourceRecord| plain(&value.value).ends_with(".acm-validations.aws");
+    read_owner(record).is_some()
+        || record.r#type == RrType::Cname && record.resource_records().iter().any(is_validation)
 }
 
-/// The record set that is wanted. Of an alias and records, and of two ways of routing, one was there before: the
-/// merged spec has both, and what changed is meant.
-pub(crate) fn wanted(desired: &Desired<RecordSet>, live: Option<&ResourceRecordSet>) -> Result<ResourceRecordSet> {
+/// Returns the desired record set.
+///
+/// The merged spec can contain an alias target and records, or two routing policies. One of the two is then the live
+/// value, and the changed field is the desired one.
+pub(crate) fn desired_record(
+    desired: &Desired<RecordSet>,
+    live: Option<&ResourceRecordSet>,
+) -> Result<ResourceRecordSet> {
     let RecordSet {
         zone: _,
         record_name,
@@ -130,7 +136,7 @@ pub(crate) fn wanted(desired: &Desired<RecordSet>, live: Option<&ResourceRecordS
             .evaluate_target_health(*evaluate_target_health);
         return Ok(set.alias_target(target.build()?).build()?);
     }
-    // Neither AWS nor the document may have one: Route 53 refuses records without it.
+    // The document and the live record set may both lack a TTL, and Route 53 refuses records without one.
     set = set.ttl(ttl.unwrap_or(300));
     for value in records.iter().flatten() {
         set = set.resource_records(ResourceRecord::builder().value(value.wire(r#type)).build()?);
@@ -147,7 +153,7 @@ fn sdk_geo(geo: &GeoLocation) -> sdk::GeoLocation {
         .build()
 }
 
-/// The spec of a record set that AWS answered.
+/// Returns the spec of a record set that Route 53 returned.
 pub(crate) fn spec(zone: &str, record: &ResourceRecordSet) -> RecordSet {
     let values = record.resource_records().iter().map(|value| RecordValue(unquoted(&value.value)));
     RecordSet {
@@ -170,7 +176,7 @@ pub(crate) fn spec(zone: &str, record: &ResourceRecordSet) -> RecordSet {
             country_code: geo.country_code.clone(),
             subdivision_code: geo.subdivision_code.clone(),
         }),
-        cidr_routing_config: record.cidr_routing_config.as_ref().map(|cidr| CidrRouting {
+        cidr_routing_config: record.cidr_routing_config.as_ref().map(|cidr| CidrRoutingConfig {
             collection_id: cidr.collection_id.clone(),
             location_name: cidr.location_name.clone(),
         }),
@@ -197,23 +203,23 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_stands_below_the_record() {
-        let mut identity = Identity::of(&record().build().expect("a record"));
+    fn the_owner_record_is_below_the_record_set() {
+        let mut identity = RecordIdentity::of(&record().build().expect("a record"));
         assert_eq!(identity.text(), "*.example.com_A");
-        assert_eq!(identity.mark_name(), "_holdfast-a-any.example.com");
+        assert_eq!(identity.owner_record_name(), "_holdfast-a-any.example.com");
         identity.set_identifier = Some("blue".into());
-        assert!(identity.mark_name().ends_with("-any.example.com") && identity.mark_name().len() == 36);
+        assert!(identity.owner_record_name().ends_with("-any.example.com") && identity.owner_record_name().len() == 36);
         let tags: Tags = [(tag::STACK, "s"), (tag::ENV, "e"), (tag::ADDRESS, "RecordSet/www")]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into();
-        let mark = mark_record(&identity, &tags).expect("it fits");
-        let read = read_mark(&mark).expect("a mark");
+        let owner_record = owner_record(&identity, &tags).expect("it fits");
+        let read = read_owner(&owner_record).expect("an owner record");
         assert_eq!(read.get(tag::ADDRESS).map(String::as_str), Some("RecordSet/www"));
-        assert!(is_residue(&mark));
+        assert!(is_helper_record(&owner_record));
     }
 
     #[test]
-    fn what_changed_is_meant_where_both_cannot_be() {
+    fn the_changed_field_wins_where_two_fields_exclude_each_other() {
         let target = sdk::AliasTarget::builder().dns_name("lb.example.net.").hosted_zone_id("Z2");
         let target = target.evaluate_target_health(true).build().expect("a target");
         let live = record().alias_target(target).weight(1).build().expect("a record");
@@ -221,7 +227,7 @@ mod tests {
         assert_eq!(spec.record_name.0, "*.example.com");
         spec.records = Some(BTreeSet::from([RecordValue("192.0.2.1".into())]));
         spec.failover = Some("PRIMARY".into());
-        let set = wanted(&desired(spec, &["records", "failover"]), Some(&live)).expect("a record");
+        let set = desired_record(&desired(spec, &["records", "failover"]), Some(&live)).expect("a record");
         assert_eq!((set.alias_target, set.ttl, set.weight), (None, Some(300), None));
         assert_eq!(set.resource_records.map(|all| all.len()), Some(1));
     }

@@ -1,4 +1,4 @@
-//! Statements and actions in WAF's own JSON, and how two of them are compared.
+//! Statements and actions as WAF's own JSON, and the comparison of two of them.
 
 use aws_smithy_types::base64;
 use holdfast_core::canonical;
@@ -7,8 +7,8 @@ use holdfast_core::value::Value;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 
-/// A statement, an action or another part of a web ACL, in WAF's own JSON. What equals AWS's default is the same as not
-/// said, and texts to search for are plain.
+/// A statement, an action or another part of a web ACL, as WAF's own JSON. A field that equals AWS's default compares
+/// equal to an absent field. Search strings are plain text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Statement(Json);
@@ -23,41 +23,42 @@ impl<'de> Deserialize<'de> for Statement {
 }
 
 impl Typed for Statement {
-    const TYPE: Type = Type::Canonical { name: "WAF statement", canonical: compared };
+    const TYPE: Type = Type::Canonical { name: "WAF statement", canonical: canonical_statement };
 }
 
 impl Statement {
-    /// As WAF's calls take it: a text to search for is base64
+    /// Returns the JSON for WAF's calls, in which search strings are base64
     /// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_ByteMatchStatement.html>).
     pub(super) fn wire(&self) -> Json {
-        searched(&self.0, &|text| base64::encode(text))
+        convert_search_strings(&self.0, &|text| base64::encode(text))
     }
 
-    /// From what WAF tells.
-    pub(super) fn live(told: &Json) -> Statement {
+    /// Converts JSON that WAF returned, and decodes its search strings.
+    pub(super) fn from_response(response: &Json) -> Statement {
         let plain = |text: &str| base64::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        Statement(searched(told, &|text| plain(text).unwrap_or_else(|| text.to_owned())))
+        Statement(convert_search_strings(response, &|text| plain(text).unwrap_or_else(|| text.to_owned())))
     }
 }
 
-/// The same with each `SearchString` spelt otherwise.
-fn searched(json: &Json, spell: &dyn Fn(&str) -> String) -> Json {
+/// Returns the JSON with each `SearchString` converted.
+fn convert_search_strings(json: &Json, convert: &dyn Fn(&str) -> String) -> Json {
     match json {
         Json::Object(map) => Json::Object(
             map.iter()
                 .map(|(key, value)| match value {
-                    Json::String(text) if key == "SearchString" => (key.clone(), spell(text).into()),
-                    value => (key.clone(), searched(value, spell)),
+                    Json::String(text) if key == "SearchString" => (key.clone(), convert(text).into()),
+                    value => (key.clone(), convert_search_strings(value, convert)),
                 })
                 .collect(),
         ),
-        Json::Array(list) => Json::Array(list.iter().map(|value| searched(value, spell)).collect()),
+        Json::Array(list) => Json::Array(list.iter().map(|value| convert_search_strings(value, convert)).collect()),
         other => other.clone(),
     }
 }
 
-/// Two statements mean the same when they are equal without AWS's defaults, with the lists in order that have none.
-fn compared(value: &Value) -> Result<Value, String> {
+/// Returns the canonical form of a statement, without AWS's defaults and with sorted lists. Two statements with the
+/// same canonical form mean the same.
+fn canonical_statement(value: &Value) -> Result<Value, String> {
     Ok(canonical_json(&canonical::json(value)?.json()).into())
 }
 
@@ -69,7 +70,8 @@ fn canonical_json(json: &Json) -> Json {
         }
         Json::Array(list) => {
             let mut list: Vec<Json> = list.iter().map(canonical_json).collect();
-            // What has an order says so itself (`Priority`); what is below `and` and `or` has none.
+            // Sorting is safe. Rules carry their order in `Priority`, and the statements in `AndStatement` and
+            // `OrStatement` have no order.
             list.sort_by_key(ToString::to_string);
             Json::Array(list)
         }
@@ -77,7 +79,7 @@ fn canonical_json(json: &Json) -> Json {
     }
 }
 
-/// What AWS fills in where nothing is said
+/// True for a value that equals an absent field: null, an empty list, or the value that AWS fills in
 /// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_RateBasedStatement.html>,
 /// <https://docs.aws.amazon.com/waf/latest/APIReference/API_SqliMatchStatement.html>).
 fn is_default(key: &str, value: &Json) -> bool {
@@ -97,21 +99,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_and_order_make_no_difference() {
+    fn defaults_and_the_order_of_lists_do_not_matter() {
         let stated = json!({ "RateBasedStatement": { "Limit": 100, "AggregateKeyType": "IP", "ScopeDownStatement":
             { "GeoMatchStatement": { "CountryCodes": ["FR", "DE"] } } } });
-        let told = json!({ "RateBasedStatement": { "Limit": 100, "AggregateKeyType": "IP", "EvaluationWindowSec": 300,
+        let response = json!({ "RateBasedStatement": { "Limit": 100, "AggregateKeyType": "IP",
+            "EvaluationWindowSec": 300,
             "ScopeDownStatement": { "GeoMatchStatement": { "CountryCodes": ["DE", "FR"] } } } });
-        assert_eq!(compared(&stated.clone().into()), compared(&told.into()));
-        assert_ne!(compared(&stated.into()), compared(&json!({ "RateBasedStatement": { "Limit": 200 } }).into()));
+        assert_eq!(canonical_statement(&stated.clone().into()), canonical_statement(&response.into()));
+        assert_ne!(
+            canonical_statement(&stated.into()),
+            canonical_statement(&json!({ "RateBasedStatement": { "Limit": 200 } }).into())
+        );
     }
 
     #[test]
-    fn a_text_to_search_for_is_plain_to_people() {
+    fn search_strings_are_plain_text_in_the_spec() {
         let stated =
             Statement(json!({ "NotStatement": { "Statement": { "ByteMatchStatement": { "SearchString": "bot" } } } }));
         let wire = stated.wire();
         assert_eq!(wire["NotStatement"]["Statement"]["ByteMatchStatement"]["SearchString"], "Ym90");
-        assert_eq!(Statement::live(&wire), stated);
+        assert_eq!(Statement::from_response(&wire), stated);
     }
 }

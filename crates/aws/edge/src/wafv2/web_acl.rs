@@ -1,16 +1,16 @@
-//! WebAcl: a firewall for HTTP.
+//! WebAcl: a web ACL of AWS WAF, a firewall for HTTP requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_wafv2::types::ResourceType;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, asks_for, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
 use holdfast_base::names::LoadBalancer;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -18,93 +18,98 @@ use serde_json::{Value as Json, json};
 use super::statement::Statement;
 use super::web_acl_wire::merge;
 use super::wire::call;
-use super::{Identity, is_asked_for, scopes, tag, tags_of, wafv2, web_acl_wire};
+use super::{WafArn, is_requested, scopes, tag, tags_of, wafv2, web_acl_wire};
 
-/// A firewall for HTTP: rules that let requests through to load balancers and distributions, or not.
+/// A web ACL of AWS WAF: a firewall that allows or blocks HTTP requests to load balancers and distributions.
 ///
-/// Statements and actions are written as WAF's own JSON, which is what its documentation and the JSON editor of its
-/// console show (<https://docs.aws.amazon.com/waf/latest/APIReference/API_Statement.html>); an IP set stands in them
-/// as `IPSetReferenceStatement: { ARN: "${IpSet.office.arn}" }`. What the document does not say stays as it is, and
-/// so do settings that this kind does not know.
+/// Statements and actions use WAF's own JSON, as in WAF's documentation and in the JSON editor of its console
+/// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_Statement.html>). A statement refers to an IP set with
+/// `IPSetReferenceStatement: { ARN: "${IpSet.office.arn}" }`. Fields that the document does not state, and settings
+/// that this kind does not know, keep their live values.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebAcl {
-    /// `REGIONAL`, or `CLOUDFRONT` for distributions: then its `region` has to be us-east-1.
+    /// The scope: `REGIONAL`, or `CLOUDFRONT` for distributions. `CLOUDFRONT` requires the region us-east-1.
     #[spec(immutable)]
     pub(super) scope: String,
-    /// What happens to requests that no rule decides about: `{ Allow: {} }` or `{ Block: {} }`.
+    /// The action for requests that no rule decides: `{ Allow: {} }` or `{ Block: {} }`.
     pub(super) default_action: Statement,
-    /// The rules, by name. Rules that are not stated are taken away; absent, all stay as they are.
-    pub(super) rules: Option<BTreeMap<String, Rule>>,
-    /// Metrics and samples of requests.
+    /// The rules, by name. Live rules that are not stated are removed. Without this field, all live rules are kept.
+    pub(super) rules: Option<BTreeMap<String, WebAclRule>>,
+    /// The CloudWatch metrics and the request samples of the web ACL.
     pub(super) visibility_config: VisibilityConfig,
-    /// What people read about it.
+    /// The description of the web ACL.
     pub(super) description: Option<String>,
-    /// Bodies of answers, by the keys that `CustomResponseBodyKey` in a `Block` action names.
+    /// The custom response bodies, by the keys that `CustomResponseBodyKey` in a `Block` action refers to.
     pub(super) custom_response_bodies: Option<BTreeMap<String, CustomResponseBody>>,
-    /// Further domains whose tokens are taken, for captchas and challenges.
+    /// Additional domains whose tokens WAF accepts, for CAPTCHA and challenge actions.
     pub(super) token_domains: Option<BTreeSet<String>>,
-    /// The application load balancers that it protects: with the scope `REGIONAL`. A load balancer has one web ACL at
-    /// most, and stating it here takes it from another. Distributions name their web ACL themselves.
+    /// The application load balancers that the web ACL protects, for the scope `REGIONAL`. A load balancer has at most
+    /// one web ACL, so an association that is stated here replaces the association with another web ACL. A distribution
+    /// states its web ACL in its own spec.
     pub(super) associations: Option<BTreeSet<Ref<LoadBalancer, Arn>>>,
-    /// Where requests are logged; `null` for nowhere.
+    /// The logging of requests; `null` for none.
     pub(super) logging_configuration: Option<LoggingConfiguration>,
 }
 
-/// A rule.
+/// A rule of a web ACL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Rule {
-    /// Its place: the rule with the lowest number is asked first. No two are alike.
+pub(crate) struct WebAclRule {
+    /// The priority: WAF evaluates the rule with the lowest number first. Each priority is unique within the web ACL.
     pub(super) priority: i32,
-    /// Which requests it takes, as in `{ GeoMatchStatement: { CountryCodes: [DE] } }`. A `SearchString` is the text
-    /// itself.
+    /// The statement that selects requests, as in `{ GeoMatchStatement: { CountryCodes: [DE] } }`. A `SearchString` is
+    /// plain text.
     pub(super) statement: Statement,
-    /// What happens to them: `{ Block: {} }`, `{ Allow: {} }`, `{ Count: {} }`, `{ Captcha: {} }` or
-    /// `{ Challenge: {} }`. Not with rule groups.
+    /// The action for matching requests: `{ Block: {} }`, `{ Allow: {} }`, `{ Count: {} }`, `{ Captcha: {} }` or
+    /// `{ Challenge: {} }`. Not for statements that refer to rule groups.
     pub(super) action: Option<Statement>,
-    /// With rule groups: `{ None: {} }` leaves the group's actions, `{ Count: {} }` only counts.
+    /// The override action for statements that refer to rule groups: `{ None: {} }` keeps the group's actions,
+    /// `{ Count: {} }` only counts matching requests.
     pub(super) override_action: Option<Statement>,
-    /// Labels for later rules, at most 100.
+    /// The labels that the rule adds to matching requests, for later rules; at most 100.
     pub(super) rule_labels: Option<BTreeSet<String>>,
-    /// Its metrics and samples. A new rule without has both, and its name for the metric.
-    pub(super) visibility_config: Option<Always<VisibilityConfig>>,
+    /// The CloudWatch metrics and the request samples of the rule. A new rule without this field has both enabled, and
+    /// its name as the metric name.
+    pub(super) visibility_config: Option<ServerDefault<VisibilityConfig>>,
 }
 
-/// Metrics and samples of requests.
+/// The CloudWatch metrics and the request samples of a web ACL or a rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VisibilityConfig {
-    /// Whether samples of requests are kept. Our default is true.
+    /// Whether WAF stores samples of matching requests. Holdfast's default is true.
     #[serde(default = "yes")]
     pub(super) sampled_requests_enabled: bool,
-    /// Whether there are metrics. Our default is true.
+    /// Whether WAF sends metrics to CloudWatch. Holdfast's default is true.
     #[serde(default = "yes")]
     pub(super) cloud_watch_metrics_enabled: bool,
-    /// The metric's name: letters, digits, hyphens and underscores.
+    /// The metric name: letters, digits, hyphens and underscores.
     pub(super) metric_name: String,
 }
 
-/// The body of an answer.
+/// The body of a custom response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CustomResponseBody {
-    /// `TEXT_PLAIN`, `TEXT_HTML` or `APPLICATION_JSON`.
+    /// The content type: `TEXT_PLAIN`, `TEXT_HTML` or `APPLICATION_JSON`.
     pub(super) content_type: String,
-    /// The body.
+    /// The content.
     pub(super) content: String,
 }
 
-/// Where requests are logged
+/// The logging of a web ACL's requests
 /// (<https://docs.aws.amazon.com/waf/latest/developerguide/logging-destinations.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoggingConfiguration {
-    /// One log group, bucket or delivery stream, whose name begins with `aws-waf-logs-`: `${LogGroup.waf.arn}`.
+    /// The log destination: the ARN of one log group, bucket or delivery stream whose name begins with `aws-waf-logs-`,
+    /// as in `${LogGroup.waf.arn}`.
     pub(super) log_destination_configs: BTreeSet<Arn>,
-    /// What is left out of logs, in WAF's own JSON: `[{ SingleHeader: { Name: authorization } }]`.
+    /// The request fields that are left out of the logs, as WAF's own JSON:
+    /// `[{ SingleHeader: { Name: authorization } }]`.
     pub(super) redacted_fields: Option<Statement>,
-    /// Which requests are logged, in WAF's own JSON
+    /// The filter that selects the requests to log, as WAF's own JSON
     /// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_LoggingFilter.html>).
     pub(super) logging_filter: Option<Statement>,
 }
@@ -113,40 +118,42 @@ fn yes() -> bool {
     true
 }
 
-/// What only AWS knows of a WebAcl.
+/// The read-only attributes of a WebAcl.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebAclStatus {
-    /// Its ARN; also its id.
+    /// The ARN of the web ACL, which is also its id.
     arn: String,
-    /// How many capacity units its rules take: more than 1500 cost extra. Not known before it was looked at.
+    /// The web ACL capacity units (WCUs) that the rules use; more than 1500 cost extra. Unknown until the web ACL has
+    /// been observed.
     capacity: Option<i64>,
 }
 
-/// AWS's own view: the web ACL, its lock token, and its logging.
-struct Raw {
+/// The web ACL as WAF returned it, with its lock token and its logging configuration.
+struct WebAclSnapshot {
     acl: Json,
-    lock: Json,
+    lock_token: Json,
     logging: Json,
 }
 
 impl Kind for WebAcl {
     type Status = WebAclStatus;
     const TIER: Tier = Tier::Edge;
-    const NAMING: Naming = Naming::limit(128);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(128);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let is = |service: &str, resource: &str| service == "wafv2" && resource.split('/').nth(1) == Some("webacl");
-        if let Some(found) = tagging::known(aws, scope, is, |arn, _| look(aws, scope, arn)).await? {
+        let is_web_acl =
+            |service: &str, resource: &str| service == "wafv2" && resource.split('/').nth(1) == Some("webacl");
+        if let Some(found) = tagging::known(aws, scope, is_web_acl, |arn, _| observe_one(aws, scope, arn)).await? {
             return Ok(found);
         }
         let mut listed = vec![];
-        for of in scopes(&scope.region) {
+        for waf_scope in scopes(&scope.region) {
             let mut marker = None;
             loop {
-                let ask = wafv2(aws).list_web_acls().scope((*of).into()).limit(100).set_next_marker(marker);
-                let page = ask.send().await?;
+                let request = wafv2(aws).list_web_acls().scope((*waf_scope).into()).limit(100).set_next_marker(marker);
+                let page = request.send().await?;
                 let acls = page.web_acls.unwrap_or_default().into_iter().filter_map(|acl| Some((acl.name?, acl.arn?)));
                 listed.extend(acls.map(|(_, arn)| arn));
                 marker = page.next_marker;
@@ -155,49 +162,50 @@ impl Kind for WebAcl {
                 }
             }
         }
-        each(listed, |arn| look(aws, scope, arn)).await
+        each(listed, |arn| observe_one(aws, scope, arn)).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let tags: Vec<Json> = desired.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         let mut body = json!({ "Name": desired.name, "Scope": desired.spec.scope, "Tags": tags });
         web_acl_wire::put(&mut body, &desired.spec);
-        let made = call!(wafv2(aws).create_web_acl(), body)?;
-        let arn = made["Summary"]["ARN"].as_str().ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn"))?;
-        // It has neither associations nor logging yet.
+        let output = call!(wafv2(aws).create_web_acl(), body)?;
+        let arn = output["Summary"]["ARN"].as_str().ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn"))?;
+        // A new web ACL has no associations and no logging.
         let associations = Some(BTreeSet::new());
         let spec = WebAcl { associations, logging_configuration: None, ..desired.spec.clone() };
-        Ok(Live { spec, ..desired.made(arn, status(arn, &Json::Null)) }.into())
+        Ok(Live { spec, ..desired.as_live(arn, status(arn, &Json::Null)) }.into())
     }
 
-    /// What the create does not take follows it: associations and logging.
+    /// Writes the changed fields. Associations and logging have calls of their own: CreateWebACL does not accept them,
+    /// so an update follows the create.
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        let own = |field: &String| !matches!(field.as_str(), "associations" | "loggingConfiguration" | "tags");
-        if desired.changed.iter().any(own) {
-            let raw = live.raw::<Raw>()?;
+        let is_in_body = |field: &String| !matches!(field.as_str(), "associations" | "loggingConfiguration" | "tags");
+        if desired.changed.iter().any(is_in_body) {
+            let raw = live.raw::<WebAclSnapshot>()?;
             let mut body = web_acl_wire::updatable(&raw.acl);
-            merge(&mut body, Identity::of(&live.id)?.json());
-            merge(&mut body, json!({ "LockToken": raw.lock }));
+            merge(&mut body, WafArn::parse(&live.id)?.json());
+            merge(&mut body, json!({ "LockToken": raw.lock_token }));
             web_acl_wire::put(&mut body, &desired.spec);
             call!(wafv2(aws).update_web_acl(), body)?;
         }
         let WebAcl { associations, logging_configuration, .. } = &desired.spec;
         if desired.changed("associations") {
-            let (wanted, there) = (associations.clone().unwrap_or_default(), &live.spec.associations);
-            for balancer in wanted.iter().filter(|of| !there.as_ref().is_some_and(|there| there.contains(of))) {
+            let (stated, current) = (associations.clone().unwrap_or_default(), &live.spec.associations);
+            for balancer in stated.iter().filter(|of| !current.as_ref().is_some_and(|current| current.contains(of))) {
                 let associate = wafv2(aws).associate_web_acl().web_acl_arn(&live.id);
                 associate.resource_arn(balancer.as_str()).send().await?;
             }
-            for balancer in there.iter().flatten().filter(|of| !wanted.contains(of)) {
+            for balancer in current.iter().flatten().filter(|of| !stated.contains(of)) {
                 wafv2(aws).disassociate_web_acl().resource_arn(balancer.as_str()).send().await?;
             }
         }
         if desired.changed("loggingConfiguration") {
             match logging_configuration {
                 Some(logging) => {
-                    // One that was made just now has none.
-                    let there = live.raw::<Raw>().map_or(&Json::Null, |raw| &raw.logging);
-                    let body = web_acl_wire::put_logging(logging, there, &live.id);
+                    // A web ACL that was created in this pass has no snapshot and no logging.
+                    let current = live.raw::<WebAclSnapshot>().map_or(&Json::Null, |raw| &raw.logging);
+                    let body = web_acl_wire::put_logging(logging, current, &live.id);
                     call!(wafv2(aws).put_logging_configuration(), json!({ "LoggingConfiguration": body }))?;
                 }
                 None => {
@@ -208,66 +216,70 @@ impl Kind for WebAcl {
         Ok(())
     }
 
-    /// AWS refuses to delete what still protects something.
+    /// Removes the associations and deletes the web ACL. WAF refuses to delete a web ACL that is still associated.
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         for balancer in live.spec.associations.iter().flatten() {
             wafv2(aws).disassociate_web_acl().resource_arn(balancer.as_str()).send().await?;
         }
-        let Identity { scope, name, id } = Identity::of(&live.id)?;
+        let WafArn { scope, name, id } = WafArn::parse(&live.id)?;
         let delete = wafv2(aws).delete_web_acl().name(name).scope(scope.into()).id(id);
-        delete.set_lock_token(live.raw::<Raw>()?.lock.as_str().map(str::to_owned)).send().await?;
+        delete.set_lock_token(live.raw::<WebAclSnapshot>()?.lock_token.as_str().map(str::to_owned)).send().await?;
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// All of one web ACL, and none when it went away or is not asked for. Somebody else's, which only has a name of ours, is told without its
-/// associations and its logging.
-async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<WebAcl>>> {
+/// Observes one web ACL. Returns none when it does not exist or the scope does not request it. A web ACL that only
+/// matches by name and is not owned is returned without its associations and its logging.
+async fn observe_one(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<WebAcl>>> {
     let arn = arn.as_str();
-    let identity = Identity::of(arn)?;
-    if !is_asked_for(scope, identity.name, arn) {
+    let identity = WafArn::parse(arn)?;
+    if !is_requested(scope, identity.name, arn) {
         return Ok(None);
     }
-    let ask = async { call!(wafv2(aws).get_web_acl(), identity.json()).or_absent() };
+    let request = async { call!(wafv2(aws).get_web_acl(), identity.json()).or_absent() };
     let tags = tagging::tags(aws, scope, arn, || tags_of(aws, arn));
-    let (Some(tags), Some(answer)) = futures::try_join!(tags, ask)? else { return Ok(None) };
-    let (acl, lock) = (answer["WebACL"].clone(), answer["LockToken"].clone());
-    let mut spec = web_acl_wire::live(&acl, identity.scope)?;
+    let (Some(tags), Some(output)) = futures::try_join!(tags, request)? else { return Ok(None) };
+    let (acl, lock_token) = (output["WebACL"].clone(), output["LockToken"].clone());
+    let mut spec = web_acl_wire::from_response(&acl, identity.scope)?;
     let mut logging = Json::Null;
     if scope.is_owned(&tags) || scope.ids.contains(arn) || !scope.lookups.is_empty() {
-        let ask = json!({ "ResourceArn": arn });
-        let (answer, protects) = futures::try_join!(
+        let body = json!({ "ResourceArn": arn });
+        let (output, protected) = futures::try_join!(
             async {
-                match asks_for::<WebAcl>(scope, &tags, "loggingConfiguration") {
-                    true => call!(wafv2(aws).get_logging_configuration(), ask).or_absent(),
+                match is_requested_field::<WebAcl>(scope, &tags, "loggingConfiguration") {
+                    true => call!(wafv2(aws).get_logging_configuration(), body).or_absent(),
                     false => Ok(None),
                 }
             },
             associations(aws, arn, identity.scope)
         )?;
-        logging = answer.map(|answer| answer["LoggingConfiguration"].clone()).unwrap_or_default();
-        spec.logging_configuration = web_acl_wire::live_logging(&logging)?;
-        spec.associations = Some(protects);
+        logging = output.map(|output| output["LoggingConfiguration"].clone()).unwrap_or_default();
+        spec.logging_configuration = web_acl_wire::logging_from_response(&logging)?;
+        spec.associations = Some(protected);
     }
-    Ok(Some(Live::new(arn, identity.name, spec, status(arn, &acl)).tags(tags).keep(Raw { acl, lock, logging })))
+    Ok(Some(Live::new(arn, identity.name, spec, status(arn, &acl)).tags(tags).keep(WebAclSnapshot {
+        acl,
+        lock_token,
+        logging,
+    })))
 }
 
 fn status(arn: &str, acl: &Json) -> WebAclStatus {
     WebAclStatus { arn: arn.to_owned(), capacity: acl["Capacity"].as_i64() }
 }
 
-/// The load balancers that a web ACL protects. WAF lists only those of a region
+/// Returns the load balancers that a web ACL protects. WAF lists them only for regional web ACLs
 /// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_ListResourcesForWebACL.html>).
 async fn associations(aws: &Aws, arn: &str, scope: &str) -> Result<BTreeSet<Ref<LoadBalancer, Arn>>> {
     if scope != "REGIONAL" {
         return Ok(BTreeSet::new());
     }
-    let ask = wafv2(aws).list_resources_for_web_acl().web_acl_arn(arn);
-    let answer = ask.resource_type(ResourceType::ApplicationLoadBalancer).send().await.or_absent()?;
-    let arns = answer.and_then(|answer| answer.resource_arns).unwrap_or_default();
+    let request = wafv2(aws).list_resources_for_web_acl().web_acl_arn(arn);
+    let output = request.resource_type(ResourceType::ApplicationLoadBalancer).send().await.or_absent()?;
+    let arns = output.and_then(|output| output.resource_arns).unwrap_or_default();
     Ok(arns.into_iter().map(Ref::new).collect())
 }

@@ -1,17 +1,17 @@
-//! A web ACL on its way to WAF's JSON and back: edits of AWS's own view.
+//! Conversion of a web ACL to WAF's JSON and back. A write edits the JSON that WAF returned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_base::error::{Error, Result};
-use holdfast_core::types::{Always, Arn};
+use holdfast_core::types::{Arn, ServerDefault};
 use serde_json::{Map, Value as Json, json};
 
 use super::statement::Statement;
-use super::web_acl::{CustomResponseBody, LoggingConfiguration, Rule, VisibilityConfig, WebAcl};
+use super::web_acl::{CustomResponseBody, LoggingConfiguration, VisibilityConfig, WebAcl, WebAclRule};
 
-/// What GetWebACL tells and UpdateWebACL does not take
+/// Fields that GetWebACL returns and UpdateWebACL does not accept
 /// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_WebACL.html>).
-const TOLD_ONLY: [&str; 8] = [
+const RESPONSE_ONLY: [&str; 8] = [
     "ARN",
     "Capacity",
     "LabelNamespace",
@@ -22,21 +22,21 @@ const TOLD_ONLY: [&str; 8] = [
     "Tags",
 ];
 
-/// The fields of `more`, set in `body`.
+/// Sets the fields of `more` in `body`.
 pub(super) fn merge(body: &mut Json, more: Json) {
     if let (Json::Object(body), Json::Object(more)) = (body, more) {
         body.extend(more);
     }
 }
 
-/// The web ACL as an update takes it.
+/// Returns the web ACL without the fields that an update does not accept.
 pub(super) fn updatable(acl: &Json) -> Json {
     let fields = acl.as_object().into_iter().flatten();
-    let fields = fields.filter(|(key, _)| !TOLD_ONLY.contains(&key.as_str()));
+    let fields = fields.filter(|(key, _)| !RESPONSE_ONLY.contains(&key.as_str()));
     Json::Object(fields.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-/// Writes the spec into the JSON of a create or an update.
+/// Writes the spec into the body of a create or an update.
 pub(super) fn put(body: &mut Json, spec: &WebAcl) {
     let WebAcl {
         scope: _,
@@ -49,10 +49,10 @@ pub(super) fn put(body: &mut Json, spec: &WebAcl) {
         associations: _,
         logging_configuration: _,
     } = spec;
-    let there: Vec<Json> = body["Rules"].as_array().cloned().unwrap_or_default();
-    let there = |name: &str| there.iter().find(|rule| rule["Name"] == name).cloned();
+    let live: Vec<Json> = body["Rules"].as_array().cloned().unwrap_or_default();
+    let live = |name: &str| live.iter().find(|rule| rule["Name"] == name).cloned();
     let rules: Vec<Json> =
-        rules.iter().flatten().map(|(name, rule)| put_rule(name, rule, there(name).unwrap_or_default())).collect();
+        rules.iter().flatten().map(|(name, rule)| put_rule(name, rule, live(name).unwrap_or_default())).collect();
     let bodies = custom_response_bodies.iter().flatten().map(|(key, body)| {
         let CustomResponseBody { content_type, content } = body;
         (key.clone(), json!({ "ContentType": content_type, "Content": content }))
@@ -72,23 +72,24 @@ pub(super) fn put(body: &mut Json, spec: &WebAcl) {
     optional(body, "TokenDomains", domains.map(|domains| json!(domains)));
 }
 
-fn put_rule(name: &str, rule: &Rule, there: Json) -> Json {
-    let Rule { priority, statement, action, override_action, rule_labels, visibility_config } = rule;
-    let fresh = || VisibilityConfig {
+fn put_rule(name: &str, rule: &WebAclRule, live: Json) -> Json {
+    let WebAclRule { priority, statement, action, override_action, rule_labels, visibility_config } = rule;
+    let default = || VisibilityConfig {
         sampled_requests_enabled: true,
         cloud_watch_metrics_enabled: true,
         metric_name: name.to_owned(),
     };
-    let visibility = match (visibility_config, there.get("VisibilityConfig")) {
-        (Some(Always(stated)), _) => put_visibility(stated),
-        (None, Some(there)) => there.clone(),
-        (None, None) => put_visibility(&fresh()),
+    let visibility = match (visibility_config, live.get("VisibilityConfig")) {
+        (Some(ServerDefault(stated)), _) => put_visibility(stated),
+        (None, Some(live)) => live.clone(),
+        (None, None) => put_visibility(&default()),
     };
-    // A rule has one of the two. Where both are stated, the one that is not there yet is what was meant.
+    // A rule has either an action or an override action. If the merged spec has both, the one that the live rule lacks
+    // is the desired one.
     let both = action.is_some() && override_action.is_some();
-    let action = action.as_ref().filter(|_| !both || there.get("Action").is_none());
-    let override_action = override_action.as_ref().filter(|_| !both || there.get("OverrideAction").is_none());
-    let mut raw = if there.is_object() { there } else { json!({}) };
+    let action = action.as_ref().filter(|_| !both || live.get("Action").is_none());
+    let override_action = override_action.as_ref().filter(|_| !both || live.get("OverrideAction").is_none());
+    let mut raw = if live.is_object() { live } else { json!({}) };
     merge(
         &mut raw,
         json!({
@@ -116,10 +117,10 @@ fn put_visibility(stated: &VisibilityConfig) -> Json {
     })
 }
 
-/// The logging as an edit of the one that is there.
-pub(super) fn put_logging(stated: &LoggingConfiguration, there: &Json, arn: &str) -> Json {
+/// Returns the logging configuration as an edit of the live one.
+pub(super) fn put_logging(stated: &LoggingConfiguration, live: &Json, arn: &str) -> Json {
     let LoggingConfiguration { log_destination_configs, redacted_fields, logging_filter } = stated;
-    let mut raw = if there.is_object() { there.clone() } else { json!({}) };
+    let mut raw = if live.is_object() { live.clone() } else { json!({}) };
     if let Some(raw) = raw.as_object_mut() {
         raw.remove("ManagedByFirewallManager");
     }
@@ -137,21 +138,21 @@ fn optional(body: &mut Json, key: &str, value: Option<Json>) {
     };
 }
 
-/// The spec as WAF tells it, without associations and logging.
-pub(super) fn live(acl: &Json, scope: &str) -> Result<WebAcl> {
+/// Returns the spec of a web ACL that WAF returned, without its associations and its logging.
+pub(super) fn from_response(acl: &Json, scope: &str) -> Result<WebAcl> {
     let missing = |what: &str| Error::incomplete("wafv2.GetWebACL", what);
     let mut rules = BTreeMap::new();
-    for told in acl["Rules"].as_array().into_iter().flatten() {
-        let labels = told["RuleLabels"].as_array().into_iter().flatten();
-        let rule = Rule {
-            priority: told["Priority"].as_i64().and_then(|n| n.try_into().ok()).ok_or_else(|| missing("priority"))?,
-            statement: Statement::live(&told["Statement"]),
-            action: told.get("Action").map(Statement::live),
-            override_action: told.get("OverrideAction").map(Statement::live),
+    for rule in acl["Rules"].as_array().into_iter().flatten() {
+        let labels = rule["RuleLabels"].as_array().into_iter().flatten();
+        let spec = WebAclRule {
+            priority: rule["Priority"].as_i64().and_then(|n| n.try_into().ok()).ok_or_else(|| missing("priority"))?,
+            statement: Statement::from_response(&rule["Statement"]),
+            action: rule.get("Action").map(Statement::from_response),
+            override_action: rule.get("OverrideAction").map(Statement::from_response),
             rule_labels: Some(labels.filter_map(|label| text(&label["Name"])).collect()),
-            visibility_config: Some(Always(visibility(&told["VisibilityConfig"]))),
+            visibility_config: Some(ServerDefault(visibility(&rule["VisibilityConfig"]))),
         };
-        rules.insert(text(&told["Name"]).ok_or_else(|| missing("name"))?, rule);
+        rules.insert(text(&rule["Name"]).ok_or_else(|| missing("name"))?, spec);
     }
     let bodies = acl["CustomResponseBodies"].as_object().into_iter().flatten().map(|(key, body)| {
         let content_type = text(&body["ContentType"]).unwrap_or_default();
@@ -160,7 +161,7 @@ pub(super) fn live(acl: &Json, scope: &str) -> Result<WebAcl> {
     let domains = acl["TokenDomains"].as_array().into_iter().flatten().filter_map(text);
     Ok(WebAcl {
         scope: scope.to_owned(),
-        default_action: Statement::live(&acl["DefaultAction"]),
+        default_action: Statement::from_response(&acl["DefaultAction"]),
         rules: Some(rules),
         visibility_config: visibility(&acl["VisibilityConfig"]),
         description: text(&acl["Description"]).filter(|text| !text.is_empty()),
@@ -171,26 +172,27 @@ pub(super) fn live(acl: &Json, scope: &str) -> Result<WebAcl> {
     })
 }
 
-/// The logging as WAF tells it; none when there is none. A log group is told with and without `:*` at its end.
-pub(super) fn live_logging(told: &Json) -> Result<Option<LoggingConfiguration>> {
-    if !told.is_object() {
+/// Returns the logging that WAF returned; none when the web ACL has no logging. WAF returns the ARN of a log group with
+/// or without `:*` at its end.
+pub(super) fn logging_from_response(response: &Json) -> Result<Option<LoggingConfiguration>> {
+    if !response.is_object() {
         return Ok(None);
     }
-    let arns = told["LogDestinationConfigs"].as_array().into_iter().flatten().filter_map(text);
+    let arns = response["LogDestinationConfigs"].as_array().into_iter().flatten().filter_map(text);
     let arns: BTreeSet<Arn> = arns.map(|arn| Arn(arn.trim_end_matches(":*").to_owned())).collect();
-    let part = |key: &str| told.get(key).filter(|part| part.as_array().is_none_or(|list| !list.is_empty()));
+    let part = |key: &str| response.get(key).filter(|part| part.as_array().is_none_or(|list| !list.is_empty()));
     Ok(Some(LoggingConfiguration {
         log_destination_configs: arns,
-        redacted_fields: part("RedactedFields").map(Statement::live),
-        logging_filter: part("LoggingFilter").map(Statement::live),
+        redacted_fields: part("RedactedFields").map(Statement::from_response),
+        logging_filter: part("LoggingFilter").map(Statement::from_response),
     }))
 }
 
-fn visibility(told: &Json) -> VisibilityConfig {
+fn visibility(response: &Json) -> VisibilityConfig {
     VisibilityConfig {
-        sampled_requests_enabled: told["SampledRequestsEnabled"].as_bool().unwrap_or(false),
-        cloud_watch_metrics_enabled: told["CloudWatchMetricsEnabled"].as_bool().unwrap_or(false),
-        metric_name: text(&told["MetricName"]).unwrap_or_default(),
+        sampled_requests_enabled: response["SampledRequestsEnabled"].as_bool().unwrap_or(false),
+        cloud_watch_metrics_enabled: response["CloudWatchMetricsEnabled"].as_bool().unwrap_or(false),
+        metric_name: text(&response["MetricName"]).unwrap_or_default(),
     }
 }
 
@@ -203,21 +205,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_spec_does_not_know_survives() -> Result<()> {
-        let told = json!({
+    fn an_update_keeps_settings_that_the_spec_does_not_know() -> Result<()> {
+        let response = json!({
             "Name": "web", "Capacity": 1, "ARN": "a", "DefaultAction": { "Allow": {} },
-            "VisibilityConfig": { "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "web" },
+            "VisibilityConfig":
+                { "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "web" },
             "AssociationConfig": { "RequestBody": {} },
             "Rules": [{ "Name": "geo", "Priority": 0, "Action": { "Block": {} }, "Statement": { "NewStatement": {} },
                 "CaptchaConfig": { "ImmunityTimeProperty": { "ImmunityTime": 60 } },
-                "VisibilityConfig": { "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "g" } }],
+                "VisibilityConfig":
+                    { "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "g" } }],
         });
-        let mut spec = live(&told, "REGIONAL")?;
+        let mut spec = from_response(&response, "REGIONAL")?;
         spec.description = Some("Web".into());
-        let mut body = updatable(&told);
+        let mut body = updatable(&response);
         put(&mut body, &spec);
-        assert_eq!(body["Rules"], told["Rules"]);
-        assert_eq!(body["AssociationConfig"], told["AssociationConfig"]);
+        assert_eq!(body["Rules"], response["Rules"]);
+        assert_eq!(body["AssociationConfig"], response["AssociationConfig"]);
         assert_eq!((&body["Description"], body.get("Capacity")), (&json!("Web"), None));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Calls of WAF in its own JSON: what our SDK does not know goes out and comes back all the same.
+//! Calls of WAF with raw JSON bodies, so that fields that the SDK does not know are sent and received.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,26 +12,26 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::Value as Json;
 
-/// Puts a JSON body in place of the one that the SDK wrote, and keeps the body of the answer.
+/// An interceptor that replaces the SDK's request body with JSON and keeps the response body.
 #[derive(Clone, Debug)]
-pub(super) struct Wire {
+pub(super) struct RawJson {
     body: Json,
-    answer: Arc<Mutex<Json>>,
+    response: Arc<Mutex<Json>>,
 }
 
-impl Wire {
-    pub(super) fn new(body: Json) -> Wire {
-        Wire { body, answer: Arc::default() }
+impl RawJson {
+    pub(super) fn new(body: Json) -> RawJson {
+        RawJson { body, response: Arc::default() }
     }
 
-    /// What WAF answered.
-    pub(super) fn answer(&self) -> Json {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns WAF's response.
+    pub(super) fn response(&self) -> Json {
+        self.response.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Wire {
+impl Intercept for RawJson {
     fn name(&self) -> &'static str {
         "wire"
     }
@@ -56,18 +56,18 @@ impl Intercept for Wire {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(json) = context.response().body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()) {
-            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = json;
+            *self.response.lock().unwrap_or_else(PoisonError::into_inner) = json;
         }
         Ok(())
     }
 }
 
-/// Makes a call of WAF with this JSON, and is its answer as JSON.
+/// Sends a call of WAF with this JSON body, and returns the response as JSON.
 macro_rules! call {
     ($operation:expr, $body:expr) => {{
-        let wire = $crate::wafv2::wire::Wire::new($body);
-        let sent = $operation.customize().interceptor(wire.clone()).send().await;
-        sent.map(|_| wire.answer())
+        let json = $crate::wafv2::wire::RawJson::new($body);
+        let sent = $operation.customize().interceptor(json.clone()).send().await;
+        sent.map(|_| json.response())
     }};
 }
 

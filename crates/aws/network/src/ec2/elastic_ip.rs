@@ -1,70 +1,73 @@
-//! ElasticIp: a public IPv4 address that stays.
+//! ElasticIp: a static public IPv4 address.
 
 use aws_sdk_ec2::types::{self as sdk, DomainType, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, asks_for};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, is_requested_field};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{asks, ec2, name_of, nat_gateway, tag, tag_specification, tags_of, told};
+use super::{ec2, filter_sets, from_create_response, name_of, nat_gateway, tag, tag_specification, tags_of};
 
-/// A public IPv4 address; its id is the allocation's. Who uses it says so: a `NatGateway` by its `allocation`.
-/// Once released it is hardly ever to be had again, so an address that others have in their rules deserves
-/// `lifecycle: { protect: true }`.
+/// An Elastic IP address: a static public IPv4 address.
+///
+/// Its id is the allocation id. The resource that uses the address refers to it: a `NatGateway` by its `allocation`. A
+/// released address can hardly ever be allocated again. Set `lifecycle: { protect: true }` for an address that firewall
+/// rules of others contain.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ElasticIp {
-    /// Where the address comes from: `amazon`, AWS's default, or the id of a pool of one's own.
+    /// The pool that the address comes from: `amazon`, AWS's default, or the id of an address pool of the account.
     #[spec(immutable)]
     public_ipv4_pool: Option<String>,
-    /// The zones that advertise it: the region, AWS's default, or a Local or Wavelength Zone's group.
+    /// The network border group, whose zones advertise the address: the region, AWS's default, or the group of a Local
+    /// or Wavelength Zone.
     #[spec(immutable)]
     network_border_group: Option<String>,
 }
 
-/// What only AWS knows of an ElasticIp.
+/// The read-only attributes of an ElasticIp.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ElasticIpStatus {
-    /// The address.
+    /// The public IPv4 address.
     public_ip: String,
-    /// Its association, when something uses it.
+    /// The association id, while a resource uses the address.
     association_id: Option<String>,
-    /// The network interface that uses it.
+    /// The network interface that uses the address.
     network_interface_id: Option<String>,
-    /// The instance that uses it.
+    /// The instance that uses the address.
     instance_id: Option<String>,
 }
 
 impl Kind for ElasticIp {
     type Status = ElasticIpStatus;
     const TIER: Tier = Tier::Network;
-    /// It is complete when it is made.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Lookup;
+    /// A new address is complete.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        if let Some(found) = of_gateways(aws, scope).await? {
+        if let Some(found) = addresses_of_nat_gateways(aws, scope).await? {
             return Ok(found);
         }
         let mut found = vec![];
-        for filters in asks(scope, "allocation-id") {
-            // The one list in EC2 that has no pages.
-            let answer = ec2(aws).describe_addresses().set_filters(filters).send().await?;
-            // An address without an allocation is of EC2-Classic, which is no more.
-            found.extend(answer.addresses().iter().filter_map(live));
+        for filters in filter_sets(scope, "allocation-id") {
+            // DescribeAddresses has no pages, unlike the other describe calls of EC2.
+            let response = ec2(aws).describe_addresses().set_filters(filters).send().await?;
+            // An address without an allocation id belongs to EC2-Classic, which AWS has retired.
+            found.extend(response.addresses().iter().filter_map(live));
         }
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let ElasticIp { public_ipv4_pool, network_border_group } = &desired.spec;
-        let made = ec2(aws)
+        let created = ec2(aws)
             .allocate_address()
             .domain(DomainType::Vpc)
             .set_public_ipv4_pool(public_ipv4_pool.clone())
@@ -73,12 +76,12 @@ impl Kind for ElasticIp {
             .send()
             .await?;
         let address = sdk::Address::builder()
-            .set_allocation_id(made.allocation_id)
-            .set_public_ip(made.public_ip)
-            .set_public_ipv4_pool(made.public_ipv4_pool)
-            .set_network_border_group(made.network_border_group);
+            .set_allocation_id(created.allocation_id)
+            .set_public_ip(created.public_ip)
+            .set_public_ipv4_pool(created.public_ipv4_pool)
+            .set_network_border_group(created.network_border_group);
         let missing = || Error::incomplete("ec2.AllocateAddress", "allocationId");
-        Ok(told(live(&address.build()).ok_or_else(missing)?, desired))
+        Ok(from_create_response(live(&address.build()).ok_or_else(missing)?, desired))
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -91,31 +94,35 @@ impl Kind for ElasticIp {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// In the first look, those that our NAT gateways use, where that is all that the hint knows: AWS releases no address that
-/// is in use, and the gateways are asked for anyway
+/// Returns the stack's addresses from the responses about its NAT gateways, without a call of its own.
+///
+/// Returns `None` if an address in the tag index has no available NAT gateway, or if a field is requested that NAT
+/// gateways do not report. These responses suffice because AWS does not release an address that is in use, and the
+/// refresh describes the NAT gateways anyway
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReleaseAddress.html>).
-async fn of_gateways(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<ElasticIp>>>> {
+async fn addresses_of_nat_gateways(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<ElasticIp>>>> {
     let of = |kind: &'static str| {
         tagging::owned(aws, scope, move |service, resource| service == "ec2" && resource.starts_with(kind))
     };
-    let (Some(known), Some(gateways)) = futures::try_join!(of("elastic-ip/"), of("natgateway/"))? else {
+    let (Some(indexed), Some(gateways)) = futures::try_join!(of("elastic-ip/"), of("natgateway/"))? else {
         return Ok(None);
     };
-    let listed =
-        |tags| ["publicIpv4Pool", "networkBorderGroup"].iter().any(|of| asks_for::<ElasticIp>(scope, tags, of));
-    if scope.names.is_empty() || known.len() > gateways.len() || known.values().any(listed) {
+    let is_field_requested = |tags| {
+        ["publicIpv4Pool", "networkBorderGroup"].iter().any(|of| is_requested_field::<ElasticIp>(scope, tags, of))
+    };
+    if scope.names.is_empty() || indexed.len() > gateways.len() || indexed.values().any(is_field_requested) {
         return Ok(None);
     }
     let gateways = nat_gateway::gateways(aws, scope).await?;
     let available = gateways.iter().filter(|gateway| gateway.state == Some(sdk::NatGatewayState::Available));
     let used: Vec<_> = available.flat_map(|gateway| gateway.nat_gateway_addresses()).collect();
     let mut found = vec![];
-    for (arn, tags) in known {
+    for (arn, tags) in indexed {
         let id = arn.rsplit('/').next().unwrap_or_default();
         let Some(used) = used.iter().find(|used| used.allocation_id() == Some(id)) else { return Ok(None) };
         let status = ElasticIpStatus {
@@ -151,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_is_the_allocation() {
+    fn the_id_is_the_allocation_id() {
         let address = sdk::Address::builder().public_ip("192.0.2.1");
         assert!(live(&address.clone().build()).is_none());
         let live = live(&address.allocation_id("eipalloc-1").build()).unwrap();

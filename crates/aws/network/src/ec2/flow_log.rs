@@ -1,96 +1,99 @@
-//! FlowLog: a record of a network's traffic.
+//! FlowLog: a VPC flow log.
 
 use aws_sdk_ec2::types::{self as sdk, FlowLogsResourceType, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::{Arn, Name, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{all, ec2, name_of, tag, tag_specification, tags_of};
+use super::{describe_all, ec2, name_of, tag, tag_specification, tags_of};
 use holdfast_base::names::{LogGroup, Role};
 
-/// Who talked to whom in a Vpc, how much, and whether it was let through; not what was said
-/// (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html>). Nothing but its tags can be changed:
-/// AWS has no call for it.
+/// A flow log: records of the IP traffic of a VPC.
+///
+/// A record has the source, the destination, the amount of traffic, and whether it was accepted or rejected. It has no
+/// content (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html>). AWS can change only the tags of a flow
+/// log.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FlowLog {
-    /// The network whose traffic is recorded.
+    /// The VPC whose traffic is recorded.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// Which traffic: what was let through, what was not, or both, which is the default.
+    /// The traffic to record: accepted traffic, rejected traffic, or all traffic, which is the default.
     #[spec(immutable)]
     #[serde(default)]
     traffic_type: TrafficType,
-    /// Where records go: `cloud-watch-logs` (AWS's default), `s3` or `kinesis-data-firehose`.
+    /// The type of the destination: `cloud-watch-logs` (AWS's default), `s3` or `kinesis-data-firehose`.
     #[spec(immutable)]
     log_destination_type: Option<String>,
-    /// The log group that records go to. AWS makes it when it is missing.
+    /// The log group that receives the records. AWS creates a log group that does not exist.
     #[spec(immutable)]
     log_group: Option<Ref<LogGroup, Name>>,
-    /// The bucket, with a folder if wanted (`arn:aws:s3:::bucket/folder/`), or the delivery stream that records
-    /// go to.
+    /// The ARN of the bucket, optionally with a folder (`arn:aws:s3:::bucket/folder/`), or of the delivery stream that
+    /// receives the records.
     #[spec(immutable)]
     log_destination: Option<Arn>,
-    /// The role that writes to the log group, the API's `deliverLogsPermissionArn`. It trusts
-    /// `vpc-flow-logs.amazonaws.com` and needs `logs:CreateLogStream`, `PutLogEvents`, `DescribeLogGroups` and
+    /// The role that writes to the log group, the API's `deliverLogsPermissionArn`. It must trust
+    /// `vpc-flow-logs.amazonaws.com`, and needs `logs:CreateLogStream`, `PutLogEvents`, `DescribeLogGroups` and
     /// `DescribeLogStreams` (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html>).
     #[spec(immutable)]
     role: Option<Ref<Role, Arn>>,
-    /// Over how many seconds records are gathered: 60, or 600 (AWS's default). On Nitro instances it is never
-    /// more than 60.
+    /// The maximum aggregation interval in seconds: 60, or 600 (AWS's default). On Nitro instances it is never more
+    /// than 60.
     #[spec(immutable)]
     max_aggregation_interval: Option<i32>,
-    /// The fields of a record, as in `${version} ${srcaddr}`, where a document has to say `$${…}`; without it
-    /// AWS's default format (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html>).
+    /// The fields of a record, as in `${version} ${srcaddr}`; a document must escape them as `$${…}`. Without it, AWS
+    /// uses its default format (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html>).
     #[spec(immutable)]
     log_format: Option<String>,
 }
 
-/// Which traffic is recorded.
+/// The traffic to record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 pub(crate) enum TrafficType {
-    /// All of it.
+    /// All traffic.
     #[default]
     #[serde(rename = "ALL")]
     All,
-    /// What groups and network ACLs let through.
+    /// Traffic that security groups and network ACLs accept.
     #[serde(rename = "ACCEPT")]
     Accept,
-    /// What they did not.
+    /// Traffic that security groups or network ACLs reject.
     #[serde(rename = "REJECT")]
     Reject,
 }
 
-/// What only AWS knows of a FlowLog.
+/// The read-only attributes of a FlowLog.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FlowLogStatus {
-    /// `SUCCESS` or `FAILED`; nothing before the first delivery.
+    /// The status of the delivery: `SUCCESS` or `FAILED`; `null` before the first delivery.
     deliver_logs_status: Option<String>,
 }
 
 impl Kind for FlowLog {
     type Status = FlowLogStatus;
     const TIER: Tier = Tier::Network;
-    /// A second one of the same network and destination is refused (`FlowLogAlreadyExists`).
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Token;
+    /// AWS refuses a second flow log with the same VPC and destination (`FlowLogAlreadyExists`).
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let ask = |filters| ec2(aws).describe_flow_logs().set_filter(filters).into_paginator().items().send().collect();
-        let logs: Vec<sdk::FlowLog> = all(scope, "flow-log-id", ask).await?;
-        // Those of subnets, interfaces and transit gateways are not of this kind.
+        let describe =
+            |filters| ec2(aws).describe_flow_logs().set_filter(filters).into_paginator().items().send().collect();
+        let logs: Vec<sdk::FlowLog> = describe_all(scope, "flow-log-id", describe).await?;
+        // Flow logs of subnets, network interfaces and transit gateways are not of this kind.
         logs.iter().filter(|log| log.resource_id().is_some_and(|id| id.starts_with("vpc-"))).map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         const CALL: &str = "ec2.CreateFlowLogs";
         let FlowLog {
             vpc,
@@ -102,7 +105,7 @@ impl Kind for FlowLog {
             max_aggregation_interval,
             log_format,
         } = &desired.spec;
-        let made = ec2(aws)
+        let created = ec2(aws)
             .create_flow_logs()
             .client_token(&desired.token)
             .resource_type(FlowLogsResourceType::Vpc)
@@ -117,29 +120,29 @@ impl Kind for FlowLog {
             .tag_specifications(tag_specification(ResourceType::VpcFlowLog, &desired.name, &desired.tags))
             .send()
             .await?;
-        done(CALL, made.unsuccessful())?;
-        let id = made.flow_log_ids().first().ok_or_else(|| Error::incomplete(CALL, "flowLogId"))?;
-        Ok(desired.made(id, FlowLogStatus { deliver_logs_status: None }).into())
+        check(CALL, created.unsuccessful())?;
+        let id = created.flow_log_ids().first().ok_or_else(|| Error::incomplete(CALL, "flowLogId"))?;
+        Ok(desired.as_live(id, FlowLogStatus { deliver_logs_status: None }).into())
     }
 
-    /// AWS has no call for it. A field more does not get past `create`, which names them all.
+    /// Does nothing: AWS has no call that changes a flow log, and all fields are immutable.
     async fn update(_: &Aws, _: &Live<Self>, _: &Desired<Self>) -> Result<()> {
         Ok(())
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         const CALL: &str = "ec2.DeleteFlowLogs";
-        let gone = ec2(aws).delete_flow_logs().flow_log_ids(&live.id).send().await?;
-        done(CALL, gone.unsuccessful())
+        let response = ec2(aws).delete_flow_logs().flow_log_ids(&live.id).send().await?;
+        check(CALL, response.unsuccessful())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// The calls succeed even when they do nothing.
-fn done(call: &str, unsuccessful: &[sdk::UnsuccessfulItem]) -> Result<()> {
+/// Returns the first unsuccessful item as an error: the calls succeed even if they change nothing.
+fn check(call: &str, unsuccessful: &[sdk::UnsuccessfulItem]) -> Result<()> {
     match unsuccessful.iter().find_map(|item| item.error.as_ref()) {
         None => Ok(()),
         Some(error) => Err(Error::refused(call, error.code().unwrap_or_default(), error.message().unwrap_or_default())),
@@ -166,7 +169,7 @@ fn live(log: &sdk::FlowLog) -> Result<Live<FlowLog>> {
     let status = FlowLogStatus { deliver_logs_status: log.deliver_logs_status.clone() };
     let live = Live::new(id, name_of(&tags), spec, status).tags(tags);
     Ok(match &log.deliver_logs_error_message {
-        Some(message) => live.remark("DeliveryFailed", message),
+        Some(message) => live.degraded("DeliveryFailed", message),
         None => live,
     })
 }
@@ -176,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_that_cannot_be_delivered_says_why() {
+    fn a_flow_log_that_cannot_be_delivered_is_degraded() {
         let log = sdk::FlowLog::builder()
             .flow_log_id("fl-1")
             .resource_id("vpc-1")
@@ -189,6 +192,6 @@ mod tests {
         let live = live(&log).unwrap();
         assert_eq!(live.spec.traffic_type, TrafficType::Reject);
         assert_eq!(live.spec.log_group, Some(Ref::new("/shop-dev-flow")));
-        assert_eq!(live.remarks.len(), 1);
+        assert_eq!(live.conditions.len(), 1);
     }
 }

@@ -1,75 +1,80 @@
-//! Instance: a virtual machine, such as a bastion.
+//! Instance: an EC2 instance, such as a bastion host.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{self as sdk, AttributeValue, InstanceStateName as State, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::names::InstanceProfile;
 use holdfast_base::names::Key;
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::instance_wire::{asked_tags, attributes, launch, live, metadata, profile, volume, volumes};
+use super::instance_wire::{attributes, launch, live, metadata, profile, requested_tags, volume, volumes};
 use super::security_group::SecurityGroup;
 use super::subnet::Subnet;
-use super::{all, boolean, ec2, tag, tag_specification};
+use super::{boolean, describe_all, ec2, tag, tag_specification};
 
-/// A virtual machine. One that people reach by Session Manager needs no key and no open port: an `InstanceProfile` whose
-/// role has `AmazonSSMManagedInstanceCore`, and a way to the endpoints of SSM. What AWS changes only in a stopped one is
-/// changed by a stop and a start.
+/// An EC2 instance: a virtual machine.
+///
+/// An instance that people reach with Session Manager needs no key pair and no open port. It needs an `InstanceProfile`
+/// whose role has `AmazonSSMManagedInstanceCore`, and network access to the endpoints of SSM. If AWS changes an
+/// attribute only on a stopped instance, Holdfast stops the instance, changes the attribute, and starts the instance.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Instance {
-    /// The image: `ami-…`, or `resolve:ssm:<parameter>` for the one that a parameter of SSM names when the instance is
-    /// made, as in `resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64`. When AWS's newest
-    /// image moves on, an instance stays what it is; a tag remembers what was asked for
+    /// The AMI: `ami-…`, or `resolve:ssm:<parameter>` for the AMI that an SSM parameter names when the instance is
+    /// created, as in `resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64`. A later value
+    /// of the parameter does not change the instance. The tag `holdfast:requested/imageId` records the requested
+    /// parameter
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-systems-manager-parameter-to-find-AMI.html>).
     #[spec(immutable)]
     pub(super) image_id: String,
-    /// Its type, as in `t4g.nano`. A change stops it for a minute or two.
+    /// The instance type, as in `t4g.nano`. A change stops the instance for a minute or two.
     pub(super) instance_type: String,
-    /// The subnet that it stands in.
+    /// The subnet of the instance.
     #[spec(immutable)]
     pub(super) subnet: Ref<Subnet>,
-    /// The groups of its network interface. AWS takes the Vpc's default group when they are left out.
+    /// The security groups of the network interface. Without them, AWS uses the VPC's default security group.
     pub(super) security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
-    /// Whether it gets a public IPv4 address, another one after every stop. The subnet decides when it is left out.
+    /// Whether the instance gets a public IPv4 address, which changes with every stop. Without it, the subnet's setting
+    /// applies. Recorded in the tag `holdfast:requested/associatePublicIpAddress`.
     #[spec(immutable)]
     pub(super) associate_public_ip_address: Option<bool>,
-    /// Its private IPv4 address inside the subnet; AWS chooses one when it is left out.
+    /// The private IPv4 address, in the range of the subnet. AWS chooses the address if it is left out.
     #[spec(immutable)]
     pub(super) private_ip_address: Option<String>,
-    /// The role that its programs have.
+    /// The instance profile, whose role the programs on the instance have.
     pub(super) iam_instance_profile: Option<Ref<InstanceProfile, Arn>>,
     /// The name of a key pair, for SSH.
     #[spec(immutable)]
     pub(super) key_name: Option<String>,
-    /// The script or cloud-config of the first start, at most 16 KB. It is no place for secrets: whoever is on the
-    /// machine can read it.
+    /// The user data: the script or cloud-config of the first start, at most 16 KB. Do not put secrets into it: every
+    /// user on the instance can read it.
     #[spec(immutable)]
     pub(super) user_data: Option<String>,
-    /// How programs on it ask for their credentials.
+    /// The metadata options: how programs on the instance request their credentials.
     #[serde(default)]
-    pub(super) metadata_options: MetadataOptions,
-    /// The volume that it starts from.
-    pub(super) root_volume: Option<Always<RootVolume>>,
-    /// Whether it has a way of its own to its volumes, which newer types always have. AWS's default is `false`. A
-    /// change stops it.
+    pub(super) metadata_options: InstanceMetadataOptions,
+    /// The root volume.
+    pub(super) root_volume: Option<ServerDefault<RootVolume>>,
+    /// Whether the instance is EBS-optimised: it has dedicated bandwidth to its volumes. Newer instance types always
+    /// are. AWS's default is `false`. A change stops the instance.
     pub(super) ebs_optimized: Option<bool>,
-    /// Whether metrics come every minute rather than every five. AWS's default is `false`.
+    /// Whether detailed monitoring is on: metrics every minute and not every five minutes. AWS's default is `false`.
     pub(super) monitoring: Option<bool>,
-    /// Whether AWS drops packets that are neither from nor for it: `false` for a router or a NAT instance.
-    pub(super) source_dest_check: Option<Always<bool>>,
-    /// Whether AWS refuses to terminate it, Holdfast included. AWS's default is `false`.
-    pub(super) disable_api_termination: Option<Always<bool>>,
-    /// `running`, or `stopped` for one that costs no more than its volume. Where a document ignores it, a change that
-    /// stops the instance leaves it stopped.
+    /// Whether AWS drops packets that are neither from nor for the instance: `false` for a router or a NAT instance.
+    pub(super) source_dest_check: Option<ServerDefault<bool>>,
+    /// Termination protection: whether AWS refuses to terminate the instance, also for Holdfast. AWS's default is
+    /// `false`.
+    pub(super) disable_api_termination: Option<ServerDefault<bool>>,
+    /// The state: `running`, or `stopped` for an instance that costs no more than its volume. If the document ignores
+    /// this field, a change that stops the instance leaves the instance stopped.
     #[serde(default = "running")]
     pub(super) state: String,
 }
@@ -78,29 +83,29 @@ fn running() -> String {
     "running".into()
 }
 
-/// How programs on an instance ask for metadata and credentials
+/// The options of the instance metadata service, from which programs on an instance request metadata and credentials
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct MetadataOptions {
-    /// `required` for version 2 only, which a forged request cannot use; `optional` for both.
+pub(crate) struct InstanceMetadataOptions {
+    /// `required` for IMDSv2 only, which resists forged requests; `optional` for both versions.
     #[serde(default = "required")]
     pub(super) http_tokens: String,
-    /// How far answers go, 1 to 64: 2 reaches containers.
-    pub(super) http_put_response_hop_limit: Option<Always<i32>>,
-    /// `enabled` or `disabled`.
-    pub(super) http_endpoint: Option<Always<String>>,
-    /// `enabled` when the tags can be read there too, or `disabled`.
-    pub(super) instance_metadata_tags: Option<Always<String>>,
+    /// The hop limit of the responses, 1 to 64. A limit of 2 reaches containers.
+    pub(super) http_put_response_hop_limit: Option<ServerDefault<i32>>,
+    /// Whether the metadata endpoint is available: `enabled` or `disabled`.
+    pub(super) http_endpoint: Option<ServerDefault<String>>,
+    /// Whether the metadata contains the tags of the instance: `enabled` or `disabled`.
+    pub(super) instance_metadata_tags: Option<ServerDefault<String>>,
 }
 
 fn required() -> String {
     "required".into()
 }
 
-impl Default for MetadataOptions {
+impl Default for InstanceMetadataOptions {
     fn default() -> Self {
-        MetadataOptions {
+        InstanceMetadataOptions {
             http_tokens: required(),
             http_put_response_hop_limit: None,
             http_endpoint: None,
@@ -109,82 +114,96 @@ impl Default for MetadataOptions {
     }
 }
 
-/// The volume that an instance starts from.
+/// The root volume of an instance.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RootVolume {
-    /// GiB, at least the image's own size. It can grow and not shrink; the file system grows at the next start.
-    pub(super) volume_size: Option<Always<i32>>,
-    /// `gp3`, `gp2`, `io1`, `io2`, …
-    pub(super) volume_type: Option<Always<String>>,
-    /// Operations a second, for `gp3` (3000 unless set), `io1` and `io2`.
-    pub(super) iops: Option<Always<i32>>,
-    /// MiB a second, for `gp3`: 125 unless set.
-    pub(super) throughput: Option<Always<i32>>,
-    /// Whether it is encrypted. AWS's default is the account's setting for the region.
+    /// The size in GiB, at least the size of the AMI's volume. A volume can grow and cannot shrink. The file system
+    /// grows at the next start.
+    pub(super) volume_size: Option<ServerDefault<i32>>,
+    /// The volume type: `gp3`, `gp2`, `io1`, `io2`, …
+    pub(super) volume_type: Option<ServerDefault<String>>,
+    /// The I/O operations a second, for `gp3` (AWS's default is 3000), `io1` and `io2`.
+    pub(super) iops: Option<ServerDefault<i32>>,
+    /// The throughput in MiB a second, for `gp3`. AWS's default is 125.
+    pub(super) throughput: Option<ServerDefault<i32>>,
+    /// Whether the volume is encrypted. AWS's default is the account's setting for the region.
     #[spec(immutable)]
-    pub(super) encrypted: Option<Always<bool>>,
-    /// The key that encrypts it; AWS takes its own when it is left out.
+    pub(super) encrypted: Option<ServerDefault<bool>>,
+    /// The KMS key that encrypts the volume. Without it, AWS uses its own key.
     #[spec(immutable)]
-    pub(super) kms_key: Option<Always<Ref<Key, Arn>>>,
+    pub(super) kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
 }
 
-/// What only AWS knows of an Instance.
+/// The read-only attributes of an Instance.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InstanceStatus {
-    /// The image that it was made from.
+    /// The AMI that the instance was created from.
     pub(super) image: String,
-    /// Its private address.
+    /// The private IPv4 address.
     pub(super) private_ip: Option<String>,
-    /// Its public address, while it has one.
+    /// The public IPv4 address, while the instance has one.
     pub(super) public_ip: Option<String>,
-    /// Its private host name.
+    /// The private host name.
     pub(super) private_dns_name: Option<String>,
-    /// The volume that it starts from.
+    /// The id of the root volume.
     pub(super) root_volume_id: Option<String>,
-    /// Its first network interface.
+    /// The id of the primary network interface.
     pub(super) network_interface_id: Option<String>,
 }
 
 impl Kind for Instance {
     type Status = InstanceStatus;
     const TIER: Tier = Tier::Compute;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Token;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let ask =
+        let describe =
             |filters| ec2(aws).describe_instances().set_filters(filters).into_paginator().items().send().collect();
-        let reservations: Vec<sdk::Reservation> = all(scope, "instance-id", ask).await?;
-        // A terminated one is listed for about an hour
+        let reservations: Vec<sdk::Reservation> = describe_all(scope, "instance-id", describe).await?;
+        // A terminated instance is listed for about an hour
         // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html).
-        let there = |i: &&sdk::Instance| state(i) != Some(&State::Terminated);
-        let instances: Vec<&sdk::Instance> = reservations.iter().flat_map(|r| r.instances()).filter(there).collect();
-        let ours = |i: &sdk::Instance| {
+        let exists = |i: &&sdk::Instance| state(i) != Some(&State::Terminated);
+        let instances: Vec<&sdk::Instance> = reservations.iter().flat_map(|r| r.instances()).filter(exists).collect();
+        let is_requested = |i: &sdk::Instance| {
             scope.is_owned(&super::tags_of(i.tags.as_deref()))
                 || i.instance_id().is_some_and(|id| scope.ids.contains(id))
         };
-        let told = instances.iter().map(|instance| async move {
-            // What only calls of its own tell, of what is ours and not on its way out.
-            let ask = ours(instance) && state(instance) != Some(&State::ShuttingDown);
-            if ask { attributes(aws, instance.instance_id().unwrap_or_default()).await } else { Ok(None) }
+        let attributes = instances.iter().map(|instance| async move {
+            // These attributes need calls of their own, which are made for requested instances that are not shutting
+            // down.
+            let read = is_requested(instance) && state(instance) != Some(&State::ShuttingDown);
+            if read { attributes(aws, instance.instance_id().unwrap_or_default()).await } else { Ok(None) }
         });
-        let (told, volumes) = futures::try_join!(try_join_all(told), volumes(aws, &instances))?;
-        instances.iter().zip(told).map(|(instance, told)| live(instance, told.unwrap_or_default(), &volumes)).collect()
+        let (attributes, volumes) = futures::try_join!(try_join_all(attributes), volumes(aws, &instances))?;
+        let live = |(instance, of): (&&sdk::Instance, Option<_>)| live(instance, of.unwrap_or_default(), &volumes);
+        instances.iter().zip(attributes).map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let mut tags = desired.tags.clone();
-        tags.extend(asked_tags(&desired.spec));
+        tags.extend(requested_tags(&desired.spec));
         let tags = tag_specification(ResourceType::Instance, &desired.name, &tags);
         let run = launch(aws, &desired.spec).await?;
-        let made = run.client_token(&desired.token).tag_specifications(tags).min_count(1).max_count(1).send().await?;
-        let instance = made.instances.unwrap_or_default().pop();
+        let created =
+            run.client_token(&desired.token).tag_specifications(tags).min_count(1).max_count(1).send().await?;
+        let instance = created.instances.unwrap_or_default().pop();
         let id = instance.and_then(|instance| instance.instance_id);
-        id.ok_or_else(|| Error::incomplete("ec2.RunInstances", "instanceId")).map(Made::unseen)
+        id.ok_or_else(|| Error::incomplete("ec2.RunInstances", "instanceId")).map(Created::unobserved)
     }
 
+    /// Changes the instance, and stops it for attributes that AWS changes only on a stopped instance.
+    ///
+    /// # Expected flow
+    /// 1. Change the attributes that AWS changes on a running instance.
+    /// 2. If the instance type or the EBS optimisation differs, stop the instance. The observation that finds the
+    ///    instance stopped leads to the next update.
+    /// 3. In that update, change both attributes, and start the instance if `state` is `running`.
+    ///
+    /// # Caveats
+    /// If the document ignores `state`, the instance remains stopped after step 2.
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let Instance {
             image_id: _,
@@ -205,7 +224,8 @@ impl Kind for Instance {
             state,
         } = &desired.spec;
         let changed = |field: &str| desired.changed(field);
-        // One attribute a call (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html).
+        // One attribute a call
+        // (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html).
         let modify = || ec2(aws).modify_instance_attribute().instance_id(&live.id);
         if let Some(on) = disable_api_termination.filter(|_| changed("disableApiTermination")) {
             modify().disable_api_termination(boolean(on.0)).send().await?;
@@ -229,11 +249,11 @@ impl Kind for Instance {
                 ec2(aws).unmonitor_instances().instance_ids(&live.id).send().await?;
             }
         }
-        if let (Some(wanted), Some(id), true) = (root_volume, &live.status.root_volume_id, changed("rootVolume")) {
-            volume(aws, id, live.spec.root_volume.as_deref(), wanted).send().await?;
+        if let (Some(root), Some(id), true) = (root_volume, &live.status.root_volume_id, changed("rootVolume")) {
+            volume(aws, id, live.spec.root_volume.as_deref(), root).send().await?;
         }
-        // Of a stopped one only: it stops now, and the look that finds it stopped leads here again.
-        let refit = changed("instanceType") || changed("ebsOptimized");
+        // AWS changes these attributes only on a stopped instance.
+        let needs_stop = changed("instanceType") || changed("ebsOptimized");
         let stopped = live.spec.state == "stopped";
         if changed("instanceType") && stopped {
             modify().instance_type(AttributeValue::builder().value(instance_type).build()).send().await?;
@@ -241,8 +261,7 @@ impl Kind for Instance {
         if changed("ebsOptimized") && stopped {
             modify().ebs_optimized(boolean(ebs_optimized.unwrap_or(false))).send().await?;
         }
-        let stop = (refit || state == "stopped") && !stopped;
-        if stop {
+        if (needs_stop || state == "stopped") && !stopped {
             ec2(aws).stop_instances().instance_ids(&live.id).send().await?;
         }
         if stopped && state == "running" {
@@ -256,7 +275,7 @@ impl Kind for Instance {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }

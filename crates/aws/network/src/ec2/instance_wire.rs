@@ -1,4 +1,4 @@
-//! An Instance as EC2 takes and answers it, which needs more than one call each way.
+//! The requests and responses of an Instance: EC2 needs more than one call in each direction.
 
 use std::collections::BTreeMap;
 
@@ -13,34 +13,34 @@ use holdfast_base::kind::Live;
 use holdfast_base::names::InstanceProfile;
 use holdfast_base::tagging::Tags;
 use holdfast_core::observed::Phase;
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 
-use super::instance::{Instance, InstanceStatus, MetadataOptions, RootVolume, state};
+use super::instance::{Instance, InstanceMetadataOptions, InstanceStatus, RootVolume, state};
 use super::{ec2, name_of, ssm, tags_of};
 
-/// What the image begins with that a parameter of SSM names.
+/// The prefix of an image that an SSM parameter names.
 const RESOLVE: &str = "resolve:ssm:";
 
-/// The tags by which an instance remembers what was asked for and AWS does not answer.
-const IMAGE: &str = "holdfast:asked/imageId";
-const PUBLIC: &str = "holdfast:asked/associatePublicIpAddress";
+/// The tags that record requested values which AWS does not return.
+const IMAGE: &str = "holdfast:requested/imageId";
+const PUBLIC: &str = "holdfast:requested/associatePublicIpAddress";
 
-/// What calls of their own tell.
+/// The attributes of an instance that need calls of their own.
 #[derive(Default)]
-pub(super) struct Attributes {
+pub(super) struct InstanceAttributes {
     user_data: Option<String>,
     disable_api_termination: Option<bool>,
 }
 
-/// Those tags of a new instance.
-pub(super) fn asked_tags(spec: &Instance) -> Tags {
+/// Returns the tags of a new instance that record its requested values.
+pub(super) fn requested_tags(spec: &Instance) -> Tags {
     let image = Some(&spec.image_id).filter(|image| image.starts_with(RESOLVE));
     let image = image.map(|image| (IMAGE.to_owned(), image.clone()));
     let public = spec.associate_public_ip_address.map(|on| (PUBLIC.to_owned(), on.to_string()));
     image.into_iter().chain(public).collect()
 }
 
-/// The call that makes it, without names and counts.
+/// Returns the call that creates an instance, without the client token, tags and counts.
 pub(super) async fn launch(aws: &Aws, spec: &Instance) -> Result<RunInstancesFluentBuilder> {
     let Instance {
         image_id,
@@ -56,14 +56,14 @@ pub(super) async fn launch(aws: &Aws, spec: &Instance) -> Result<RunInstancesFlu
         root_volume,
         ebs_optimized,
         monitoring,
-        // The update after the create changes what the call does not take.
+        // RunInstances does not accept this field. The update after the create changes it.
         source_dest_check: _,
         disable_api_termination,
         state: _,
     } = spec;
     let groups = security_groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect());
     let mut run = ec2(aws).run_instances();
-    // Whether it has a public address is the network interface's, and then so is where it stands.
+    // The public address is a setting of the network interface, which then also has the subnet and the groups.
     run = match associate_public_ip_address {
         Some(public) => run.network_interfaces(
             sdk::InstanceNetworkInterfaceSpecification::builder()
@@ -84,7 +84,7 @@ pub(super) async fn launch(aws: &Aws, spec: &Instance) -> Result<RunInstancesFlu
         run = run.block_device_mappings(mapping.ebs(device(root)).build());
     }
     let profile = iam_instance_profile.as_ref();
-    let MetadataOptions { http_tokens, http_put_response_hop_limit, http_endpoint, instance_metadata_tags } =
+    let InstanceMetadataOptions { http_tokens, http_put_response_hop_limit, http_endpoint, instance_metadata_tags } =
         metadata_options;
     let metadata = sdk::InstanceMetadataOptionsRequest::builder()
         .http_tokens(http_tokens.as_str().into())
@@ -118,30 +118,36 @@ fn device(root: &RootVolume) -> sdk::EbsBlockDevice {
         .build()
 }
 
-/// The name of the device that an image starts from, under which its volume has to be described.
+/// Returns the name of an image's root device, under which a request describes the root volume.
 async fn root_device(aws: &Aws, image: &str) -> Result<String> {
     let id = match image.strip_prefix(RESOLVE) {
         Some(parameter) => {
-            let answer = ssm(aws).get_parameter().name(parameter).send().await?;
-            let value = answer.parameter.and_then(|parameter| parameter.value);
+            let response = ssm(aws).get_parameter().name(parameter).send().await?;
+            let value = response.parameter.and_then(|parameter| parameter.value);
             value.ok_or_else(|| Error::incomplete("ssm.GetParameter", "value"))?
         }
         None => image.to_owned(),
     };
-    let answer = ec2(aws).describe_images().image_ids(&id).send().await?;
-    let device = answer.images().first().and_then(|image| image.root_device_name.clone());
-    device.ok_or_else(|| Error::terminal("ec2.DescribeImages", format!("{id} has no root device")))
+    let response = ec2(aws).describe_images().image_ids(&id).send().await?;
+    let device = response.images().first().and_then(|image| image.root_device_name.clone());
+    device.ok_or_else(|| {
+        Error::terminal(
+            "ec2.DescribeImages",
+            format!("the image {id} has no root device: leave out `rootVolume`, or choose another `imageId`"),
+        )
+    })
 }
 
-/// What only calls of their own tell; nothing when it went away between two calls.
-pub(super) async fn attributes(aws: &Aws, id: &str) -> Result<Option<Attributes>> {
-    let ask = |name| ec2(aws).describe_instance_attribute().instance_id(id).attribute(name).send().map_err(Error::from);
+/// Reads the attributes that need calls of their own; `None` if the instance was deleted between two calls.
+pub(super) async fn attributes(aws: &Aws, id: &str) -> Result<Option<InstanceAttributes>> {
+    let read =
+        |name| ec2(aws).describe_instance_attribute().instance_id(id).attribute(name).send().map_err(Error::from);
     let both =
-        futures::try_join!(ask(InstanceAttributeName::UserData), ask(InstanceAttributeName::DisableApiTermination));
+        futures::try_join!(read(InstanceAttributeName::UserData), read(InstanceAttributeName::DisableApiTermination));
     let Some((data, termination)) = both.or_absent()? else { return Ok(None) };
     let text =
         data.user_data().and_then(|data| data.value()).and_then(|text| aws_smithy_types::base64::decode(text).ok());
-    Ok(Some(Attributes {
+    Ok(Some(InstanceAttributes {
         user_data: text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).filter(|text| !text.is_empty()),
         disable_api_termination: termination.disable_api_termination().and_then(|value| value.value()),
     }))
@@ -153,7 +159,7 @@ fn root_of(instance: &sdk::Instance) -> Option<&str> {
     mapping.ebs().and_then(|ebs| ebs.volume_id())
 }
 
-/// The volumes that these start from, by their ids: one call for all.
+/// Reads the root volumes of these instances, by volume id, with one call for all.
 pub(super) async fn volumes(aws: &Aws, instances: &[&sdk::Instance]) -> Result<BTreeMap<String, sdk::Volume>> {
     let ids: Vec<String> = instances.iter().filter_map(|instance| root_of(instance)).map(str::to_owned).collect();
     if ids.is_empty() {
@@ -164,9 +170,14 @@ pub(super) async fn volumes(aws: &Aws, instances: &[&sdk::Instance]) -> Result<B
     Ok(volumes.into_iter().filter_map(|volume| Some((volume.volume_id.clone()?, volume))).collect())
 }
 
-/// The call that changes its metadata options.
-pub(super) fn metadata(aws: &Aws, id: &str, wanted: &MetadataOptions) -> ModifyInstanceMetadataOptionsFluentBuilder {
-    let MetadataOptions { http_tokens, http_put_response_hop_limit, http_endpoint, instance_metadata_tags } = wanted;
+/// Returns the call that changes the metadata options.
+pub(super) fn metadata(
+    aws: &Aws,
+    id: &str,
+    desired: &InstanceMetadataOptions,
+) -> ModifyInstanceMetadataOptionsFluentBuilder {
+    let InstanceMetadataOptions { http_tokens, http_put_response_hop_limit, http_endpoint, instance_metadata_tags } =
+        desired;
     ec2(aws)
         .modify_instance_metadata_options()
         .instance_id(id)
@@ -176,11 +187,18 @@ pub(super) fn metadata(aws: &Aws, id: &str, wanted: &MetadataOptions) -> ModifyI
         .set_instance_metadata_tags(instance_metadata_tags.as_deref().map(|word| word.as_str().into()))
 }
 
-/// The call that changes its volume: what differs and no more, since a type decides what else may be said.
-pub(super) fn volume(aws: &Aws, id: &str, live: Option<&RootVolume>, wanted: &RootVolume) -> ModifyVolumeFluentBuilder {
-    let RootVolume { volume_size: _, volume_type, iops: _, throughput: _, encrypted: _, kms_key: _ } = wanted;
-    let differs =
-        |of: fn(&RootVolume) -> Option<Always<i32>>| of(wanted).filter(|n| live.and_then(of) != Some(*n)).map(|n| n.0);
+/// Returns the call that changes a volume. It contains only what differs, because the volume type decides which other
+/// settings AWS accepts.
+pub(super) fn volume(
+    aws: &Aws,
+    id: &str,
+    live: Option<&RootVolume>,
+    desired: &RootVolume,
+) -> ModifyVolumeFluentBuilder {
+    let RootVolume { volume_size: _, volume_type, iops: _, throughput: _, encrypted: _, kms_key: _ } = desired;
+    let differs = |of: fn(&RootVolume) -> Option<ServerDefault<i32>>| {
+        of(desired).filter(|n| live.and_then(of) != Some(*n)).map(|n| n.0)
+    };
     let kind = volume_type.as_ref().filter(|kind| live.and_then(|live| live.volume_type.as_ref()) != Some(*kind));
     ec2(aws)
         .modify_volume()
@@ -191,18 +209,18 @@ pub(super) fn volume(aws: &Aws, id: &str, live: Option<&RootVolume>, wanted: &Ro
         .set_throughput(differs(|v| v.throughput))
 }
 
-/// Gives it another profile, or none.
-pub(super) async fn profile(aws: &Aws, id: &str, wanted: Option<&Ref<InstanceProfile, Arn>>) -> Result<()> {
+/// Associates another instance profile, or removes the association.
+pub(super) async fn profile(aws: &Aws, id: &str, desired: Option<&Ref<InstanceProfile, Arn>>) -> Result<()> {
     let of = super::filter("instance-id", [id.to_owned()]);
-    let there = ec2(aws).describe_iam_instance_profile_associations().filters(of).send().await?;
-    let mut there = there.iam_instance_profile_associations().iter();
-    // One that goes is listed for a while.
-    let kept = |a: &&sdk::IamInstanceProfileAssociation| {
+    let response = ec2(aws).describe_iam_instance_profile_associations().filters(of).send().await?;
+    let mut associations = response.iam_instance_profile_associations().iter();
+    // A removed association is listed for a while.
+    let is_current = |a: &&sdk::IamInstanceProfileAssociation| {
         !matches!(a.state.as_ref().map(|s| s.as_str()), Some("disassociating" | "disassociated"))
     };
-    let association = there.find(kept).and_then(|a| a.association_id.clone());
-    let wanted = wanted.map(|arn| sdk::IamInstanceProfileSpecification::builder().arn(arn.as_str()).build());
-    match (association, wanted) {
+    let association = associations.find(is_current).and_then(|a| a.association_id.clone());
+    let desired = desired.map(|arn| sdk::IamInstanceProfileSpecification::builder().arn(arn.as_str()).build());
+    match (association, desired) {
         (Some(association), Some(profile)) => {
             let replace = ec2(aws).replace_iam_instance_profile_association().association_id(association);
             replace.iam_instance_profile(profile).send().await?;
@@ -220,19 +238,19 @@ pub(super) async fn profile(aws: &Aws, id: &str, wanted: Option<&Ref<InstancePro
 
 fn root_volume(volume: &sdk::Volume) -> RootVolume {
     RootVolume {
-        volume_size: volume.size.map(Always),
-        volume_type: volume.volume_type.as_ref().map(|kind| Always(kind.as_str().to_owned())),
-        iops: volume.iops.map(Always),
-        throughput: volume.throughput.map(Always),
-        encrypted: volume.encrypted.map(Always),
-        kms_key: volume.kms_key_id.clone().map(|arn| Always(Ref::new(arn))),
+        volume_size: volume.size.map(ServerDefault),
+        volume_type: volume.volume_type.as_ref().map(|kind| ServerDefault(kind.as_str().to_owned())),
+        iops: volume.iops.map(ServerDefault),
+        throughput: volume.throughput.map(ServerDefault),
+        encrypted: volume.encrypted.map(ServerDefault),
+        kms_key: volume.kms_key_id.clone().map(|arn| ServerDefault(Ref::new(arn))),
     }
 }
 
-/// The instance as all of those calls tell it.
+/// Returns the live instance from all of these responses.
 pub(super) fn live(
     instance: &sdk::Instance,
-    told: Attributes,
+    attributes: InstanceAttributes,
     volumes: &BTreeMap<String, sdk::Volume>,
 ) -> Result<Live<Instance>> {
     let id = instance.instance_id.clone();
@@ -241,7 +259,7 @@ pub(super) fn live(
     let image = instance.image_id.clone().unwrap_or_default();
     let interface =
         instance.network_interfaces().iter().find(|i| i.attachment().is_none_or(|a| a.device_index == Some(0)));
-    // A stopped one has no address, which says nothing of whether it is to have one.
+    // A stopped instance has no public address, so the desired setting cannot be read from it.
     let (phase, word) = match state(instance) {
         Some(State::Pending) => (Phase::Pending, "running"),
         Some(State::Stopping) => (Phase::Updating, "stopped"),
@@ -264,20 +282,20 @@ pub(super) fn live(
         private_ip_address: instance.private_ip_address.clone(),
         iam_instance_profile: instance.iam_instance_profile().and_then(|profile| profile.arn()).map(Ref::from),
         key_name: instance.key_name.clone().filter(|name| !name.is_empty()),
-        user_data: told.user_data,
-        metadata_options: MetadataOptions {
+        user_data: attributes.user_data,
+        metadata_options: InstanceMetadataOptions {
             http_tokens: metadata.and_then(|m| m.http_tokens()).map_or("optional", |word| word.as_str()).to_owned(),
-            http_put_response_hop_limit: metadata.and_then(|m| m.http_put_response_hop_limit).map(Always),
-            http_endpoint: metadata.and_then(|m| m.http_endpoint()).map(|word| Always(word.as_str().to_owned())),
+            http_put_response_hop_limit: metadata.and_then(|m| m.http_put_response_hop_limit).map(ServerDefault),
+            http_endpoint: metadata.and_then(|m| m.http_endpoint()).map(|word| ServerDefault(word.as_str().to_owned())),
             instance_metadata_tags: metadata
                 .and_then(|m| m.instance_metadata_tags())
-                .map(|word| Always(word.as_str().to_owned())),
+                .map(|word| ServerDefault(word.as_str().to_owned())),
         },
-        root_volume: volume.map(root_volume).map(Always),
+        root_volume: volume.map(root_volume).map(ServerDefault),
         ebs_optimized: Some(instance.ebs_optimized.unwrap_or(false)),
         monitoring: instance.monitoring().and_then(|m| m.state()).map(|s| matches!(s.as_str(), "enabled" | "pending")),
-        source_dest_check: instance.source_dest_check.map(Always),
-        disable_api_termination: told.disable_api_termination.map(Always),
+        source_dest_check: instance.source_dest_check.map(ServerDefault),
+        disable_api_termination: attributes.disable_api_termination.map(ServerDefault),
         state: word.to_owned(),
     };
     let status = InstanceStatus {
@@ -288,7 +306,8 @@ pub(super) fn live(
         root_volume_id: root_of(instance).map(str::to_owned),
         network_interface_id: interface.and_then(|interface| interface.network_interface_id.clone()),
     };
-    // Kept so that it is looked at after a change, which may stop it and so takes its time.
+    // The state is kept so that the instance is observed after a change: the change may stop the instance, which takes
+    // time.
     Ok(Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase).keep(state(instance).cloned()))
 }
 
@@ -302,19 +321,20 @@ mod tests {
     }
 
     #[test]
-    fn the_image_is_what_was_asked_for() {
-        let asked = "resolve:ssm:/aws/service/x";
-        let tag = sdk::Tag::builder().key(IMAGE).value(asked).build();
-        let live = live(&instance(State::Running).tags(tag).build(), Attributes::default(), &BTreeMap::new()).unwrap();
-        assert_eq!((live.spec.image_id.as_str(), live.status.image.as_str()), (asked, "ami-2"));
-        assert_eq!(asked_tags(&live.spec).get(IMAGE).map(String::as_str), Some(asked));
+    fn the_live_image_is_the_requested_parameter() {
+        let requested = "resolve:ssm:/aws/service/x";
+        let tag = sdk::Tag::builder().key(IMAGE).value(requested).build();
+        let live =
+            live(&instance(State::Running).tags(tag).build(), InstanceAttributes::default(), &BTreeMap::new()).unwrap();
+        assert_eq!((live.spec.image_id.as_str(), live.status.image.as_str()), (requested, "ami-2"));
+        assert_eq!(requested_tags(&live.spec).get(IMAGE).map(String::as_str), Some(requested));
     }
 
     #[test]
-    fn one_that_stops_refuses_changes_and_tells_nothing_of_its_address() {
+    fn a_stopping_instance_is_updating_and_its_public_address_is_unknown() {
         let interface = sdk::InstanceNetworkInterface::builder().network_interface_id("eni-1").build();
         let stopping = instance(State::Stopping).network_interfaces(interface.clone()).build();
-        let live = |i| live(&i, Attributes::default(), &BTreeMap::new()).unwrap();
+        let live = |i| live(&i, InstanceAttributes::default(), &BTreeMap::new()).unwrap();
         let stopping = live(stopping);
         assert_eq!((stopping.phase, stopping.spec.state.as_str()), (Phase::Updating, "stopped"));
         assert_eq!(stopping.spec.associate_public_ip_address, None);

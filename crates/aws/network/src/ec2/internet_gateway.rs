@@ -1,62 +1,63 @@
-//! InternetGateway: a network's way to the internet and back.
+//! InternetGateway: the connection of a VPC to the internet.
 
 use aws_sdk_ec2::types::{self as sdk, AttachmentStatus, ResourceType, RouteState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{all, ec2, name_of, route_table, tag, tag_specification, tags_of, told};
+use super::{describe_all, ec2, from_create_response, name_of, route_table, tag, tag_specification, tags_of};
 
-/// The way to the internet. A Vpc has one at most; a `RouteTable` sends traffic through it, and what is
-/// reached through it needs a public address. It cannot be detached while an address of the Vpc is mapped:
-/// NAT gateways and load balancers go first
-/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DetachInternetGateway.html>).
+/// An internet gateway: the connection of a VPC to the internet.
+///
+/// A VPC has at most one. A `RouteTable` sends traffic through it, and resources that are reached through it need a
+/// public address. AWS does not detach it while an address of the VPC is mapped: NAT gateways and load balancers are
+/// deleted first (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DetachInternetGateway.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InternetGateway {
-    /// The network that it is attached to; `null` detaches it. Another one moves it there.
+    /// The VPC that the gateway is attached to; `null` detaches it. A change moves the gateway to the other VPC.
     vpc: Option<Ref<Vpc>>,
 }
 
-/// What only AWS knows of an InternetGateway.
+/// The read-only attributes of an InternetGateway.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InternetGatewayStatus {
-    /// The account that owns it.
+    /// The account that owns the gateway.
     owner_id: Option<String>,
 }
 
 impl Kind for InternetGateway {
     type Status = InternetGatewayStatus;
     const TIER: Tier = Tier::Network;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Lookup;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        if let Some(found) = of_routes(aws, scope).await? {
+        if let Some(found) = gateways_of_routes(aws, scope).await? {
             return Ok(found);
         }
-        let ask = |filters| {
+        let describe = |filters| {
             ec2(aws).describe_internet_gateways().set_filters(filters).into_paginator().items().send().collect()
         };
-        all(scope, "internet-gateway-id", ask).await?.iter().map(live).collect()
+        describe_all(scope, "internet-gateway-id", describe).await?.iter().map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        let made = ec2(aws)
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+        let created = ec2(aws)
             .create_internet_gateway()
             .tag_specifications(tag_specification(ResourceType::InternetGateway, &desired.name, &desired.tags))
             .send()
             .await?;
         let missing = || Error::incomplete("ec2.CreateInternetGateway", "internetGateway");
-        Ok(told(live(&made.internet_gateway.ok_or_else(missing)?)?, desired))
+        Ok(from_create_response(live(&created.internet_gateway.ok_or_else(missing)?)?, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -78,7 +79,7 @@ impl Kind for InternetGateway {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
@@ -90,14 +91,16 @@ async fn detach(aws: &Aws, live: &Live<InternetGateway>) -> Result<()> {
     Ok(())
 }
 
-/// In the first look, those that our routes lead to, where that is all that the hint knows: a route is a black hole when its
-/// gateway is not attached, and the tables are asked for anyway
+/// Returns the stack's gateways from the responses about its route tables, without a call of its own.
+///
+/// Returns `None` if a gateway in the tag index has no active route. These responses suffice because the state of a
+/// route is `blackhole` if its gateway is not attached, and the refresh describes the route tables anyway
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html>).
-async fn of_routes(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<InternetGateway>>>> {
+async fn gateways_of_routes(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<InternetGateway>>>> {
     let of = |kind: &'static str| {
         tagging::owned(aws, scope, move |service, resource| service == "ec2" && resource.starts_with(kind))
     };
-    let (Some(known), Some(tables)) = futures::try_join!(of("internet-gateway/"), of("route-table/"))? else {
+    let (Some(indexed), Some(tables)) = futures::try_join!(of("internet-gateway/"), of("route-table/"))? else {
         return Ok(None);
     };
     if scope.names.is_empty() || tables.is_empty() {
@@ -105,10 +108,10 @@ async fn of_routes(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<InternetG
     }
     let tables = route_table::tables(aws, scope).await?;
     let mut found = vec![];
-    for (arn, tags) in known {
+    for (arn, tags) in indexed {
         let id = arn.rsplit('/').next();
-        let leads = |route: &sdk::Route| route.gateway_id() == id && route.state == Some(RouteState::Active);
-        let Some(table) = tables.iter().find(|table| table.routes().iter().any(leads)) else { return Ok(None) };
+        let is_target = |route: &sdk::Route| route.gateway_id() == id && route.state == Some(RouteState::Active);
+        let Some(table) = tables.iter().find(|table| table.routes().iter().any(is_target)) else { return Ok(None) };
         let spec = InternetGateway { vpc: table.vpc_id.clone().map(Ref::new) };
         let status = InternetGatewayStatus { owner_id: table.owner_id.clone() };
         found.push(Live::new(id.unwrap_or_default(), name_of(&tags), spec, status).tags(tags));
@@ -121,9 +124,9 @@ fn live(gateway: &sdk::InternetGateway) -> Result<Live<InternetGateway>> {
     let id = gateway.internet_gateway_id.clone();
     let id = id.ok_or_else(|| Error::incomplete("ec2.DescribeInternetGateways", "internetGatewayId"))?;
     let tags = tags_of(gateway.tags.as_deref());
-    let gone = [AttachmentStatus::Detached, AttachmentStatus::Detaching];
-    // An internet gateway that is attached says `available` where other things say `attached`.
-    let attached = gateway.attachments().iter().find(|a| !a.state.as_ref().is_some_and(|s| gone.contains(s)));
+    let detached = [AttachmentStatus::Detached, AttachmentStatus::Detaching];
+    // The state of an attached internet gateway is `available`, and not `attached` as for other resources.
+    let attached = gateway.attachments().iter().find(|a| !a.state.as_ref().is_some_and(|s| detached.contains(s)));
     let spec = InternetGateway { vpc: attached.and_then(|a| a.vpc_id.clone()).map(Ref::new) };
     let status = InternetGatewayStatus { owner_id: gateway.owner_id.clone() };
     Ok(Live::new(id, name_of(&tags), spec, status).tags(tags))
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_being_detached_is_not_attached() {
+    fn a_gateway_that_is_being_detached_counts_as_detached() {
         assert_eq!(attached("available"), Some(Ref::new("vpc-1")));
         assert_eq!(attached("detaching"), None);
     }

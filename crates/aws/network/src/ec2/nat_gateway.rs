@@ -1,73 +1,76 @@
-//! NatGateway: the way out for what has no public address.
+//! NatGateway: outbound connections of resources without a public address.
 
 use std::sync::Arc;
 
 use aws_sdk_ec2::types::{self as sdk, NatGatewayState, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::elastic_ip::ElasticIp;
 use super::subnet::Subnet;
-use super::{all, asks, ec2, name_of, tag, tag_specification, tags_of, told};
+use super::{describe_all, ec2, filter_sets, from_create_response, name_of, tag, tag_specification, tags_of};
 
-/// Lets private subnets reach out and nobody in. It takes a minute or two to be made, and as long to go. A
-/// public one fails, late, in a Vpc whose internet gateway is not attached yet, and nothing in its fields
-/// refers to that: say `dependsOn: [InternetGateway/…]`
+/// A NAT gateway: outbound connections for private subnets, without inbound connections.
+///
+/// Its create takes a minute or two, and so does its deletion. A public NAT gateway fails late if the internet gateway
+/// of its VPC is not attached yet. No field refers to the internet gateway, so state `dependsOn: [InternetGateway/…]`
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NatGateway {
-    /// The subnet that it stands in: a public one, unless its connectivity is private.
+    /// The subnet of the gateway: a public subnet, unless `connectivityType` is `private`.
     #[spec(immutable)]
     subnet: Ref<Subnet>,
-    /// The address that traffic leaves from. A public gateway has to have one, a private one cannot.
+    /// The Elastic IP address of the outbound traffic. A public gateway requires one; a private gateway cannot have
+    /// one.
     #[spec(immutable)]
     allocation: Option<Ref<ElasticIp>>,
-    /// `public`, AWS's default, or `private`: between networks only.
+    /// `public`, AWS's default, or `private` for connections between networks only.
     #[spec(immutable)]
     connectivity_type: Option<String>,
-    /// Its private IPv4 address inside the subnet; AWS chooses one when it is left out.
+    /// The private IPv4 address, in the range of the subnet. AWS chooses the address if it is left out.
     #[spec(immutable)]
     private_ip_address: Option<String>,
 }
 
-/// What only AWS knows of a NatGateway.
+/// The read-only attributes of a NatGateway.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NatGatewayStatus {
-    /// The address that traffic leaves from.
+    /// The public IPv4 address of the outbound traffic.
     public_ip: Option<String>,
-    /// Its network interface.
+    /// The id of the network interface.
     network_interface_id: Option<String>,
-    /// The network that it is in.
+    /// The id of the VPC.
     vpc_id: Option<String>,
 }
 
 impl Kind for NatGateway {
     type Status = NatGatewayStatus;
     const TIER: Tier = Tier::Network;
-    /// Its address is its own until it is gone: a second gateway with it fails (`Resource.AlreadyAssociated`).
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Token;
+    /// The address is in use until the gateway is deleted: a second gateway with it fails
+    /// (`Resource.AlreadyAssociated`).
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let gateways = gateways(aws, scope).await?;
-        // Listed for about an hour after its end
+        // A deleted gateway is listed for about an hour
         // (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html>).
         gateways.iter().filter(|gateway| gateway.state != Some(NatGatewayState::Deleted)).map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let NatGateway { subnet, allocation, connectivity_type, private_ip_address } = &desired.spec;
-        let made = ec2(aws)
+        let created = ec2(aws)
             .create_nat_gateway()
             .client_token(&desired.token)
             .subnet_id(subnet.as_str())
@@ -77,8 +80,8 @@ impl Kind for NatGateway {
             .tag_specifications(tag_specification(ResourceType::Natgateway, &desired.name, &desired.tags))
             .send()
             .await?;
-        let gateway = made.nat_gateway.ok_or_else(|| Error::incomplete("ec2.CreateNatGateway", "natGateway"))?;
-        Ok(told(live(&gateway)?, desired))
+        let gateway = created.nat_gateway.ok_or_else(|| Error::incomplete("ec2.CreateNatGateway", "natGateway"))?;
+        Ok(from_create_response(live(&gateway)?, desired))
     }
 
     async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -91,23 +94,24 @@ impl Kind for NatGateway {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// Those that a scope wants, asked for once in a sweep.
+/// Describes the gateways of a scope, once in a refresh.
 pub(super) async fn gateways(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::NatGateway>>> {
-    let ask = |filters| ec2(aws).describe_nat_gateways().set_filter(filters).into_paginator().items().send().collect();
-    let what = format!("ec2.nat-gateways.{:?}", asks(scope, "nat-gateway-id"));
-    aws.once(scope, &what, || all(scope, "nat-gateway-id", ask)).await
+    let describe =
+        |filters| ec2(aws).describe_nat_gateways().set_filter(filters).into_paginator().items().send().collect();
+    let what = format!("ec2.nat-gateways.{:?}", filter_sets(scope, "nat-gateway-id"));
+    aws.once(scope, &what, || describe_all(scope, "nat-gateway-id", describe)).await
 }
 
 fn live(gateway: &sdk::NatGateway) -> Result<Live<NatGateway>> {
     let id = gateway.nat_gateway_id.clone();
     let id = id.ok_or_else(|| Error::incomplete("ec2.DescribeNatGateways", "natGatewayId"))?;
     let tags = tags_of(gateway.tags.as_deref());
-    // The first address is the primary one where AWS does not say which is.
+    // The first address is the primary one if the response marks none as primary.
     let addresses = gateway.nat_gateway_addresses();
     let address = addresses.iter().find(|a| a.is_primary == Some(true)).or(addresses.first());
     let spec = NatGateway {
@@ -129,7 +133,7 @@ fn live(gateway: &sdk::NatGateway) -> Result<Live<NatGateway>> {
     };
     let live = Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase);
     Ok(match &gateway.failure_message {
-        Some(message) => live.remark("NatGatewayFailed", message),
+        Some(message) => live.degraded("NatGatewayFailed", message),
         None => live,
     })
 }
@@ -139,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_gateway_says_why() {
+    fn a_failed_gateway_reports_the_failure_message() {
         let address = |allocation: &str| sdk::NatGatewayAddress::builder().allocation_id(allocation);
         let gateway = sdk::NatGateway::builder()
             .nat_gateway_id("nat-1")
@@ -149,7 +153,7 @@ mod tests {
             .nat_gateway_addresses(address("eipalloc-1").is_primary(true).build())
             .build();
         let live = live(&gateway).unwrap();
-        assert_eq!((live.phase, live.remarks.len()), (Phase::Failed, 1));
+        assert_eq!((live.phase, live.conditions.len()), (Phase::Failed, 1));
         assert_eq!(live.spec.allocation, Some(Ref::new("eipalloc-1")));
     }
 }

@@ -1,4 +1,4 @@
-//! Route: one route of a table, as people write it and as EC2 takes and answers it.
+//! Route: one route of a route table, and its form in requests and responses of EC2.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,33 +16,33 @@ use super::nat_gateway::NatGateway;
 use super::vpc_endpoint::VpcEndpoint;
 use super::vpc_peering::VpcPeering;
 
-/// One route: exactly one destination, and exactly one target.
+/// A route: exactly one destination and exactly one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Route {
-    /// The IPv4 block that is reached: `0.0.0.0/0` for everything else.
+    /// The destination as an IPv4 block: `0.0.0.0/0` for all other IPv4 traffic.
     destination_cidr_block: Option<Cidr>,
-    /// The IPv6 block that is reached: `::/0` for everything else.
+    /// The destination as an IPv6 block: `::/0` for all other IPv6 traffic.
     destination_ipv6_cidr_block: Option<Cidr>,
-    /// The prefix list that is reached (`pl-…`).
+    /// The destination as a prefix list (`pl-…`).
     destination_prefix_list_id: Option<String>,
-    /// Through this internet gateway, or by `{ id: vgw-… }` a virtual private gateway.
+    /// The target: an internet gateway, or a virtual private gateway as `{ id: vgw-… }`.
     gateway: Option<Ref<InternetGateway>>,
-    /// Through this NAT gateway.
+    /// The target: a NAT gateway.
     nat_gateway: Option<Ref<NatGateway>>,
-    /// Through this egress-only internet gateway (`eigw-…`), the NAT gateway of IPv6.
+    /// The target: an egress-only internet gateway (`eigw-…`), the equivalent of a NAT gateway for IPv6.
     egress_only_internet_gateway_id: Option<String>,
-    /// Through this transit gateway (`tgw-…`).
+    /// The target: a transit gateway (`tgw-…`).
     transit_gateway_id: Option<String>,
-    /// Through this peering connection.
+    /// The target: a peering connection.
     vpc_peering: Option<Ref<VpcPeering>>,
-    /// Through this endpoint of a Gateway Load Balancer. The routes of gateway endpoints are the endpoints' own.
+    /// The target: a Gateway Load Balancer endpoint. AWS manages the routes of gateway endpoints.
     vpc_endpoint: Option<Ref<VpcEndpoint>>,
-    /// Through this network interface (`eni-…`).
+    /// The target: a network interface (`eni-…`).
     network_interface_id: Option<String>,
 }
 
-/// Destinations and targets, as CreateRoute and ReplaceRoute both take them.
+/// Sets the destination and the target in a CreateRoute or ReplaceRoute call.
 macro_rules! route {
     ($call:expr, $table:expr, $route:expr) => {{
         let route = $route;
@@ -61,16 +61,18 @@ macro_rules! route {
     }};
 }
 
-/// One call a route, and what is new before what goes: traffic finds a way at any moment.
-pub(crate) async fn reroute(
+/// Turns the live routes of a table into the desired routes, with one call for each route.
+///
+/// Routes are added and replaced before others are deleted, so that traffic has a route at every moment.
+pub(crate) async fn update_routes(
     aws: &Aws,
     table: &str,
-    there: Option<&BTreeSet<Route>>,
-    wanted: Option<&BTreeSet<Route>>,
+    live: Option<&BTreeSet<Route>>,
+    desired: Option<&BTreeSet<Route>>,
 ) -> Result<()> {
-    let (there, wanted) = (by_destination(there), by_destination(wanted));
-    for (destination, route) in &wanted {
-        match there.get(destination) {
+    let (live, desired) = (by_destination(live), by_destination(desired));
+    for (destination, route) in &desired {
+        match live.get(destination) {
             None => {
                 route!(ec2(aws).create_route(), table, route.clone()).send().await?;
             }
@@ -80,7 +82,7 @@ pub(crate) async fn reroute(
             Some(_) => {}
         }
     }
-    for (cidr, ipv6, prefix_list) in there.into_keys().filter(|destination| !wanted.contains_key(destination)) {
+    for (cidr, ipv6, prefix_list) in live.into_keys().filter(|destination| !desired.contains_key(destination)) {
         let delete = ec2(aws).delete_route().route_table_id(table).set_destination_prefix_list_id(prefix_list);
         let delete = delete.set_destination_cidr_block(cidr.map(|cidr| cidr.0));
         delete.set_destination_ipv6_cidr_block(ipv6.map(|cidr| cidr.0)).send().await.or_absent()?;
@@ -90,7 +92,7 @@ pub(crate) async fn reroute(
 
 type Destination = (Option<Cidr>, Option<Cidr>, Option<String>);
 
-/// A table has one route a destination: that is what tells routes apart.
+/// Indexes routes by destination. A table has one route for each destination.
 fn by_destination(routes: Option<&BTreeSet<Route>>) -> BTreeMap<Destination, Route> {
     let keyed = |route: &Route| {
         let cidr = route.destination_cidr_block.as_ref().map(canonical);
@@ -102,17 +104,17 @@ fn by_destination(routes: Option<&BTreeSet<Route>>) -> BTreeMap<Destination, Rou
     routes.into_iter().flatten().map(keyed).collect()
 }
 
-/// The route, when it is one that people write.
-pub(crate) fn written(route: &sdk::Route) -> Option<Route> {
+/// Returns the route; `None` for a route that AWS manages itself.
+pub(crate) fn from_response(route: &sdk::Route) -> Option<Route> {
     let (gateway, endpoint) = match route.gateway_id.clone() {
-        // AWS answers a Gateway Load Balancer endpoint as a gateway.
+        // AWS returns a Gateway Load Balancer endpoint as a gateway.
         Some(id) if id.starts_with("vpce-") => (None, Some(id)),
         other => (other, None),
     };
-    let endpoints_own = endpoint.is_some() && route.destination_prefix_list_id.is_some();
+    let is_gateway_endpoint = endpoint.is_some() && route.destination_prefix_list_id.is_some();
     let automatic = [RouteOrigin::Advertisement, RouteOrigin::CreateRouteTable, RouteOrigin::EnableVgwRoutePropagation];
     if gateway.as_deref() == Some("local")
-        || endpoints_own
+        || is_gateway_endpoint
         || route.origin.as_ref().is_some_and(|o| automatic.contains(o))
     {
         return None;
@@ -140,19 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_writes_itself_is_left_out() {
+    fn routes_that_aws_manages_are_left_out() {
         let service = sdk::Route::builder().destination_prefix_list_id("pl-1").gateway_id("vpce-1").build();
-        assert_eq!(written(&service), None);
-        assert_eq!(written(&to("10.0.0.0/16").gateway_id("local").origin(RouteOrigin::CreateRouteTable).build()), None);
+        assert_eq!(from_response(&service), None);
+        assert_eq!(
+            from_response(&to("10.0.0.0/16").gateway_id("local").origin(RouteOrigin::CreateRouteTable).build()),
+            None
+        );
         let propagated = to("10.9.0.0/16").gateway_id("vgw-1").origin(RouteOrigin::EnableVgwRoutePropagation).build();
-        assert_eq!(written(&propagated), None);
-        let endpoint = written(&to("10.8.0.0/16").gateway_id("vpce-2").build()).unwrap();
+        assert_eq!(from_response(&propagated), None);
+        let endpoint = from_response(&to("10.8.0.0/16").gateway_id("vpce-2").build()).unwrap();
         assert_eq!((endpoint.gateway, endpoint.vpc_endpoint), (None, Some(Ref::new("vpce-2"))));
     }
 
     #[test]
-    fn a_destination_is_one_however_it_is_spelt() {
-        let set = |cidr: &str| BTreeSet::from([written(&to(cidr).gateway_id("igw-1").build()).unwrap()]);
+    fn two_spellings_of_a_destination_are_one_destination() {
+        let set = |cidr: &str| BTreeSet::from([from_response(&to(cidr).gateway_id("igw-1").build()).unwrap()]);
         assert_eq!(by_destination(Some(&set("10.1.2.3/16"))), by_destination(Some(&set("10.1.0.0/16"))));
     }
 }

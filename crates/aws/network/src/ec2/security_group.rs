@@ -1,72 +1,74 @@
-//! SecurityGroup: who may reach what has it, and whom that may reach.
+//! SecurityGroup: a security group of a VPC.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{self as sdk, ResourceType, TagSpecification};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::group_rule::{Changes, GroupRule, changes, groups, rules};
+use super::security_group_rule::{RuleChanges, SecurityGroupRule, changes, groups, rules};
 use super::vpc::Vpc;
-use super::{all, ec2, filter, sdk_tags, tag, tags_of, told};
+use super::{describe_all, ec2, filter, from_create_response, sdk_tags, tag, tags_of};
 
-/// A firewall around what has it. It lets through what a rule says, and the answers to that. At most 60 rules
-/// each way, unless the quota was raised (<https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>);
-/// new ones are added before old ones go, so a change needs room for both.
+/// A security group: a stateful firewall for the resources that have it.
+///
+/// It allows the traffic of its rules, and the responses to that traffic. A group has at most 60 rules in each
+/// direction, unless the quota was raised (<https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>).
+/// Holdfast adds new rules before it removes old ones, so the quota must have room for both.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SecurityGroup {
-    /// The network that it is part of.
+    /// The VPC of the group.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// What it is for: up to 255 of `a-z A-Z 0-9 . _ - : / ( ) # , @ [ ] + = & ; { } ! $ *` and spaces. AWS wants
-    /// one and never changes it; left out, a new group says "Managed by Holdfast".
+    /// The description: up to 255 of `a-z A-Z 0-9 . _ - : / ( ) # , @ [ ] + = & ; { } ! $ *` and spaces. AWS requires a
+    /// description and cannot change it. Without one, a new group gets "Managed by Holdfast".
     #[spec(immutable)]
     description: Option<String>,
-    /// What may come in. `[]` is nothing at all, as in a new group.
-    ingress: Option<BTreeSet<GroupRule>>,
-    /// What may go out. `[]` is nothing at all. AWS gives a new group a rule that lets everything out, which
-    /// stays when `egress` is left out and goes when it is stated without it.
-    egress: Option<BTreeSet<GroupRule>>,
+    /// The inbound rules. `[]` allows no inbound traffic, like a new group.
+    ingress: Option<BTreeSet<SecurityGroupRule>>,
+    /// The outbound rules. `[]` allows no outbound traffic. AWS gives a new group a rule that allows all outbound
+    /// traffic. The rule is kept if `egress` is left out, and removed if `egress` is stated without it.
+    egress: Option<BTreeSet<SecurityGroupRule>>,
 }
 
-/// What only AWS knows of a SecurityGroup.
+/// The read-only attributes of a SecurityGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SecurityGroupStatus {
-    /// Its ARN.
+    /// The ARN of the group.
     arn: Option<String>,
-    /// The account that owns it.
+    /// The account that owns the group.
     owner_id: Option<String>,
 }
 
 impl Kind for SecurityGroup {
     type Status = SecurityGroupStatus;
     const TIER: Tier = Tier::Network;
-    /// The group's name, not a tag: unique within the Vpc, whatever its case
+    /// The group name, not a tag. It is unique within the VPC, and its case does not count
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>).
-    const NAMING: Naming = Naming::limit(255);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(255);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        // The list has the rules too; DescribeSecurityGroupRules would add their ids, which no call needs.
-        let ask = |filters| {
+        // The response contains the rules. DescribeSecurityGroupRules would add their ids, which no call needs.
+        let describe = |filters| {
             ec2(aws).describe_security_groups().set_filters(filters).into_paginator().items().send().collect()
         };
-        all(scope, "group-id", ask).await?.iter().map(live).collect()
+        describe_all(scope, "group-id", describe).await?.iter().map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let SecurityGroup { vpc, description, ingress: _, egress } = &desired.spec;
         let text = description.as_deref().unwrap_or("Managed by Holdfast");
         let tags = TagSpecification::builder().resource_type(ResourceType::SecurityGroup);
-        let made = ec2(aws)
+        let created = ec2(aws)
             .create_security_group()
             .group_name(&desired.name)
             .description(text)
@@ -75,82 +77,84 @@ impl Kind for SecurityGroup {
             .send()
             .await?;
         let group = sdk::SecurityGroup::builder()
-            .set_group_id(made.group_id)
-            .set_security_group_arn(made.security_group_arn)
+            .set_group_id(created.group_id)
+            .set_security_group_arn(created.security_group_arn)
             .vpc_id(vpc.as_str())
             .description(text);
         let mut live = live(&group.build())?;
-        // Which rules out of it AWS has made depends on the network's address families.
+        // The default outbound rules depend on the address families of the VPC, so a new observation reads them.
         if egress.is_some() {
-            return Ok(Made::unseen(live.id));
+            return Ok(Created::unobserved(live.id));
         }
         live.spec.egress = None;
-        Ok(told(live, desired))
+        Ok(from_create_response(live, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let SecurityGroup { vpc: _, description: _, ingress, egress } = &desired.spec;
         let none = BTreeSet::new();
-        let from = |rules: &Option<BTreeSet<GroupRule>>| rules.clone().unwrap_or_default();
+        let from = |rules: &Option<BTreeSet<SecurityGroupRule>>| rules.clone().unwrap_or_default();
         if desired.changed("ingress") {
             let changes = changes(&from(&live.spec.ingress), ingress.as_ref().unwrap_or(&none))?;
-            send(aws, &live.id, Way::In, changes).await?;
+            send(aws, &live.id, Direction::Ingress, changes).await?;
         }
         if desired.changed("egress") {
             let changes = changes(&from(&live.spec.egress), egress.as_ref().unwrap_or(&none))?;
-            send(aws, &live.id, Way::Out, changes).await?;
+            send(aws, &live.id, Direction::Egress, changes).await?;
         }
         Ok(())
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        free(aws, live).await?;
+        revoke_references(aws, live).await?;
         ec2(aws).delete_security_group().group_id(&live.id).send().await?;
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
-/// Takes away the rules that name other groups, so that groups that name each other can go one after the
-/// other: AWS deletes none that another one names. While an interface still has the group, its rules stay.
-async fn free(aws: &Aws, live: &Live<SecurityGroup>) -> Result<()> {
-    let naming = |rules: &Option<BTreeSet<GroupRule>>| -> BTreeSet<GroupRule> {
-        let others = |rule: &&GroupRule| groups([*rule]).iter().any(|group| *group != live.id);
+/// Revokes the rules that refer to other groups, before the group is deleted.
+///
+/// AWS refuses to delete a group that a rule of another group refers to. Without these rules, groups that refer to each
+/// other can be deleted one after the other. While a network interface has the group, its rules are kept.
+async fn revoke_references(aws: &Aws, live: &Live<SecurityGroup>) -> Result<()> {
+    let references = |rules: &Option<BTreeSet<SecurityGroupRule>>| -> BTreeSet<SecurityGroupRule> {
+        let others = |rule: &&SecurityGroupRule| groups([*rule]).iter().any(|group| *group != live.id);
         rules.iter().flatten().filter(others).cloned().collect()
     };
-    let (ingress, egress) = (naming(&live.spec.ingress), naming(&live.spec.egress));
+    let (ingress, egress) = (references(&live.spec.ingress), references(&live.spec.egress));
     if ingress.is_empty() && egress.is_empty() {
         return Ok(());
     }
-    let with_it = filter("group-id", [live.id.clone()]);
-    let mut users = ec2(aws).describe_network_interfaces().filters(with_it).into_paginator().items().send();
-    if users.try_next().await?.is_none() {
-        send(aws, &live.id, Way::In, changes(&ingress, &BTreeSet::new())?).await?;
-        send(aws, &live.id, Way::Out, changes(&egress, &BTreeSet::new())?).await?;
+    let by_group = filter("group-id", [live.id.clone()]);
+    let mut interfaces = ec2(aws).describe_network_interfaces().filters(by_group).into_paginator().items().send();
+    if interfaces.try_next().await?.is_none() {
+        send(aws, &live.id, Direction::Ingress, changes(&ingress, &BTreeSet::new())?).await?;
+        send(aws, &live.id, Direction::Egress, changes(&egress, &BTreeSet::new())?).await?;
     }
     Ok(())
 }
 
 #[derive(Clone, Copy)]
-enum Way {
-    In,
-    Out,
+enum Direction {
+    Ingress,
+    Egress,
 }
 
-/// At most one call each: what is new first, so that no traffic is cut.
-async fn send(aws: &Aws, group: &str, way: Way, changes: Changes) -> Result<()> {
+/// Sends the changes with at most one call each. New rules are authorised first, so that no traffic is interrupted.
+async fn send(aws: &Aws, group: &str, direction: Direction, changes: RuleChanges) -> Result<()> {
     macro_rules! send {
-        ($rules:expr, $in:ident, $out:ident) => {
-            match way {
+        ($rules:expr, $ingress:ident, $egress:ident) => {
+            match direction {
                 _ if $rules.is_empty() => {}
-                Way::In => {
-                    ec2(aws).$in().group_id(group).set_ip_permissions(Some($rules)).send().await?;
+                Direction::Ingress => {
+                    ec2(aws).$ingress().group_id(group).set_ip_permissions(Some($rules)).send().await?;
                 }
-                Way::Out => {
-                    ec2(aws).$out().group_id(group).set_ip_permissions(Some($rules)).send().await?;
+                Direction::Egress => {
+                    ec2(aws).$egress().group_id(group).set_ip_permissions(Some($rules)).send().await?;
                 }
             }
         };
@@ -183,9 +187,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_egress_is_seen() {
-        let everybody = sdk::IpRange::builder().cidr_ip("0.0.0.0/0").build();
-        let everything = sdk::IpPermission::builder().ip_protocol("-1").ip_ranges(everybody).build();
+    fn the_default_egress_rule_is_observed() {
+        let anywhere = sdk::IpRange::builder().cidr_ip("0.0.0.0/0").build();
+        let everything = sdk::IpPermission::builder().ip_protocol("-1").ip_ranges(anywhere).build();
         let name = sdk::Tag::builder().key("Name").value("other").build();
         let group = sdk::SecurityGroup::builder()
             .group_id("sg-1")

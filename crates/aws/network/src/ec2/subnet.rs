@@ -1,88 +1,90 @@
-//! Subnet: a range of a Vpc's addresses, in one zone.
+//! Subnet: a range of a VPC's addresses in one Availability Zone.
 
 use aws_sdk_ec2::types::{self as sdk, ResourceType, SubnetCidrBlockStateCode, SubnetState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
-use holdfast_core::types::{Always, Cidr, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
+use holdfast_core::types::{Cidr, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{all, boolean, ec2, name_of, tag, tag_specification, tags_of, told};
+use super::{boolean, describe_all, ec2, from_create_response, name_of, tag, tag_specification, tags_of};
 
-/// A range of addresses in one availability zone. What makes it public or private is the `RouteTable` that
-/// lists it: one with a route to an internet gateway, or one without.
+/// A subnet: a range of a VPC's addresses in one Availability Zone.
+///
+/// A subnet is public if the `RouteTable` that lists it has a route to an internet gateway, and private otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subnet {
-    /// The network that it is part of.
+    /// The VPC of the subnet.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// The IPv4 block, from /16 to /28, inside the Vpc's. AWS keeps the first four addresses and the last one
-    /// for itself (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
+    /// The IPv4 block, from /16 to /28, within the block of the VPC. AWS reserves the first four addresses and the last
+    /// one (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
     #[spec(immutable)]
     cidr_block: Cidr,
-    /// The zone, as in `us-east-1a`; AWS chooses one when it is left out. The letters stand for other places in
-    /// each account; the `availabilityZoneId` of the status is the same for all
+    /// The Availability Zone, as in `us-east-1a`. AWS chooses one if it is left out. The letters map to different zones
+    /// in each account; the attribute `availabilityZoneId` is the same in all accounts
     /// (<https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html>).
     #[spec(immutable)]
     availability_zone: Option<String>,
-    /// The IPv6 block, a /64 in most networks, inside one that the Vpc has.
+    /// The IPv6 block, a /64 in most networks, within an IPv6 block of the VPC.
     #[spec(immutable)]
     ipv6_cidr_block: Option<Cidr>,
-    /// Whether instances get a public IPv4 address at launch, unless they say otherwise. AWS's default is
-    /// `false`. Fargate tasks do not go by it: their service says it (`assignPublicIp`).
-    map_public_ip_on_launch: Option<Always<bool>>,
-    /// Whether network interfaces get an IPv6 address when they are made. Needs `ipv6CidrBlock`; AWS's default
-    /// is `false`.
-    assign_ipv6_address_on_creation: Option<Always<bool>>,
-    /// Whether Amazon's DNS server answers with synthetic IPv6 addresses for what has IPv4 addresses only; a NAT
-    /// gateway translates them (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-nat64-dns64.html>).
+    /// Whether instances get a public IPv4 address at launch, unless they state otherwise. AWS's default is `false`.
+    /// The setting does not apply to Fargate tasks: their service states `assignPublicIp`.
+    map_public_ip_on_launch: Option<ServerDefault<bool>>,
+    /// Whether network interfaces get an IPv6 address when they are created. Requires `ipv6CidrBlock`. AWS's default is
+    /// `false`.
+    assign_ipv6_address_on_creation: Option<ServerDefault<bool>>,
+    /// Whether DNS64 is enabled: the Amazon DNS server returns synthetic IPv6 addresses for IPv4-only destinations, and
+    /// a NAT gateway translates them (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-nat64-dns64.html>).
     /// AWS's default is `false`.
-    enable_dns64: Option<Always<bool>>,
-    /// What the host names of instances are made of: `ip-name`, the IPv4 address (AWS's default), or
-    /// `resource-name`, the instance's id. IPv6-only subnets have `resource-name`.
-    private_dns_hostname_type_on_launch: Option<Always<String>>,
-    /// Whether the names made of ids are answered with A records. AWS's default is `false`.
-    enable_resource_name_dns_a_record_on_launch: Option<Always<bool>>,
-    /// Whether the names made of ids are answered with AAAA records. AWS's default is `false`.
+    enable_dns64: Option<ServerDefault<bool>>,
+    /// The type of the host names of instances: `ip-name`, from the IPv4 address (AWS's default), or `resource-name`,
+    /// from the instance id. IPv6-only subnets have `resource-name`.
+    private_dns_hostname_type_on_launch: Option<ServerDefault<String>>,
+    /// Whether DNS queries for `resource-name` host names return A records. AWS's default is `false`.
+    enable_resource_name_dns_a_record_on_launch: Option<ServerDefault<bool>>,
+    /// Whether DNS queries for `resource-name` host names return AAAA records. AWS's default is `false`.
     #[serde(rename = "enableResourceNameDnsAAAARecordOnLaunch")]
-    enable_resource_name_dns_aaaa_record_on_launch: Option<Always<bool>>,
+    enable_resource_name_dns_aaaa_record_on_launch: Option<ServerDefault<bool>>,
 }
 
-/// What only AWS knows of a Subnet.
+/// The read-only attributes of a Subnet.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubnetStatus {
-    /// Its ARN.
+    /// The ARN of the subnet.
     arn: Option<String>,
-    /// The zone by the id that all accounts share, as in `use1-az1`.
+    /// The id of the Availability Zone, which is the same in all accounts, as in `use1-az1`.
     availability_zone_id: Option<String>,
-    /// The account that owns it.
+    /// The account that owns the subnet.
     owner_id: Option<String>,
 }
 
 impl Kind for Subnet {
     type Status = SubnetStatus;
     const TIER: Tier = Tier::Network;
-    /// Two subnets of a Vpc cannot share addresses (`InvalidSubnet.Conflict`).
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Lookup;
+    /// Two subnets of a VPC cannot share addresses (`InvalidSubnet.Conflict`).
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let ask = |filters| ec2(aws).describe_subnets().set_filters(filters).into_paginator().items().send().collect();
-        all(scope, "subnet-id", ask).await?.iter().map(live).collect()
+        let describe =
+            |filters| ec2(aws).describe_subnets().set_filters(filters).into_paginator().items().send().collect();
+        describe_all(scope, "subnet-id", describe).await?.iter().map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        // The other fields are attributes, which only ModifySubnetAttribute sets.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+        // CreateSubnet does not accept the other fields. ModifySubnetAttribute sets them in the update.
         let Subnet { vpc, cidr_block, availability_zone, ipv6_cidr_block, .. } = &desired.spec;
-        let made = ec2(aws)
+        let created = ec2(aws)
             .create_subnet()
             .vpc_id(vpc.as_str())
             .cidr_block(&cidr_block.0)
@@ -91,8 +93,8 @@ impl Kind for Subnet {
             .tag_specifications(tag_specification(ResourceType::Subnet, &desired.name, &desired.tags))
             .send()
             .await?;
-        let subnet = made.subnet.ok_or_else(|| Error::incomplete("ec2.CreateSubnet", "subnet"))?;
-        Ok(told(live(&subnet)?, desired))
+        let subnet = created.subnet.ok_or_else(|| Error::incomplete("ec2.CreateSubnet", "subnet"))?;
+        Ok(from_create_response(live(&subnet)?, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -111,7 +113,7 @@ impl Kind for Subnet {
         // "You can only modify one attribute at a time."
         // <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html>
         let modify = || ec2(aws).modify_subnet_attribute().subnet_id(&live.id);
-        let value = |stated: &Option<Always<bool>>| boolean(stated.is_some_and(|stated| stated.0));
+        let value = |stated: &Option<ServerDefault<bool>>| boolean(stated.is_some_and(|stated| stated.0));
         let hostname = hostname.as_ref().map_or("ip-name", |hostname| hostname.as_str()).into();
         let changes = [
             ("mapPublicIpOnLaunch", modify().map_public_ip_on_launch(value(public_ip))),
@@ -135,7 +137,7 @@ impl Kind for Subnet {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
@@ -143,9 +145,9 @@ impl Kind for Subnet {
 fn live(subnet: &sdk::Subnet) -> Result<Live<Subnet>> {
     let id = subnet.subnet_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeSubnets", "subnetId"))?;
     let tags = tags_of(subnet.tags.as_deref());
-    let gone = [SubnetCidrBlockStateCode::Disassociated, SubnetCidrBlockStateCode::Disassociating];
+    let absent = [SubnetCidrBlockStateCode::Disassociated, SubnetCidrBlockStateCode::Disassociating];
     let ipv6 = subnet.ipv6_cidr_block_association_set().iter().find(|block| {
-        !block.ipv6_cidr_block_state.as_ref().and_then(|s| s.state.as_ref()).is_some_and(|s| gone.contains(s))
+        !block.ipv6_cidr_block_state.as_ref().and_then(|s| s.state.as_ref()).is_some_and(|s| absent.contains(s))
     });
     let dns = subnet.private_dns_name_options_on_launch.as_ref();
     let spec = Subnet {
@@ -153,17 +155,17 @@ fn live(subnet: &sdk::Subnet) -> Result<Live<Subnet>> {
         cidr_block: Cidr(subnet.cidr_block.clone().unwrap_or_default()),
         availability_zone: subnet.availability_zone.clone(),
         ipv6_cidr_block: ipv6.and_then(|block| block.ipv6_cidr_block.clone()).map(Cidr),
-        map_public_ip_on_launch: subnet.map_public_ip_on_launch.map(Always),
-        assign_ipv6_address_on_creation: subnet.assign_ipv6_address_on_creation.map(Always),
-        enable_dns64: subnet.enable_dns64.map(Always),
+        map_public_ip_on_launch: subnet.map_public_ip_on_launch.map(ServerDefault),
+        assign_ipv6_address_on_creation: subnet.assign_ipv6_address_on_creation.map(ServerDefault),
+        enable_dns64: subnet.enable_dns64.map(ServerDefault),
         private_dns_hostname_type_on_launch: dns
-            .and_then(|dns| Some(Always(dns.hostname_type.as_ref()?.as_str().to_owned()))),
+            .and_then(|dns| Some(ServerDefault(dns.hostname_type.as_ref()?.as_str().to_owned()))),
         enable_resource_name_dns_a_record_on_launch: dns
             .and_then(|dns| dns.enable_resource_name_dns_a_record)
-            .map(Always),
+            .map(ServerDefault),
         enable_resource_name_dns_aaaa_record_on_launch: dns
             .and_then(|dns| dns.enable_resource_name_dns_aaaa_record)
-            .map(Always),
+            .map(ServerDefault),
     };
     let status = SubnetStatus {
         arn: subnet.subnet_arn.clone(),
@@ -183,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_subnet_keeps_what_its_answer_nests() {
+    fn nested_values_of_a_response_become_fields() {
         let dns = sdk::PrivateDnsNameOptionsOnLaunch::builder().hostname_type(sdk::HostnameType::ResourceName).build();
         let block = |cidr: &str, state| {
             let state = sdk::SubnetCidrBlockState::builder().state(state).build();

@@ -1,66 +1,68 @@
-//! Vpc: an isolated network of its own.
+//! Vpc: an isolated virtual network.
 
 use aws_sdk_ec2::types::{self as sdk, ResourceType, VpcAttributeName, VpcState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, asks_for};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, is_requested_field};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{asks, boolean, ec2, name_of, tag, tag_specification, tags_of};
+use super::{boolean, ec2, filter_sets, name_of, tag, tag_specification, tags_of};
 
-/// An isolated network. AWS makes a main route table, a default group and a default network ACL with
-/// it; Holdfast leaves those alone.
+/// A VPC: an isolated virtual network.
+///
+/// AWS creates a main route table, a default security group and a default network ACL with it. Holdfast does not change
+/// them.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Vpc {
     /// The IPv4 block, from /16 to /28.
     #[spec(immutable)]
     cidr_block: Cidr,
-    /// `default`, or `dedicated` for hardware of one's own.
+    /// The tenancy of the instances: `default`, or `dedicated` for dedicated hardware.
     #[spec(immutable)]
     instance_tenancy: Option<String>,
-    /// Whether Amazon's DNS server answers in it.
+    /// Whether the Amazon DNS server resolves names in the VPC.
     enable_dns_support: Option<bool>,
     /// Whether instances with public addresses get public DNS names.
     enable_dns_hostnames: Option<bool>,
 }
 
-/// What only AWS knows of a Vpc.
+/// The read-only attributes of a Vpc.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VpcStatus {
-    /// The account that owns it.
+    /// The account that owns the VPC.
     owner_id: Option<String>,
 }
 
 impl Kind for Vpc {
     type Status = VpcStatus;
     const TIER: Tier = Tier::Network;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Lookup;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let mut found = vec![];
-        for filters in asks(scope, "vpc-id") {
+        for filters in filter_sets(scope, "vpc-id") {
             let pages = ec2(aws).describe_vpcs().set_filters(filters).into_paginator().items().send();
             for vpc in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
                 let id = vpc.vpc_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeVpcs", "vpcId"))?;
-                // One attribute a call; a Vpc that went away between the calls is not there.
+                // Each call reads one attribute. A VPC that was deleted between the calls counts as absent.
                 let tags = tags_of(vpc.tags.as_deref());
-                let ask = |field: &'static str, name| {
-                    let asked_for = asks_for::<Vpc>(scope, &tags, field);
+                let read = |field: &'static str, name| {
+                    let is_requested = is_requested_field::<Vpc>(scope, &tags, field);
                     let id = &id;
-                    async move { if asked_for { attribute(aws, id, name).await } else { Ok(None) } }
+                    async move { if is_requested { attribute(aws, id, name).await } else { Ok(None) } }
                 };
                 let both = async {
                     futures::try_join!(
-                        ask("enableDnsSupport", VpcAttributeName::EnableDnsSupport),
-                        ask("enableDnsHostnames", VpcAttributeName::EnableDnsHostnames)
+                        read("enableDnsSupport", VpcAttributeName::EnableDnsSupport),
+                        read("enableDnsHostnames", VpcAttributeName::EnableDnsHostnames)
                     )
                 };
                 if let Some((support, hostnames)) = both.await.or_absent()? {
@@ -71,26 +73,26 @@ impl Kind for Vpc {
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Vpc { cidr_block, instance_tenancy, enable_dns_support: _, enable_dns_hostnames: _ } = &desired.spec;
-        let made = ec2(aws)
+        let created = ec2(aws)
             .create_vpc()
             .cidr_block(&cidr_block.0)
             .set_instance_tenancy(instance_tenancy.as_deref().map(Into::into))
             .tag_specifications(tag_specification(ResourceType::Vpc, &desired.name, &desired.tags))
             .send()
             .await?;
-        let unknown = || Error::incomplete("ec2.CreateVpc", "vpcId");
-        let vpc = made.vpc.ok_or_else(unknown)?;
-        let id = vpc.vpc_id.clone().ok_or_else(unknown)?;
-        // A new one has the one attribute and not the other
+        let missing = || Error::incomplete("ec2.CreateVpc", "vpcId");
+        let vpc = created.vpc.ok_or_else(missing)?;
+        let id = vpc.vpc_id.clone().ok_or_else(missing)?;
+        // A new VPC has DNS support and no DNS host names
         // (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcAttribute.html>).
         Ok(live(&vpc, id, Some(true), Some(false)).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let Vpc { cidr_block: _, instance_tenancy: _, enable_dns_support, enable_dns_hostnames } = &desired.spec;
-        // One attribute a call, and support before hostnames: hostnames need it.
+        // Each call changes one attribute. DNS host names require DNS support, which is changed first.
         let modify = || ec2(aws).modify_vpc_attribute().vpc_id(&live.id);
         if desired.changed("enableDnsSupport") {
             modify().enable_dns_support(boolean(enable_dns_support.unwrap_or(true))).send().await?;
@@ -106,14 +108,14 @@ impl Kind for Vpc {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
 
 async fn attribute(aws: &Aws, id: &str, name: VpcAttributeName) -> Result<Option<bool>> {
-    let answer = ec2(aws).describe_vpc_attribute().vpc_id(id).attribute(name).send().await?;
-    Ok(answer.enable_dns_support.or(answer.enable_dns_hostnames).and_then(|a| a.value))
+    let response = ec2(aws).describe_vpc_attribute().vpc_id(id).attribute(name).send().await?;
+    Ok(response.enable_dns_support.or(response.enable_dns_hostnames).and_then(|a| a.value))
 }
 
 fn live(vpc: &sdk::Vpc, id: String, support: Option<bool>, hostnames: Option<bool>) -> Live<Vpc> {
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_vpc_keeps_its_attributes() {
+    fn a_live_vpc_has_the_attributes_of_its_responses() {
         let tags = sdk::Tag::builder().key("Name").value("shop-dev-main").build();
         let vpc = sdk::Vpc::builder().cidr_block("10.0.0.0/16").state(VpcState::Pending).tags(tags).build();
         let live = live(&vpc, "vpc-1".into(), Some(true), Some(false));

@@ -1,15 +1,15 @@
-//! VpcEndpoint: a way from a Vpc to a service that does not lead over the internet.
+//! VpcEndpoint: a private connection from a VPC to a service.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{self as sdk, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
-use holdfast_core::types::{Always, Policy, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
+use holdfast_core::types::{PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -17,80 +17,85 @@ use super::route_table::RouteTable;
 use super::security_group::SecurityGroup;
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{all, ec2, name_of, tag, tag_specification, tags_of, told};
+use super::{describe_all, ec2, from_create_response, name_of, tag, tag_specification, tags_of};
 
-/// A private way to a service of AWS, or to one of somebody else. A gateway endpoint (S3 and DynamoDB, free of charge)
-/// is a route in tables; an interface endpoint (most others, with a price an hour and a zone) has an address in subnets
+/// A VPC endpoint: a private connection from a VPC to a service of AWS or of another provider, not over the internet.
+///
+/// A gateway endpoint (S3 and DynamoDB, free of charge) is a route in route tables. An interface endpoint (most other
+/// services, charged by the hour for each Availability Zone) has an address in subnets
 /// (<https://docs.aws.amazon.com/vpc/latest/privatelink/concepts.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VpcEndpoint {
-    /// The network that it is part of.
+    /// The VPC of the endpoint.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// The service: `com.amazonaws.<region>.s3`, `com.amazonaws.<region>.ecr.dkr`, `com.amazonaws.vpce.…`.
+    /// The name of the service: `com.amazonaws.<region>.s3`, `com.amazonaws.<region>.ecr.dkr`, `com.amazonaws.vpce.…`.
     #[spec(immutable)]
     service_name: String,
-    /// `Gateway` (AWS's default), `Interface` or `GatewayLoadBalancer`.
+    /// The type of the endpoint: `Gateway` (AWS's default), `Interface` or `GatewayLoadBalancer`.
     #[spec(immutable)]
     vpc_endpoint_type: Option<String>,
-    /// The tables that get its route; gateway endpoints only. AWS writes the route, and `RouteTable` does not show it.
+    /// The route tables that get the endpoint's route; gateway endpoints only. AWS manages the route, and `RouteTable`
+    /// does not show it.
     route_tables: Option<BTreeSet<Ref<RouteTable>>>,
-    /// The subnets that it has an address in, one a zone; interface endpoints only.
+    /// The subnets in which the endpoint has an address, one for each Availability Zone; interface endpoints only.
     subnets: Option<BTreeSet<Ref<Subnet>>>,
-    /// The groups of its addresses, which have to let port 443 in; interface endpoints only. AWS takes the Vpc's
-    /// default group when there is none.
+    /// The security groups of the endpoint's network interfaces, which must allow inbound port 443; interface endpoints
+    /// only. Without any, AWS uses the VPC's default security group.
     security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
-    /// Whether the service's public name leads to it inside the Vpc; interface endpoints only. The Vpc needs
-    /// `enableDnsSupport` and `enableDnsHostnames`, and has one such endpoint a service.
-    private_dns_enabled: Option<Always<bool>>,
-    /// Who may do what through it. AWS's own choice is everybody and everything; to go back to that, state it.
-    policy_document: Option<Always<Policy>>,
-    /// `ipv4`, `dualstack` or `ipv6`.
-    ip_address_type: Option<Always<String>>,
-    /// What is answered for its names.
+    /// Private DNS: whether the service's public name resolves to the endpoint inside the VPC; interface endpoints
+    /// only. The VPC needs `enableDnsSupport` and `enableDnsHostnames`, and can have one such endpoint for each
+    /// service.
+    private_dns_enabled: Option<ServerDefault<bool>>,
+    /// The endpoint policy: which principals may do what through the endpoint. AWS's default policy allows all
+    /// principals and all actions. To return to it, state that policy.
+    policy_document: Option<ServerDefault<PolicyDocument>>,
+    /// The IP address type: `ipv4`, `dualstack` or `ipv6`.
+    ip_address_type: Option<ServerDefault<String>>,
+    /// The DNS options: the records of the endpoint's names.
     dns_options: Option<DnsOptions>,
 }
 
-/// What is answered for the names of an endpoint.
+/// The DNS options of an endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DnsOptions {
-    /// `ipv4`, `dualstack`, `ipv6` or `service-defined`.
-    dns_record_ip_type: Option<Always<String>>,
-    /// Whether the private name is for resolvers' inbound endpoints only, so that the Vpc itself goes through its
-    /// gateway endpoint, which has to be there first; for S3.
-    private_dns_only_for_inbound_resolver_endpoint: Option<Always<bool>>,
+    /// The type of the DNS records: `ipv4`, `dualstack`, `ipv6` or `service-defined`.
+    dns_record_ip_type: Option<ServerDefault<String>>,
+    /// Whether the private DNS name is for inbound Resolver endpoints only, so that the VPC itself uses its gateway
+    /// endpoint, which must exist first; for S3.
+    private_dns_only_for_inbound_resolver_endpoint: Option<ServerDefault<bool>>,
 }
 
-/// What only AWS knows of a VpcEndpoint.
+/// The read-only attributes of a VpcEndpoint.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VpcEndpointStatus {
-    /// The names that lead to it, the regional one first. A gateway endpoint has none.
+    /// The DNS names of the endpoint, the regional name first. A gateway endpoint has none.
     dns_names: Vec<String>,
-    /// Its network interfaces.
+    /// The ids of the network interfaces.
     network_interface_ids: Vec<String>,
-    /// The account that owns it.
+    /// The account that owns the endpoint.
     owner_id: Option<String>,
 }
 
 impl Kind for VpcEndpoint {
     type Status = VpcEndpointStatus;
     const TIER: Tier = Tier::Network;
-    /// A table has one route to a service, and a Vpc one private name for it.
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Token;
+    /// A route table has one route to a service, and a VPC has one private DNS name for a service.
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let ask =
+        let describe =
             |filters| ec2(aws).describe_vpc_endpoints().set_filters(filters).into_paginator().items().send().collect();
-        let endpoints: Vec<sdk::VpcEndpoint> = all(scope, "vpc-endpoint-id", ask).await?;
+        let endpoints: Vec<sdk::VpcEndpoint> = describe_all(scope, "vpc-endpoint-id", describe).await?;
         endpoints.iter().filter(|endpoint| state(endpoint) != "deleted").map(live).collect()
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let VpcEndpoint {
             vpc,
             service_name,
@@ -103,7 +108,7 @@ impl Kind for VpcEndpoint {
             ip_address_type,
             dns_options,
         } = &desired.spec;
-        let made = ec2(aws)
+        let created = ec2(aws)
             .create_vpc_endpoint()
             .client_token(&desired.token)
             .vpc_id(vpc.as_str())
@@ -119,8 +124,8 @@ impl Kind for VpcEndpoint {
             .tag_specifications(tag_specification(ResourceType::VpcEndpoint, &desired.name, &desired.tags))
             .send()
             .await?;
-        let endpoint = made.vpc_endpoint.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpoint"))?;
-        Ok(told(live(&endpoint)?, desired))
+        let endpoint = created.vpc_endpoint.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpoint"))?;
+        Ok(from_create_response(live(&endpoint)?, desired))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -136,17 +141,17 @@ impl Kind for VpcEndpoint {
             ip_address_type,
             dns_options,
         } = &desired.spec;
-        let there = &live.spec;
+        let current = &live.spec;
         let changed = |field: &str| desired.changed(field);
         ec2(aws)
             .modify_vpc_endpoint()
             .vpc_endpoint_id(&live.id)
-            .set_add_route_table_ids(lacking(route_tables, &there.route_tables))
-            .set_remove_route_table_ids(lacking(&there.route_tables, route_tables))
-            .set_add_subnet_ids(lacking(subnets, &there.subnets))
-            .set_remove_subnet_ids(lacking(&there.subnets, subnets))
-            .set_add_security_group_ids(lacking(security_groups, &there.security_groups))
-            .set_remove_security_group_ids(lacking(&there.security_groups, security_groups))
+            .set_add_route_table_ids(difference(route_tables, &current.route_tables))
+            .set_remove_route_table_ids(difference(&current.route_tables, route_tables))
+            .set_add_subnet_ids(difference(subnets, &current.subnets))
+            .set_remove_subnet_ids(difference(&current.subnets, subnets))
+            .set_add_security_group_ids(difference(security_groups, &current.security_groups))
+            .set_remove_security_group_ids(difference(&current.security_groups, security_groups))
             .set_private_dns_enabled(private_dns_enabled.map(|on| on.0).filter(|_| changed("privateDnsEnabled")))
             .set_policy_document(
                 policy_document.as_ref().map(|policy| policy.json()).filter(|_| changed("policyDocument")),
@@ -161,8 +166,8 @@ impl Kind for VpcEndpoint {
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        let answer = ec2(aws).delete_vpc_endpoints().vpc_endpoint_ids(&live.id).send().await?;
-        match answer.unsuccessful().iter().find_map(|item| item.error()) {
+        let response = ec2(aws).delete_vpc_endpoints().vpc_endpoint_ids(&live.id).send().await?;
+        match response.unsuccessful().iter().find_map(|item| item.error()) {
             Some(error) => {
                 let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
                 Err(Error::refused("ec2.DeleteVpcEndpoints", code, message))
@@ -171,7 +176,7 @@ impl Kind for VpcEndpoint {
         }
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
         tag(aws, &live.id, tags).await
     }
 }
@@ -180,11 +185,11 @@ fn texts<K>(of: &Option<BTreeSet<Ref<K>>>) -> Option<Vec<String>> {
     of.as_ref().map(|of| of.iter().map(ToString::to_string).collect())
 }
 
-/// What is in the first set and not in the second; nothing rather than an empty list.
-fn lacking<K>(of: &Option<BTreeSet<Ref<K>>>, from: &Option<BTreeSet<Ref<K>>>) -> Option<Vec<String>> {
-    let is_there = |one: &Ref<K>| from.as_ref().is_some_and(|from| from.contains(one));
-    let lacking: Vec<String> = of.iter().flatten().filter(|one| !is_there(one)).map(ToString::to_string).collect();
-    (!lacking.is_empty()).then_some(lacking)
+/// Returns the ids in the first set that are not in the second; `None` and not an empty list.
+fn difference<K>(of: &Option<BTreeSet<Ref<K>>>, from: &Option<BTreeSet<Ref<K>>>) -> Option<Vec<String>> {
+    let is_in = |one: &Ref<K>| from.as_ref().is_some_and(|from| from.contains(one));
+    let difference: Vec<String> = of.iter().flatten().filter(|one| !is_in(one)).map(ToString::to_string).collect();
+    (!difference.is_empty()).then_some(difference)
 }
 
 fn sdk_dns_options(options: &DnsOptions) -> sdk::DnsOptionsSpecification {
@@ -195,7 +200,7 @@ fn sdk_dns_options(options: &DnsOptions) -> sdk::DnsOptionsSpecification {
         .build()
 }
 
-/// The state in lower case: AWS answers `available` where its model says `Available`.
+/// Returns the state in lower case: AWS returns `available` although its API model says `Available`.
 fn state(endpoint: &sdk::VpcEndpoint) -> String {
     endpoint.state.as_ref().map(|state| state.as_str().to_ascii_lowercase()).unwrap_or_default()
 }
@@ -211,14 +216,14 @@ fn live(endpoint: &sdk::VpcEndpoint) -> Result<Live<VpcEndpoint>> {
         route_tables: Some(endpoint.route_table_ids().iter().map(|id| Ref::new(id.as_str())).collect()),
         subnets: Some(endpoint.subnet_ids().iter().map(|id| Ref::new(id.as_str())).collect()),
         security_groups: Some(endpoint.groups().iter().filter_map(|g| g.group_id.clone()).map(Ref::new).collect()),
-        private_dns_enabled: endpoint.private_dns_enabled.map(Always),
-        policy_document: endpoint.policy_document().map(|text| Always(Policy::parse(text))),
-        ip_address_type: endpoint.ip_address_type.as_ref().map(|kind| Always(kind.as_str().to_owned())),
+        private_dns_enabled: endpoint.private_dns_enabled.map(ServerDefault),
+        policy_document: endpoint.policy_document().map(|text| ServerDefault(PolicyDocument::parse(text))),
+        ip_address_type: endpoint.ip_address_type.as_ref().map(|kind| ServerDefault(kind.as_str().to_owned())),
         dns_options: endpoint.dns_options().map(|options| DnsOptions {
-            dns_record_ip_type: options.dns_record_ip_type.as_ref().map(|kind| Always(kind.as_str().to_owned())),
+            dns_record_ip_type: options.dns_record_ip_type.as_ref().map(|kind| ServerDefault(kind.as_str().to_owned())),
             private_dns_only_for_inbound_resolver_endpoint: options
                 .private_dns_only_for_inbound_resolver_endpoint
-                .map(Always),
+                .map(ServerDefault),
         }),
     };
     let status = VpcEndpointStatus {
@@ -235,7 +240,7 @@ fn live(endpoint: &sdk::VpcEndpoint) -> Result<Live<VpcEndpoint>> {
     let live = Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase);
     let error = endpoint.last_error().and_then(|error| error.message()).or(endpoint.failure_reason());
     Ok(match (phase, error) {
-        (Phase::Failed, Some(message)) => live.remark("VpcEndpointFailed", message),
+        (Phase::Failed, Some(message)) => live.degraded("VpcEndpointFailed", message),
         _ => live,
     })
 }
@@ -245,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_counts_however_it_is_spelt() {
+    fn the_case_of_a_state_does_not_count() {
         let endpoint = |state: &str| {
             let error = sdk::LastError::builder().message("no zone has it").build();
             let endpoint = sdk::VpcEndpoint::builder().vpc_endpoint_id("vpce-1").service_name("com.amazonaws.r.s3");
@@ -253,14 +258,14 @@ mod tests {
         };
         assert_eq!(endpoint("available").phase, Phase::Ready);
         assert_eq!(endpoint("pendingAcceptance").phase, Phase::Pending);
-        assert_eq!((endpoint("Failed").phase, endpoint("failed").remarks.len()), (Phase::Failed, 1));
+        assert_eq!((endpoint("Failed").phase, endpoint("failed").conditions.len()), (Phase::Failed, 1));
     }
 
     #[test]
-    fn only_what_differs_is_added_and_removed() {
+    fn only_ids_that_differ_are_added_and_removed() {
         let set = |ids: &[&str]| Some(ids.iter().map(|id| Ref::<Subnet>::new(*id)).collect::<BTreeSet<_>>());
-        assert_eq!(lacking(&set(&["a", "b"]), &set(&["b"])), Some(vec!["a".to_owned()]));
-        assert_eq!(lacking(&set(&["b"]), &set(&["a", "b"])), None);
-        assert_eq!(lacking(&None, &set(&["a"])), None);
+        assert_eq!(difference(&set(&["a", "b"]), &set(&["b"])), Some(vec!["a".to_owned()]));
+        assert_eq!(difference(&set(&["b"]), &set(&["a", "b"])), None);
+        assert_eq!(difference(&None, &set(&["a"])), None);
     }
 }

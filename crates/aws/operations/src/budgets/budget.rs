@@ -1,43 +1,47 @@
-//! Budget: a limit of costs or usage, and who is told when it is near.
+//! Budget: a limit for costs or usage, with notifications.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_budgets::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::Always;
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::ServerDefault;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::budgets;
 use super::wire::{self, Threshold};
 
-/// A budget. It is global; its amounts are what AWS counts up to three times a day
-/// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html>). Limits that differ by
-/// month, and filter expressions, stay as somebody made them.
+/// A budget of AWS Budgets.
+///
+/// Budgets are global. AWS computes the amounts of a budget up to three times a day
+/// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html>). Planned limits that
+/// differ by month, and filter expressions, are kept as they were set out of band.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Budget {
-    /// `COST`, `USAGE`, `RI_UTILIZATION`, `RI_COVERAGE`, `SAVINGS_PLANS_UTILIZATION` or `SAVINGS_PLANS_COVERAGE`.
+    /// The type: `COST`, `USAGE`, `RI_UTILIZATION`, `RI_COVERAGE`, `SAVINGS_PLANS_UTILIZATION` or
+    /// `SAVINGS_PLANS_COVERAGE`.
     pub(super) budget_type: String,
-    /// When it begins anew: `DAILY`, `MONTHLY`, `QUARTERLY` or `ANNUALLY`.
+    /// The length of a period, after which the amounts are reset: `DAILY`, `MONTHLY`, `QUARTERLY` or `ANNUALLY`.
     pub(super) time_unit: String,
-    /// The limit. Costs and usage need one, unless `autoAdjustData` finds it; the others have 100 percent.
-    pub(super) budget_limit: Option<Always<Spend>>,
-    /// What is counted, by dimension: `Service`, `Region`, `LinkedAccount`, `TagKeyValue` (as in `user:team$web`),
-    /// `CostCategory`, … `null` for everything.
+    /// The limit. Budgets for costs and usage need one, unless `autoAdjustData` determines it. The limit of other
+    /// budgets is 100 percent.
+    pub(super) budget_limit: Option<ServerDefault<Spend>>,
+    /// The filters, by dimension: `Service`, `Region`, `LinkedAccount`, `TagKeyValue` (as in `user:team$web`),
+    /// `CostCategory`, … `null` to include everything.
     pub(super) cost_filters: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// Which costs count; `COST` budgets only. What is not stated stays as it is.
-    pub(super) cost_types: Option<Always<CostTypes>>,
-    /// From when to when it is. AWS begins with the running period when this is not stated, and ends in 2087.
-    pub(super) time_period: Option<Always<TimePeriod>>,
-    /// How AWS finds out the limit by itself; `null` for a limit that stays.
+    /// The types of costs that are included; `COST` budgets only. Types that are not stated do not change.
+    pub(super) cost_types: Option<ServerDefault<CostTypes>>,
+    /// The start and end of the budget. AWS's default is from the current period to 2087.
+    pub(super) time_period: Option<ServerDefault<TimePeriod>>,
+    /// How AWS adjusts the limit automatically; `null` for a fixed limit.
     pub(super) auto_adjust_data: Option<AutoAdjustData>,
-    /// Who is told and when: at most ten. One that somebody added by hand is drift and goes
+    /// The notifications, at most ten. A notification that was added out of band is drift, and is deleted
     /// (<https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CreateBudget.html>).
     #[serde(default)]
     pub(super) notifications: BTreeSet<Notification>,
@@ -47,86 +51,86 @@ pub(crate) struct Budget {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Spend {
-    /// How much; `100` and `100.0` are the same.
+    /// The amount; `100` and `100.0` are equal.
     pub(super) amount: f64,
-    /// `USD`, or the unit of usage, as in `GB` or `PERCENTAGE`.
+    /// The unit: `USD`, or the unit of usage, as in `GB` or `PERCENTAGE`.
     pub(super) unit: String,
 }
 
-/// Which costs count.
+/// The types of costs that are included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CostTypes {
-    /// Taxes; AWS's default is true.
-    pub(super) include_tax: Option<Always<bool>>,
-    /// Subscriptions; AWS's default is true.
-    pub(super) include_subscription: Option<Always<bool>>,
-    /// Blended rates; AWS's default is false.
-    pub(super) use_blended: Option<Always<bool>>,
-    /// Refunds; AWS's default is true. They lower the amount, as credits do.
-    pub(super) include_refund: Option<Always<bool>>,
-    /// Credits; AWS's default is true.
-    pub(super) include_credit: Option<Always<bool>>,
-    /// Upfront costs of reservations; AWS's default is true.
-    pub(super) include_upfront: Option<Always<bool>>,
-    /// Recurring costs of reservations; AWS's default is true.
-    pub(super) include_recurring: Option<Always<bool>>,
-    /// Subscriptions that are no reservations; AWS's default is true.
-    pub(super) include_other_subscription: Option<Always<bool>>,
-    /// Support; AWS's default is true.
-    pub(super) include_support: Option<Always<bool>>,
-    /// Discounts; AWS's default is true.
-    pub(super) include_discount: Option<Always<bool>>,
-    /// Upfront costs spread over their time; AWS's default is false.
-    pub(super) use_amortized: Option<Always<bool>>,
+    /// Whether taxes are included. AWS's default is true.
+    pub(super) include_tax: Option<ServerDefault<bool>>,
+    /// Whether subscriptions are included. AWS's default is true.
+    pub(super) include_subscription: Option<ServerDefault<bool>>,
+    /// Whether blended rates are used. AWS's default is false.
+    pub(super) use_blended: Option<ServerDefault<bool>>,
+    /// Whether refunds are included, which lower the amount as credits do. AWS's default is true.
+    pub(super) include_refund: Option<ServerDefault<bool>>,
+    /// Whether credits are included. AWS's default is true.
+    pub(super) include_credit: Option<ServerDefault<bool>>,
+    /// Whether upfront costs of reservations are included. AWS's default is true.
+    pub(super) include_upfront: Option<ServerDefault<bool>>,
+    /// Whether recurring costs of reservations are included. AWS's default is true.
+    pub(super) include_recurring: Option<ServerDefault<bool>>,
+    /// Whether subscriptions other than reservations are included. AWS's default is true.
+    pub(super) include_other_subscription: Option<ServerDefault<bool>>,
+    /// Whether support costs are included. AWS's default is true.
+    pub(super) include_support: Option<ServerDefault<bool>>,
+    /// Whether discounts are included. AWS's default is true.
+    pub(super) include_discount: Option<ServerDefault<bool>>,
+    /// Whether upfront costs are amortized: spread over their term. AWS's default is false.
+    pub(super) use_amortized: Option<ServerDefault<bool>>,
 }
 
-/// From when to when a budget is.
+/// The start and end of a budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TimePeriod {
-    /// When it begins, as in `2026-01-01T00:00:00Z`.
-    pub(super) start: Option<Always<String>>,
-    /// When it ends: AWS then deletes it, and Holdfast makes it again.
-    pub(super) end: Option<Always<String>>,
+    /// The start, as in `2026-01-01T00:00:00Z`.
+    pub(super) start: Option<ServerDefault<String>>,
+    /// The end. AWS then deletes the budget, and Holdfast creates it again.
+    pub(super) end: Option<ServerDefault<String>>,
 }
 
-/// How AWS finds out a limit by itself.
+/// How AWS adjusts a limit automatically.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AutoAdjustData {
-    /// `HISTORICAL` or `FORECAST`.
+    /// The basis of the limit: `HISTORICAL` or `FORECAST`.
     pub(super) auto_adjust_type: String,
-    /// How many periods it looks back at; for `HISTORICAL`.
-    pub(super) budget_adjustment_period: Option<Always<i32>>,
+    /// The number of past periods that the limit is based on; `HISTORICAL` only.
+    pub(super) budget_adjustment_period: Option<ServerDefault<i32>>,
 }
 
-/// When somebody is told, and who.
+/// A notification: its threshold and its subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Notification {
-    /// `ACTUAL` or `FORECASTED` costs.
+    /// The costs that are compared with the threshold: `ACTUAL` or `FORECASTED`.
     #[serde(default = "actual")]
     pub(super) notification_type: String,
-    /// `GREATER_THAN`, `LESS_THAN` or `EQUAL_TO`.
+    /// The comparison with the threshold: `GREATER_THAN`, `LESS_THAN` or `EQUAL_TO`.
     #[serde(default = "greater_than")]
     pub(super) comparison_operator: String,
     /// The threshold.
     pub(super) threshold: Threshold,
-    /// `PERCENTAGE` of the limit, or `ABSOLUTE_VALUE`.
+    /// The type of the threshold: `PERCENTAGE` of the limit, or `ABSOLUTE_VALUE`.
     #[serde(default = "percentage")]
     pub(super) threshold_type: String,
-    /// Who is told: one topic and ten addresses at most, one at least.
+    /// The subscribers: at least one, at most one topic and ten e-mail addresses.
     pub(super) subscribers: BTreeSet<Subscriber>,
 }
 
-/// Who is told.
+/// A subscriber to a notification.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subscriber {
-    /// `EMAIL` or `SNS`.
+    /// The type of the subscriber: `EMAIL` or `SNS`.
     pub(super) subscription_type: String,
-    /// The e-mail address, or the topic's ARN, whose policy has to let `budgets.amazonaws.com` publish
+    /// The e-mail address, or the ARN of the topic. The topic policy must allow `budgets.amazonaws.com` to publish
     /// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html>).
     pub(super) address: String,
 }
@@ -143,25 +147,25 @@ fn percentage() -> String {
     "PERCENTAGE".into()
 }
 
-/// What only AWS knows of a Budget.
+/// The read-only attributes of a Budget.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BudgetStatus {
-    /// Its ARN.
+    /// The budget's ARN.
     arn: String,
-    /// What was spent or used so far, with its unit, as AWS says it.
+    /// The costs or usage so far, with the unit, as AWS returns them.
     actual_spend: Option<String>,
 }
 
 impl Kind for Budget {
     type Status = BudgetStatus;
     const TIER: Tier = Tier::Operations;
-    const NAMING: Naming = Naming::limit(100);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(100);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
 
-    /// The list has neither notifications nor tags: a call for each of both of what is wanted, and one for the
-    /// subscribers of each notification.
+    /// DescribeBudgets returns neither notifications nor tags. Each requested budget takes one call for each of
+    /// the two, and each notification takes one call for its subscribers.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = budgets(aws).describe_budgets().account_id(&scope.account).into_paginator().items().send();
         let mut all = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
@@ -169,10 +173,10 @@ impl Kind for Budget {
             let name = &budget.budget_name;
             scope.is_candidate(name) || scope.ids.contains(name) || !scope.lookups.is_empty()
         });
-        each(all, |budget| look(aws, scope, budget)).await
+        each(all, |budget| observe_budget(aws, scope, budget)).await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let notifications =
             desired.spec.notifications.iter().map(wire::with_subscribers).collect::<Result<Vec<_>>>()?;
         let account = aws.account().ok_or_else(|| Error::incomplete("sts.GetCallerIdentity", "account"))?;
@@ -185,7 +189,7 @@ impl Kind for Budget {
             .send()
             .await?;
         let status = BudgetStatus { arn: arn(aws, &account, &desired.name), actual_spend: None };
-        Ok(desired.made(&desired.name, status).into())
+        Ok(desired.as_live(&desired.name, status).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -195,27 +199,31 @@ impl Kind for Budget {
             budgets(aws).update_budget().account_id(account).new_budget(budget).send().await?;
         }
         if desired.changed("notifications") {
-            let change = wire::notifications(&live.spec.notifications, &desired.spec.notifications);
-            for gone in change.gone {
+            let changes = wire::notification_changes(&live.spec.notifications, &desired.spec.notifications);
+            for notification in changes.deleted {
                 let delete = budgets(aws).delete_notification().account_id(account).budget_name(&live.id);
-                delete.notification(wire::notification(gone)?).send().await.or_absent()?;
+                delete.notification(wire::notification(notification)?).send().await.or_absent()?;
             }
-            for new in change.new {
-                let subscribers = new.subscribers.iter().map(wire::subscriber).collect::<Result<Vec<_>>>()?;
+            for notification in changes.created {
+                let subscribers = notification.subscribers.iter().map(wire::subscriber).collect::<Result<Vec<_>>>()?;
                 let create = budgets(aws).create_notification().account_id(account).budget_name(&live.id);
-                create.notification(wire::notification(new)?).set_subscribers(Some(subscribers)).send().await?;
+                create
+                    .notification(wire::notification(notification)?)
+                    .set_subscribers(Some(subscribers))
+                    .send()
+                    .await?;
             }
-            for (there, wanted) in change.kept {
-                // New ones first: a notification without subscribers cannot be.
-                for one in wanted.subscribers.difference(&there.subscribers) {
+            for (current, desired) in changes.changed {
+                // New subscribers are added first: a notification without subscribers cannot exist.
+                for subscriber in desired.subscribers.difference(&current.subscribers) {
                     let create = budgets(aws).create_subscriber().account_id(account).budget_name(&live.id);
-                    let create = create.notification(wire::notification(there)?);
-                    create.subscriber(wire::subscriber(one)?).send().await?;
+                    let create = create.notification(wire::notification(current)?);
+                    create.subscriber(wire::subscriber(subscriber)?).send().await?;
                 }
-                for one in there.subscribers.difference(&wanted.subscribers) {
+                for subscriber in current.subscribers.difference(&desired.subscribers) {
                     let delete = budgets(aws).delete_subscriber().account_id(account).budget_name(&live.id);
-                    let delete = delete.notification(wire::notification(there)?);
-                    delete.subscriber(wire::subscriber(one)?).send().await.or_absent()?;
+                    let delete = delete.notification(wire::notification(current)?);
+                    delete.subscriber(wire::subscriber(subscriber)?).send().await.or_absent()?;
                 }
             }
         }
@@ -227,8 +235,8 @@ impl Kind for Budget {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             budgets(aws).tag_resource().resource_arn(arn).set_resource_tags(Some(sdk_tags(set)?)).send().await?;
@@ -249,16 +257,17 @@ fn arn(aws: &Aws, account: &str, name: &str) -> String {
     format!("arn:{partition}:budgets::{account}:budget/{name}")
 }
 
-async fn look(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result<Option<Live<Budget>>> {
+/// Observes one budget; `None` if it no longer exists.
+async fn observe_budget(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result<Option<Live<Budget>>> {
     let (account, name) = (&scope.account, &budget.budget_name);
     let arn = arn(aws, account, name);
-    let there = tagging::of_no_region(aws)?;
-    let tags = tagging::tags(&there, scope, &arn, || async {
-        let answer = budgets(aws).list_tags_for_resource().resource_arn(&arn).send().await.or_absent()?;
+    let index = tagging::of_no_region(aws)?;
+    let tags = tagging::tags(&index, scope, &arn, || async {
+        let output = budgets(aws).list_tags_for_resource().resource_arn(&arn).send().await.or_absent()?;
         let pair = |tag: sdk::ResourceTag| (tag.key, tag.value);
-        Ok(answer.map(|a| a.resource_tags.unwrap_or_default().into_iter().map(pair).collect::<Tags>()))
+        Ok(output.map(|a| a.resource_tags.unwrap_or_default().into_iter().map(pair).collect::<Tags>()))
     });
-    let told = async {
+    let notifications = async {
         let pages = budgets(aws).describe_notifications_for_budget().account_id(account).budget_name(name);
         let all =
             pages.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
@@ -266,12 +275,12 @@ async fn look(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result<Option<Li
             let pages = budgets(aws).describe_subscribers_for_notification().account_id(account).budget_name(name);
             let pages = pages.notification(notification.clone()).into_paginator().items().send();
             let all = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-            Ok::<_, Error>(wire::told(&notification, &all.unwrap_or_default()))
+            Ok::<_, Error>(wire::notification_from_response(&notification, &all.unwrap_or_default()))
         });
         futures::future::try_join_all(subscribers).await
     };
-    let (tags, told) = futures::try_join!(tags, told)?;
-    Ok(tags.map(|tags| live(budget.clone(), arn.clone(), told.into_iter().collect()).tags(tags)))
+    let (tags, notifications) = futures::try_join!(tags, notifications)?;
+    Ok(tags.map(|tags| live(budget.clone(), arn.clone(), notifications.into_iter().collect()).tags(tags)))
 }
 
 fn live(budget: sdk::Budget, arn: String, notifications: BTreeSet<Notification>) -> Live<Budget> {
@@ -282,7 +291,7 @@ fn live(budget: sdk::Budget, arn: String, notifications: BTreeSet<Notification>)
     Live::new(name.clone(), name, spec, BudgetStatus { arn, actual_spend }).keep(budget)
 }
 
-/// The account that a budget is of, as its ARN has it.
+/// Returns the account of a budget, which its ARN contains.
 fn account(live: &Live<Budget>) -> &str {
     live.status.arn.split(':').nth(4).unwrap_or_default()
 }
@@ -296,13 +305,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_account_stands_in_its_arn() {
+    fn the_account_of_a_budget_is_read_from_its_arn() {
         let budget = sdk::Budget::builder().budget_name("b").time_unit("MONTHLY".into()).budget_type("COST".into());
         let limit = sdk::Spend::builder().amount("100.0").unit("USD").build().expect("a limit");
         let budget = budget.budget_limit(limit).build().expect("a budget");
         let live = live(budget, "arn:aws:budgets::123456789012:budget/b".into(), BTreeSet::new());
         assert_eq!(account(&live), "123456789012");
-        assert_eq!(live.spec.budget_limit, Some(Always(Spend { amount: 100.0, unit: "USD".into() })));
+        assert_eq!(live.spec.budget_limit, Some(ServerDefault(Spend { amount: 100.0, unit: "USD".into() })));
         assert_eq!(live.spec.cost_types, None);
     }
 }

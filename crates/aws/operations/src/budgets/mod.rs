@@ -1,4 +1,4 @@
-//! Budgets: what its kinds share.
+//! AWS Budgets: budgets and their notifications.
 
 pub(crate) mod budget;
 mod wire;

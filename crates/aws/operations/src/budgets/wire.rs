@@ -1,4 +1,4 @@
-//! Budgets as AWS has them: amounts are texts, and a change sends the whole budget.
+//! Conversion between a budget's spec and the SDK's types: amounts are strings, and an update sends the whole budget.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,12 +8,12 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use holdfast_base::error::{Error, Result};
 use holdfast_core::schema::{Type, Typed};
-use holdfast_core::types::Always;
+use holdfast_core::types::ServerDefault;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{AutoAdjustData, Budget, CostTypes, Notification, Spend, Subscriber, TimePeriod};
 
-/// A number that has an order.
+/// A threshold: a number with a total order.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Threshold(pub(super) f64);
@@ -42,9 +42,9 @@ impl PartialEq for Threshold {
 
 impl Eq for Threshold {}
 
-/// The budget that is wanted: AWS's own view with what the spec knows in its place.
-#[expect(deprecated, reason = "filter expressions and metrics, which AWS prefers, say the same in another form")]
-pub(super) fn budget(live: Option<&sdk::Budget>, name: &str, wanted: &Budget) -> Result<sdk::Budget> {
+/// Returns the budget to send: the live budget with the fields of the spec replaced.
+#[expect(deprecated, reason = "AWS prefers filter expressions and metrics, which express the same settings")]
+pub(super) fn budget(live: Option<&sdk::Budget>, name: &str, desired: &Budget) -> Result<sdk::Budget> {
     let Budget {
         budget_type,
         time_unit,
@@ -54,9 +54,10 @@ pub(super) fn budget(live: Option<&sdk::Budget>, name: &str, wanted: &Budget) ->
         time_period,
         auto_adjust_data,
         notifications: _,
-    } = wanted;
+    } = desired;
     let planned = live.and_then(|live| live.planned_budget_limits.clone());
-    // Beside limits by month AWS answers this month's, and takes only one of the two.
+    // If there are planned limits by month, AWS also returns the current month's limit, but accepts only one of the
+    // two.
     let limit = budget_limit.as_ref().filter(|_| planned.is_none());
     let filters = cost_filters.clone().unwrap_or_default();
     let filters = filters.into_iter().map(|(key, values)| (key, values.into_iter().collect())).collect();
@@ -70,10 +71,10 @@ pub(super) fn budget(live: Option<&sdk::Budget>, name: &str, wanted: &Budget) ->
         .set_filter_expression(live.and_then(|live| live.filter_expression.clone()))
         .set_metrics(live.and_then(|live| live.metrics.clone()))
         .set_billing_view_arn(live.and_then(|live| live.billing_view_arn.clone()));
-    if let Some(Always(Spend { amount, unit })) = limit {
+    if let Some(ServerDefault(Spend { amount, unit })) = limit {
         budget = budget.budget_limit(sdk::Spend::builder().amount(amount.to_string()).unit(unit).build()?);
     }
-    if let Some(Always(TimePeriod { start, end })) = time_period {
+    if let Some(ServerDefault(TimePeriod { start, end })) = time_period {
         let period = sdk::TimePeriod::builder().set_start(time(start.as_ref())?).set_end(time(end.as_ref())?);
         budget = budget.time_period(period.build());
     }
@@ -88,9 +89,10 @@ pub(super) fn budget(live: Option<&sdk::Budget>, name: &str, wanted: &Budget) ->
     Ok(budget.build()?)
 }
 
-fn time(text: Option<&Always<String>>) -> Result<Option<DateTime>> {
-    let parse = |text: &Always<String>| {
-        let wrong = |_| Error::terminal("Budget", format!("`{}` is not a time like 2026-01-01T00:00:00Z", text.0));
+fn time(text: Option<&ServerDefault<String>>) -> Result<Option<DateTime>> {
+    let parse = |text: &ServerDefault<String>| {
+        let wrong =
+            |_| Error::terminal("Budget", format!("`{}` is not a time; write it as in 2026-01-01T00:00:00Z", text.0));
         DateTime::from_str(&text.0, Format::DateTime).map_err(wrong)
     };
     text.map(parse).transpose()
@@ -110,7 +112,7 @@ fn sdk_types(types: &CostTypes) -> sdk::CostTypes {
         include_discount,
         use_amortized,
     } = types;
-    let flag = |flag: &Option<Always<bool>>| flag.map(|flag| flag.0);
+    let flag = |flag: &Option<ServerDefault<bool>>| flag.map(|flag| flag.0);
     sdk::CostTypes::builder()
         .set_include_tax(flag(include_tax))
         .set_include_subscription(flag(include_subscription))
@@ -126,22 +128,23 @@ fn sdk_types(types: &CostTypes) -> sdk::CostTypes {
         .build()
 }
 
-/// The spec of a budget that AWS answered.
-#[expect(deprecated, reason = "filter expressions and metrics, which AWS prefers, say the same in another form")]
+/// Returns the spec of a budget in a response.
+#[expect(deprecated, reason = "AWS prefers filter expressions and metrics, which express the same settings")]
 pub(super) fn spec(budget: &sdk::Budget, notifications: BTreeSet<Notification>) -> Budget {
-    let spend =
-        |spend: &sdk::Spend| Some(Always(Spend { amount: spend.amount.parse().ok()?, unit: spend.unit.clone() }));
-    let text = |time: &Option<DateTime>| time.and_then(|time| time.fmt(Format::DateTime).ok()).map(Always);
+    let spend = |spend: &sdk::Spend| {
+        Some(ServerDefault(Spend { amount: spend.amount.parse().ok()?, unit: spend.unit.clone() }))
+    };
+    let text = |time: &Option<DateTime>| time.and_then(|time| time.fmt(Format::DateTime).ok()).map(ServerDefault);
     let filters = budget.cost_filters.iter().flatten();
     let filters: BTreeMap<_, _> = filters.map(|(k, v)| (k.clone(), v.iter().cloned().collect())).collect();
-    let flag = |flag: Option<bool>| flag.map(Always);
+    let flag = |flag: Option<bool>| flag.map(ServerDefault);
     Budget {
         budget_type: budget.budget_type.as_str().to_owned(),
         time_unit: budget.time_unit.as_str().to_owned(),
         budget_limit: budget.budget_limit.as_ref().and_then(spend),
         cost_filters: Some(filters).filter(|filters| !filters.is_empty()),
         cost_types: budget.cost_types.as_ref().map(|types| {
-            Always(CostTypes {
+            ServerDefault(CostTypes {
                 include_tax: flag(types.include_tax),
                 include_subscription: flag(types.include_subscription),
                 use_blended: flag(types.use_blended),
@@ -158,17 +161,23 @@ pub(super) fn spec(budget: &sdk::Budget, notifications: BTreeSet<Notification>) 
         time_period: budget
             .time_period
             .as_ref()
-            .map(|period| Always(TimePeriod { start: text(&period.start), end: text(&period.end) })),
+            .map(|period| ServerDefault(TimePeriod { start: text(&period.start), end: text(&period.end) })),
         auto_adjust_data: budget.auto_adjust_data.as_ref().map(|adjust| AutoAdjustData {
             auto_adjust_type: adjust.auto_adjust_type.as_str().to_owned(),
-            budget_adjustment_period: adjust.historical_options.as_ref().map(|o| Always(o.budget_adjustment_period)),
+            budget_adjustment_period: adjust
+                .historical_options
+                .as_ref()
+                .map(|o| ServerDefault(o.budget_adjustment_period)),
         }),
         notifications,
     }
 }
 
-/// A notification and who gets it, as AWS answers them.
-pub(super) fn told(notification: &sdk::Notification, subscribers: &[sdk::Subscriber]) -> Notification {
+/// Returns a notification with its subscribers from the responses.
+pub(super) fn notification_from_response(
+    notification: &sdk::Notification,
+    subscribers: &[sdk::Subscriber],
+) -> Notification {
     let subscriber = |one: &sdk::Subscriber| Subscriber {
         subscription_type: one.subscription_type.as_str().to_owned(),
         address: one.address.clone(),
@@ -183,9 +192,9 @@ pub(super) fn told(notification: &sdk::Notification, subscribers: &[sdk::Subscri
     }
 }
 
-/// A notification as calls name it.
-pub(super) fn notification(wanted: &Notification) -> Result<sdk::Notification> {
-    let Notification { notification_type, comparison_operator, threshold, threshold_type, subscribers: _ } = wanted;
+/// Returns the SDK's type for a notification, by which calls identify it.
+pub(super) fn notification(desired: &Notification) -> Result<sdk::Notification> {
+    let Notification { notification_type, comparison_operator, threshold, threshold_type, subscribers: _ } = desired;
     let notification = sdk::Notification::builder()
         .notification_type(notification_type.as_str().into())
         .comparison_operator(comparison_operator.as_str().into())
@@ -194,44 +203,47 @@ pub(super) fn notification(wanted: &Notification) -> Result<sdk::Notification> {
     Ok(notification.build()?)
 }
 
-/// Who gets a notification, as calls name them.
-pub(super) fn subscriber(wanted: &Subscriber) -> Result<sdk::Subscriber> {
-    let Subscriber { subscription_type, address } = wanted;
+/// Returns the SDK's type for a subscriber.
+pub(super) fn subscriber(desired: &Subscriber) -> Result<sdk::Subscriber> {
+    let Subscriber { subscription_type, address } = desired;
     let subscriber = sdk::Subscriber::builder().subscription_type(subscription_type.as_str().into()).address(address);
     Ok(subscriber.build()?)
 }
 
-/// A notification and who gets it, as the create call takes them.
-pub(super) fn with_subscribers(wanted: &Notification) -> Result<sdk::NotificationWithSubscribers> {
-    let subscribers = wanted.subscribers.iter().map(subscriber).collect::<Result<Vec<_>>>()?;
-    let both = sdk::NotificationWithSubscribers::builder().notification(notification(wanted)?);
+/// Returns the SDK's type for a notification with its subscribers, for the create call.
+pub(super) fn with_subscribers(desired: &Notification) -> Result<sdk::NotificationWithSubscribers> {
+    let subscribers = desired.subscribers.iter().map(subscriber).collect::<Result<Vec<_>>>()?;
+    let both = sdk::NotificationWithSubscribers::builder().notification(notification(desired)?);
     Ok(both.set_subscribers(Some(subscribers)).build()?)
 }
 
-/// What becomes of notifications.
+/// The changes of the notifications of a budget.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Change<'a> {
-    /// Those that go.
-    pub(super) gone: Vec<&'a Notification>,
-    /// Those that come.
-    pub(super) new: Vec<&'a Notification>,
-    /// Those that stay, as they are and as they are wanted: others get them.
-    pub(super) kept: Vec<(&'a Notification, &'a Notification)>,
+pub(super) struct NotificationChanges<'a> {
+    /// The notifications to delete.
+    pub(super) deleted: Vec<&'a Notification>,
+    /// The notifications to create.
+    pub(super) created: Vec<&'a Notification>,
+    /// The notifications whose subscribers change: the live and the desired notification.
+    pub(super) changed: Vec<(&'a Notification, &'a Notification)>,
 }
 
-/// What becomes of the notifications that are there. One is known by everything about it but its subscribers.
-pub(super) fn notifications<'a>(there: &'a BTreeSet<Notification>, wanted: &'a BTreeSet<Notification>) -> Change<'a> {
-    type Key<'a> = (&'a str, &'a str, Threshold, &'a str);
-    fn key(of: &Notification) -> Key<'_> {
+/// Compares the live notifications with the desired ones. All fields except the subscribers identify a notification.
+pub(super) fn notification_changes<'a>(
+    live: &'a BTreeSet<Notification>,
+    desired: &'a BTreeSet<Notification>,
+) -> NotificationChanges<'a> {
+    type Identity<'a> = (&'a str, &'a str, Threshold, &'a str);
+    fn identity(of: &Notification) -> Identity<'_> {
         (&of.notification_type, &of.comparison_operator, of.threshold, &of.threshold_type)
     }
-    let before: BTreeMap<Key<'a>, &'a Notification> = there.iter().map(|one| (key(one), one)).collect();
-    let after: BTreeMap<Key<'a>, &'a Notification> = wanted.iter().map(|one| (key(one), one)).collect();
+    let before: BTreeMap<Identity<'a>, &'a Notification> = live.iter().map(|one| (identity(one), one)).collect();
+    let after: BTreeMap<Identity<'a>, &'a Notification> = desired.iter().map(|one| (identity(one), one)).collect();
     let both = before.iter().filter_map(|(key, one)| Some((*one, *after.get(key)?)));
-    Change {
-        gone: before.iter().filter(|(key, _)| !after.contains_key(*key)).map(|(_, one)| *one).collect(),
-        new: after.iter().filter(|(key, _)| !before.contains_key(*key)).map(|(_, one)| *one).collect(),
-        kept: both.filter(|(there, wanted)| there != wanted).collect(),
+    NotificationChanges {
+        deleted: before.iter().filter(|(key, _)| !after.contains_key(*key)).map(|(_, one)| *one).collect(),
+        created: after.iter().filter(|(key, _)| !before.contains_key(*key)).map(|(_, one)| *one).collect(),
+        changed: both.filter(|(live, desired)| live != desired).collect(),
     }
 }
 
@@ -251,16 +263,19 @@ mod tests {
     }
 
     #[test]
-    fn others_who_are_told_are_no_other_notification() {
-        let there = [one(80.0, "a@example.com"), one(90.0, "a@example.com")].into();
-        let wanted = [one(80.0, "b@example.com"), one(100.0, "a@example.com")].into();
-        let change = notifications(&there, &wanted);
-        assert_eq!(change.kept, [(&one(80.0, "a@example.com"), &one(80.0, "b@example.com"))]);
-        assert_eq!((change.gone, change.new), (vec![&one(90.0, "a@example.com")], vec![&one(100.0, "a@example.com")]));
+    fn other_subscribers_do_not_make_another_notification() {
+        let live = [one(80.0, "a@example.com"), one(90.0, "a@example.com")].into();
+        let desired = [one(80.0, "b@example.com"), one(100.0, "a@example.com")].into();
+        let changes = notification_changes(&live, &desired);
+        assert_eq!(changes.changed, [(&one(80.0, "a@example.com"), &one(80.0, "b@example.com"))]);
+        assert_eq!(
+            (changes.deleted, changes.created),
+            (vec![&one(90.0, "a@example.com")], vec![&one(100.0, "a@example.com")])
+        );
     }
 
     #[test]
-    fn a_change_keeps_what_the_spec_does_not_know() {
+    fn an_update_keeps_settings_that_the_spec_does_not_have() {
         let spend = sdk::Spend::builder().amount("10.00").unit("USD").build().expect("an amount");
         let live = sdk::Budget::builder()
             .budget_name("b")

@@ -1,4 +1,4 @@
-//! CloudTrail: what its kinds share.
+//! CloudTrail: trails and their event selectors.
 
 mod selectors;
 pub(crate) mod trail;

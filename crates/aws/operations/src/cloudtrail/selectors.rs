@@ -1,4 +1,4 @@
-//! Which events a trail records: a part of its spec.
+//! The event selectors of a trail: a part of the trail's spec.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +7,22 @@ use holdfast_base::error::Result;
 use holdfast_core::Spec;
 use serde::{Deserialize, Serialize};
 
-/// Events of one sort (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html>).
+/// A basic event selector: which events a trail records
+/// (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventSelector {
-    /// `All`, `ReadOnly` or `WriteOnly`.
+    /// The type of calls: `All`, `ReadOnly` or `WriteOnly`.
     #[serde(default = "all")]
     read_write_type: String,
-    /// Whether calls that manage resources are recorded.
+    /// Whether management events are recorded: calls that manage resources.
     #[serde(default = "yes")]
     include_management_events: bool,
-    /// Services whose management events are not: `kms.amazonaws.com`, `rdsdata.amazonaws.com`.
+    /// The services whose management events are excluded: `kms.amazonaws.com`, `rdsdata.amazonaws.com`.
     #[serde(default)]
     exclude_management_event_sources: BTreeSet<String>,
     /// The objects and functions whose data events are recorded: ARNs by type, as in
-    /// `{ "AWS::S3::Object": ["arn:aws:s3:::bucket/"] }`. They cost extra.
+    /// `{ "AWS::S3::Object": ["arn:aws:s3:::bucket/"] }`. Data events cost extra.
     #[serde(default)]
     data_resources: BTreeMap<String, BTreeSet<String>>,
 }
@@ -34,42 +35,42 @@ fn yes() -> bool {
     true
 }
 
-/// Events for which all conditions are true
+/// An advanced event selector: the events for which all conditions are true
 /// (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedEventSelector.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AdvancedEventSelector {
-    /// The conditions, by the event's field. `eventCategory` is a must: `{ eventCategory: { equals: [Data] } }`.
+    /// The conditions, by the event's field. `eventCategory` is required: `{ eventCategory: { equals: [Data] } }`.
     field_selectors: BTreeMap<String, FieldSelector>,
 }
 
-/// A condition on a field. At least one of these is stated.
+/// A condition on a field of an event. At least one of these comparisons must be stated.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FieldSelector {
-    /// It is one of these.
+    /// The field equals one of these values.
     #[serde(default)]
     equals: BTreeSet<String>,
-    /// It is none of these.
+    /// The field equals none of these values.
     #[serde(default)]
     not_equals: BTreeSet<String>,
-    /// It begins with one of these.
+    /// The field begins with one of these values.
     #[serde(default)]
     starts_with: BTreeSet<String>,
-    /// It begins with none of these.
+    /// The field begins with none of these values.
     #[serde(default)]
     not_starts_with: BTreeSet<String>,
-    /// It ends with one of these.
+    /// The field ends with one of these values.
     #[serde(default)]
     ends_with: BTreeSet<String>,
-    /// It ends with none of these.
+    /// The field ends with none of these values.
     #[serde(default)]
     not_ends_with: BTreeSet<String>,
 }
 
 impl EventSelector {
-    /// What a trail records without being told: all management events.
-    pub(super) fn default_one() -> EventSelector {
+    /// Returns AWS's default selector: all management events.
+    pub(super) fn all_management_events() -> EventSelector {
         EventSelector {
             read_write_type: all(),
             include_management_events: true,
@@ -78,7 +79,7 @@ impl EventSelector {
         }
     }
 
-    /// As AWS's call takes it.
+    /// Returns the SDK's type.
     pub(super) fn sdk(&self) -> sdk::EventSelector {
         let EventSelector {
             read_write_type,
@@ -97,30 +98,30 @@ impl EventSelector {
             .build()
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::EventSelector) -> EventSelector {
+    /// Reads a selector from a response.
+    pub(super) fn from_response(response: &sdk::EventSelector) -> EventSelector {
         let resource = |of: &sdk::DataResource| Some((of.r#type.clone()?, of.values().iter().cloned().collect()));
         EventSelector {
-            read_write_type: told.read_write_type().map_or_else(all, |of| of.as_str().to_owned()),
-            include_management_events: told.include_management_events.unwrap_or(true),
-            exclude_management_event_sources: told.exclude_management_event_sources().iter().cloned().collect(),
-            data_resources: told.data_resources().iter().filter_map(resource).collect(),
+            read_write_type: response.read_write_type().map_or_else(all, |of| of.as_str().to_owned()),
+            include_management_events: response.include_management_events.unwrap_or(true),
+            exclude_management_event_sources: response.exclude_management_event_sources().iter().cloned().collect(),
+            data_resources: response.data_resources().iter().filter_map(resource).collect(),
         }
     }
 }
 
 impl AdvancedEventSelector {
-    /// As AWS's call takes it.
+    /// Returns the SDK's type.
     pub(super) fn sdk(&self, name: &str) -> Result<sdk::AdvancedEventSelector> {
         let AdvancedEventSelector { field_selectors } = self;
         let fields = field_selectors.iter().map(|(field, selector)| selector.sdk(field)).collect::<Result<_>>()?;
         Ok(sdk::AdvancedEventSelector::builder().name(name).set_field_selectors(Some(fields)).build()?)
     }
 
-    /// From AWS's answer, with its name.
-    pub(super) fn read(told: &sdk::AdvancedEventSelector) -> (String, AdvancedEventSelector) {
-        let fields = told.field_selectors().iter().map(FieldSelector::read).collect();
-        (told.name().unwrap_or_default().to_owned(), AdvancedEventSelector { field_selectors: fields })
+    /// Reads a selector and its name from a response.
+    pub(super) fn from_response(response: &sdk::AdvancedEventSelector) -> (String, AdvancedEventSelector) {
+        let fields = response.field_selectors().iter().map(FieldSelector::from_response).collect();
+        (response.name().unwrap_or_default().to_owned(), AdvancedEventSelector { field_selectors: fields })
     }
 }
 
@@ -139,17 +140,17 @@ impl FieldSelector {
         Ok(selector.build()?)
     }
 
-    fn read(told: &sdk::AdvancedFieldSelector) -> (String, FieldSelector) {
+    fn from_response(response: &sdk::AdvancedFieldSelector) -> (String, FieldSelector) {
         let all = |list: &[String]| list.iter().cloned().collect();
         let selector = FieldSelector {
-            equals: all(told.equals()),
-            not_equals: all(told.not_equals()),
-            starts_with: all(told.starts_with()),
-            not_starts_with: all(told.not_starts_with()),
-            ends_with: all(told.ends_with()),
-            not_ends_with: all(told.not_ends_with()),
+            equals: all(response.equals()),
+            not_equals: all(response.not_equals()),
+            starts_with: all(response.starts_with()),
+            not_starts_with: all(response.not_starts_with()),
+            ends_with: all(response.ends_with()),
+            not_ends_with: all(response.not_ends_with()),
         };
-        (told.field.clone(), selector)
+        (response.field.clone(), selector)
     }
 }
 
@@ -158,15 +159,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selectors_come_back_as_they_were_sent() {
-        let plain = EventSelector::default_one();
-        assert_eq!(EventSelector::read(&plain.sdk()), plain);
-        let wanted = serde_json::json!({ "fieldSelectors": { "eventCategory": {
+    fn selectors_are_read_back_as_they_were_sent() {
+        let plain = EventSelector::all_management_events();
+        assert_eq!(EventSelector::from_response(&plain.sdk()), plain);
+        let desired = serde_json::json!({ "fieldSelectors": { "eventCategory": {
             "equals": ["Data"], "notEquals": [], "startsWith": [], "notStartsWith": ["a"], "endsWith": [],
             "notEndsWith": [],
         } } });
-        let sent: AdvancedEventSelector = serde_json::from_value(wanted.clone()).unwrap();
-        let (name, back) = AdvancedEventSelector::read(&sent.sdk("data").unwrap());
-        assert_eq!((name.as_str(), serde_json::to_value(back).unwrap()), ("data", wanted));
+        let sent: AdvancedEventSelector = serde_json::from_value(desired.clone()).unwrap();
+        let (name, back) = AdvancedEventSelector::from_response(&sent.sdk("data").unwrap());
+        assert_eq!((name.as_str(), serde_json::to_value(back).unwrap()), ("data", desired));
     }
 }

@@ -1,134 +1,139 @@
-//! Alarm: watches a metric, or an expression over several, and tells somebody.
+//! Alarm: a CloudWatch alarm on a metric, or on an expression over several metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::{self as sdk, AlarmType, Dimension, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Fault, Naming, Tier};
-use holdfast_core::types::{Always, Arn};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::types::{Arn, ServerDefault};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::cloudwatch;
 
-/// A metric alarm. It watches either one metric (`namespace`, `metricName` and what goes with them) or
-/// `metrics`.
+/// A CloudWatch metric alarm.
+///
+/// An alarm watches either one metric (`namespace`, `metricName` and the related fields) or `metrics`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Alarm {
-    /// What to do when it fires: part of the message.
+    /// The description, which is part of the message: say what to do when the alarm fires.
     alarm_description: Option<String>,
-    /// Whether it acts at all. AWS's default is true.
-    actions_enabled: Option<Always<bool>>,
-    /// Whom it tells when it fires: ARNs, as in `${Topic.ops.arn}` or `${ScalingPolicy.out.arn}`.
+    /// Whether the alarm runs its actions. AWS's default is true.
+    actions_enabled: Option<ServerDefault<bool>>,
+    /// The actions when the alarm fires (the state `ALARM`): ARNs, as in `${Topic.ops.arn}` or
+    /// `${ScalingPolicy.out.arn}`.
     alarm_actions: Option<BTreeSet<Arn>>,
-    /// Whom it tells when all is well again.
+    /// The actions when the alarm returns to the state `OK`: ARNs.
     ok_actions: Option<BTreeSet<Arn>>,
-    /// Whom it tells when data are missing.
+    /// The actions when data are missing (the state `INSUFFICIENT_DATA`): ARNs.
     insufficient_data_actions: Option<BTreeSet<Arn>>,
-    /// The metric's namespace, as in `AWS/ECS`.
+    /// The namespace of the metric, as in `AWS/ECS`.
     namespace: Option<String>,
-    /// The metric's name.
+    /// The name of the metric.
     metric_name: Option<String>,
-    /// The metric's dimensions, all of them: with others it is another metric.
+    /// All dimensions of the metric. A metric with other dimensions is another metric.
     dimensions: Option<BTreeMap<String, String>>,
-    /// `SampleCount`, `Average`, `Sum`, `Minimum` or `Maximum`.
+    /// The statistic: `SampleCount`, `Average`, `Sum`, `Minimum` or `Maximum`.
     statistic: Option<String>,
-    /// Instead of `statistic`: a percentile as in `p99`, or `tm90` and the like.
+    /// The extended statistic, in place of `statistic`: a percentile as in `p99`, a trimmed mean as in `tm90`, and
+    /// others.
     extended_statistic: Option<String>,
-    /// Seconds that a data point covers: 10, 20, 30 or a multiple of 60.
+    /// The period of a data point in seconds: 10, 20, 30 or a multiple of 60.
     period: Option<i32>,
-    /// The metric's unit. Data of another unit do not count; leave it out unless there are several.
+    /// The unit of the metric. Data points in other units are ignored; leave the unit out unless the metric has several
+    /// units.
     unit: Option<String>,
-    /// How many periods it looks at.
+    /// The number of periods that the alarm evaluates.
     evaluation_periods: i32,
-    /// How many of them have to be beyond the threshold; all, when absent.
+    /// The number of evaluated data points that must be beyond the threshold; without it, all of them.
     datapoints_to_alarm: Option<i32>,
     /// The threshold.
     threshold: Option<f64>,
-    /// `GreaterThanOrEqualToThreshold`, `GreaterThanThreshold`, `LessThanThreshold` or
-    /// `LessThanOrEqualToThreshold`.
+    /// The comparison with the threshold: `GreaterThanOrEqualToThreshold`, `GreaterThanThreshold`, `LessThanThreshold`
+    /// or `LessThanOrEqualToThreshold`.
     comparison_operator: String,
-    /// `missing` (AWS's default), `notBreaching`, `breaching` or `ignore`.
-    treat_missing_data: Option<Always<String>>,
-    /// For percentiles: `evaluate` (AWS's default) or `ignore` when there are few data.
+    /// The treatment of missing data: `missing` (AWS's default), `notBreaching`, `breaching` or `ignore`.
+    treat_missing_data: Option<ServerDefault<String>>,
+    /// The treatment of a percentile with few data points: `evaluate` (AWS's default) or `ignore`.
     evaluate_low_sample_count_percentile: Option<String>,
-    /// Instead of one metric: several, and the expression that is watched.
+    /// The metrics and metric math expressions, in place of one metric. The alarm watches the one with
+    /// `returnData: true`.
     metrics: Option<Vec<MetricDataQuery>>,
 }
 
-/// A metric or an expression over the others.
+/// A metric, or a metric math expression over the other metrics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MetricDataQuery {
-    /// Its name in expressions; begins with a lower-case letter.
+    /// The name in expressions. It begins with a lower-case letter.
     id: String,
-    /// The expression, as in `errors / requests * 100`.
+    /// The metric math expression, as in `errors / requests * 100`.
     expression: Option<String>,
-    /// Instead of an expression: a metric.
+    /// The metric and its statistic, in place of an expression.
     metric_stat: Option<MetricStat>,
-    /// Its name on graphs.
+    /// The label on graphs.
     label: Option<String>,
-    /// True for the one that is watched.
+    /// Whether the alarm watches this metric or expression.
     #[serde(default)]
     return_data: bool,
-    /// Seconds that a data point of an expression covers.
+    /// The period in seconds of a data point of the expression.
     period: Option<i32>,
 }
 
-/// A metric and how it is summed up.
+/// A metric and its statistic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MetricStat {
     /// The metric.
     metric: Metric,
-    /// Seconds that a data point covers.
+    /// The period of a data point in seconds.
     period: i32,
-    /// `Average`, `Sum`, `p99` and so on.
+    /// The statistic: `Average`, `Sum`, `p99` and others.
     stat: String,
-    /// Its unit; absent for any.
+    /// The unit of the metric; without it, any unit.
     unit: Option<String>,
 }
 
-/// A metric.
+/// A CloudWatch metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Metric {
-    /// Its namespace.
+    /// The namespace of the metric.
     namespace: String,
-    /// Its name.
+    /// The name of the metric.
     metric_name: String,
-    /// Its dimensions.
+    /// The dimensions of the metric.
     dimensions: Option<BTreeMap<String, String>>,
 }
 
-/// What only AWS knows of an Alarm.
+/// The read-only attributes of an Alarm.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AlarmStatus {
-    /// Its ARN.
+    /// The alarm's ARN.
     arn: String,
 }
 
 impl Kind for Alarm {
     type Status = AlarmStatus;
     const TIER: Tier = Tier::Operations;
-    const NAMING: Naming = Naming::limit(255);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(255);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
-    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
         let two = |field, other: &str| {
             let both = spec.states(field) == Some(true) && spec.states(other) == Some(true);
-            both.then(|| (field, format!("an alarm has either `{field}` or `{other}`")))
+            both.then(|| (field, format!("an alarm takes either `{field}` or `{other}`; remove one of them")))
         };
         let none = spec.states("metrics") == Some(false) && spec.states("metricName") == Some(false);
-        let none = none.then(|| ("", "an alarm needs `metricName` and what goes with it, or `metrics`".to_owned()));
+        let none = none.then(|| ("", "an alarm needs `metricName` and its related fields, or `metrics`".to_owned()));
         [none, two("metrics", "metricName"), two("extendedStatistic", "statistic")].into_iter().flatten().collect()
     }
 
@@ -149,19 +154,20 @@ impl Kind for Alarm {
         .await
     }
 
-    /// PutMetricAlarm would replace an alarm that is there; `observe` shows whoever has the name.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    /// PutMetricAlarm would overwrite an existing alarm. The observation before the create returns the alarm that has
+    /// the name, also an alarm of another owner.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         put(aws, &desired.name, &desired.spec, Some(sdk_tags(&desired.tags))).await?;
         let Some(arn) = aws.arn("cloudwatch", &format!("alarm:{}", desired.name)) else {
-            return Ok(Made::unseen(&desired.name));
+            return Ok(Created::unobserved(&desired.name));
         };
-        Ok(desired.made(&desired.name, AlarmStatus { arn }).into())
+        Ok(desired.as_live(&desired.name, AlarmStatus { arn }).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
-        // Tags given for an alarm that is there are ignored
+        // PutMetricAlarm ignores the tags for an existing alarm
         // (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>).
-        let spec = one_way(desired.spec.clone(), |field| desired.changed(field));
+        let spec = drop_superseded(desired.spec.clone(), |field| desired.changed(field));
         put(aws, &live.id, &spec, None).await
     }
 
@@ -170,8 +176,8 @@ impl Kind for Alarm {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             cloudwatch(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
@@ -184,9 +190,9 @@ impl Kind for Alarm {
     }
 }
 
-/// The spec without what it was before: it is merged with the live alarm, and AWS takes one metric or
-/// several, a statistic or an extended one. What changed is what was meant.
-fn one_way(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
+/// Drops the fields that a change supersedes. The desired spec contains the fields of the live alarm, but AWS accepts
+/// either one metric or several, and either a statistic or an extended statistic. The fields that changed win.
+fn drop_superseded(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
     if spec.metrics.is_some() && !(changed("metricName") && spec.metric_name.is_some()) {
         spec = Alarm {
             namespace: None,
@@ -210,7 +216,7 @@ fn one_way(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
     spec
 }
 
-/// Makes the alarm, or replaces it as a whole.
+/// Creates the alarm, or replaces its whole configuration.
 async fn put(aws: &Aws, name: &str, spec: &Alarm, tags: Option<Vec<Tag>>) -> Result<()> {
     let Alarm {
         alarm_description,
@@ -289,9 +295,9 @@ fn sdk_dimensions(dimensions: &BTreeMap<String, String>) -> Vec<Dimension> {
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let output = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
     let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
+    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
 }
 
 fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
@@ -324,7 +330,7 @@ fn live(alarm: &sdk::MetricAlarm, arn: String) -> Live<Alarm> {
     });
     let spec = Alarm {
         alarm_description: alarm.alarm_description.clone(),
-        actions_enabled: alarm.actions_enabled.map(Always),
+        actions_enabled: alarm.actions_enabled.map(ServerDefault),
         alarm_actions: arns(alarm.alarm_actions()),
         ok_actions: arns(alarm.ok_actions()),
         insufficient_data_actions: arns(alarm.insufficient_data_actions()),
@@ -339,8 +345,8 @@ fn live(alarm: &sdk::MetricAlarm, arn: String) -> Live<Alarm> {
         datapoints_to_alarm: alarm.datapoints_to_alarm,
         threshold: alarm.threshold,
         comparison_operator: alarm.comparison_operator.as_ref().map(|o| o.as_str().to_owned()).unwrap_or_default(),
-        // Absent from the answer where nobody set it, and the same as this.
-        treat_missing_data: Some(Always(alarm.treat_missing_data.clone().unwrap_or_else(|| "missing".into()))),
+        // The response leaves out a treatment that was never set, which is the same as `missing`.
+        treat_missing_data: Some(ServerDefault(alarm.treat_missing_data.clone().unwrap_or_else(|| "missing".into()))),
         evaluate_low_sample_count_percentile: alarm.evaluate_low_sample_count_percentile.clone(),
         metrics: Some(queries.collect()).filter(|queries: &Vec<_>| !queries.is_empty()),
     };
@@ -349,7 +355,7 @@ fn live(alarm: &sdk::MetricAlarm, arn: String) -> Live<Alarm> {
     match &alarm.evaluation_state {
         Some(sdk::EvaluationState::EvaluationError) => {
             let reason = alarm.state_reason.as_deref().unwrap_or("AWS gives no reason");
-            live.remark("CannotEvaluate", format!("AWS cannot evaluate it: {reason}"))
+            live.degraded("CannotEvaluate", format!("AWS cannot evaluate the alarm: {reason}"))
         }
         _ => live,
     }
@@ -368,27 +374,27 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_set_is_none_or_the_default() {
+    fn fields_that_were_never_set_are_null_or_the_default() {
         let spec = live(&alarm().build(), "arn".into()).spec;
         assert_eq!((spec.dimensions, spec.alarm_actions, spec.metrics), (None, None, None));
         assert_eq!(spec.treat_missing_data.map(|treat| treat.0).as_deref(), Some("missing"));
     }
 
     #[test]
-    fn an_alarm_that_turns_to_an_expression_forgets_its_metric() {
+    fn an_alarm_that_changes_to_an_expression_drops_its_metric() {
         let mut spec = live(&alarm().build(), "arn".into()).spec;
         spec.metrics = Some(vec![]);
-        let turned = one_way(spec.clone(), |field| field == "metrics");
-        assert_eq!((turned.metric_name, turned.metrics.is_some()), (None, true));
-        let back = one_way(spec, |field| field == "metricName");
+        let changed = drop_superseded(spec.clone(), |field| field == "metrics");
+        assert_eq!((changed.metric_name, changed.metrics.is_some()), (None, true));
+        let back = drop_superseded(spec, |field| field == "metricName");
         assert_eq!((back.metric_name.as_deref(), back.metrics), (Some("CPUUtilization"), None));
     }
 
     #[test]
-    fn an_alarm_watches_one_thing() {
-        let faults = |spec: serde_json::Value| Alarm::check("", &spec.into()).len();
-        assert_eq!(faults(serde_json::json!({ "metrics": null })), 1);
-        assert_eq!(faults(serde_json::json!({ "metrics": [], "metricName": "a" })), 1);
-        assert_eq!(faults(serde_json::json!({ "metricName": "a", "statistic": "Sum", "extendedStatistic": "p9" })), 1);
+    fn an_alarm_takes_one_metric_or_several_and_one_statistic() {
+        let errors = |spec: serde_json::Value| Alarm::check("", &spec.into()).len();
+        assert_eq!(errors(serde_json::json!({ "metrics": null })), 1);
+        assert_eq!(errors(serde_json::json!({ "metrics": [], "metricName": "a" })), 1);
+        assert_eq!(errors(serde_json::json!({ "metricName": "a", "statistic": "Sum", "extendedStatistic": "p9" })), 1);
     }
 }

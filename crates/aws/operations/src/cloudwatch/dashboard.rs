@@ -1,39 +1,40 @@
-//! Dashboard: graphs and texts on one page of the console.
+//! Dashboard: a CloudWatch dashboard, a page of graphs and text in the console.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::types::Tag;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::JsonText;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::cloudwatch;
 
-/// A dashboard. There is one for all regions, so each widget of metrics names its `region`; the name has at most 255
-/// letters, digits, hyphens and underscores
-/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html>). PutDashboard
-/// replaces whatever has the name: one that is not ours is held by the first look of a pass, and one that somebody makes
-/// under the name after that is not noticed.
+/// A CloudWatch dashboard.
+///
+/// Dashboards are global, so each metric widget names its `region`. The name has at most 255 letters, digits, hyphens
+/// and underscores (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html>).
+/// PutDashboard overwrites an existing dashboard: the first observation of a pass finds a dashboard of another owner,
+/// which is then held, but a dashboard that is created under the name after that observation is overwritten unnoticed.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Dashboard {
-    /// Its widgets, and what goes with them: `{ widgets: […], start: -PT3H, periodOverride: inherit }`, as YAML or as
-    /// JSON text. AWS keeps it as it is given
+    /// The dashboard body, with the widgets: `{ widgets: […], start: -PT3H, periodOverride: inherit }`, as YAML or as
+    /// JSON text. AWS stores the body as it is sent
     /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>).
     body: JsonText,
 }
 
-/// What only AWS knows of a Dashboard.
+/// The read-only attributes of a Dashboard.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DashboardStatus {
-    /// Its ARN.
+    /// The dashboard's ARN.
     arn: String,
 }
 
@@ -41,9 +42,9 @@ impl Kind for Dashboard {
     type Status = DashboardStatus;
     const TIER: Tier = Tier::Operations;
     const GLOBAL: bool = true;
-    const NAMING: Naming = Naming::limit(255);
-    /// PutDashboard takes a second create of a name for an update: what the name means is looked at before.
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(255);
+    /// PutDashboard treats a second create of a name as an update, so the name is observed before the create.
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let index = tagging::of_no_region(aws)?;
@@ -73,14 +74,14 @@ impl Kind for Dashboard {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Dashboard { body } = &desired.spec;
         let put = cloudwatch(aws).put_dashboard().dashboard_name(&desired.name).dashboard_body(body.json());
         put.set_tags(Some(sdk_tags(&desired.tags))).send().await?;
         let Some(arn) = aws.global_arn("cloudwatch", &format!("dashboard/{}", desired.name)) else {
-            return Ok(Made::unseen(&desired.name));
+            return Ok(Created::unobserved(&desired.name));
         };
-        Ok(desired.made(&desired.name, DashboardStatus { arn }).into())
+        Ok(desired.as_live(&desired.name, DashboardStatus { arn }).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -94,8 +95,8 @@ impl Kind for Dashboard {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             cloudwatch(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
@@ -109,14 +110,14 @@ impl Kind for Dashboard {
 }
 
 async fn body_of(aws: &Aws, name: &str) -> Result<Option<String>> {
-    let answer = cloudwatch(aws).get_dashboard().dashboard_name(name).send().await.or_absent()?;
-    Ok(answer.map(|answer| answer.dashboard_body.unwrap_or_default()))
+    let output = cloudwatch(aws).get_dashboard().dashboard_name(name).send().await.or_absent()?;
+    Ok(output.map(|output| output.dashboard_body.unwrap_or_default()))
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let output = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
     let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
+    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
 }
 
 fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
@@ -133,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_body_is_compared_as_json() {
-        let told = live("main".into(), "arn".into(), r#"{ "widgets": [], "start": "-PT3H" }"#);
+        let observed = live("main".into(), "arn".into(), r#"{ "widgets": [], "start": "-PT3H" }"#);
         let stated: JsonText = serde_json::from_str(r#"{"start":"-PT3H","widgets":[]}"#).unwrap();
-        assert_eq!(told.spec.body, stated);
+        assert_eq!(observed.spec.body, stated);
     }
 }

@@ -1,4 +1,4 @@
-//! CloudWatch.
+//! CloudWatch: alarms and dashboards.
 
 pub(crate) mod alarm;
 pub(crate) mod dashboard;

@@ -1,4 +1,4 @@
-//! EventBridge: what its kinds share.
+//! EventBridge: rules and their targets.
 
 pub(crate) mod event_rule;
 mod parameters;

@@ -1,4 +1,4 @@
-//! What targets of some kinds want to know: tasks to start, parts of a request. Parts of an EventRule's spec.
+//! The parameters of some targets of an EventRule: ECS tasks to start, and parts of an HTTP request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,44 +8,46 @@ use holdfast_base::names::SecurityGroup;
 use holdfast_base::names::Subnet;
 use holdfast_base::names::TaskDefinition;
 use holdfast_core::Spec;
-use holdfast_core::types::{Always, Arn, Ref};
+use holdfast_core::types::{Arn, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
-/// The tasks that an event starts; the target's ARN is the cluster's, and its role may run them
-/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EcsParameters.html>).
+/// The ECS tasks that an event starts. The target's `arn` is the cluster's ARN, and the target's role must be allowed
+/// to run the tasks (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EcsParameters.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EcsParameters {
-    /// What they are made of: another revision is another value here.
+    /// The task definition, with its revision. Another revision is another value of this field.
     task_definition: Ref<TaskDefinition, Arn>,
-    /// How many: 1 (AWS's default) to 10.
-    task_count: Option<Always<i32>>,
-    /// `FARGATE`, `EC2` or `EXTERNAL`. State this or `capacityProviderStrategy`, or neither.
+    /// The number of tasks: 1 (AWS's default) to 10.
+    task_count: Option<ServerDefault<i32>>,
+    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. State either this field or `capacityProviderStrategy`, or
+    /// neither.
     launch_type: Option<String>,
-    /// The version of Fargate, such as `1.4.0` or `LATEST`.
+    /// The platform version of Fargate, such as `1.4.0` or `LATEST`.
     platform_version: Option<String>,
-    /// Where in the network they are; `awsvpc` tasks, and so all of Fargate's, need it.
+    /// The network configuration. Tasks in the network mode `awsvpc`, which includes all tasks on Fargate, require it.
     network_configuration: Option<EventNetwork>,
-    /// How they are spread over capacity providers.
+    /// The capacity provider strategy: how tasks are spread over capacity providers.
     capacity_provider_strategy: Option<BTreeSet<EventCapacityProvider>>,
-    /// Their group, for placement: at most 255 characters.
+    /// The task group, for task placement: at most 255 characters.
     group: Option<String>,
-    /// Whether they get tags that name the cluster, for bills.
+    /// Whether tasks get ECS managed tags, which name the cluster, for cost allocation.
     #[serde(rename = "enableECSManagedTags")]
-    enable_ecs_managed_tags: Option<Always<bool>>,
-    /// Whether people can run commands in their containers (ECS Exec).
-    enable_execute_command: Option<Always<bool>>,
-    /// `TASK_DEFINITION`: they get its tags. `null` for none.
+    enable_ecs_managed_tags: Option<ServerDefault<bool>>,
+    /// Whether ECS Exec is on: people can run commands in the containers.
+    enable_execute_command: Option<ServerDefault<bool>>,
+    /// The source of propagated tags: `TASK_DEFINITION` copies the tags of the task definition to the tasks. `null` for
+    /// none.
     propagate_tags: Option<String>,
-    /// Tags of their own.
+    /// The tags of the tasks.
     tags: Option<BTreeMap<String, String>>,
 }
 
-/// Where in the network tasks are.
+/// The network configuration of tasks.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventNetwork {
-    /// The interface of each task.
+    /// The network interface of each task.
     awsvpc_configuration: EventAwsvpc,
 }
 
@@ -53,12 +55,14 @@ pub(crate) struct EventNetwork {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventAwsvpc {
-    /// The subnets that tasks are spread over: at most 16, of one Vpc.
+    /// The subnets that tasks are spread over: at most 16, all in one Vpc.
     subnets: BTreeSet<Ref<Subnet>>,
-    /// The groups of the interface: at most five. AWS takes the Vpc's default group when there is none.
+    /// The security groups of the network interface: at most five. Without them, AWS uses the Vpc's default security
+    /// group.
     #[serde(default)]
     security_groups: BTreeSet<Ref<SecurityGroup>>,
-    /// `ENABLED` or `DISABLED`. Without a public address a task needs a NAT gateway or endpoints to pull its image.
+    /// Whether a task gets a public IP address: `ENABLED` or `DISABLED`. Without a public IP address, a task needs a
+    /// NAT gateway or VPC endpoints to pull its image.
     #[serde(default = "disabled")]
     assign_public_ip: String,
 }
@@ -67,38 +71,39 @@ fn disabled() -> String {
     "DISABLED".into()
 }
 
-/// A share of the tasks for a capacity provider.
+/// An item of a capacity provider strategy: the share of the tasks for one capacity provider.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventCapacityProvider {
-    /// `FARGATE`, `FARGATE_SPOT`, or the name of a capacity provider of the cluster.
+    /// The capacity provider: `FARGATE`, `FARGATE_SPOT`, or the name of a capacity provider of the cluster.
     capacity_provider: String,
-    /// Its share of the tasks above the base, from 0 to 1000.
+    /// The relative share of the tasks above the base: 0 to 1000.
     #[serde(default)]
     weight: i32,
-    /// How many tasks it gets before weights count.
+    /// The number of tasks that the capacity provider gets before weights apply.
     #[serde(default)]
     base: i32,
 }
 
-/// What is added to the request to an API destination or a REST API.
+/// The parts that are added to the request to an API destination or a REST API.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HttpParameters {
-    /// What stands for the `*` of the path, in order.
+    /// The values for the wildcards (`*`) of the path, in order.
     #[serde(default)]
     path_parameter_values: Vec<String>,
-    /// Headers. A secret does not belong here, but into the connection of the API destination.
+    /// The headers. A secret belongs in the connection of the API destination, not here.
     #[serde(default)]
     header_parameters: BTreeMap<String, String>,
-    /// Parts of the query.
+    /// The query string parameters.
     #[serde(default)]
     query_string_parameters: BTreeMap<String, String>,
 }
 
 impl EcsParameters {
-    /// As AWS's call takes it: what is there now, placement for one, with what the spec knows.
-    pub(super) fn sdk(&self, there: Option<&sdk::EcsParameters>) -> Result<sdk::EcsParameters> {
+    /// Returns the SDK's type: the live parameters with the fields of the spec replaced. Other settings, such as task
+    /// placement, are kept.
+    pub(super) fn sdk(&self, live: Option<&sdk::EcsParameters>) -> Result<sdk::EcsParameters> {
         let EcsParameters {
             task_definition,
             task_count,
@@ -112,8 +117,8 @@ impl EcsParameters {
             propagate_tags,
             tags,
         } = self;
-        let mut ecs = match there {
-            Some(there) => there.clone(),
+        let mut ecs = match live {
+            Some(live) => live.clone(),
             None => sdk::EcsParameters::builder().task_definition_arn(task_definition.as_str()).build()?,
         };
         ecs.task_definition_arn = task_definition.as_str().to_owned();
@@ -138,27 +143,27 @@ impl EcsParameters {
         Ok(ecs)
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::EcsParameters) -> EcsParameters {
-        let network = told.network_configuration().and_then(|network| network.awsvpc_configuration());
+    /// Reads the parameters from a response.
+    pub(super) fn from_response(response: &sdk::EcsParameters) -> EcsParameters {
+        let network = response.network_configuration().and_then(|network| network.awsvpc_configuration());
         let item = |item: &sdk::CapacityProviderStrategyItem| EventCapacityProvider {
             capacity_provider: item.capacity_provider.clone(),
             weight: item.weight,
             base: item.base,
         };
-        let strategy = told.capacity_provider_strategy.as_ref();
+        let strategy = response.capacity_provider_strategy.as_ref();
         EcsParameters {
-            task_definition: told.task_definition_arn().into(),
-            task_count: Some(Always(told.task_count.unwrap_or(1))),
-            launch_type: told.launch_type().map(|launch_type| launch_type.as_str().to_owned()),
-            platform_version: told.platform_version.clone(),
-            network_configuration: network.map(EventNetwork::read),
+            task_definition: response.task_definition_arn().into(),
+            task_count: Some(ServerDefault(response.task_count.unwrap_or(1))),
+            launch_type: response.launch_type().map(|launch_type| launch_type.as_str().to_owned()),
+            platform_version: response.platform_version.clone(),
+            network_configuration: network.map(EventNetwork::from_response),
             capacity_provider_strategy: strategy.map(|strategy| strategy.iter().map(item).collect()),
-            group: told.group.clone(),
-            enable_ecs_managed_tags: Some(Always(told.enable_ecs_managed_tags)),
-            enable_execute_command: Some(Always(told.enable_execute_command)),
-            propagate_tags: told.propagate_tags().map(|propagate| propagate.as_str().to_owned()),
-            tags: told.tags.as_ref().map(|tags| tags.iter().map(|t| (t.key.clone(), t.value.clone())).collect()),
+            group: response.group.clone(),
+            enable_ecs_managed_tags: Some(ServerDefault(response.enable_ecs_managed_tags)),
+            enable_execute_command: Some(ServerDefault(response.enable_execute_command)),
+            propagate_tags: response.propagate_tags().map(|propagate| propagate.as_str().to_owned()),
+            tags: response.tags.as_ref().map(|tags| tags.iter().map(|t| (t.key.clone(), t.value.clone())).collect()),
         }
     }
 }
@@ -176,18 +181,18 @@ impl EventNetwork {
         Ok(sdk::NetworkConfiguration::builder().awsvpc_configuration(vpc).build())
     }
 
-    fn read(told: &sdk::AwsVpcConfiguration) -> EventNetwork {
+    fn from_response(response: &sdk::AwsVpcConfiguration) -> EventNetwork {
         let awsvpc_configuration = EventAwsvpc {
-            subnets: told.subnets().iter().map(|id| id.as_str().into()).collect(),
-            security_groups: told.security_groups().iter().map(|id| id.as_str().into()).collect(),
-            assign_public_ip: told.assign_public_ip().map_or_else(disabled, |ip| ip.as_str().to_owned()),
+            subnets: response.subnets().iter().map(|id| id.as_str().into()).collect(),
+            security_groups: response.security_groups().iter().map(|id| id.as_str().into()).collect(),
+            assign_public_ip: response.assign_public_ip().map_or_else(disabled, |ip| ip.as_str().to_owned()),
         };
         EventNetwork { awsvpc_configuration }
     }
 }
 
 impl HttpParameters {
-    /// As AWS's call takes it.
+    /// Returns the SDK's type.
     pub(super) fn sdk(&self) -> sdk::HttpParameters {
         let HttpParameters { path_parameter_values, header_parameters, query_string_parameters } = self;
         let all = |map: &BTreeMap<String, String>| (!map.is_empty()).then(|| map.clone().into_iter().collect());
@@ -198,12 +203,12 @@ impl HttpParameters {
             .build()
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::HttpParameters) -> HttpParameters {
+    /// Reads the parameters from a response.
+    pub(super) fn from_response(response: &sdk::HttpParameters) -> HttpParameters {
         HttpParameters {
-            path_parameter_values: told.path_parameter_values().to_vec(),
-            header_parameters: told.header_parameters.clone().unwrap_or_default().into_iter().collect(),
-            query_string_parameters: told.query_string_parameters.clone().unwrap_or_default().into_iter().collect(),
+            path_parameter_values: response.path_parameter_values().to_vec(),
+            header_parameters: response.header_parameters.clone().unwrap_or_default().into_iter().collect(),
+            query_string_parameters: response.query_string_parameters.clone().unwrap_or_default().into_iter().collect(),
         }
     }
 }
@@ -213,8 +218,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tasks_come_back_as_they_were_sent() {
-        let wanted = serde_json::json!({
+    fn ecs_parameters_are_read_back_as_they_were_sent() {
+        let desired = serde_json::json!({
             "taskDefinition": "arn:aws:ecs:eu-west-1:1:task-definition/a:1", "taskCount": 2, "launchType": "FARGATE",
             "platformVersion": "LATEST", "group": "g", "capacityProviderStrategy": null,
             "networkConfiguration": { "awsvpcConfiguration": {
@@ -223,8 +228,8 @@ mod tests {
             "enableECSManagedTags": true, "enableExecuteCommand": false, "propagateTags": "TASK_DEFINITION",
             "tags": { "a": "b" },
         });
-        let sent: EcsParameters = serde_json::from_value(wanted.clone()).unwrap();
-        let back = EcsParameters::read(&sent.sdk(None).unwrap());
-        assert_eq!(serde_json::to_value(back).unwrap(), wanted);
+        let sent: EcsParameters = serde_json::from_value(desired.clone()).unwrap();
+        let back = EcsParameters::from_response(&sent.sdk(None).unwrap());
+        assert_eq!(serde_json::to_value(back).unwrap(), desired);
     }
 }

@@ -1,70 +1,73 @@
-//! A target of an EventRule: a part of its spec.
+//! A target of an EventRule: a part of the rule's spec.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_eventbridge::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_core::Spec;
-use holdfast_core::types::{Always, Arn, JsonText, Ref};
+use holdfast_core::types::{Arn, JsonText, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
 use super::parameters::{EcsParameters, HttpParameters};
 use crate::iam::role::Role;
 use crate::sqs::queue::Queue;
 
-/// What an event starts or is given to. What AWS knows of it beyond these fields, parameters for Batch say, stays.
+/// A target, which EventBridge invokes or sends events to. Settings that these fields do not cover, such as the
+/// parameters for AWS Batch, are kept.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventTarget {
-    /// Its ARN, as in `${Queue.work.arn}`, or a cluster's to start tasks in. Without a reference of its own kind: read
-    /// it, and it comes first.
+    /// The ARN of the target, as in `${Queue.work.arn}`, or the ARN of a cluster to start tasks in. The field is no
+    /// reference to a kind: an expression that reads the target's ARN makes the rule wait for the target.
     arn: Arn,
-    /// The role that EventBridge assumes; tasks, streams, other buses and API destinations need one.
+    /// The role that EventBridge assumes. Tasks, streams, other event buses and API destinations require a role.
     role: Option<Ref<Role, Arn>>,
-    /// What the target gets in place of the event. State this, `inputPath` or `inputTransformer`, or none of them.
+    /// The constant input that the target receives in place of the event. State at most one of this field, `inputPath`
+    /// and `inputTransformer`.
     input: Option<JsonText>,
-    /// The part of the event that the target gets, such as `$.detail`.
+    /// The part of the event that the target receives, such as `$.detail`.
     input_path: Option<String>,
-    /// How the target's input is made of parts of the event.
+    /// The input transformer, which builds the target's input from parts of the event.
     input_transformer: Option<InputTransformer>,
-    /// The queue for events that could not be delivered. Its policy has to let `events.amazonaws.com` send.
+    /// The dead-letter queue for events that could not be delivered. Its queue policy must allow `events.amazonaws.com`
+    /// to send messages.
     dead_letter_queue: Option<Ref<Queue, Arn>>,
-    /// How long EventBridge tries.
+    /// The retry policy: how often and how long EventBridge retries.
     retry_policy: Option<RetryPolicy>,
-    /// The tasks to start, when the target is a cluster.
+    /// The tasks to start, if the target is a cluster.
     ecs_parameters: Option<EcsParameters>,
-    /// The message group, when the target is a FIFO queue.
+    /// The message group id, if the target is a FIFO queue.
     message_group: Option<String>,
-    /// The part of the event that is the partition key, such as `$.detail.id`, when the target is a Kinesis stream.
+    /// The part of the event that is the partition key, such as `$.detail.id`, if the target is a Kinesis stream.
     partition_key_path: Option<String>,
-    /// What is added to the request, when the target is an API.
+    /// The parts that are added to the request, if the target is an API.
     http_parameters: Option<HttpParameters>,
 }
 
-/// How an input is made.
+/// An input transformer: how a target's input is built from parts of the event.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InputTransformer {
-    /// Parts of the event by the names that the template uses: `{ id: "$.detail.id" }`.
+    /// The parts of the event, by the names that the template uses: `{ id: "$.detail.id" }`.
     #[serde(default)]
     input_paths_map: BTreeMap<String, String>,
-    /// A text, or JSON as a text, with the names in `<…>`.
+    /// The template: text, or JSON as text, with the names in `<…>`.
     input_template: String,
 }
 
-/// How long EventBridge tries.
+/// A retry policy: how often and how long EventBridge retries.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RetryPolicy {
-    /// How often: 0 to 185, which is AWS's default.
-    maximum_retry_attempts: Option<Always<i32>>,
-    /// For how many seconds: 60 to 86400, which is AWS's default.
-    maximum_event_age_in_seconds: Option<Always<i32>>,
+    /// The maximum number of retries: 0 to 185, which is AWS's default.
+    maximum_retry_attempts: Option<ServerDefault<i32>>,
+    /// The maximum age of an event in seconds: how long EventBridge retries. 60 to 86400, which is AWS's default.
+    maximum_event_age_in_seconds: Option<ServerDefault<i32>>,
 }
 
 impl EventTarget {
-    /// As AWS's call takes it: what is there now, with what the spec knows.
-    pub(super) fn sdk(&self, id: &str, there: Option<&sdk::Target>) -> Result<sdk::Target> {
+    /// Returns the SDK's type: the live target with the fields of the spec replaced.
+    pub(super) fn sdk(&self, id: &str, live: Option<&sdk::Target>) -> Result<sdk::Target> {
         let EventTarget {
             arn,
             role,
@@ -78,8 +81,8 @@ impl EventTarget {
             partition_key_path,
             http_parameters,
         } = self;
-        let mut target = match there {
-            Some(there) => there.clone(),
+        let mut target = match live {
+            Some(live) => live.clone(),
             None => sdk::Target::builder().id(id).arn(&arn.0).build()?,
         };
         target.arn = arn.0.clone();
@@ -102,7 +105,7 @@ impl EventTarget {
                 .set_maximum_event_age_in_seconds(maximum_event_age_in_seconds.as_deref().copied())
                 .build()
         });
-        let before = there.and_then(|there| there.ecs_parameters.as_ref());
+        let before = live.and_then(|live| live.ecs_parameters.as_ref());
         target.ecs_parameters = ecs_parameters.as_ref().map(|ecs| ecs.sdk(before)).transpose()?;
         let group = |group: &String| sdk::SqsParameters::builder().message_group_id(group).build();
         target.sqs_parameters = message_group.as_ref().map(group);
@@ -112,28 +115,28 @@ impl EventTarget {
         Ok(target)
     }
 
-    /// From AWS's answer.
-    pub(super) fn read(told: &sdk::Target) -> EventTarget {
-        let transformer = |told: &sdk::InputTransformer| InputTransformer {
-            input_paths_map: told.input_paths_map.clone().unwrap_or_default().into_iter().collect(),
-            input_template: told.input_template.clone(),
+    /// Reads a target from a response.
+    pub(super) fn from_response(response: &sdk::Target) -> EventTarget {
+        let transformer = |response: &sdk::InputTransformer| InputTransformer {
+            input_paths_map: response.input_paths_map.clone().unwrap_or_default().into_iter().collect(),
+            input_template: response.input_template.clone(),
         };
-        let retry = |told: &sdk::RetryPolicy| RetryPolicy {
-            maximum_retry_attempts: told.maximum_retry_attempts.map(Always),
-            maximum_event_age_in_seconds: told.maximum_event_age_in_seconds.map(Always),
+        let retry = |response: &sdk::RetryPolicy| RetryPolicy {
+            maximum_retry_attempts: response.maximum_retry_attempts.map(ServerDefault),
+            maximum_event_age_in_seconds: response.maximum_event_age_in_seconds.map(ServerDefault),
         };
         EventTarget {
-            arn: Arn(told.arn.clone()),
-            role: told.role_arn().map(Into::into),
-            input: told.input().map(JsonText::parse),
-            input_path: told.input_path.clone(),
-            input_transformer: told.input_transformer().map(transformer),
-            dead_letter_queue: told.dead_letter_config().and_then(|config| config.arn()).map(Into::into),
-            retry_policy: told.retry_policy().map(retry),
-            ecs_parameters: told.ecs_parameters().map(EcsParameters::read),
-            message_group: told.sqs_parameters().and_then(|sqs| sqs.message_group_id.clone()),
-            partition_key_path: told.kinesis_parameters().map(|kinesis| kinesis.partition_key_path.clone()),
-            http_parameters: told.http_parameters().map(HttpParameters::read),
+            arn: Arn(response.arn.clone()),
+            role: response.role_arn().map(Into::into),
+            input: response.input().map(JsonText::parse),
+            input_path: response.input_path.clone(),
+            input_transformer: response.input_transformer().map(transformer),
+            dead_letter_queue: response.dead_letter_config().and_then(|config| config.arn()).map(Into::into),
+            retry_policy: response.retry_policy().map(retry),
+            ecs_parameters: response.ecs_parameters().map(EcsParameters::from_response),
+            message_group: response.sqs_parameters().and_then(|sqs| sqs.message_group_id.clone()),
+            partition_key_path: response.kinesis_parameters().map(|kinesis| kinesis.partition_key_path.clone()),
+            http_parameters: response.http_parameters().map(HttpParameters::from_response),
         }
     }
 }
@@ -143,14 +146,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_spec_does_not_know_stays() {
+    fn settings_that_the_spec_does_not_have_are_kept() {
         let batch = sdk::BatchParameters::builder().job_definition("d").job_name("n").build().unwrap();
-        let there = sdk::Target::builder().id("a").arn("arn:old").input("{}").batch_parameters(batch).build().unwrap();
-        let mut target = EventTarget::read(&there);
+        let live = sdk::Target::builder().id("a").arn("arn:old").input("{}").batch_parameters(batch).build().unwrap();
+        let mut target = EventTarget::from_response(&live);
         target.arn = Arn("arn:new".into());
         target.input = None;
-        let sent = target.sdk("a", Some(&there)).unwrap();
+        let sent = target.sdk("a", Some(&live)).unwrap();
         assert_eq!((sent.arn.as_str(), sent.input.as_deref()), ("arn:new", None));
-        assert_eq!(sent.batch_parameters, there.batch_parameters);
+        assert_eq!(sent.batch_parameters, live.batch_parameters);
     }
 }

@@ -1,14 +1,14 @@
-//! InstanceProfile: the role of a virtual machine, in the form that EC2 takes.
+//! InstanceProfile: an IAM instance profile, through which an EC2 instance gets its role.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::{self as sdk, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -16,15 +16,17 @@ use serde::{Deserialize, Serialize};
 use super::iam;
 use super::role::Role;
 
-/// Hands a role to the programs of an `Instance`: EC2 takes profiles, and each holds one role
+/// An instance profile, which gives a role to the programs on an `Instance`.
+///
+/// EC2 takes instance profiles, not roles. An instance profile holds one role
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InstanceProfile {
-    /// The role, which `ec2.amazonaws.com` has to be allowed to assume. When it changes, machines get the new one's
-    /// credentials within minutes.
+    /// The role. Its trust policy must allow `ec2.amazonaws.com` to assume it. After a change, instances get the new
+    /// role's credentials within minutes.
     role: Option<Ref<Role>>,
-    /// Its path, which begins and ends with `/` and is part of the ARN.
+    /// The path, which begins and ends with `/` and is part of the ARN.
     #[spec(immutable)]
     #[serde(default = "root")]
     path: String,
@@ -34,50 +36,50 @@ fn root() -> String {
     "/".into()
 }
 
-/// What only AWS knows of an InstanceProfile.
+/// The read-only attributes of an InstanceProfile.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InstanceProfileStatus {
-    /// Its ARN.
+    /// The instance profile's ARN.
     arn: String,
-    /// Its unique id (`AIPA…`), which a later profile of the same name does not share.
+    /// The unique id (`AIPA…`). A later instance profile of the same name has another unique id.
     instance_profile_id: String,
 }
 
 impl Kind for InstanceProfile {
     type Status = InstanceProfileStatus;
     const TIER: Tier = Tier::Operations;
-    const NAMING: Naming = Naming::limit(128);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(128);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = iam(aws).list_instance_profiles().into_paginator().items().send();
-        let there = &tagging::of_no_region(aws)?;
+        let index = &tagging::of_no_region(aws)?;
         each(pages.collect::<std::result::Result<Vec<_>, _>>().await?, |profile| async move {
             let name = profile.instance_profile_name();
             if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
                 return Ok(None);
             }
-            // The list tells no tags.
-            let tags = tagging::tags(there, scope, profile.arn(), || tags_of(aws, name)).await?;
+            // ListInstanceProfiles returns no tags.
+            let tags = tagging::tags(index, scope, profile.arn(), || tags_of(aws, name)).await?;
             Ok(tags.map(|tags| live(&profile).tags(tags)))
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let InstanceProfile { role: _, path } = &desired.spec;
         let create = iam(aws).create_instance_profile().instance_profile_name(&desired.name).path(path);
-        let made = create.set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
-        Ok(desired.told(&desired.name, made.instance_profile.as_ref().map(live)))
+        let output = create.set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
+        Ok(desired.confirmed(&desired.name, output.instance_profile.as_ref().map(live)))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let InstanceProfile { role, path: _ } = &desired.spec;
-        // It holds one: the old one goes before the new one comes.
-        if let Some(there) = live.spec.role.as_ref().filter(|there| Some(*there) != role.as_ref()) {
-            remove(aws, &live.id, there).await?;
+        // An instance profile holds only one role, so the old role is removed before the new role is added.
+        if let Some(old) = live.spec.role.as_ref().filter(|old| Some(*old) != role.as_ref()) {
+            remove(aws, &live.id, old).await?;
         }
         if let Some(role) = role.as_ref().filter(|role| Some(*role) != live.spec.role.as_ref()) {
             let add = iam(aws).add_role_to_instance_profile().instance_profile_name(&live.id);
@@ -94,8 +96,8 @@ impl Kind for InstanceProfile {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             let tags = Some(sdk_tags(set)?);
             iam(aws).tag_instance_profile().instance_profile_name(&live.id).set_tags(tags).send().await?;
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_may_hold_nothing() {
+    fn an_instance_profile_may_have_no_role() {
         let profile = sdk::InstanceProfile::builder()
             .path("/")
             .instance_profile_name("bastion")

@@ -1,4 +1,4 @@
-//! IAM: what its kinds share.
+//! IAM: roles, managed policies, instance profiles and OpenID Connect providers.
 
 pub(crate) mod instance_profile;
 pub(crate) mod oidc_provider;

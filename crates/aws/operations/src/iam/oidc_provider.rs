@@ -1,72 +1,74 @@
-//! OidcProvider: an identity provider whose tokens roles can be assumed with.
+//! OidcProvider: an OpenID Connect identity provider, whose tokens are accepted to assume roles.
 
 use std::collections::BTreeSet;
 
-use aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput as Answer;
+use aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Replace, Tier};
-use holdfast_core::types::Always;
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
+use holdfast_core::types::ServerDefault;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::iam;
 use super::policy::sdk_tags;
 
-/// An OpenID Connect provider, as of GitHub Actions or of an EKS cluster. Its `name` is its URL without `https://`: state
-/// it, as in `name: token.actions.githubusercontent.com`. An account has one provider of a URL; one that somebody
-/// else made is looked up by its name, or adopted.
+/// An OpenID Connect identity provider, such as GitHub Actions or an EKS cluster.
+///
+/// The `name` is the provider's URL without `https://`. State it, as in `name: token.actions.githubusercontent.com`. An
+/// account has one provider for each URL: look up an existing provider by its name, or adopt it.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OidcProvider {
-    /// Whom its tokens are for (`aud`), as in `sts.amazonaws.com`: at most 100, each of 255 characters.
+    /// The client ids, also called audiences (`aud`), whose tokens are accepted, as in `sts.amazonaws.com`: at most
+    /// 100, each of at most 255 characters.
     client_id_list: BTreeSet<String>,
-    /// SHA-1 thumbprints of the certificates that sign the provider's own, at most five, in lower case. AWS finds one out
-    /// by itself when none is stated, and does not use it where it trusts the provider's authority anyway
-    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html>): best left out.
-    thumbprint_list: Option<Always<BTreeSet<String>>>,
+    /// The SHA-1 thumbprints of the certificates that sign the provider's own certificate, at most five, in lower case.
+    /// Best left out: AWS determines a thumbprint if none is stated, and does not use it if it trusts the provider's
+    /// certificate authority (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html>).
+    thumbprint_list: Option<ServerDefault<BTreeSet<String>>>,
 }
 
-/// What only AWS knows of an OidcProvider.
+/// The read-only attributes of an OidcProvider.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OidcProviderStatus {
-    /// Its ARN; also its id. Trust policies name it as `Principal: { Federated: … }`.
+    /// The provider's ARN, which is also its id. Trust policies name it as `Principal: { Federated: … }`.
     arn: String,
-    /// Its URL, with `https://`.
+    /// The provider's URL, with `https://`.
     url: String,
 }
 
 impl Kind for OidcProvider {
     type Status = OidcProviderStatus;
     const TIER: Tier = Tier::Operations;
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::limit(255);
-    const CLASS: CreateClass = CreateClass::Name;
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::limit(255);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let listed = iam(aws).list_open_id_connect_providers().send().await?;
         let arns = listed.open_id_connect_provider_list().iter().filter_map(|entry| entry.arn.clone());
         let arns: Vec<String> = arns.collect();
-        let (hinted, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
-        let wanted = arns.into_iter().filter(|arn| {
-            let asked_for = scope.ids.contains(arn) || scope.is_candidate(name(arn));
-            asked_for || hinted.contains_key(arn) || scope.lookups.iter().any(|lookup| !lookup.is_empty())
+        let (indexed, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
+        let candidates = arns.into_iter().filter(|arn| {
+            let requested = scope.ids.contains(arn) || scope.is_candidate(name(arn));
+            requested || indexed.contains_key(arn) || scope.lookups.iter().any(|lookup| !lookup.is_empty())
         });
-        each(wanted, |arn| async move {
-            let answer = iam(aws).get_open_id_connect_provider().open_id_connect_provider_arn(&arn).send().await;
-            Ok(answer.or_absent()?.map(|answer| live(&answer, arn)))
+        each(candidates, |arn| async move {
+            let output = iam(aws).get_open_id_connect_provider().open_id_connect_provider_arn(&arn).send().await;
+            Ok(output.or_absent()?.map(|output| live(&output, arn)))
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let OidcProvider { client_id_list, thumbprint_list } = &desired.spec;
-        let made = iam(aws)
+        let output = iam(aws)
             .create_open_id_connect_provider()
             .url(format!("https://{}", desired.name.trim_start_matches("https://")))
             .set_client_id_list(Some(client_id_list.iter().cloned().collect()))
@@ -74,11 +76,11 @@ impl Kind for OidcProvider {
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        let arn = made.open_id_connect_provider_arn;
+        let arn = output.open_id_connect_provider_arn;
         let arn =
             arn.ok_or_else(|| Error::incomplete("iam.CreateOpenIDConnectProvider", "openIDConnectProviderArn"))?;
-        let told = desired.made(arn.clone(), status(&arn));
-        Ok(Live { name: name(&arn).to_owned(), ..told }.into())
+        let live = desired.as_live(arn.clone(), status(&arn));
+        Ok(Live { name: name(&arn).to_owned(), ..live }.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -88,12 +90,12 @@ impl Kind for OidcProvider {
             update.set_thumbprint_list(Some(list.iter().cloned().collect())).send().await?;
         }
         if desired.changed("clientIdList") {
-            let there = &live.spec.client_id_list;
-            for client in there.difference(client_id_list) {
+            let current = &live.spec.client_id_list;
+            for client in current.difference(client_id_list) {
                 let remove = iam(aws).remove_client_id_from_open_id_connect_provider();
                 remove.open_id_connect_provider_arn(&live.id).client_id(client).send().await.or_absent()?;
             }
-            for client in client_id_list.difference(there) {
+            for client in client_id_list.difference(current) {
                 let add = iam(aws).add_client_id_to_open_id_connect_provider();
                 add.open_id_connect_provider_arn(&live.id).client_id(client).send().await?;
             }
@@ -106,8 +108,8 @@ impl Kind for OidcProvider {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             let tag = iam(aws).tag_open_id_connect_provider().open_id_connect_provider_arn(&live.id);
             tag.set_tags(Some(sdk_tags(set)?)).send().await?;
@@ -120,18 +122,18 @@ impl Kind for OidcProvider {
     }
 }
 
-/// The URL without `https://`, as it stands in the ARN.
+/// Returns the URL without `https://`, as in the ARN.
 fn name(arn: &str) -> &str {
     arn.split_once(":oidc-provider/").map_or(arn, |(_, name)| name)
 }
 
-fn live(answer: &Answer, arn: String) -> Live<OidcProvider> {
-    let thumbprints: BTreeSet<String> = answer.thumbprint_list().iter().cloned().collect();
+fn live(output: &GetOpenIdConnectProviderOutput, arn: String) -> Live<OidcProvider> {
+    let thumbprints: BTreeSet<String> = output.thumbprint_list().iter().cloned().collect();
     let spec = OidcProvider {
-        client_id_list: answer.client_id_list().iter().cloned().collect(),
-        thumbprint_list: Some(Always(thumbprints)),
+        client_id_list: output.client_id_list().iter().cloned().collect(),
+        thumbprint_list: Some(ServerDefault(thumbprints)),
     };
-    let tags = answer.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+    let tags = output.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
     Live::new(&arn, name(&arn), spec, status(&arn)).tags(tags)
 }
 
@@ -144,9 +146,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_called_by_its_url() {
+    fn the_name_of_a_provider_is_its_url_without_the_scheme() {
         let arn = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC";
-        let live = live(&Answer::builder().client_id_list("sts.amazonaws.com").build(), arn.into());
+        let live =
+            live(&GetOpenIdConnectProviderOutput::builder().client_id_list("sts.amazonaws.com").build(), arn.into());
         assert_eq!(live.name, "oidc.eks.eu-west-1.amazonaws.com/id/ABC");
         assert_eq!(live.status.url, "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC");
     }

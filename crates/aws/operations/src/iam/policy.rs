@@ -1,31 +1,33 @@
-//! Policy: a managed policy of the account's own, for several roles.
+//! Policy: a customer managed IAM policy, which several roles can use.
 
 use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::Policy as PolicyDocument;
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::PolicyDocument;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::iam;
 
-/// A managed policy. Roles take it by its ARN: `managedPolicies: ["${Policy.read.arn}"]`. Each change of the document is a
-/// new version; the oldest of five goes for it
+/// A customer managed policy.
+///
+/// Roles refer to it by its ARN: `managedPolicies: ["${Policy.read.arn}"]`. Each change of the document creates a new
+/// version. A policy has at most five versions, so the oldest version is deleted for a sixth
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Policy {
-    /// What it allows and denies: at most 6,144 characters without white space
-    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+    /// The policy document: the permissions that the policy allows and denies. At most 6,144 characters without white
+    /// space (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
     policy_document: PolicyDocument,
-    /// What it is for: at most 1,000 characters.
+    /// The description: at most 1,000 characters.
     #[spec(immutable)]
     description: Option<String>,
-    /// Its path, which begins and ends with `/` and is part of the ARN.
+    /// The path, which begins and ends with `/` and is part of the ARN.
     #[spec(immutable)]
     #[serde(default = "root")]
     path: String,
@@ -35,50 +37,50 @@ fn root() -> String {
     "/".into()
 }
 
-/// What only AWS knows of a Policy.
+/// The read-only attributes of a Policy.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PolicyStatus {
-    /// Its ARN; also its id.
+    /// The policy's ARN, which is also its id.
     arn: String,
-    /// The version that counts, as in `v2`.
+    /// The default version, which is in effect, as in `v2`.
     default_version_id: String,
 }
 
-/// The most versions that a policy may have.
+/// The maximum number of versions of a policy.
 const VERSIONS: usize = 5;
 
 impl Kind for Policy {
     type Status = PolicyStatus;
     const TIER: Tier = Tier::Operations;
-    const NAMING: Naming = Naming::limit(128);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(128);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
 
-    /// One list has the documents of all the account's policies; tags and description take a call for each that is
-    /// wanted, where `ListPolicies` would take two.
+    /// One list call returns the documents of all the account's customer managed policies. Tags and description take
+    /// one call for each requested policy, where `ListPolicies` would take two.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = iam(aws).get_account_authorization_details().filter(EntityType::LocalManagedPolicy);
         let pages = pages.into_paginator().send().collect::<std::result::Result<Vec<_>, _>>().await?;
         let all: Vec<&sdk::ManagedPolicyDetail> = pages.iter().flat_map(|page| page.policies()).collect();
         let arns: Vec<String> = all.iter().filter_map(|detail| detail.arn.clone()).collect();
-        let (hinted, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
-        let wanted = all.into_iter().filter(|detail| {
+        let (indexed, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
+        let candidates = all.into_iter().filter(|detail| {
             let arn = detail.arn().unwrap_or_default();
             let named = scope.is_candidate(detail.policy_name().unwrap_or_default());
-            named || scope.ids.contains(arn) || hinted.contains_key(arn) || !scope.lookups.is_empty()
+            named || scope.ids.contains(arn) || indexed.contains_key(arn) || !scope.lookups.is_empty()
         });
-        each(wanted, |detail| async move {
+        each(candidates, |detail| async move {
             let arn = detail.arn().unwrap_or_default();
-            let answer = iam(aws).get_policy().policy_arn(arn).send().await.or_absent()?;
-            answer.and_then(|answer| answer.policy).map(|policy| live(detail, &policy)).transpose()
+            let output = iam(aws).get_policy().policy_arn(arn).send().await.or_absent()?;
+            output.and_then(|output| output.policy).map(|policy| live(detail, &policy)).transpose()
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Policy { policy_document, description, path } = &desired.spec;
-        let made = iam(aws)
+        let output = iam(aws)
             .create_policy()
             .policy_name(&desired.name)
             .policy_document(policy_document.json())
@@ -88,12 +90,12 @@ impl Kind for Policy {
             .send()
             .await?;
         let missing = || Error::incomplete("iam.CreatePolicy", "arn");
-        let policy = made.policy.ok_or_else(missing)?;
+        let policy = output.policy.ok_or_else(missing)?;
         let arn = policy.arn.ok_or_else(missing)?;
         let default_version_id = policy.default_version_id.unwrap_or_else(|| "v1".into());
-        // There is no older version.
+        // A new policy has no older version.
         let detail = sdk::ManagedPolicyDetail::builder().build();
-        Ok(desired.made(arn.clone(), PolicyStatus { arn, default_version_id }).keep(detail).into())
+        Ok(desired.as_live(arn.clone(), PolicyStatus { arn, default_version_id }).keep(detail).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -118,8 +120,8 @@ impl Kind for Policy {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             iam(aws).tag_policy().policy_arn(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
         }
@@ -135,7 +137,7 @@ pub(super) fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>> {
     tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
 }
 
-/// The ids of the versions that do not count, the oldest first: `v10` is younger than `v9`.
+/// Returns the ids of the versions that are not the default version, the oldest first: `v10` is newer than `v9`.
 fn old_versions(detail: &sdk::ManagedPolicyDetail) -> Vec<String> {
     let old = detail.policy_version_list().iter().filter(|version| !version.is_default_version);
     let mut ids: Vec<String> = old.filter_map(|version| version.version_id.clone()).collect();
@@ -150,7 +152,7 @@ fn live(detail: &sdk::ManagedPolicyDetail, policy: &sdk::Policy) -> Result<Live<
     let document = default.document().ok_or_else(|| missing("document"))?;
     let arn = detail.arn.clone().ok_or_else(|| missing("arn"))?;
     let spec = Policy {
-        // URL-encoded after RFC 3986, as everywhere in IAM.
+        // IAM URL-encodes documents according to RFC 3986.
         policy_document: PolicyDocument::parse(&urlencoding::decode(document).unwrap_or(document.into())),
         description: policy.description.clone().filter(|text| !text.is_empty()),
         path: detail.path().unwrap_or("/").to_owned(),
@@ -165,10 +167,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_that_counts_is_the_document() {
-        let version = |id: &str, document: &str, counts| {
+    fn the_document_of_a_policy_is_its_default_version() {
+        let version = |id: &str, document: &str, is_default| {
             let version = sdk::PolicyVersion::builder().version_id(id).document(document);
-            version.is_default_version(counts).build()
+            version.is_default_version(is_default).build()
         };
         let detail = sdk::ManagedPolicyDetail::builder()
             .policy_name("read")
@@ -178,7 +180,7 @@ mod tests {
             .policy_version_list(version("v9", "%7B%7D", false))
             .build();
         assert_eq!(old_versions(&detail), ["v9", "v10"]);
-        let live = live(&detail, &sdk::Policy::builder().description("").build()).expect("it is whole");
+        let live = live(&detail, &sdk::Policy::builder().description("").build()).expect("a complete policy");
         assert_eq!(live.spec.policy_document, PolicyDocument::parse(r#"{"Version":"a+b"}"#));
         assert_eq!((live.spec.description.as_deref(), live.spec.path.as_str()), (None, "/"));
     }

@@ -1,4 +1,4 @@
-//! Role: an identity that services and people assume.
+//! Role: an IAM role, which services and people assume.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,39 +6,43 @@ use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
 use futures::TryFutureExt;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Arn, Policy};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{Arn, PolicyDocument};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::iam;
 
-/// An IAM role. It has exactly the policies that are stated here: one that somebody attached by hand is
-/// drift and is taken away.
+/// An IAM role.
+///
+/// The role has exactly the policies that are stated here. A policy that was attached out of band is drift, and is
+/// removed.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Role {
-    /// Who may assume it: the trust policy. When a principal that it names is deleted, AWS shows that
+    /// The trust policy: which principals may assume the role. When a principal in it is deleted, AWS returns the
     /// principal's unique id (`AROA…`, `AIDA…`) in its place, which is drift
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
-    assume_role_policy_document: Policy,
-    /// What it is for: at most 1,000 characters.
+    assume_role_policy_document: PolicyDocument,
+    /// The description: at most 1,000 characters.
     description: Option<String>,
-    /// How long one session may last: 3600 (AWS's default) to 43200 seconds.
+    /// The maximum session duration in seconds: 3600 (AWS's default) to 43200.
     max_session_duration: Option<i32>,
-    /// Its path, which begins and ends with `/` and is part of the ARN.
+    /// The path, which begins and ends with `/` and is part of the ARN.
     #[spec(immutable)]
     #[serde(default = "root")]
     path: String,
-    /// The policy that bounds what its other policies can grant.
+    /// The permissions boundary: the ARN of the policy that limits the permissions that the role's other policies can
+    /// grant.
     permissions_boundary: Option<Arn>,
-    /// Its inline policies, by name. Together at most 10,240 characters without white space
+    /// The inline policies, by name. Together at most 10,240 characters without white space
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
     #[serde(default)]
-    policies: BTreeMap<String, Policy>,
-    /// The managed policies attached to it, AWS's own or the account's: ten, unless the quota was raised.
+    policies: BTreeMap<String, PolicyDocument>,
+    /// The ARNs of the attached managed policies, AWS managed or customer managed: at most ten, unless the quota was
+    /// raised.
     #[serde(default)]
     managed_policies: BTreeSet<Arn>,
 }
@@ -47,37 +51,38 @@ fn root() -> String {
     "/".into()
 }
 
-/// What only AWS knows of a Role.
+/// The read-only attributes of a Role.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoleStatus {
-    /// Its ARN.
+    /// The role's ARN.
     arn: String,
-    /// Its unique id (`AROA…`), which a later role of the same name does not share.
+    /// The unique id (`AROA…`). A later role of the same name has another unique id.
     role_id: String,
-    /// The instance profiles that hold it.
+    /// The instance profiles that hold the role.
     instance_profiles: Vec<String>,
 }
 
 impl Kind for Role {
     type Status = RoleStatus;
     const TIER: Tier = Tier::Operations;
-    const NAMING: Naming = Naming::limit(64);
-    const CLASS: CreateClass = CreateClass::Name;
+    const NAMING: NamingRules = NamingRules::limit(64);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
-    /// IAM is eventually consistent: a new role takes 10 to 30 seconds to be known to other services
+    /// IAM is eventually consistent: other services know a new role after 10 to 30 seconds
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).
-    const LAG_SECONDS: u32 = 30;
+    const CONSISTENCY_WINDOW: u32 = 30;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        // Everything about all roles but two fields, which only the list has. Neither costs a call a role.
+        // GetAccountAuthorizationDetails returns all fields of all roles except two, which only ListRoles returns.
+        // Neither call is made once per role.
         let details = iam(aws).get_account_authorization_details().filter(EntityType::Role).into_paginator().send();
         let details = details.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from);
-        let of_the_list =
+        let is_in_list_only =
             |stated: &BTreeSet<String>| ["description", "maxSessionDuration"].iter().any(|of| stated.contains(*of));
-        let asked_for = scope.fields.as_ref().is_none_or(|fields| fields.values().any(of_the_list));
+        let list_is_needed = scope.fields.as_ref().is_none_or(|fields| fields.values().any(is_in_list_only));
         let listed = async {
-            match asked_for {
+            match list_is_needed {
                 true => {
                     let roles = iam(aws).list_roles().into_paginator().items().send();
                     roles.collect::<std::result::Result<Vec<_>, _>>().await.map_err(Error::from)
@@ -91,22 +96,24 @@ impl Kind for Role {
         let mut found = vec![];
         for detail in details.iter().flat_map(|page| page.role_detail_list()) {
             let name = detail.role_name().unwrap_or_default();
-            if !wanted(scope, name, &tags_of(detail.tags())) {
+            if !is_requested(scope, name, &tags_of(detail.tags())) {
                 continue;
             }
-            // The two answers are of two moments: a role that only one knows was made or deleted just now.
+            // The two responses are from two moments: a role in only one of them was created or deleted in between.
             let role = match listed.get(detail.role_id().unwrap_or_default()) {
-                None if asked_for => iam(aws).get_role().role_name(name).send().await.or_absent()?.and_then(|a| a.role),
+                None if list_is_needed => {
+                    iam(aws).get_role().role_name(name).send().await.or_absent()?.and_then(|a| a.role)
+                }
                 role => role.cloned(),
             };
-            if role.is_some() || !asked_for {
+            if role.is_some() || !list_is_needed {
                 found.push(live(detail, role.as_ref())?);
             }
         }
         Ok(found)
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Role {
             assume_role_policy_document,
             description,
@@ -116,7 +123,7 @@ impl Kind for Role {
             policies: _,
             managed_policies: _,
         } = &desired.spec;
-        let made = iam(aws)
+        let output = iam(aws)
             .create_role()
             .role_name(&desired.name)
             .assume_role_policy_document(assume_role_policy_document.json())
@@ -127,8 +134,8 @@ impl Kind for Role {
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        // Its policies follow.
-        let told = made.role.map(|role| {
+        // The update after the create adds the policies.
+        let live = output.role.map(|role| {
             let spec = Role {
                 max_session_duration: max_session_duration.or(Some(3600)),
                 policies: BTreeMap::new(),
@@ -136,9 +143,9 @@ impl Kind for Role {
                 ..desired.spec.clone()
             };
             let status = RoleStatus { arn: role.arn, role_id: role.role_id, instance_profiles: vec![] };
-            Live { spec, ..desired.made(&desired.name, status) }
+            Live { spec, ..desired.as_live(&desired.name, status) }
         });
-        Ok(desired.told(&desired.name, told))
+        Ok(desired.confirmed(&desired.name, live))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -152,7 +159,7 @@ impl Kind for Role {
             managed_policies,
         } = &desired.spec;
         let (iam, name) = (iam(aws), &live.id);
-        // What takes power away goes first.
+        // Changes that reduce permissions come first.
         if desired.changed("permissionsBoundary") {
             match permissions_boundary {
                 Some(arn) => {
@@ -186,7 +193,7 @@ impl Kind for Role {
             let document = assume_role_policy_document.json();
             iam.update_assume_role_policy().role_name(name).policy_document(document).send().await?;
         }
-        // Both at once: a call without the duration sets it back to an hour
+        // One call sets both fields: UpdateRole without the duration resets it to one hour
         // (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html).
         if desired.changed("description") || desired.changed("maxSessionDuration") {
             iam.update_role()
@@ -215,8 +222,8 @@ impl Kind for Role {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             iam(aws).tag_role().role_name(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
         }
@@ -228,7 +235,7 @@ impl Kind for Role {
     }
 }
 
-fn wanted(scope: &Scope, name: &str, tags: &BTreeMap<String, String>) -> bool {
+fn is_requested(scope: &Scope, name: &str, tags: &BTreeMap<String, String>) -> bool {
     scope.is_candidate(name) || scope.ids.contains(name) || scope.is_owned(tags) || !scope.lookups.is_empty()
 }
 
@@ -240,10 +247,10 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
 }
 
-/// IAM answers policies URL-encoded after RFC 3986: a plus is a plus.
-fn policy(text: Option<&str>) -> Policy {
+/// Parses a policy document of IAM, which is URL-encoded according to RFC 3986: a plus sign stands for itself.
+fn policy(text: Option<&str>) -> PolicyDocument {
     let text = text.unwrap_or_default();
-    Policy::parse(&urlencoding::decode(text).unwrap_or(text.into()))
+    PolicyDocument::parse(&urlencoding::decode(text).unwrap_or(text.into()))
 }
 
 fn live(detail: &sdk::RoleDetail, role: Option<&sdk::Role>) -> Result<Live<Role>> {
@@ -276,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_answers_make_one_role() {
+    fn the_two_responses_are_combined_into_one_role() {
         let encoded = "%7B%22Statement%22%3A%5B%7B%22Sid%22%3A%22a+b%22%7D%5D%7D";
         let detail = sdk::RoleDetail::builder()
             .role_name("shop-dev-app")
@@ -298,7 +305,7 @@ mod tests {
             .build()
             .unwrap();
         let live = live(&detail, Some(&role)).unwrap();
-        assert_eq!(live.spec.assume_role_policy_document, Policy::parse(r#"{"Statement":[{"Sid":"a+b"}]}"#));
+        assert_eq!(live.spec.assume_role_policy_document, PolicyDocument::parse(r#"{"Statement":[{"Sid":"a+b"}]}"#));
         assert_eq!((live.spec.description.as_deref(), live.spec.max_session_duration), (None, Some(7200)));
         assert_eq!(live.spec.policies.len() + live.spec.managed_policies.len(), 2);
         assert_eq!(live.tags.get("team").map(String::as_str), Some("a"));

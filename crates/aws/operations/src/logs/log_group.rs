@@ -1,47 +1,47 @@
-//! LogGroup: where containers, flow logs and databases write.
+//! LogGroup: a CloudWatch log group, which containers, flow logs and databases write to.
 
 use aws_sdk_cloudwatchlogs::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Arn;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::logs;
 
-/// A log group of CloudWatch Logs. Its default name is `/<stack>-<env>-<name>`.
+/// A log group of CloudWatch Logs. The default name is `/<stack>-<env>-<name>`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogGroup {
-    /// Days that events are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
-    /// 1827, 2192, 2557, 2922, 3288 or 3653. `null` keeps them for ever.
+    /// The retention period in days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192,
+    /// 2557, 2922, 3288 or 3653. `null` keeps log events forever.
     retention_in_days: Option<i32>,
-    /// The key that encrypts it; `null` for the service's own.
+    /// The ARN of the KMS key that encrypts the log group; `null` for the service's own key.
     kms_key_id: Option<Arn>,
-    /// `STANDARD` or `INFREQUENT_ACCESS`.
+    /// The log group class: `STANDARD` or `INFREQUENT_ACCESS`.
     #[spec(immutable)]
     log_group_class: Option<String>,
 }
 
-/// What only AWS knows of a LogGroup.
+/// The read-only attributes of a LogGroup.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogGroupStatus {
-    /// Its ARN, without the `:*` that some answers append.
+    /// The log group's ARN, without the `:*` that some responses append.
     arn: String,
 }
 
 impl Kind for LogGroup {
     type Status = LogGroupStatus;
     const TIER: Tier = Tier::Operations;
-    /// It takes logs from the start; how long they are kept comes later.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming { prefix: "/", ..Naming::limit(512) };
-    const CLASS: CreateClass = CreateClass::Name;
+    /// A log group accepts log events as soon as it exists. The update after the create sets the retention period.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules { prefix: "/", ..NamingRules::limit(512) };
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = logs(aws).describe_log_groups().into_paginator().items().send();
@@ -57,7 +57,7 @@ impl Kind for LogGroup {
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let LogGroup { retention_in_days: _, kms_key_id, log_group_class } = &desired.spec;
         logs(aws)
             .create_log_group()
@@ -68,10 +68,10 @@ impl Kind for LogGroup {
             .send()
             .await?;
         let Some(arn) = aws.arn("logs", &format!("log-group:{}", desired.name)) else {
-            return Ok(Made::unseen(&desired.name));
+            return Ok(Created::unobserved(&desired.name));
         };
         let spec = LogGroup { retention_in_days: None, ..desired.spec.clone() };
-        Ok(Live { spec, ..desired.made(&desired.name, LogGroupStatus { arn }) }.into())
+        Ok(Live { spec, ..desired.as_live(&desired.name, LogGroupStatus { arn }) }.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -104,8 +104,8 @@ impl Kind for LogGroup {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         let arn = &live.status.arn;
         if !set.is_empty() {
             let set = set.clone().into_iter().collect();
@@ -120,11 +120,11 @@ impl Kind for LogGroup {
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = logs(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+    let output = logs(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().collect()))
 }
 
-/// The ARN that the tag calls take: the one without `:*`.
+/// Returns the ARN that the tag calls take: the ARN without `:*`.
 fn arn(group: &sdk::LogGroup) -> Option<String> {
     let arn = group.log_group_arn.as_deref().or(group.arn.as_deref())?;
     Some(arn.trim_end_matches(":*").to_owned())
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arn_for_tags_has_no_star() {
+    fn the_arn_for_tag_calls_has_no_wildcard() {
         let group = sdk::LogGroup::builder().arn("arn:aws:logs:us-east-1:1:log-group:/a:*").build();
         assert_eq!(arn(&group).as_deref(), Some("arn:aws:logs:us-east-1:1:log-group:/a"));
         assert_eq!(live(&group, "/a".into(), String::new()).spec.retention_in_days, None);

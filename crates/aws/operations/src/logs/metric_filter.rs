@@ -1,4 +1,4 @@
-//! MetricFilter: counts in a log group what matters, as a metric that alarms can watch.
+//! MetricFilter: a metric filter, which turns matching log events into a metric for alarms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use aws_sdk_cloudwatchlogs::types as sdk;
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made};
+use holdfast_base::kind::{Created, Desired, Kind, Live};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Fault, Naming, Replace, Tier};
-use holdfast_core::types::{Always, Name, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier, ValidationError};
+use holdfast_core::types::{Name, Ref, ServerDefault};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -17,86 +17,90 @@ use serde::{Deserialize, Serialize};
 use super::log_group::LogGroup;
 use super::logs;
 
-/// A metric filter of a log group: a metric from the events that match a pattern, from the moment on that it is
-/// made. A log group takes a hundred of them
-/// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html>). It has no tags,
-/// and is known by its name under its log group.
+/// A metric filter of a log group: a metric from the log events that match a pattern.
+///
+/// The filter counts events from its creation on. A log group takes at most 100 metric filters
+/// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html>). A metric filter
+/// has no tags; it is identified by its log group and its name.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MetricFilter {
-    /// The log group whose events it reads; of class `STANDARD`
+    /// The log group whose events the filter reads. Its class must be `STANDARD`
     /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html>).
     #[spec(immutable)]
     log_group: Ref<LogGroup, Name>,
-    /// Which events count: `ERROR`, `"?ERROR ?WARN"`, `"{ $.status = 5* }"`; `""` for all, at most 1,024 characters
+    /// The filter pattern, which selects events: `ERROR`, `"?ERROR ?WARN"`, `"{ $.status = 5* }"`; `""` for all events.
+    /// At most 1,024 characters
     /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>).
     filter_pattern: String,
-    /// What an event that matches becomes: AWS takes exactly one.
+    /// The metric transformations: how a matching event becomes a data point. AWS accepts exactly one.
     metric_transformations: Vec<MetricTransformation>,
-    /// Whether it reads events after the log group's transformer. AWS's default is false.
-    apply_on_transformed_logs: Option<Always<bool>>,
-    /// Which events of a central log group count, by account and region they come from, as in
+    /// Whether the filter reads the events that the log group's transformer returns. AWS's default is false.
+    apply_on_transformed_logs: Option<ServerDefault<bool>>,
+    /// The criteria for the events of a centralized log group, by their source account and region, as in
     /// `@aws.region = "us-east-1"`.
     field_selection_criteria: Option<String>,
-    /// Dimensions that say where a central log group's events come from: `@aws.account`, `@aws.region`.
+    /// The system fields that become dimensions, and name the source of the events of a centralized log group:
+    /// `@aws.account`, `@aws.region`.
     emit_system_field_dimensions: Option<BTreeSet<String>>,
 }
 
-/// How an event becomes a data point.
+/// A metric transformation: how a log event becomes a data point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MetricTransformation {
-    /// The metric's name.
+    /// The name of the metric.
     metric_name: String,
-    /// The metric's namespace; it cannot begin with `AWS/`.
+    /// The namespace of the metric. It cannot begin with `AWS/`.
     metric_namespace: String,
-    /// The data point as text: a number such as `"1"`, or a field of the event such as `$.latency`.
+    /// The value of the data point, as text: a number such as `"1"`, or a field of the event such as `$.latency`.
     metric_value: String,
-    /// The data point of a minute in which events came and none matched. `null` for no data point. AWS takes none
+    /// The value for a minute in which events arrive and none of them matches; `null` for no data point. AWS refuses it
     /// together with `dimensions`.
     default_value: Option<f64>,
-    /// The metric's unit, as in `Count` or `Milliseconds`. AWS's default is `None`.
-    unit: Option<Always<String>>,
-    /// Dimensions by name, each with the event's field that holds its value: `{ Path: $.path }`. At most three; each
-    /// new value is a metric of its own on the bill, and needs a pattern that reads JSON or columns.
+    /// The unit of the metric, as in `Count` or `Milliseconds`. AWS's default is `None`.
+    unit: Option<ServerDefault<String>>,
+    /// The dimensions by name, each with the field of the event that holds its value: `{ Path: $.path }`. At most
+    /// three. Each new value is billed as a metric of its own. Dimensions require a pattern for JSON or space-delimited
+    /// events.
     dimensions: Option<BTreeMap<String, String>>,
 }
 
 impl Kind for MetricFilter {
     type Status = ();
     const TIER: Tier = Tier::Operations;
-    const CLAIM: Claim = Claim::Parent { field: "logGroup", key: &[] };
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::limit(512);
-    const CLASS: CreateClass = CreateClass::Name;
+    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "logGroup", key: &[] };
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::limit(512);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html>
-    fn check(_name: &str, spec: &Value) -> Vec<Fault> {
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
         let Some(Value::List(list)) = spec.get("metricTransformations") else { return vec![] };
         let both = |one: &Value| ["dimensions", "defaultValue"].into_iter().all(|f| one.states(f) == Some(true));
-        let many =
-            (list.len() != 1).then(|| ("metricTransformations", format!("it has one element, not {}", list.len())));
+        let many = (list.len() != 1)
+            .then(|| ("metricTransformations", format!("it must have exactly one element, not {}", list.len())));
         let both = list.first().is_some_and(both).then(|| {
-            ("metricTransformations.0.defaultValue", "a metric with `dimensions` has no default value".to_owned())
+            ("metricTransformations.0.defaultValue", "AWS refuses `defaultValue` together with `dimensions`".to_owned())
         });
         many.into_iter().chain(both).collect()
     }
 
-    /// The list of the region tells everything, so that others' filters cost no more than their place in it.
+    /// The list call of the region returns whole filters, so filters of other owners cost no further calls.
     async fn observe(aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = logs(aws).describe_metric_filters().into_paginator().items().send();
         Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?.iter().map(live).collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         put(aws, &desired.name, &desired.spec).await?;
-        Ok(desired.made(id(desired.spec.log_group.as_str(), &desired.name), ()).into())
+        Ok(desired.as_live(id(desired.spec.log_group.as_str(), &desired.name), ()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let mut spec = desired.spec.clone();
-        for (wanted, there) in spec.metric_transformations.iter_mut().zip(&live.spec.metric_transformations) {
-            one_way(wanted, there);
+        for (desired, live) in spec.metric_transformations.iter_mut().zip(&live.spec.metric_transformations) {
+            drop_superseded(desired, live);
         }
         put(aws, &live.name, &spec).await
     }
@@ -108,17 +112,18 @@ impl Kind for MetricFilter {
     }
 }
 
-/// A default value or dimensions: the spec is merged with the live filter, and what is new in it was meant.
-fn one_way(wanted: &mut MetricTransformation, there: &MetricTransformation) {
-    if wanted.dimensions.is_some() && wanted.default_value.is_some() {
-        match there.default_value.is_some() {
-            true => wanted.default_value = None,
-            false => wanted.dimensions = None,
+/// Drops either the default value or the dimensions. The desired spec contains the fields of the live filter, but AWS
+/// accepts only one of the two. The field that the live filter does not have wins.
+fn drop_superseded(desired: &mut MetricTransformation, live: &MetricTransformation) {
+    if desired.dimensions.is_some() && desired.default_value.is_some() {
+        match live.default_value.is_some() {
+            true => desired.default_value = None,
+            false => desired.dimensions = None,
         }
     }
 }
 
-/// Makes the filter, or replaces it as a whole.
+/// Creates the filter, or replaces its whole configuration.
 async fn put(aws: &Aws, name: &str, spec: &MetricFilter) -> Result<()> {
     let MetricFilter {
         log_group,
@@ -145,8 +150,8 @@ async fn put(aws: &Aws, name: &str, spec: &MetricFilter) -> Result<()> {
     Ok(())
 }
 
-fn transformation(wanted: &MetricTransformation) -> std::result::Result<sdk::MetricTransformation, BuildError> {
-    let MetricTransformation { metric_name, metric_namespace, metric_value, default_value, unit, dimensions } = wanted;
+fn transformation(desired: &MetricTransformation) -> std::result::Result<sdk::MetricTransformation, BuildError> {
+    let MetricTransformation { metric_name, metric_namespace, metric_value, default_value, unit, dimensions } = desired;
     let dimensions = dimensions.as_ref().filter(|dimensions| !dimensions.is_empty());
     sdk::MetricTransformation::builder()
         .metric_name(metric_name)
@@ -158,26 +163,26 @@ fn transformation(wanted: &MetricTransformation) -> std::result::Result<sdk::Met
         .build()
 }
 
-/// Names of log groups and of filters have no colon.
+/// Returns the id, `<log group>:<name>`. Names of log groups and filters contain no colon.
 fn id(group: &str, name: &str) -> String {
     format!("{group}:{name}")
 }
 
 fn live(filter: &sdk::MetricFilter) -> Live<MetricFilter> {
     let (group, name) = (filter.log_group_name().unwrap_or_default(), filter.filter_name().unwrap_or_default());
-    let transformation = |told: &sdk::MetricTransformation| MetricTransformation {
-        metric_name: told.metric_name.clone(),
-        metric_namespace: told.metric_namespace.clone(),
-        metric_value: told.metric_value.clone(),
-        default_value: told.default_value,
-        unit: Some(Always(told.unit.as_ref().map_or("None", |unit| unit.as_str()).to_owned())),
-        dimensions: told.dimensions.clone().filter(|d| !d.is_empty()).map(|d| d.into_iter().collect()),
+    let transformation = |output: &sdk::MetricTransformation| MetricTransformation {
+        metric_name: output.metric_name.clone(),
+        metric_namespace: output.metric_namespace.clone(),
+        metric_value: output.metric_value.clone(),
+        default_value: output.default_value,
+        unit: Some(ServerDefault(output.unit.as_ref().map_or("None", |unit| unit.as_str()).to_owned())),
+        dimensions: output.dimensions.clone().filter(|d| !d.is_empty()).map(|d| d.into_iter().collect()),
     };
     let spec = MetricFilter {
         log_group: Ref::new(group),
         filter_pattern: filter.filter_pattern.clone().unwrap_or_default(),
         metric_transformations: filter.metric_transformations().iter().map(transformation).collect(),
-        apply_on_transformed_logs: Some(Always(filter.apply_on_transformed_logs)),
+        apply_on_transformed_logs: Some(ServerDefault(filter.apply_on_transformed_logs)),
         field_selection_criteria: filter.field_selection_criteria.clone().filter(|criteria| !criteria.is_empty()),
         emit_system_field_dimensions: Some(filter.emit_system_field_dimensions().iter().cloned().collect())
             .filter(|fields: &BTreeSet<_>| !fields.is_empty()),
@@ -190,8 +195,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_new_was_meant() {
-        let there = |default_value, path: Option<&str>| MetricTransformation {
+    fn a_new_default_value_or_new_dimensions_supersede_the_live_ones() {
+        let transformation = |default_value, path: Option<&str>| MetricTransformation {
             metric_name: String::new(),
             metric_namespace: String::new(),
             metric_value: "1".into(),
@@ -199,30 +204,30 @@ mod tests {
             unit: None,
             dimensions: path.map(|path| BTreeMap::from([("Path".into(), path.into())])),
         };
-        let mut both = there(Some(0.0), Some("$.path"));
-        one_way(&mut both, &there(Some(0.0), None));
-        assert_eq!(both, there(None, Some("$.path")));
-        let mut both = there(Some(0.0), Some("$.path"));
-        one_way(&mut both, &there(None, Some("$.path")));
-        assert_eq!(both, there(Some(0.0), None));
+        let mut both = transformation(Some(0.0), Some("$.path"));
+        drop_superseded(&mut both, &transformation(Some(0.0), None));
+        assert_eq!(both, transformation(None, Some("$.path")));
+        let mut both = transformation(Some(0.0), Some("$.path"));
+        drop_superseded(&mut both, &transformation(None, Some("$.path")));
+        assert_eq!(both, transformation(Some(0.0), None));
     }
 
     #[test]
-    fn what_is_sent_is_what_is_told() -> std::result::Result<(), BuildError> {
-        let wanted = MetricTransformation {
+    fn a_transformation_is_read_back_as_it_was_sent() -> std::result::Result<(), BuildError> {
+        let desired = MetricTransformation {
             metric_name: "Errors".into(),
             metric_namespace: "Shop".into(),
             metric_value: "1".into(),
             default_value: None,
-            unit: Some(Always("None".into())),
+            unit: Some(ServerDefault("None".into())),
             dimensions: None,
         };
-        let bare = MetricTransformation { unit: None, ..wanted.clone() };
-        for sent in [&wanted, &bare] {
+        let bare = MetricTransformation { unit: None, ..desired.clone() };
+        for sent in [&desired, &bare] {
             let filter = sdk::MetricFilter::builder().log_group_name("/shop").filter_name("errors");
-            let told = live(&filter.metric_transformations(transformation(sent)?).build());
-            assert_eq!(told.spec.metric_transformations, std::slice::from_ref(&wanted));
-            assert_eq!((told.id.as_str(), told.name.as_str()), ("/shop:errors", "errors"));
+            let observed = live(&filter.metric_transformations(transformation(sent)?).build());
+            assert_eq!(observed.spec.metric_transformations, std::slice::from_ref(&desired));
+            assert_eq!((observed.id.as_str(), observed.name.as_str()), ("/shop:errors", "errors"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! CloudWatch Logs.
+//! CloudWatch Logs: log groups and metric filters.
 
 pub(crate) mod log_group;
 pub(crate) mod metric_filter;

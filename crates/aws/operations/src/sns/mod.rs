@@ -1,4 +1,4 @@
-//! Simple Notification Service: attributes, which AWS keeps as texts.
+//! SNS: topics, subscriptions and their attributes, which the API represents as strings.
 
 mod policy;
 pub(crate) mod subscription;
@@ -11,26 +11,26 @@ use holdfast_core::types::JsonText;
 
 holdfast_base::client!(sns: aws_sdk_sns);
 
-/// An attribute: AWS's key of it, the text that is wanted, and the text that takes it back to AWS's default.
-struct Attribute(&'static str, Option<String>, String);
+/// An attribute of a topic or subscription: AWS's key, the desired value, and the value that restores AWS's default.
+struct SnsAttribute(&'static str, Option<String>, String);
 
-impl Attribute {
-    fn json(key: &'static str, json: &Option<JsonText>, default: &str) -> Attribute {
-        Attribute(key, json.as_ref().map(JsonText::json), default.into())
+impl SnsAttribute {
+    fn json(key: &'static str, json: &Option<JsonText>, default: &str) -> SnsAttribute {
+        SnsAttribute(key, json.as_ref().map(JsonText::json), default.into())
     }
 
-    /// Our field: AWS's key, with a small letter first.
+    /// Returns the document's field name: AWS's key with a lower-case first letter.
     fn field(&self) -> String {
         let (first, rest) = self.0.split_at(1);
         first.to_lowercase() + rest
     }
 }
 
-/// The attributes of an answer; an empty one is none.
+/// The attributes in a response. An empty value counts as absent.
 #[derive(Default)]
-struct Told(HashMap<String, String>);
+struct SnsAttributes(HashMap<String, String>);
 
-impl Told {
+impl SnsAttributes {
     fn text(&self, key: &str) -> Option<String> {
         self.0.get(key).filter(|text| !text.is_empty()).cloned()
     }
@@ -44,13 +44,13 @@ impl Told {
     }
 }
 
-/// The attributes that a create call takes: those that are stated.
-fn stated(attributes: impl IntoIterator<Item = Attribute>) -> Option<HashMap<String, String>> {
-    Some(attributes.into_iter().filter_map(|Attribute(key, text, _)| Some((key.to_owned(), text?))).collect())
+/// Returns the attributes for a create call: those that the document states.
+fn stated(attributes: impl IntoIterator<Item = SnsAttribute>) -> Option<HashMap<String, String>> {
+    Some(attributes.into_iter().filter_map(|SnsAttribute(key, text, _)| Some((key.to_owned(), text?))).collect())
 }
 
-/// The keys and texts to set.
-fn changes<K>(desired: &Desired<K>, of: impl IntoIterator<Item = Attribute>) -> Vec<(&'static str, String)> {
+/// Returns the keys and values to set for the fields that changed.
+fn changes<K>(desired: &Desired<K>, of: impl IntoIterator<Item = SnsAttribute>) -> Vec<(&'static str, String)> {
     let changed = of.into_iter().filter(|attribute| desired.changed(&attribute.field()));
-    changed.map(|Attribute(key, text, default)| (key, text.unwrap_or(default))).collect()
+    changed.map(|SnsAttribute(key, text, default)| (key, text.unwrap_or(default))).collect()
 }

@@ -1,14 +1,14 @@
-//! The policy that a topic has without one.
+//! The default policy of a topic.
 
-use holdfast_core::types::Policy;
+use holdfast_core::types::PolicyDocument;
 
-/// The policy that AWS gives a topic made without one
+/// Returns the policy that AWS gives to a topic that is created without one
 /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html>).
-pub(super) fn default_policy(arn: &str) -> Policy {
+pub(super) fn default_policy(arn: &str) -> PolicyDocument {
     let account = arn.split(':').nth(4).unwrap_or_default();
     let actions = ["GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic"];
     let actions = actions.into_iter().chain(["Subscribe", "ListSubscriptionsByTopic", "Publish"]);
-    Policy(serde_json::json!({
+    PolicyDocument(serde_json::json!({
         "Version": "2008-10-17",
         "Id": "__default_policy_ID",
         "Statement": [{
@@ -22,15 +22,16 @@ pub(super) fn default_policy(arn: &str) -> Policy {
     }))
 }
 
-/// True for AWS's default policy. Which actions it lists has changed over the years; who may has not.
-pub(super) fn is_default(policy: &Policy, arn: &str) -> bool {
-    let plain = |mut policy: serde_json::Value| {
+/// True for AWS's default policy. The comparison ignores the actions: AWS has changed their list over the years, but
+/// not the principals that have access.
+pub(super) fn is_default(policy: &PolicyDocument, arn: &str) -> bool {
+    let without_actions = |mut policy: serde_json::Value| {
         if let Some(statement) = policy.pointer_mut("/Statement/0").and_then(|s| s.as_object_mut()) {
             statement.remove("Action");
         }
         policy
     };
-    plain(policy.0.clone()) == plain(default_policy(arn).0)
+    without_actions(policy.0.clone()) == without_actions(default_policy(arn).0)
 }
 
 #[cfg(test)]
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_policy_is_known_and_an_open_one_is_not_it() {
+    fn the_default_policy_is_recognised_and_an_open_policy_is_not() {
         let arn = "arn:aws:sns:eu-west-1:123456789012:ops";
         let default = default_policy(arn);
         assert!(is_default(&default, arn));

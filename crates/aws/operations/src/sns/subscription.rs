@@ -1,89 +1,93 @@
-//! Subscription: who gets what a topic publishes.
+//! Subscription: an endpoint that receives the messages of an SNS topic.
 
 use aws_sdk_sns::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, each};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Claim, CreateClass, Named as _, Naming, Replace, Tier};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::{JsonText, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::topic::Topic;
-use super::{Attribute, Told, changes, sns, stated};
+use super::{SnsAttribute, SnsAttributes, changes, sns, stated};
 
-/// A subscription to a topic. By e-mail and over HTTP somebody has to confirm it: until then it counts as
-/// done, with a remark. AWS drops an unconfirmed one after 48 hours, and cannot delete it sooner
-/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html>); Holdfast then subscribes
-/// again, and AWS asks again.
+/// A subscription to an SNS topic.
+///
+/// A subscription by e-mail or over HTTP must be confirmed at the endpoint. Until then it counts as ready, and has a
+/// condition of type `ActionRequired`. AWS deletes an unconfirmed subscription after 48 hours and cannot delete it
+/// sooner (<https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html>). Holdfast then subscribes
+/// again, and AWS sends another confirmation request.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subscription {
     /// The topic.
     #[spec(immutable)]
     topic: Ref<Topic>,
-    /// `email`, `email-json`, `sms`, `http`, `https`, `sqs`, `lambda` or `application`.
+    /// The protocol: `email`, `email-json`, `sms`, `http`, `https`, `sqs`, `lambda` or `application`.
     #[spec(immutable)]
     protocol: String,
-    /// An e-mail address, a telephone number, a URL, or the ARN of the queue or function.
+    /// The endpoint that receives the messages: an e-mail address, a telephone number, a URL, or the ARN of the queue
+    /// or function.
     #[spec(immutable)]
     endpoint: String,
-    /// `MessageAttributes` (AWS's default) or `MessageBody`: what the filter looks at.
+    /// The scope of the filter policy: `MessageAttributes` (AWS's default) or `MessageBody`.
     filter_policy_scope: Option<String>,
-    /// Which messages it gets; `null` for all. A change takes up to 15 minutes to work
-    /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html>).
+    /// The filter policy: which messages the subscription receives; `null` for all messages. A change takes up to 15
+    /// minutes to take effect (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html>).
     filter_policy: Option<JsonText>,
-    /// Whether messages come without SNS's JSON around them; `sqs`, `http` and `https` only.
+    /// Whether raw message delivery is on: messages are delivered without the JSON envelope of SNS. `sqs`, `http` and
+    /// `https` only. AWS's default is false.
     raw_message_delivery: Option<bool>,
-    /// Where undeliverable messages go: `{ deadLetterTargetArn: … }`.
+    /// The redrive policy: the dead-letter queue for messages that cannot be delivered, `{ deadLetterTargetArn: … }`.
     redrive_policy: Option<JsonText>,
-    /// How deliveries over HTTP are repeated.
+    /// The delivery policy: how deliveries over HTTP are retried.
     delivery_policy: Option<JsonText>,
 }
 
-/// What only AWS knows of a Subscription.
+/// The read-only attributes of a Subscription.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubscriptionStatus {
-    /// Its ARN, once it is confirmed.
+    /// The subscription's ARN; `null` until the subscription is confirmed.
     arn: Option<String>,
 }
 
 impl Kind for Subscription {
     type Status = SubscriptionStatus;
     const TIER: Tier = Tier::Operations;
-    const CLAIM: Claim = Claim::Parent { field: "topic", key: &["protocol", "endpoint"] };
-    const REPLACE: Replace = Replace::DeleteFirst;
-    const NAMING: Naming = Naming::TAG;
-    const CLASS: CreateClass = CreateClass::Name;
+    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "topic", key: &["protocol", "endpoint"] };
+    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const NAMING: NamingRules = NamingRules::TAG;
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = sns(aws).list_subscriptions().into_paginator().items().send();
         let all = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-        each(all, |one| async move {
-            let topic = one.topic_arn().unwrap_or_default();
+        each(all, |subscription| async move {
+            let topic = subscription.topic_arn().unwrap_or_default();
             let name = topic.rsplit(':').next().unwrap_or_default();
-            let arn = one.subscription_arn().unwrap_or_default();
+            let arn = subscription.subscription_arn().unwrap_or_default();
             let parent = scope.is_parent(Topic::KIND, name) || scope.is_parent(Topic::KIND, topic);
-            let asked_for = scope.ids.contains(arn) || !scope.lookups.is_empty();
-            // A deleted one is listed for days, with this word in place of its ARN.
-            if arn == "Deleted" || !(parent || asked_for) {
+            let requested = scope.ids.contains(arn) || !scope.lookups.is_empty();
+            // ListSubscriptions returns a deleted subscription for days, with `Deleted` in place of its ARN.
+            if arn == "Deleted" || !(parent || requested) {
                 return Ok(None);
             }
             if !is_confirmed(arn) {
-                return Ok(Some(pending(&one)));
+                return Ok(Some(pending(&subscription)));
             }
             let detail = sns(aws).get_subscription_attributes().subscription_arn(arn).send().await.or_absent()?;
-            Ok(detail.map(|detail| live(&one, arn, &Told(detail.attributes.unwrap_or_default()))))
+            Ok(detail.map(|detail| live(&subscription, arn, &SnsAttributes(detail.attributes.unwrap_or_default()))))
         })
         .await
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Subscription { topic, protocol, endpoint, .. } = &desired.spec;
         let sent = stated(attributes(&desired.spec));
-        let made = sns(aws)
+        let output = sns(aws)
             .subscribe()
             .topic_arn(topic.as_str())
             .protocol(protocol)
@@ -91,18 +95,20 @@ impl Kind for Subscription {
             .set_attributes(sent.clone())
             .send()
             .await?;
-        let arn = made.subscription_arn.unwrap_or_default();
-        let one = sdk::Subscription::builder().topic_arn(topic.as_str()).protocol(protocol).endpoint(endpoint).build();
-        let told = match is_confirmed(&arn) {
-            true => live(&one, &arn, &Told(sent.unwrap_or_default())),
-            false => pending(&one),
+        let arn = output.subscription_arn.unwrap_or_default();
+        let subscription =
+            sdk::Subscription::builder().topic_arn(topic.as_str()).protocol(protocol).endpoint(endpoint).build();
+        let live = match is_confirmed(&arn) {
+            true => live(&subscription, &arn, &SnsAttributes(sent.unwrap_or_default())),
+            false => pending(&subscription),
         };
-        Ok(told.into())
+        Ok(live.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let Some(arn) = &live.status.arn else {
-            return Err(Error::not_yet("sns.SetSubscriptionAttributes", "the subscription is not confirmed yet"));
+            let message = "the subscription is not confirmed yet; confirm it at the endpoint first";
+            return Err(Error::not_yet("sns.SetSubscriptionAttributes", message));
         };
         for (key, text) in changes(desired, attributes(&desired.spec)) {
             let set = sns(aws).set_subscription_attributes().subscription_arn(arn);
@@ -112,7 +118,7 @@ impl Kind for Subscription {
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        // An unconfirmed one cannot be deleted; AWS forgets it by itself.
+        // An unconfirmed subscription cannot be deleted. AWS deletes it by itself.
         if let Some(arn) = &live.status.arn {
             sns(aws).unsubscribe().subscription_arn(arn).send().await?;
         }
@@ -120,8 +126,9 @@ impl Kind for Subscription {
     }
 }
 
-/// The attributes, the scope before the filter, which may need it; AWS shows those of a confirmed one only.
-fn attributes(spec: &Subscription) -> [Attribute; 5] {
+/// Returns the attributes that can be set. The scope of the filter policy comes before the filter policy, which may
+/// need it. AWS returns the attributes of confirmed subscriptions only.
+fn attributes(spec: &Subscription) -> [SnsAttribute; 5] {
     let Subscription {
         topic: _,
         protocol: _,
@@ -133,45 +140,47 @@ fn attributes(spec: &Subscription) -> [Attribute; 5] {
         delivery_policy,
     } = spec;
     [
-        Attribute("FilterPolicyScope", filter_policy_scope.clone(), "MessageAttributes".into()),
-        Attribute::json("FilterPolicy", filter_policy, "{}"),
-        Attribute("RawMessageDelivery", raw_message_delivery.map(|raw| raw.to_string()), "false".into()),
-        Attribute::json("RedrivePolicy", redrive_policy, ""),
-        Attribute::json("DeliveryPolicy", delivery_policy, ""),
+        SnsAttribute("FilterPolicyScope", filter_policy_scope.clone(), "MessageAttributes".into()),
+        SnsAttribute::json("FilterPolicy", filter_policy, "{}"),
+        SnsAttribute("RawMessageDelivery", raw_message_delivery.map(|raw| raw.to_string()), "false".into()),
+        SnsAttribute::json("RedrivePolicy", redrive_policy, ""),
+        SnsAttribute::json("DeliveryPolicy", delivery_policy, ""),
     ]
 }
 
-/// Instead of an ARN the list says `PendingConfirmation`, and Subscribe says `pending confirmation`.
+/// True for the ARN of a confirmed subscription. Otherwise ListSubscriptions returns `PendingConfirmation` in place of
+/// the ARN, and Subscribe returns `pending confirmation`.
 fn is_confirmed(arn: &str) -> bool {
     arn.starts_with("arn:")
 }
 
-/// An id for what AWS has not given one yet.
+/// Returns the id of an unconfirmed subscription, which has no ARN yet.
 fn pending_id(topic: &str, protocol: &str, endpoint: &str) -> String {
     format!("pending:{topic}:{protocol}:{endpoint}")
 }
 
-fn pending(one: &sdk::Subscription) -> Live<Subscription> {
-    let live = live(one, "", &Told::default());
+/// Returns the live state of an unconfirmed subscription.
+fn pending(subscription: &sdk::Subscription) -> Live<Subscription> {
+    let live = live(subscription, "", &SnsAttributes::default());
     let Subscription { topic, protocol, endpoint, .. } = &live.spec;
     let id = pending_id(topic.as_str(), protocol, endpoint);
-    let message = format!("{endpoint} has to confirm the subscription; AWS drops it 48 hours after it was made");
-    // What Subscribe was given takes effect with the confirmation; until then it cannot be seen.
-    let scheduled = attributes(&live.spec).iter().map(Attribute::field).collect();
+    let message = format!("{endpoint} must confirm the subscription; AWS deletes it 48 hours after it was created");
+    // The attributes of the Subscribe call take effect at the confirmation. AWS does not return them before.
+    let scheduled = attributes(&live.spec).iter().map(SnsAttribute::field).collect();
     Live { id, status: SubscriptionStatus { arn: None }, scheduled, bound: true, ..live }
-        .remark("AwaitingConfirmation", message)
+        .action_required("AwaitingConfirmation", message)
 }
 
-fn live(one: &sdk::Subscription, arn: &str, told: &Told) -> Live<Subscription> {
+fn live(subscription: &sdk::Subscription, arn: &str, attributes: &SnsAttributes) -> Live<Subscription> {
     let spec = Subscription {
-        topic: Ref::new(one.topic_arn.clone().unwrap_or_default()),
-        protocol: one.protocol.clone().unwrap_or_default(),
-        endpoint: one.endpoint.clone().unwrap_or_default(),
-        filter_policy_scope: told.text("FilterPolicyScope"),
-        filter_policy: told.json("FilterPolicy"),
-        raw_message_delivery: told.flag("RawMessageDelivery"),
-        redrive_policy: told.json("RedrivePolicy"),
-        delivery_policy: told.json("DeliveryPolicy"),
+        topic: Ref::new(subscription.topic_arn.clone().unwrap_or_default()),
+        protocol: subscription.protocol.clone().unwrap_or_default(),
+        endpoint: subscription.endpoint.clone().unwrap_or_default(),
+        filter_policy_scope: attributes.text("FilterPolicyScope"),
+        filter_policy: attributes.json("FilterPolicy"),
+        raw_message_delivery: attributes.flag("RawMessageDelivery"),
+        redrive_policy: attributes.json("RedrivePolicy"),
+        delivery_policy: attributes.json("DeliveryPolicy"),
     };
     Live::new(arn, "", spec, SubscriptionStatus { arn: Some(arn.to_owned()) })
 }
@@ -181,22 +190,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pending_one_has_an_id_of_its_own_and_cannot_be_changed() {
-        let one = |endpoint: &str| {
-            let one = sdk::Subscription::builder().topic_arn("arn:t").protocol("email").endpoint(endpoint);
-            pending(&one.subscription_arn("PendingConfirmation").build())
+    fn an_unconfirmed_subscription_has_its_own_id_and_scheduled_attributes() {
+        let live_for = |endpoint: &str| {
+            let subscription = sdk::Subscription::builder().topic_arn("arn:t").protocol("email").endpoint(endpoint);
+            pending(&subscription.subscription_arn("PendingConfirmation").build())
         };
-        let live = one("a@example.com");
-        assert_ne!(live.id, one("b@example.com").id);
+        let live = live_for("a@example.com");
+        assert_ne!(live.id, live_for("b@example.com").id);
         assert_eq!(live.id, pending_id("arn:t", "email", "a@example.com"));
-        assert_eq!(live.remarks[0].reason, "AwaitingConfirmation");
+        assert_eq!(live.conditions[0].reason, "AwaitingConfirmation");
         assert!(live.scheduled.contains("filterPolicy"), "{:?}", live.scheduled);
     }
 
     #[test]
-    fn a_confirmed_one_tells_its_filter() {
-        let told = Told([("FilterPolicy".into(), r#"{"level":["high"]}"#.into())].into());
-        let live = live(&sdk::Subscription::builder().build(), "arn:s", &told);
+    fn the_filter_policy_of_a_confirmed_subscription_is_read_as_json() {
+        let attributes = SnsAttributes([("FilterPolicy".into(), r#"{"level":["high"]}"#.into())].into());
+        let live = live(&sdk::Subscription::builder().build(), "arn:s", &attributes);
         assert_eq!(live.spec.filter_policy, Some(JsonText(serde_json::json!({"level": ["high"]}))));
     }
 }

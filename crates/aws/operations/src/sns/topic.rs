@@ -1,103 +1,110 @@
-//! Topic: where alarms and events are published.
+//! Topic: an SNS topic, which alarms and events are published to.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::Tag;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Fault, Naming, Tier};
-use holdfast_core::types::{JsonText, Policy};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::types::{JsonText, PolicyDocument};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{default_policy, is_default};
-use super::{Attribute, Told, changes, sns, stated};
+use super::{SnsAttribute, SnsAttributes, changes, sns, stated};
 
-/// A topic. Its name has at most 256 letters, digits, hyphens and underscores; the name of a FIFO topic has to
-/// be stated and to end in `.fifo`.
+/// An SNS topic.
+///
+/// The name has at most 256 letters, digits, hyphens and underscores. The name of a FIFO topic must be stated and must
+/// end in `.fifo`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Topic {
-    /// The sender's name in e-mails and text messages.
+    /// The display name: the sender's name in e-mails and text messages.
     display_name: Option<String>,
-    /// The key that encrypts messages: an id, an ARN, or `alias/aws/sns`. CloudWatch alarms cannot publish to
-    /// a topic under `alias/aws/sns`; they need a key whose policy lets them
-    /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html>). `null` for no encryption.
+    /// The KMS key that encrypts messages: a key id, a key ARN, or `alias/aws/sns`; `null` for no encryption.
+    /// CloudWatch alarms cannot publish to a topic under `alias/aws/sns`; they need a key whose key policy allows them
+    /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html>).
     kms_master_key_id: Option<String>,
-    /// Who may publish and subscribe. `null` for AWS's default: the account itself.
-    policy: Option<Policy>,
-    /// How deliveries over HTTP are repeated.
+    /// The topic policy: which principals may publish and subscribe. `null` for AWS's default policy, which allows the
+    /// account itself.
+    policy: Option<PolicyDocument>,
+    /// The delivery policy: how deliveries over HTTP are retried.
     delivery_policy: Option<JsonText>,
-    /// `PassThrough` (AWS's default) or `Active`.
+    /// The X-Ray tracing mode: `PassThrough` (AWS's default) or `Active`.
     tracing_config: Option<String>,
-    /// `1` (AWS's default) or `2`, as a string: SHA1 or SHA256 in the signatures of messages.
+    /// The version of message signatures, as a string: `1` for SHA1 (AWS's default) or `2` for SHA256.
     signature_version: Option<String>,
-    /// Whether messages keep their order.
+    /// Whether the topic is a FIFO topic, which keeps messages in order. AWS's default is false.
     #[spec(immutable)]
     fifo_topic: Option<bool>,
-    /// Whether the same body within five minutes is the same message; FIFO topics only.
+    /// Whether content-based deduplication is on: messages with the same body within five minutes are duplicates. FIFO
+    /// topics only. AWS's default is false.
     content_based_deduplication: Option<bool>,
 }
 
-/// What only AWS knows of a Topic.
+/// The read-only attributes of a Topic.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TopicStatus {
-    /// Its ARN; also its id.
+    /// The topic's ARN, which is also its id.
     arn: String,
 }
 
 impl Kind for Topic {
     type Status = TopicStatus;
     const TIER: Tier = Tier::Operations;
-    /// It takes subscriptions and messages from the start.
-    const EARLY: bool = true;
-    const NAMING: Naming = Naming::limit(256);
-    const CLASS: CreateClass = CreateClass::Name;
+    /// A topic accepts subscriptions and messages as soon as it exists.
+    const REFERENCEABLE_ON_CREATE: bool = true;
+    const NAMING: NamingRules = NamingRules::limit(256);
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     /// <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
-    fn check(name: &str, spec: &Value) -> Vec<Fault> {
+    fn check(name: &str, spec: &Value) -> Vec<ValidationError> {
         let fifo = match spec.get("fifoTopic") {
             Some(Value::Bool(fifo)) => *fifo,
             _ if spec.states("fifoTopic") == Some(false) => false,
             _ => return vec![],
         };
         match (fifo, name.ends_with(".fifo")) {
-            (true, false) => vec![("name", format!("a FIFO topic's `name` ends in `.fifo`, and `{name}` does not"))],
+            (true, false) => {
+                vec![("name", format!("the `name` of a FIFO topic must end in `.fifo`; `{name}` does not"))]
+            }
             (false, true) => {
-                vec![("name", format!("`{name}` is a FIFO topic's name, which needs `fifoTopic: true`"))]
+                vec![("name", format!("`{name}` ends in `.fifo`: set `fifoTopic: true`, or choose another `name`"))]
             }
             _ => vec![],
         }
     }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let known = tagging::known(aws, scope, |service, _| service == "sns", |arn, _| look(aws, scope, arn));
+        let known = tagging::known(aws, scope, |service, _| service == "sns", |arn, _| observe_topic(aws, scope, arn));
         if let Some(found) = known.await? {
             return Ok(found);
         }
         let pages = sns(aws).list_topics().into_paginator().items().send();
         let topics = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-        each(topics.into_iter().filter_map(|topic| topic.topic_arn), |arn| look(aws, scope, arn)).await
+        each(topics.into_iter().filter_map(|topic| topic.topic_arn), |arn| observe_topic(aws, scope, arn)).await
     }
 
-    /// AWS answers a second create with the same attributes and tags with the first topic, and refuses others.
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
+    /// A second CreateTopic call with the same attributes and tags returns the existing topic. Other attributes or tags
+    /// are refused.
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let sent = stated(attributes(&desired.spec, ""));
-        let made = sns(aws)
+        let output = sns(aws)
             .create_topic()
             .name(&desired.name)
             .set_attributes(sent.clone())
             .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        let arn = made.topic_arn.ok_or_else(|| Error::incomplete("sns.CreateTopic", "topicArn"))?;
-        let told = live(&Told(sent.unwrap_or_default()), arn, desired.name.clone());
-        Ok(told.tags(desired.tags.clone()).into())
+        let arn = output.topic_arn.ok_or_else(|| Error::incomplete("sns.CreateTopic", "topicArn"))?;
+        let created = live(&SnsAttributes(sent.unwrap_or_default()), arn, desired.name.clone());
+        Ok(created.tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
@@ -113,8 +120,8 @@ impl Kind for Topic {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             sns(aws).tag_resource().resource_arn(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
         }
@@ -126,8 +133,8 @@ impl Kind for Topic {
     }
 }
 
-/// The attributes, encryption and access first.
-fn attributes(spec: &Topic, arn: &str) -> [Attribute; 8] {
+/// Returns the attributes that can be set, encryption and the topic policy first.
+fn attributes(spec: &Topic, arn: &str) -> [SnsAttribute; 8] {
     let Topic {
         display_name,
         kms_master_key_id,
@@ -140,20 +147,20 @@ fn attributes(spec: &Topic, arn: &str) -> [Attribute; 8] {
     } = spec;
     let none = String::new;
     [
-        Attribute("KmsMasterKeyId", kms_master_key_id.clone(), none()),
-        Attribute("Policy", policy.as_ref().map(Policy::json), default_policy(arn).json()),
-        Attribute("DisplayName", display_name.clone(), none()),
-        Attribute::json("DeliveryPolicy", delivery_policy, ""),
-        Attribute("TracingConfig", tracing_config.clone(), "PassThrough".into()),
-        Attribute("SignatureVersion", signature_version.clone(), "1".into()),
-        // A standard topic is one that does not say this; AWS refuses `false` for some names.
-        Attribute("FifoTopic", fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string()), none()),
-        Attribute("ContentBasedDeduplication", content_based_deduplication.map(|on| on.to_string()), "false".into()),
+        SnsAttribute("KmsMasterKeyId", kms_master_key_id.clone(), none()),
+        SnsAttribute("Policy", policy.as_ref().map(PolicyDocument::json), default_policy(arn).json()),
+        SnsAttribute("DisplayName", display_name.clone(), none()),
+        SnsAttribute::json("DeliveryPolicy", delivery_policy, ""),
+        SnsAttribute("TracingConfig", tracing_config.clone(), "PassThrough".into()),
+        SnsAttribute("SignatureVersion", signature_version.clone(), "1".into()),
+        // FifoTopic is left out for a standard topic: AWS refuses `false` for some names.
+        SnsAttribute("FifoTopic", fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string()), none()),
+        SnsAttribute("ContentBasedDeduplication", content_based_deduplication.map(|on| on.to_string()), "false".into()),
     ]
 }
 
-/// A topic as it is; none when it is gone, or not asked for.
-async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<Topic>>> {
+/// Observes one topic. None when the topic no longer exists or the scope does not request it.
+async fn observe_topic(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<Topic>>> {
     let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
     let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
     if !scope.is_candidate(&name) && !scope.ids.contains(&arn) && !scope.ids.contains(&name) && !by_fields {
@@ -162,13 +169,13 @@ async fn look(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<Topic
     let detail = async { sns(aws).get_topic_attributes().topic_arn(&arn).send().await.or_absent() };
     let (tags, detail) = futures::try_join!(tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)), detail)?;
     let (Some(tags), Some(detail)) = (tags, detail) else { return Ok(None) };
-    Ok(Some(live(&Told(detail.attributes.unwrap_or_default()), arn, name).tags(tags)))
+    Ok(Some(live(&SnsAttributes(detail.attributes.unwrap_or_default()), arn, name).tags(tags)))
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let answer = sns(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
+    let output = sns(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
     let pair = |tag: Tag| (tag.key, tag.value);
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().map(pair).collect()))
+    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().map(pair).collect()))
 }
 
 fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
@@ -177,17 +184,20 @@ fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
     tags.map_err(|error| Error::terminal("sns.TagResource", error.to_string()))
 }
 
-fn live(told: &Told, arn: String, name: String) -> Live<Topic> {
+fn live(attributes: &SnsAttributes, arn: String, name: String) -> Live<Topic> {
     let spec = Topic {
-        display_name: told.text("DisplayName"),
-        kms_master_key_id: told.text("KmsMasterKeyId"),
-        policy: told.text("Policy").map(|text| Policy::parse(&text)).filter(|policy| !is_default(policy, &arn)),
-        delivery_policy: told.json("DeliveryPolicy"),
-        tracing_config: told.text("TracingConfig"),
-        signature_version: told.text("SignatureVersion"),
-        // AWS says nothing of a topic that is none.
-        fifo_topic: Some(told.flag("FifoTopic").unwrap_or(false)),
-        content_based_deduplication: told.flag("ContentBasedDeduplication"),
+        display_name: attributes.text("DisplayName"),
+        kms_master_key_id: attributes.text("KmsMasterKeyId"),
+        policy: attributes
+            .text("Policy")
+            .map(|text| PolicyDocument::parse(&text))
+            .filter(|policy| !is_default(policy, &arn)),
+        delivery_policy: attributes.json("DeliveryPolicy"),
+        tracing_config: attributes.text("TracingConfig"),
+        signature_version: attributes.text("SignatureVersion"),
+        // AWS leaves FifoTopic out for a standard topic.
+        fifo_topic: Some(attributes.flag("FifoTopic").unwrap_or(false)),
+        content_based_deduplication: attributes.flag("ContentBasedDeduplication"),
     };
     Live::new(arn.clone(), name, spec, TopicStatus { arn })
 }
@@ -197,15 +207,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_stated_is_none() {
+    fn a_default_policy_and_an_empty_display_name_are_null() {
         let arn = "arn:aws:sns:eu-west-1:123456789012:ops";
         let attributes = [("Policy".into(), default_policy(arn).json()), ("DisplayName".into(), String::new())];
-        let spec = live(&Told(attributes.into()), arn.into(), "ops".into()).spec;
+        let spec = live(&SnsAttributes(attributes.into()), arn.into(), "ops".into()).spec;
         assert_eq!((spec.policy, spec.display_name), (None, None));
     }
 
     #[test]
-    fn the_name_says_whether_it_is_fifo() {
+    fn the_name_of_a_topic_must_match_its_type() {
         let fifo = |fifo: bool| serde_json::json!({ "fifoTopic": fifo }).into();
         assert_eq!(Topic::check("orders", &fifo(true)).len(), 1);
         assert_eq!(Topic::check("orders.fifo", &fifo(false)).len(), 1);

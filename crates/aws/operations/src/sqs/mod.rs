@@ -1,4 +1,4 @@
-//! SQS: attributes, which AWS keeps as texts.
+//! SQS: queues and their attributes, which the API represents as strings.
 
 pub(crate) mod queue;
 
@@ -8,14 +8,15 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 holdfast_base::client!(sqs: aws_sdk_sqs);
 
-/// An attribute: our field, AWS's name of it, the text that is wanted, and the text that takes it back to AWS's default.
-struct Attribute(&'static str, QueueAttributeName, Option<String>, &'static str);
+/// An attribute of a queue: the document's field, AWS's name, the desired value, and the value that restores AWS's
+/// default.
+struct QueueAttribute(&'static str, QueueAttributeName, Option<String>, &'static str);
 
-/// The attributes of an answer; an empty one is none.
+/// The attributes in a response. An empty value counts as absent.
 #[derive(Default)]
-struct Told(HashMap<QueueAttributeName, String>);
+struct QueueAttributes(HashMap<QueueAttributeName, String>);
 
-impl Told {
+impl QueueAttributes {
     fn text(&self, name: &QueueAttributeName) -> Option<String> {
         self.0.get(name).filter(|text| !text.is_empty()).cloned()
     }

@@ -1,151 +1,165 @@
-//! Queue: messages that wait until somebody has done what they ask for.
+//! Queue: an SQS queue, which keeps messages until a consumer processes and deletes them.
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_sqs::types::QueueAttributeName as Key;
+use aws_sdk_sqs::types::QueueAttributeName as AttributeName;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Desired, Kind, Live, Made, Retag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
 use holdfast_base::tagging::{self, Tags};
-use holdfast_base::together::try_join_all;
+use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{CreateClass, Naming, Tier};
-use holdfast_core::types::{Always, Arn, Late, Policy, Ref};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::types::{AfterCreate, Arn, PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Attribute, Told, sqs};
+use super::{QueueAttribute, QueueAttributes, sqs};
 
-/// A queue. Its name has at most 80 letters, digits, hyphens and underscores; the name of a FIFO queue has to be stated
-/// and to end in `.fifo`. A name is free again 60 seconds after its queue was deleted
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>). Deleting one deletes
-/// its messages.
+/// An SQS queue.
+///
+/// The name has at most 80 letters, digits, hyphens and underscores. The name of a FIFO queue must be stated and must
+/// end in `.fifo`. A name can be reused 60 seconds after its queue was deleted
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>). Deleting a queue
+/// deletes its messages.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Queue {
-    /// Whether messages keep their order.
+    /// Whether the queue is a FIFO queue, which keeps messages in order. AWS's default is false.
     #[spec(immutable)]
-    fifo_queue: Option<Always<bool>>,
-    /// Seconds for which nobody else gets a message that somebody has received: 0 to 43200. AWS's default is 30.
-    visibility_timeout: Option<Always<i32>>,
-    /// Seconds that a message waits at most: 60 to 1209600 (14 days). AWS's default is 345600 (4 days).
-    message_retention_period: Option<Always<i32>>,
-    /// Seconds until a new message can be received: 0 (AWS's default) to 900.
-    delay_seconds: Option<Always<i32>>,
-    /// Seconds that a receiver waits for a message: 0 (AWS's default: answer at once) to 20.
-    receive_message_wait_time_seconds: Option<Always<i32>>,
-    /// The greatest message, in bytes: 1024 to 1048576, which is AWS's default
+    fifo_queue: Option<ServerDefault<bool>>,
+    /// The visibility timeout in seconds: how long a received message is hidden from other consumers. 0 to 43200; AWS's
+    /// default is 30.
+    visibility_timeout: Option<ServerDefault<i32>>,
+    /// The message retention period in seconds: how long SQS keeps a message that is not deleted. 60 to 1209600 (14
+    /// days); AWS's default is 345600 (4 days).
+    message_retention_period: Option<ServerDefault<i32>>,
+    /// The delivery delay in seconds: how long a new message is hidden from consumers. 0 (AWS's default) to 900.
+    delay_seconds: Option<ServerDefault<i32>>,
+    /// The wait time in seconds for long polling: how long a receive call waits for a message. 0 (AWS's default: the
+    /// call returns at once) to 20.
+    receive_message_wait_time_seconds: Option<ServerDefault<i32>>,
+    /// The maximum size of a message in bytes: 1024 to 1048576, which is AWS's default
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
-    maximum_message_size: Option<Always<i32>>,
-    /// Where messages go that nobody can handle; `null` for nowhere.
+    maximum_message_size: Option<ServerDefault<i32>>,
+    /// The redrive policy: the dead-letter queue for messages that consumers fail to process; `null` for none.
     redrive_policy: Option<RedrivePolicy>,
-    /// Which queues may send what they cannot handle here; `null` for all of the account.
+    /// The redrive allow policy: which source queues may use this queue as their dead-letter queue; `null` for all
+    /// queues of the account.
     redrive_allow_policy: Option<RedriveAllowPolicy>,
-    /// Who may use it, beyond the account itself; `null` for nobody. It can read the queue: `${Queue.work.arn}`. An
-    /// EventRule whose target is the queue waits for it, and so must not be read in it: write its ARN as a text,
+    /// The queue policy: which principals may use the queue, in addition to those of the account; `null` for none. The
+    /// policy may contain the queue's own ARN: `${Queue.work.arn}`. It must not read an EventRule whose target is the
+    /// queue, because the rule waits for the queue: write the rule's ARN as text,
     /// `arn:aws:events:<region>:<account>:rule/<name>`.
-    policy: Option<Policy>,
-    /// The key that encrypts messages: an id, an ARN or an alias such as `alias/aws/sqs`; `null` for none. SQS and
-    /// EventBridge can use a key only if its policy lets them
+    policy: Option<PolicyDocument>,
+    /// The KMS key that encrypts messages: a key id, a key ARN, or an alias such as `alias/aws/sqs`; `null` for none.
+    /// SQS and EventBridge can use a key only if its key policy allows them
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html>).
     kms_master_key_id: Option<String>,
-    /// Seconds that a data key is used again before SQS asks KMS for another: 60 to 86400. AWS's default is 300.
-    kms_data_key_reuse_period_seconds: Option<Always<i32>>,
-    /// Whether keys of SQS encrypt messages: true (AWS's default) unless there is a key of KMS.
-    sqs_managed_sse_enabled: Option<Always<bool>>,
-    /// Whether the same body within five minutes is the same message; FIFO queues only.
-    content_based_deduplication: Option<Always<bool>>,
-    /// `queue` (AWS's default) or `messageGroup`: where a message is the same as another; FIFO queues only.
+    /// The data key reuse period in seconds: how long SQS reuses a data key before it requests another from KMS. 60 to
+    /// 86400; AWS's default is 300.
+    kms_data_key_reuse_period_seconds: Option<ServerDefault<i32>>,
+    /// Whether SQS-managed keys encrypt messages (SSE-SQS). AWS's default is true, unless the queue has a KMS key.
+    sqs_managed_sse_enabled: Option<ServerDefault<bool>>,
+    /// Whether content-based deduplication is on: messages with the same body within five minutes are duplicates. FIFO
+    /// queues only. AWS's default is false.
+    content_based_deduplication: Option<ServerDefault<bool>>,
+    /// The scope in which messages are duplicates: `queue` (AWS's default) or `messageGroup`. FIFO queues only.
     deduplication_scope: Option<String>,
-    /// `perQueue` (AWS's default) or `perMessageGroupId`, for high throughput, which needs `messageGroup` above; FIFO
-    /// queues only.
+    /// The scope of the throughput limit: `perQueue` (AWS's default), or `perMessageGroupId` for high throughput, which
+    /// requires `deduplicationScope: messageGroup`. FIFO queues only.
     fifo_throughput_limit: Option<String>,
 }
 
-/// Where messages go that nobody can handle.
+/// A redrive policy: the dead-letter queue for messages that consumers fail to process.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RedrivePolicy {
-    /// The queue that takes them: a FIFO queue for a FIFO queue, and a standard one for a standard one.
+    /// The dead-letter queue: a FIFO queue for a FIFO queue, and a standard queue for a standard queue.
     dead_letter_queue: Ref<Queue, Arn>,
-    /// How often a message is received before it goes there: 1 to 1000.
+    /// The number of receives after which a message moves to the dead-letter queue: 1 to 1000.
     max_receive_count: i32,
 }
 
-/// Which queues may send what they cannot handle here.
+/// A redrive allow policy: which source queues may use this queue as their dead-letter queue.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RedriveAllowPolicy {
-    /// `allowAll`, `denyAll` or `byQueue`.
+    /// The permission: `allowAll`, `denyAll` or `byQueue`.
     redrive_permission: String,
-    /// With `byQueue`: those queues, at most ten. They may name this one as theirs.
+    /// The source queues for `byQueue`, at most ten. They may refer to this queue as their dead-letter queue.
     #[serde(default)]
-    source_queues: BTreeSet<Late<Ref<Queue, Arn>>>,
+    source_queues: BTreeSet<AfterCreate<Ref<Queue, Arn>>>,
 }
 
-/// What only AWS knows of a Queue.
+/// The read-only attributes of a Queue.
 #[derive(Clone, Debug, Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QueueStatus {
-    /// Its ARN.
+    /// The queue's ARN.
     arn: String,
-    /// Its URL, which programs take; also its id.
+    /// The queue's URL, which the calls of SQS take. It is also the queue's id.
     url: String,
 }
 
 impl Kind for Queue {
     type Status = QueueStatus;
     const TIER: Tier = Tier::Operations;
-    const NAMING: Naming = Naming::limit(80);
-    /// A second create of a name answers the first queue when it asks for the same, and is refused otherwise.
-    const CLASS: CreateClass = CreateClass::Name;
-    /// Attributes take up to a minute to spread, and the retention up to 15
+    const NAMING: NamingRules = NamingRules::limit(80);
+    /// A second CreateQueue call for a name returns the existing queue if the attributes are the same. Otherwise the
+    /// call fails.
+    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    /// Attributes take up to 60 seconds to propagate, and the retention period up to 15 minutes
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
-    const LAG_SECONDS: u32 = 60;
+    const CONSISTENCY_WINDOW: u32 = 60;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let pages = sqs(aws).list_queues().max_results(1000).into_paginator().items().send();
         let urls = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
-        let wanted = urls.into_iter().filter(|url| {
+        let candidates = urls.into_iter().filter(|url| {
             let name = name_of(url);
             by_fields || scope.is_candidate(name) || scope.ids.contains(url) || scope.ids.contains(name)
         });
-        let found = try_join_all(wanted.map(|url| async move {
-            let get = sqs(aws).get_queue_attributes().queue_url(&url).attribute_names(Key::All);
-            let Some(answer) = get.send().await.or_absent()? else { return Ok(None) };
-            let told = Told(answer.attributes.unwrap_or_default());
-            let arn = told.text(&Key::QueueArn);
+        let found = try_join_all(candidates.map(|url| async move {
+            let get = sqs(aws).get_queue_attributes().queue_url(&url).attribute_names(AttributeName::All);
+            let Some(output) = get.send().await.or_absent()? else { return Ok(None) };
+            let attributes = QueueAttributes(output.attributes.unwrap_or_default());
+            let arn = attributes.text(&AttributeName::QueueArn);
             let arn = arn.ok_or_else(|| Error::incomplete("sqs.GetQueueAttributes", "QueueArn"))?;
             let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &url)).await?;
-            Ok::<_, Error>(tags.map(|tags| live(&told, arn, url).tags(tags)))
+            Ok::<_, Error>(tags.map(|tags| live(&attributes, arn, url).tags(tags)))
         }));
         Ok(found.await?.into_iter().flatten().collect())
     }
 
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Made<Self>> {
-        // Who may send here follows: those queues may name this one, and then do not exist yet.
-        let stated = attributes(&desired.spec).into_iter().filter(|attribute| attribute.1 != Key::RedriveAllowPolicy);
-        let mut stated: HashMap<_, _> = stated.filter_map(|Attribute(_, key, text, _)| Some((key, text?))).collect();
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+        // The update after the create sets the redrive allow policy: its source queues may refer to this queue, and
+        // then do not exist yet.
+        let stated =
+            attributes(&desired.spec).into_iter().filter(|attribute| attribute.1 != AttributeName::RedriveAllowPolicy);
+        let mut stated: HashMap<_, _> =
+            stated.filter_map(|QueueAttribute(_, key, text, _)| Some((key, text?))).collect();
         if desired.spec.fifo_queue.as_deref() == Some(&true) {
-            stated.insert(Key::FifoQueue, "true".into());
+            stated.insert(AttributeName::FifoQueue, "true".into());
         }
         let create = sqs(aws).create_queue().queue_name(&desired.name).set_attributes(Some(stated));
-        let made = create.set_tags(Some(desired.tags.clone().into_iter().collect())).send().await?;
-        let url = made.queue_url.ok_or_else(|| Error::incomplete("sqs.CreateQueue", "QueueUrl"))?;
+        let output = create.set_tags(Some(desired.tags.clone().into_iter().collect())).send().await?;
+        let url = output.queue_url.ok_or_else(|| Error::incomplete("sqs.CreateQueue", "QueueUrl"))?;
         let spec = Queue {
-            fifo_queue: desired.spec.fifo_queue.or(Some(Always(false))),
+            fifo_queue: desired.spec.fifo_queue.or(Some(ServerDefault(false))),
             redrive_allow_policy: None,
             ..desired.spec.clone()
         };
-        let told = aws.arn("sqs", &desired.name).map(|arn| QueueStatus { arn, url: url.clone() });
-        Ok(desired.told(&url, told.map(|status| Live { spec, ..desired.made(&url, status) })))
+        let status = aws.arn("sqs", &desired.name).map(|arn| QueueStatus { arn, url: url.clone() });
+        Ok(desired.confirmed(&url, status.map(|status| Live { spec, ..desired.as_live(&url, status) })))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
         let changed = attributes(&desired.spec).into_iter().filter(|attribute| desired.changed(attribute.0));
-        let changed = changed.map(|Attribute(_, key, text, default)| (key, text.unwrap_or_else(|| default.into())));
+        let changed =
+            changed.map(|QueueAttribute(_, key, text, default)| (key, text.unwrap_or_else(|| default.into())));
         let set = sqs(aws).set_queue_attributes().queue_url(&live.id);
         set.set_attributes(Some(changed.collect())).send().await?;
         Ok(())
@@ -156,8 +170,8 @@ impl Kind for Queue {
         Ok(())
     }
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &Retag) -> Result<()> {
-        let Retag { set, remove } = tags;
+    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = tags;
         if !set.is_empty() {
             let set = set.clone().into_iter().collect();
             sqs(aws).tag_queue().queue_url(&live.id).set_tags(Some(set)).send().await?;
@@ -175,12 +189,12 @@ fn name_of(url: &str) -> &str {
 }
 
 async fn tags_of(aws: &Aws, url: &str) -> Result<Option<Tags>> {
-    let answer = sqs(aws).list_queue_tags().queue_url(url).send().await.or_absent()?;
-    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+    let output = sqs(aws).list_queue_tags().queue_url(url).send().await.or_absent()?;
+    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().collect()))
 }
 
-/// The attributes that can be set, but for whether it is a FIFO queue.
-fn attributes(spec: &Queue) -> Vec<Attribute> {
+/// Returns the attributes that SetQueueAttributes can change: all except `FifoQueue`.
+fn attributes(spec: &Queue) -> Vec<QueueAttribute> {
     let Queue {
         fifo_queue: _,
         visibility_timeout,
@@ -198,8 +212,8 @@ fn attributes(spec: &Queue) -> Vec<Attribute> {
         deduplication_scope,
         fifo_throughput_limit,
     } = spec;
-    let number = |number: &Option<Always<i32>>| number.as_deref().map(ToString::to_string);
-    let flag = |flag: &Option<Always<bool>>| flag.as_deref().map(ToString::to_string);
+    let number = |number: &Option<ServerDefault<i32>>| number.as_deref().map(ToString::to_string);
+    let flag = |flag: &Option<ServerDefault<bool>>| flag.as_deref().map(ToString::to_string);
     let redrive = redrive_policy.as_ref().map(|RedrivePolicy { dead_letter_queue, max_receive_count }| {
         json!({ "deadLetterTargetArn": dead_letter_queue, "maxReceiveCount": max_receive_count }).to_string()
     });
@@ -211,40 +225,60 @@ fn attributes(spec: &Queue) -> Vec<Attribute> {
         allow.to_string()
     });
     vec![
-        Attribute("kmsMasterKeyId", Key::KmsMasterKeyId, kms_master_key_id.clone(), ""),
-        Attribute("sqsManagedSseEnabled", Key::SqsManagedSseEnabled, flag(sqs_managed_sse_enabled), "true"),
-        Attribute(
+        QueueAttribute("kmsMasterKeyId", AttributeName::KmsMasterKeyId, kms_master_key_id.clone(), ""),
+        QueueAttribute(
+            "sqsManagedSseEnabled",
+            AttributeName::SqsManagedSseEnabled,
+            flag(sqs_managed_sse_enabled),
+            "true",
+        ),
+        QueueAttribute(
             "kmsDataKeyReusePeriodSeconds",
-            Key::KmsDataKeyReusePeriodSeconds,
+            AttributeName::KmsDataKeyReusePeriodSeconds,
             number(kms_data_key_reuse_period_seconds),
             "300",
         ),
-        Attribute("policy", Key::Policy, policy.as_ref().map(Policy::json), ""),
-        Attribute("visibilityTimeout", Key::VisibilityTimeout, number(visibility_timeout), "30"),
-        Attribute("messageRetentionPeriod", Key::MessageRetentionPeriod, number(message_retention_period), "345600"),
-        Attribute("delaySeconds", Key::DelaySeconds, number(delay_seconds), "0"),
-        Attribute(
+        QueueAttribute("policy", AttributeName::Policy, policy.as_ref().map(PolicyDocument::json), ""),
+        QueueAttribute("visibilityTimeout", AttributeName::VisibilityTimeout, number(visibility_timeout), "30"),
+        QueueAttribute(
+            "messageRetentionPeriod",
+            AttributeName::MessageRetentionPeriod,
+            number(message_retention_period),
+            "345600",
+        ),
+        QueueAttribute("delaySeconds", AttributeName::DelaySeconds, number(delay_seconds), "0"),
+        QueueAttribute(
             "receiveMessageWaitTimeSeconds",
-            Key::ReceiveMessageWaitTimeSeconds,
+            AttributeName::ReceiveMessageWaitTimeSeconds,
             number(receive_message_wait_time_seconds),
             "0",
         ),
-        Attribute("maximumMessageSize", Key::MaximumMessageSize, number(maximum_message_size), "1048576"),
-        Attribute("redrivePolicy", Key::RedrivePolicy, redrive, ""),
-        Attribute("redriveAllowPolicy", Key::RedriveAllowPolicy, allow, ""),
-        Attribute(
+        QueueAttribute(
+            "maximumMessageSize",
+            AttributeName::MaximumMessageSize,
+            number(maximum_message_size),
+            "1048576",
+        ),
+        QueueAttribute("redrivePolicy", AttributeName::RedrivePolicy, redrive, ""),
+        QueueAttribute("redriveAllowPolicy", AttributeName::RedriveAllowPolicy, allow, ""),
+        QueueAttribute(
             "contentBasedDeduplication",
-            Key::ContentBasedDeduplication,
+            AttributeName::ContentBasedDeduplication,
             flag(content_based_deduplication),
             "false",
         ),
-        Attribute("deduplicationScope", Key::DeduplicationScope, deduplication_scope.clone(), "queue"),
-        Attribute("fifoThroughputLimit", Key::FifoThroughputLimit, fifo_throughput_limit.clone(), "perQueue"),
+        QueueAttribute("deduplicationScope", AttributeName::DeduplicationScope, deduplication_scope.clone(), "queue"),
+        QueueAttribute(
+            "fifoThroughputLimit",
+            AttributeName::FifoThroughputLimit,
+            fifo_throughput_limit.clone(),
+            "perQueue",
+        ),
     ]
 }
 
-fn live(told: &Told, arn: String, url: String) -> Live<Queue> {
-    let number = |key| told.number(&key).map(Always);
+fn live(attributes: &QueueAttributes, arn: String, url: String) -> Live<Queue> {
+    let number = |key| attributes.number(&key).map(ServerDefault);
     let redrive = |policy: serde_json::Value| {
         let count = &policy["maxReceiveCount"];
         let count = count.as_i64().or_else(|| count.as_str()?.parse().ok())?;
@@ -257,27 +291,28 @@ fn live(told: &Told, arn: String, url: String) -> Live<Queue> {
         let sources = policy["sourceQueueArns"].as_array().cloned().unwrap_or_default();
         Some(RedriveAllowPolicy {
             redrive_permission: policy["redrivePermission"].as_str()?.to_owned(),
-            source_queues: sources.iter().filter_map(|arn| Some(Late(arn.as_str()?.into()))).collect(),
+            source_queues: sources.iter().filter_map(|arn| Some(AfterCreate(arn.as_str()?.into()))).collect(),
         })
     };
     let spec = Queue {
-        fifo_queue: Some(Always(told.flag(&Key::FifoQueue))),
-        visibility_timeout: number(Key::VisibilityTimeout),
-        message_retention_period: number(Key::MessageRetentionPeriod),
-        delay_seconds: number(Key::DelaySeconds),
-        receive_message_wait_time_seconds: number(Key::ReceiveMessageWaitTimeSeconds),
-        maximum_message_size: number(Key::MaximumMessageSize),
-        redrive_policy: told.json(&Key::RedrivePolicy).and_then(redrive),
-        // AWS says nothing of what lets all in.
-        redrive_allow_policy: told.json(&Key::RedriveAllowPolicy).and_then(allow),
-        policy: told.text(&Key::Policy).map(|text| Policy::parse(&text)),
-        kms_master_key_id: told.text(&Key::KmsMasterKeyId),
-        // AWS says nothing of it where there is no key.
-        kms_data_key_reuse_period_seconds: number(Key::KmsDataKeyReusePeriodSeconds).or(Some(Always(300))),
-        sqs_managed_sse_enabled: Some(Always(told.flag(&Key::SqsManagedSseEnabled))),
-        content_based_deduplication: Some(Always(told.flag(&Key::ContentBasedDeduplication))),
-        deduplication_scope: told.text(&Key::DeduplicationScope),
-        fifo_throughput_limit: told.text(&Key::FifoThroughputLimit),
+        fifo_queue: Some(ServerDefault(attributes.flag(&AttributeName::FifoQueue))),
+        visibility_timeout: number(AttributeName::VisibilityTimeout),
+        message_retention_period: number(AttributeName::MessageRetentionPeriod),
+        delay_seconds: number(AttributeName::DelaySeconds),
+        receive_message_wait_time_seconds: number(AttributeName::ReceiveMessageWaitTimeSeconds),
+        maximum_message_size: number(AttributeName::MaximumMessageSize),
+        redrive_policy: attributes.json(&AttributeName::RedrivePolicy).and_then(redrive),
+        // AWS leaves the policy out if it allows all source queues.
+        redrive_allow_policy: attributes.json(&AttributeName::RedriveAllowPolicy).and_then(allow),
+        policy: attributes.text(&AttributeName::Policy).map(|text| PolicyDocument::parse(&text)),
+        kms_master_key_id: attributes.text(&AttributeName::KmsMasterKeyId),
+        // AWS leaves the period out if the queue has no KMS key.
+        kms_data_key_reuse_period_seconds: number(AttributeName::KmsDataKeyReusePeriodSeconds)
+            .or(Some(ServerDefault(300))),
+        sqs_managed_sse_enabled: Some(ServerDefault(attributes.flag(&AttributeName::SqsManagedSseEnabled))),
+        content_based_deduplication: Some(ServerDefault(attributes.flag(&AttributeName::ContentBasedDeduplication))),
+        deduplication_scope: attributes.text(&AttributeName::DeduplicationScope),
+        fifo_throughput_limit: attributes.text(&AttributeName::FifoThroughputLimit),
     };
     let name = name_of(&url).to_owned();
     Live::new(url.clone(), name, spec, QueueStatus { arn, url })
@@ -288,12 +323,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redrive_policy_counts_in_numbers_and_in_words() {
+    fn a_max_receive_count_is_read_from_a_number_or_a_string() {
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/work";
         let of = |count: &str| {
             let policy =
                 format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:1:dead","maxReceiveCount":{count}}}"#);
-            live(&Told([(Key::RedrivePolicy, policy)].into()), String::new(), url.into())
+            live(&QueueAttributes([(AttributeName::RedrivePolicy, policy)].into()), String::new(), url.into())
         };
         let counted = |count| of(count).spec.redrive_policy.map(|policy| policy.max_receive_count);
         assert_eq!((counted("5"), counted("\"5\"")), (Some(5), Some(5)));
@@ -301,12 +336,12 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_is_sent_as_aws_spells_it() {
+    fn a_redrive_policy_is_sent_in_the_json_format_of_aws() {
         let spec = Queue {
             redrive_policy: Some(RedrivePolicy { dead_letter_queue: "arn:dead".into(), max_receive_count: 3 }),
             ..Queue::default()
         };
-        let sent = attributes(&spec).into_iter().find(|attribute| attribute.1 == Key::RedrivePolicy);
+        let sent = attributes(&spec).into_iter().find(|attribute| attribute.1 == AttributeName::RedrivePolicy);
         let text = sent.and_then(|attribute| attribute.2).unwrap_or_default();
         assert_eq!(text, r#"{"deadLetterTargetArn":"arn:dead","maxReceiveCount":3}"#);
     }

@@ -1,10 +1,10 @@
-//! Whatever the files hold, there is an answer and no panic.
+//! Rendering returns a document or errors for any files, and never panics.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Pieces of documents, good and bad, from which whole ones are put together.
+/// Generates values of documents, valid and invalid.
 fn value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("main".to_owned()),
@@ -58,15 +58,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_gets_an_answer(text in "(?s).{0,200}") {
-        let files = Memory(BTreeMap::from([("shop/stack.yaml".to_owned(), text)]));
+    fn any_text_renders_or_is_refused(text in "(?s).{0,200}") {
+        let files = InMemoryFiles(BTreeMap::from([("shop/stack.yaml".to_owned(), text)]));
         if let Err(diagnostics) = document(&files, &Request { path: "shop", ..Request::default() }, &REGISTRY) {
             prop_assert!(!diagnostics.render(false).is_empty());
         }
     }
 
     #[test]
-    fn any_yaml_gets_an_answer(text in "[-a-z0-9:{}\\[\\], \n\"'|>&*!#?%@$<~.]{0,200}") {
+    fn any_yaml_renders_or_is_refused(text in "[-a-z0-9:{}\\[\\], \n\"'|>&*!#?%@$<~.]{0,200}") {
         let files = files(&text, &text, &[("lib/network.yaml", &text)]);
         if let Err(diagnostics) = document(&files, &request(), &REGISTRY) {
             prop_assert!(!diagnostics.render(true).is_empty());
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn any_document_gets_an_answer(
+    fn any_document_renders_or_is_refused(
         resources in prop::collection::vec((prop::sample::select(vec!["Vpc/main", "Service/web", "SecurityGroup/x", "Role/r", "Subscription/s", "Vcp/y"]), value()), 0..5),
         parameter in value(),
         component in value(),
@@ -92,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn any_expression_gets_an_answer(code in "[-a-zA-Z0-9_.(){}\\[\\]+*/<>=!&|?:,'\"$ ]{0,60}") {
+    fn any_expression_parses_or_is_refused(code in "[-a-zA-Z0-9_.(){}\\[\\]+*/<>=!&|?:,'\"$ ]{0,60}") {
         let _ = crate::expression::Template::parse(&format!("${{{code}}}"));
     }
 }
@@ -115,6 +115,6 @@ resources:
     let start = std::time::Instant::now();
     let document = render_files(&files(stack, "", &[])).unwrap();
     assert_eq!(document.resources.len(), 2001);
-    // It takes some 2.5 s without optimisation; what is quadratic takes minutes.
+    // It takes about 2.5 s without optimisation. A quadratic algorithm takes minutes.
     assert!(start.elapsed() < std::time::Duration::from_secs(40), "took {:?}", start.elapsed());
 }

@@ -1,24 +1,27 @@
-//! Kinds for tests: small ones that have a field of every type.
+//! Small kinds for tests, with a field of every type.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{Claim, CreateClass, Fault, Naming, Record, Registry, Replace, Schema, Spec as _, Tier, no_check};
-use crate::types::{Cidr, Late, Policy, Ref};
+use crate::schema::{
+    Idempotency, NamingRules, Ownership, Record, Registry, Replacement, Schema, Spec as _, Tier, ValidationError,
+    no_check,
+};
+use crate::types::{AfterCreate, Cidr, PolicyDocument, Ref};
 use crate::value::Value;
 
-/// A network of its own.
+/// A virtual network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Vpc {
-    /// The block of addresses.
+    /// The CIDR block of addresses.
     #[spec(immutable)]
     cidr_block: Cidr,
-    /// Whether instances get names.
+    /// Whether instances get DNS names.
     #[serde(default = "yes")]
     enable_dns_hostnames: bool,
-    /// How instances share hardware.
+    /// Whether instances run on shared or dedicated hardware.
     #[spec(immutable)]
     instance_tenancy: Option<Tenancy>,
 }
@@ -27,40 +30,40 @@ fn yes() -> bool {
     true
 }
 
-/// How instances share hardware.
+/// Whether instances run on shared or dedicated hardware.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
 pub(crate) enum Tenancy {
-    /// With others.
+    /// Shared hardware.
     #[serde(rename = "default")]
     Default,
-    /// With nobody.
+    /// Dedicated hardware.
     #[serde(rename = "dedicated")]
     Dedicated,
 }
 
-/// A part of a network, in one zone.
+/// A part of a network in one Availability Zone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subnet {
     /// The network.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// The block of addresses.
+    /// The CIDR block of addresses.
     #[spec(immutable)]
     cidr_block: Cidr,
-    /// The zone.
+    /// The Availability Zone.
     #[spec(immutable)]
     availability_zone: String,
 }
 
-/// A firewall around resources.
+/// A virtual firewall for resources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SecurityGroup {
     /// The network.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// What may come in.
+    /// The inbound rules.
     #[serde(default)]
     ingress: BTreeSet<Rule>,
 }
@@ -75,46 +78,46 @@ pub(crate) struct Rule {
     from_port: Option<i32>,
     /// The last port.
     to_port: Option<i32>,
-    /// Who may come, as a group.
-    security_group: Option<Late<Ref<SecurityGroup>>>,
+    /// The security group that traffic is allowed from.
+    security_group: Option<AfterCreate<Ref<SecurityGroup>>>,
 }
 
-/// What a service may do.
+/// The permissions of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Role {
-    /// Who may take the role.
-    assume_role_policy_document: Policy,
-    /// Policies of its own, by name.
+    /// The principals that may assume the role.
+    assume_role_policy_document: PolicyDocument,
+    /// The inline policies, by name.
     #[serde(default)]
-    policies: BTreeMap<String, Policy>,
+    policies: BTreeMap<String, PolicyDocument>,
 }
 
-/// Something that runs.
+/// A set of running tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Service {
-    /// Where it runs.
+    /// The subnets of the tasks.
     subnets: BTreeSet<Ref<Subnet>>,
-    /// Its role.
+    /// The role of the tasks.
     role: Option<Ref<Role, crate::types::Arn>>,
-    /// The service behind it.
+    /// The service that the tasks call.
     upstream: Option<Ref<Service>>,
-    /// What it runs.
+    /// The command of a task.
     command: Option<Vec<String>>,
-    /// Its environment.
+    /// The environment variables of a task.
     environment: Option<BTreeMap<String, String>>,
-    /// How many run.
+    /// The number of tasks.
     desired_count: Option<i32>,
-    /// How much of a processor it gets.
+    /// The number of vCPUs of a task.
     cpu: Option<f64>,
 }
 
-/// Who is told.
+/// An endpoint that receives notifications.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, crate::Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subscription {
-    /// Where it is sent.
+    /// The endpoint that notifications are sent to.
     #[spec(immutable)]
     endpoint: String,
 }
@@ -124,12 +127,12 @@ const STATUS: Record = Record {
     doc: "",
     fields: &[crate::schema::Field {
         name: "arn",
-        doc: "Its ARN.",
+        doc: "The ARN.",
         ty: crate::schema::Type::Text,
         presence: crate::schema::Presence::Optional,
         immutable: false,
-        late: false,
-        once: false,
+        after_create: false,
+        only_at_create: false,
     }],
 };
 
@@ -138,27 +141,27 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         kind,
         record,
         tier,
-        claim: Claim::AtCreate,
-        replace: Replace::CreateFirst,
-        naming: Naming::TAG,
-        class: CreateClass::Lookup,
-        data: false,
+        ownership: Ownership::TagOnCreate,
+        replacement: Replacement::CreateBeforeDestroy,
+        naming: NamingRules::TAG,
+        idempotency: Idempotency::FindByTags,
+        stateful: false,
         global: false,
-        early: false,
-        lag_seconds: 300,
-        unobserved: &[],
+        referenceable_on_create: false,
+        consistency_window: 300,
+        write_only: &[],
         status: &STATUS,
         check: no_check,
     }
 }
 
-fn check_service(name: &str, spec: &Value) -> Vec<Fault> {
-    let idle = spec.get("desiredCount") == Some(&Value::Integer(0));
-    let command = idle && spec.states("command") == Some(true);
-    let command = command.then(|| ("command.0", "nothing runs, so that nothing can have a command".to_owned()));
+fn check_service(name: &str, spec: &Value) -> Vec<ValidationError> {
+    let stopped = spec.get("desiredCount") == Some(&Value::Integer(0));
+    let command = stopped && spec.states("command") == Some(true);
+    let command = command.then(|| ("command.0", "`command` needs a `desiredCount` above 0".to_owned()));
     let role = spec.get("cpu") == Some(&Value::Number(0.5)) && spec.states("role") == Some(false);
-    let role = role.then(|| ("role", "what has half a processor needs a `role`".to_owned()));
-    let name = name.starts_with("web-").then(|| ("name", format!("`{name}` is taken by somebody else")));
+    let role = role.then(|| ("role", "a service with a `cpu` of 0.5 needs a `role`".to_owned()));
+    let name = name.starts_with("web-").then(|| ("name", format!("the name `{name}` is already in use")));
     [command, role, name].into_iter().flatten().collect()
 }
 
@@ -167,16 +170,16 @@ pub(crate) const REGISTRY: Registry = Registry(&[
     &schema("Vpc", &Vpc::RECORD, Tier::Network),
     &schema("Subnet", &Subnet::RECORD, Tier::Network),
     &schema("SecurityGroup", &SecurityGroup::RECORD, Tier::Network),
-    &Schema { global: true, naming: Naming::limit(64), ..schema("Role", &Role::RECORD, Tier::Operations) },
+    &Schema { global: true, naming: NamingRules::limit(64), ..schema("Role", &Role::RECORD, Tier::Operations) },
     &Schema {
-        naming: Naming::limit(32),
-        class: CreateClass::Name,
-        unobserved: &[("command", "AWS does not answer it")],
+        naming: NamingRules::limit(32),
+        idempotency: Idempotency::UniqueName,
+        write_only: &[("command", "AWS does not return it")],
         check: check_service,
         ..schema("Service", &Service::RECORD, Tier::Compute)
     },
     &Schema {
-        claim: Claim::Parent { field: "endpoint", key: &[] },
+        ownership: Ownership::ViaParent { field: "endpoint", key: &[] },
         ..schema("Subscription", &Subscription::RECORD, Tier::Operations)
     },
 ]);

@@ -1,11 +1,11 @@
-//! What whole files are refused for: parameters, environments, components, and what is no document.
+//! The errors of whole files: parameters, environments, components, and files that are not documents.
 
 use expect_test::expect;
 
 use super::*;
 
 #[test]
-fn parameters() {
+fn errors_of_parameters_are_reported() {
     check_all(
         "
 parameters:
@@ -24,14 +24,14 @@ resources:
         expect![[r#"
             shop/environments/prod.yaml:7:15: the environment `prod` needs the parameter `image` [set it under `parameters`; it is a string]
             shop/environments/prod.yaml:7:17: the environment `prod` has no parameter `imag` [did you mean `image`?]
-            shop/environments/prod.yaml:7:32: the parameter `size` is one of `small` and `large` [did you mean `large`?]
-            shop/environments/prod.yaml:7:45: the parameter `count` is an integer, and this is a number
-            shop/stack.yaml:8:38: the parameter `count` is an integer, and its default is a string
-            shop/stack.yaml:10:18: `strin` is none of `string`, `integer`, `number`, `boolean`, `list` and `map` [did you mean `string`?]
-            shop/stack.yaml:11:5: `no-dashes` cannot be the name of a parameter [expressions read it as `params.name`: a letter first, then letters, digits and `_`]
+            shop/environments/prod.yaml:7:32: the parameter `size` must be `small` or `large` [did you mean `large`?]
+            shop/environments/prod.yaml:7:45: the parameter `count` must be an integer, but this is a number
+            shop/stack.yaml:8:38: the parameter `count` is an integer, but its default is a string
+            shop/stack.yaml:10:18: a parameter's type must be `string`, `integer`, `number`, `boolean`, `list` or `map`, but this is `strin` [did you mean `string`?]
+            shop/stack.yaml:11:5: `no-dashes` cannot be the name of a parameter [expressions read `params.<name>`: a name is a letter or `_`, then letters, digits and `_`]
             shop/stack.yaml:13:5: the component `network` needs the parameter `cidr` [give it under `with`; it is a string: The network's block]
             shop/stack.yaml:13:51: the component `network` has no parameter `cdir` [did you mean `cidr`?]
-            shop/stack.yaml:13:77: the parameter `zones` is a list, and this is a string
+            shop/stack.yaml:13:77: the parameter `zones` must be a list, but this is a string
         "#]],
     );
     check_all(
@@ -39,8 +39,8 @@ resources:
         "parameters: { tag: 1.2 }",
         &[],
         expect![[r#"
-        shop/environments/prod.yaml:7:22: the parameter `tag` is a string, and this is a number [put it in quotes]
-    "#]],
+            shop/environments/prod.yaml:7:22: the parameter `tag` must be a string, but this is a number [put the value in quotes]
+        "#]],
     );
     check_all(
         "parameters: { tag: { type: string } }\nresources: {}",
@@ -53,30 +53,30 @@ resources:
 }
 
 #[test]
-fn environments() {
+fn errors_of_environments_are_reported() {
     let broken = "apiVersion: holdfast/v2\nkind: Environment\nmetadata: { name: dev }\nspec: { stack: store, target: { account: 12, regin: x }, patch: {} }";
     check_all(
         "resources: { Vpc/main: {cidrBlock: 10.0.0.0/16} }",
         "",
         &[("shop/environments/prod.yaml", broken)],
         expect![[r#"
-        shop/environments/prod.yaml:1:13: this apiVersion is not known [write `apiVersion: holdfast/v1`]
-        shop/environments/prod.yaml:3:19: the file's name says `prod`, and the environment calls itself `dev` [write `name: prod`, or rename the file]
-        shop/environments/prod.yaml:4:16: this is an environment for another stack: `store`, and the stack is `shop` [write `stack: shop`, or move the file]
-        shop/environments/prod.yaml:4:42: an account is 12 digits [put it in quotes: one that begins with 0 is no number]
-        shop/environments/prod.yaml:4:46: unknown field `regin` in `target` [did you mean `region`?]
-        shop/environments/prod.yaml:4:58: unknown field `patch` in an environment's spec [did you mean `patches`?]
-    "#]],
+            shop/environments/prod.yaml:1:13: this `apiVersion` is not supported [write `apiVersion: holdfast/v1`]
+            shop/environments/prod.yaml:3:19: the file is named `prod.yaml`, but the environment is named `dev` [write `name: prod`, or rename the file]
+            shop/environments/prod.yaml:4:16: the environment belongs to the stack `store`, but this is `shop` [write `stack: shop`, or move the file]
+            shop/environments/prod.yaml:4:42: an account id must have 12 digits [write 12 digits in quotes: YAML reads digits without quotes as a number, which loses a leading 0]
+            shop/environments/prod.yaml:4:46: unknown field `regin` in `target` [did you mean `region`?]
+            shop/environments/prod.yaml:4:58: unknown field `patch` in an environment's spec [did you mean `patches`?]
+        "#]],
     );
     check_all(
         "resources: { Vpc/main: {cidrBlock: 10.0.0.0/16} }",
         "patches:\n  Vpc/mian: {}\n  Vpc/main: { cidr: 1 }\n  Nothing/x: 3",
         &[],
         expect![[r#"
-            shop/environments/prod.yaml:8:5: this patches `Vpc/mian`, which the stack does not have [did you mean `Vpc/main`?]
+            shop/environments/prod.yaml:8:5: this patch is for `Vpc/mian`, which the stack does not have [did you mean `Vpc/main`?]
             shop/environments/prod.yaml:9:17: unknown field `cidr` in Vpc [did you mean `cidrBlock`?]
-            shop/environments/prod.yaml:10:5: this patches `Nothing/x`, which the stack does not have [`holdfast render` lists the addresses]
-            shop/environments/prod.yaml:10:16: the patch of `Nothing/x` is a map, and this is a whole number
+            shop/environments/prod.yaml:10:5: this patch is for `Nothing/x`, which the stack does not have [`holdfast render` lists the addresses]
+            shop/environments/prod.yaml:10:16: the patch of `Nothing/x` must be a map, but this is a whole number
         "#]],
     );
     let files = files("resources: {}", "", &[]);
@@ -87,22 +87,22 @@ fn environments() {
     .assert_eq(&show(&document(&files, &absent, &REGISTRY).map(|r| r.document)));
     let none = Request { env: "", ..request() };
     expect![[r#"
-        shop/stack.yaml:3:19: nothing says in which region this stack is [write `regions: { main: … }` under `spec`, or `region` in the environment's `target`]
+        shop/stack.yaml:3:19: this stack has no region [write `regions: { main: … }` under `spec`, or `region` in the environment's `target`]
     "#]].assert_eq(&show(&document(&files, &none, &REGISTRY).map(|r| r.document)));
 }
 
 #[test]
-fn components() {
+fn errors_of_components_are_reported() {
     check_all(
         "
 components:
-  gone: { from: ../lib/gone.yaml }
+  absent: { from: ../lib/absent.yaml }
   a: { from: ../lib/a.yaml }
   stack: { from: ../lib/stack.yaml }
   none: { with: {} }
   pod: { from: pod.yaml }
 resources:
-  SecurityGroup/a: { vpc: gone.main }
+  SecurityGroup/a: { vpc: absent.main }
 ",
         "",
         &[
@@ -112,21 +112,21 @@ resources:
             ("shop/pod.yaml", "apiVersion: holdfast/v1\nkind: Stack\nmetadata: { name: x }\n"),
         ],
         expect![[r#"
-            lib/b.yaml:5:28: components use each other in a circle: lib/a.yaml → lib/b.yaml → lib/a.yaml [move what both need into a third component]
-            shop/pod.yaml:2:7: this is a Stack, and a Component is wanted here [write `kind: Component`, or name another file]
-            shop/stack.yaml:7:19: `lib/gone.yaml` cannot be read: no such file [the path counts from the file that names it]
-            shop/stack.yaml:10:5: the component `none` does not say where it is from [write `from:` with the path of the component's file, from this file on]
+            lib/b.yaml:5:28: components use each other in a cycle: lib/a.yaml → lib/b.yaml → lib/a.yaml [move the shared part into a third component]
+            shop/pod.yaml:2:7: expected a Component, but this file is a Stack [write `kind: Component`, or use another file]
+            shop/stack.yaml:7:21: `lib/absent.yaml` cannot be read: no such file [the path is relative to the file that it is written in]
+            shop/stack.yaml:10:5: the component `none` has no `from` [add `from` with the path of the component's file, relative to this file]
         "#]],
     );
 }
 
 #[test]
-fn files_that_are_no_documents() {
+fn files_that_are_not_documents_are_refused() {
     let refused = |text: &str| {
-        let files = Memory(BTreeMap::from([("shop/stack.yaml".to_owned(), text.to_owned())]));
+        let files = InMemoryFiles(BTreeMap::from([("shop/stack.yaml".to_owned(), text.to_owned())]));
         show(&document(&files, &Request { path: "shop", ..Request::default() }, &REGISTRY).map(|r| r.document))
     };
-    let absent = document(&Memory::default(), &request(), &REGISTRY).map(|r| r.document);
+    let absent = document(&InMemoryFiles::default(), &request(), &REGISTRY).map(|r| r.document);
     let mut shown = show(&absent);
     let bomb = (0..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |all, n| {
         format!("{all}a{}: &a{} [{}]\n", n + 1, n + 1, vec![format!("*a{n}"); 10].join(", "))
@@ -152,49 +152,49 @@ fn files_that_are_no_documents() {
         shown += &format!("--- {:.20}\n{}", text.escape_debug().to_string(), refused(text));
     }
     expect![[r#"
-        shop: `shop` cannot be read: no such file [name a folder with a `stack.yaml`, or that file]
+        shop: `shop` cannot be read: no such file [pass the path of a folder that contains `stack.yaml`, or of that file]
         --- 
-        shop/stack.yaml: the document is empty [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there]
+        shop/stack.yaml: the document is empty [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template generates the file, check it]
         --- # nothing\n
-        shop/stack.yaml: the document is empty [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template made it, look there]
+        shop/stack.yaml: the document is empty [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`; if a template generates the file, check it]
         --- - a\n- b\n
         shop/stack.yaml:1:1: the document is a list, not a map [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`]
         --- just text
         shop/stack.yaml:1:1: the document is a string, not a map [a document begins with `apiVersion: holdfast/v1` and `kind: Stack`]
         --- a: 1\na: 2\n
-        shop/stack.yaml:2:1: the key `a` is there twice
+        shop/stack.yaml:2:1: duplicate key `a`
         --- a: [1\n
         shop/stack.yaml:1:4: this is not valid YAML: unclosed bracket '['
         --- {{ .Values.x }}: 1
         shop/stack.yaml:1:1: this is not valid YAML: expected string scalar
         --- a: 1\n---\nb: 2\n
-        shop/stack.yaml:2:1: one file holds one document, and a second begins here
+        shop/stack.yaml:2:1: a second document begins here, but a file holds one document; move it to a file of its own
         --- <<<<<<< HEAD\na: 1\n
-        shop/stack.yaml:2:2: this is not valid YAML: mapping values are not allowed in this context [the file has the marks of a merge conflict]
+        shop/stack.yaml:2:2: this is not valid YAML: mapping values are not allowed in this context [the file contains the markers of a merge conflict; resolve it]
         --- apiVersion: v1\nkind
         shop/stack.yaml:1:1: `metadata` is missing [write `metadata: { name: … }`]
-        shop/stack.yaml:1:1: the stack has no `spec` [its resources stand under `spec.resources`]
-        shop/stack.yaml:1:13: this apiVersion is not known [write `apiVersion: holdfast/v1`]
-        shop/stack.yaml:2:7: this is a Pod, and a Stack is wanted here [write `kind: Stack`, or name another file]
+        shop/stack.yaml:1:1: the stack has no `spec` [declare resources under `spec.resources`]
+        shop/stack.yaml:1:13: this `apiVersion` is not supported [write `apiVersion: holdfast/v1`]
+        shop/stack.yaml:2:7: expected a Stack, but this file is a Pod [write `kind: Stack`, or use another file]
         shop/stack.yaml:3:1: unknown field `spce` in a document of kind Stack [did you mean `spec`?]
         --- \0
         shop/stack.yaml:1:1: this is not valid YAML: unexpected character: `\u{0}'
         --- a0: &a0 [x, x, x, x,
-        shop/stack.yaml:6:10: the document is too large once its aliases are followed
+        shop/stack.yaml:6:10: the document is too large after its aliases are expanded
         --- [[[[[[[[[[[[[[[[[[[[
         shop/stack.yaml:1:256: this is not valid YAML: recursion limit exceeded
         --- apiVersion: holdfast
-        shop/stack.yaml:3:19: `a b` cannot be the name of a Stack [a name begins with a letter or digit and goes on with letters, digits, `-` and `_`]
+        shop/stack.yaml:3:19: `a b` cannot be the name of a Stack [a name begins with a letter or digit and consists of letters, digits, `-` and `_`]
         shop/stack.yaml:4:9: unknown field `resource` in a stack's spec [did you mean `resources`?]
         shop/stack.yaml:4:36: there is no kind `Vcp` [did you mean `Vpc`?]
         shop/stack.yaml:4:50: `Vpc` is not an address [an address is `Kind/name`: write `Vpc/main`]
-        shop/stack.yaml:4:59: `main` is not an address [an address is `Kind/name`, as in `SecurityGroup/web`]
-        shop/stack.yaml:4:69: `a.b` cannot be the name of a Vpc [a name begins with a letter or digit and goes on with letters, digits, `-` and `_`]
+        shop/stack.yaml:4:59: `main` is not an address [an address is `Kind/name`, for example `SecurityGroup/web`]
+        shop/stack.yaml:4:69: `a.b` cannot be the name of a Vpc [a name begins with a letter or digit and consists of letters, digits, `-` and `_`]
     "#]].assert_eq(&shown);
 }
 
 #[test]
-fn combinations() {
+fn combinations_of_fields_that_aws_refuses_are_reported() {
     check(
         r#"
 resources:
@@ -208,10 +208,10 @@ resources:
   Service/e: { name: web-e, lifecycle: { manage: observe } }
 "#,
         expect![[r#"
-            shop/stack.yaml:8:58: `Service/a`: nothing runs, so that nothing can have a command
-            shop/stack.yaml:9:5: `Service/b`: what has half a processor needs a `role`
-            shop/stack.yaml:12:50: `Service/c`: `web-c` is taken by somebody else
-            shop/stack.yaml:13:58: `Service/d`: nothing runs, so that nothing can have a command
+            shop/stack.yaml:8:58: `Service/a`: `command` needs a `desiredCount` above 0
+            shop/stack.yaml:9:5: `Service/b`: a service with a `cpu` of 0.5 needs a `role`
+            shop/stack.yaml:12:50: `Service/c`: the name `web-c` is already in use
+            shop/stack.yaml:13:58: `Service/d`: `command` needs a `desiredCount` above 0
         "#]],
     );
 }

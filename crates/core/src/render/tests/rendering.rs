@@ -1,4 +1,4 @@
-//! What documents render to.
+//! The results of rendering.
 
 use expect_test::expect;
 
@@ -15,7 +15,7 @@ resources:
     subnets: []
     cpu: 2
     desiredCount: ${1 + 1}
-    environment: { PORT: "${80}", GONE: null }
+    environment: { PORT: "${80}", REMOVED: null }
 "#,
         expect![[r#"
             Service/web eu-west-1 {"cpu":2.0,"desiredCount":2,"environment":{"PORT":"80"},"subnets":[]}
@@ -25,7 +25,7 @@ resources:
 }
 
 #[test]
-fn components_find_their_own_names_first() {
+fn names_in_a_component_mean_its_own_resources_first() {
     check_all(
         "
 components:
@@ -50,7 +50,7 @@ resources:
 }
 
 #[test]
-fn a_name_in_an_expression_that_reads_a_parameter_may_be_the_components_own() {
+fn a_name_in_an_expression_that_reads_a_parameter_can_mean_the_components_own_resource() {
     check_all(
         "
 components:
@@ -75,7 +75,7 @@ resources:
 }
 
 #[test]
-fn components_repeat_by_region_and_nest() {
+fn components_can_be_repeated_by_region_and_nested() {
     check_all(
         "
 regions: { main: us-east-1, eu: eu-central-1 }
@@ -106,7 +106,7 @@ components:
 }
 
 #[test]
-fn names_through_parameters_mean_the_callers_resources() {
+fn names_passed_in_parameters_mean_the_callers_resources() {
     check_all(
         "
 components:
@@ -223,7 +223,7 @@ patches:
 }
 
 #[test]
-fn tags_of_the_stack_lie_below_the_resources_own() {
+fn a_resources_tags_override_the_stacks_tags() {
     check(
         r#"
 tags: { team: shop, env: "${env.name}" }
@@ -249,7 +249,7 @@ resources:
 }
 
 #[test]
-fn references_to_what_the_document_does_not_have() {
+fn references_to_resources_outside_of_the_document_become_ids_or_lookups() {
     let files = files(
         "
 resources:
@@ -281,10 +281,10 @@ resources:
 }
 
 #[test]
-fn words_beside_the_spec() {
+fn keys_in_addition_to_the_spec_are_read() {
     let files = files(
         "
-policy: { prune: true, drift: alert, maxDeletions: 3 }
+policy: { prune: true, drift: warn, maxDeletions: 3 }
 resources:
   Role/main:
     name: shop-role
@@ -300,21 +300,21 @@ resources:
       adopt: web-old
       protect: true
       movedFrom: Service/old
-      drift: observe
+      drift: ignore
   Vpc/main: { cidrBlock: 10.0.0.0/16 }
 ",
-        "policy: { drift: observe, maxMutations: 7 }",
+        "policy: { drift: ignore, maxMutations: 7 }",
         &[],
     );
     let document = render_files(&files).unwrap();
     let web = &document.resources[&Address::new("Service", "web")];
     expect![[r#"
-        "shop-prod-web" us-east-1 {Role/main, Vpc/main} Lifecycle { lookup: None, on_delete: Some(Retain), replace: true, ignore: ["desiredCount", "environment.PORT", "tags.x"], adopt: Some("web-old"), protect: true, moved_from: Some(Service/old), drift: Some(Observe) }
-        StackPolicy { prune: true, drift: Observe, max_deletions: 3, max_mutations: 7 }
+        "shop-prod-web" us-east-1 {Role/main, Vpc/main} Lifecycle { lookup: None, on_delete: Some(Retain), replace: true, ignore: ["desiredCount", "environment.PORT", "tags.x"], adopt: Some("web-old"), protect: true, moved_from: Some(Service/old), drift: Some(Ignore) }
+        StackPolicy { prune: true, drift: Ignore, max_deletions: 3, max_mutations: 7 }
         Target { account: Some("123456789012"), regions: {"main": "eu-west-1", "us-east-1": "us-east-1"}, role: None, external_id: None }"#]].assert_eq(&format!("{:?} {} {:?} {:?}\n{:?}\n{:?}", web.name, web.region, web.depends_on, web.lifecycle, document.policy, document.target));
     let role = &document.resources[&Address::new("Role", "main")];
     assert_eq!((role.name.as_str(), role.named, role.region.as_str()), ("shop-role", true, ""));
-    assert_eq!(document.policy.drift, Drift::Observe);
+    assert_eq!(document.policy.drift, Drift::Ignore);
 }
 
 #[test]
@@ -336,9 +336,9 @@ resources:
         &[],
     );
     let set = [("image".to_owned(), "1.20".to_owned()), ("count".to_owned(), "5".to_owned())];
-    let request = Request { set: &set, origin: "git", ..request() };
+    let request = Request { set: &set, source: "git", ..request() };
     let rendered = document(&files, &request, &REGISTRY).unwrap();
-    assert_eq!(rendered.document.origin, "git");
+    assert_eq!(rendered.document.source, "git");
     assert_eq!(rendered.files.into_iter().collect::<Vec<_>>(), ["shop/environments/prod.yaml", "shop/stack.yaml"]);
     expect![[r#"
         Service/web eu-west-1 {"desiredCount":10,"environment":{"IMAGE":"1.20","SIZE":"small"},"subnets":[]}
@@ -369,7 +369,7 @@ resources:
 }
 
 #[test]
-fn conditions_decide_what_is_read() {
+fn a_known_condition_excludes_the_reads_of_one_side() {
     check(
         r#"
 parameters: { certificate: { type: string, default: "" } }

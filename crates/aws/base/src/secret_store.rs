@@ -1,0 +1,135 @@
+//! The secret store: the secret values that a document refers to, in memory only.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_core::digest;
+use holdfast_core::types::ValueFrom;
+
+use crate::error::{Error, Result};
+
+/// The secret values of this process, so that an error message of AWS that quotes one can be redacted.
+static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Shorter values occur in too many texts by chance.
+const MIN_REDACTED_LENGTH: usize = 4;
+
+/// Redacts the secret values in a text, plain or as JSON escapes them: validation errors quote the refused value.
+pub(crate) fn without_secrets(mut text: String) -> String {
+    for value in SECRETS.lock().unwrap_or_else(PoisonError::into_inner).iter().rev() {
+        if text.contains(value.as_str()) {
+            text = text.replace(value.as_str(), "(secret)");
+        }
+    }
+    text
+}
+
+/// A secret value for one API call. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plain(String);
+
+impl Plain {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Plain {
+        let value = value.into();
+        if value.len() >= MIN_REDACTED_LENGTH {
+            let mut seen = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
+            let quoted = serde_json::Value::from(value.as_str()).to_string();
+            seen.insert(quoted[1..quoted.len() - 1].to_owned());
+            seen.insert(value.clone());
+        }
+        Plain(value)
+    }
+
+    /// The value, for the API call that takes it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// The secret values of a run, by version. Only drivers read them.
+#[derive(Clone, Default)]
+pub struct SecretStore(Arc<Mutex<HashMap<String, Plain>>>);
+
+impl SecretStore {
+    /// Stores the value of a field and returns its version: a UUID that is the same for the same value of the same field,
+    /// and that does not reveal the value. `field` names the stack, environment, resource and field.
+    pub fn keep(&self, field: &str, value: String) -> String {
+        let version = version(field, &value);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone(), Plain::new(value));
+        version
+    }
+
+    /// The value that the document refers to.
+    ///
+    /// # Errors
+    /// When the environment variable or the file that holds the value is missing in this process.
+    pub fn value(&self, operation: &str, from: &ValueFrom) -> Result<Plain> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = from.version.as_ref().and_then(|version| kept.get(version)).cloned();
+        found.ok_or_else(|| {
+            let message = match (&from.env, &from.file) {
+                (Some(env), _) => format!("the environment variable `{env}`, which holds the value, is not set in this process"),
+                (_, Some(file)) => format!("the file `{file}`, which holds the value, cannot be read by this process"),
+                _ => "the document does not say where the value comes from".into(),
+            };
+            Error::terminal(operation, message)
+        })
+    }
+}
+
+impl fmt::Debug for SecretStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretStore(…)")
+    }
+}
+
+/// A slow hash, because versions are visible in tags and plans, where values could be guessed.
+fn version(field: &str, value: &str) -> String {
+    uuid(digest::slow(&format!("holdfast {field}"), value))
+}
+
+/// Formats 16 bytes as a UUID of version 8, "custom" (RFC 9562).
+pub fn uuid(mut id: [u8; 16]) -> String {
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_message_is_redacted() {
+        let value = Plain::new(r#"pass"word-7c1f"#);
+        let text = format!("Value '{}' of {{\"a\":\"pass\\\"word-7c1f\"}}", value.expose());
+        assert_eq!(without_secrets(text), r#"Value '(secret)' of {"a":"(secret)"}"#);
+    }
+
+    #[test]
+    fn a_version_differs_by_value_and_field_and_reveals_neither() -> Result<()> {
+        let secret_store = SecretStore::default();
+        let one = secret_store.keep("shop/prod Secret/app valueFrom", "hunter2".into());
+        assert_eq!((one.len(), one.matches('-').count()), (36, 4));
+        assert_eq!(one, version("shop/prod Secret/app valueFrom", "hunter2"));
+        assert_ne!(one, version("shop/prod Secret/app valueFrom", "hunter3"));
+        assert_ne!(one, version("shop/test Secret/app valueFrom", "hunter2"));
+        let from = ValueFrom { version: Some(one), ..ValueFrom::default() };
+        let plain = secret_store.value("", &from)?;
+        assert_eq!(plain.expose(), "hunter2");
+        assert_eq!(format!("{secret_store:?} {plain:?}"), "SecretStore(…) (secret)");
+        let unset = ValueFrom { env: Some("TOKEN".into()), ..ValueFrom::default() };
+        let refused = secret_store.value("ssm.PutParameter", &unset).err().map(|error| error.0.message);
+        assert_eq!(refused.as_deref(), Some("the environment variable `TOKEN`, which holds the value, is not set in this process"));
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Orphans: owned resources that the document does not contain, and owned resources that AWS is deleting.
+
+use std::collections::BTreeSet;
+
+use super::{ChildTag, Inventory, Orphan, child_key, has_other_source};
+use crate::address::Address;
+use crate::document::{Document, Resource};
+use crate::observed::{Observation, Observed, Owner, Phase};
+use crate::resolve::{ResolveContext, resolve};
+use crate::schema::{Ownership, Schema, Type};
+use crate::value::Value;
+
+/// Adds the orphans to the inventory, and all owned resources that AWS is deleting.
+pub(super) fn find_orphans<'a>(
+    document: &Document,
+    observation: &'a Observation,
+    kinds: &[&'static Schema],
+    inventory: &mut Inventory<'a>,
+) {
+    let matched: BTreeSet<*const Observed> = inventory
+        .active
+        .values()
+        .copied()
+        .chain(inventory.superseded.values().flatten().copied())
+        .chain(inventory.replacement.values().copied())
+        .map(std::ptr::from_ref)
+        .collect();
+    for schema in kinds {
+        for (_, found) in observation.found.iter().filter(|(kind_region, _)| kind_region.kind == schema.kind) {
+            for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
+                let Some(owned) = owned(document, observation, schema, observed) else { continue };
+                let has_left = |r: &Resource| match schema.ownership {
+                    Ownership::ViaParent { field, key } => has_other_key(r, field, key, observed, inventory),
+                    _ => r.region != observed.region || r.schema.kind != schema.kind,
+                };
+                if observed.phase == Phase::Deleting {
+                    inventory.all_deleting.push(owned);
+                } else if document.resources.get(&owned.address).is_none_or(has_left) {
+                    inventory.orphans.push(owned);
+                }
+            }
+        }
+    }
+}
+
+/// Returns a live resource that the stack owns, with the address in its owner tags or its parent's; none when the stack
+/// does not own it.
+fn owned<'a>(
+    document: &Document,
+    observation: &Observation,
+    schema: &'static Schema,
+    observed: &'a Observed,
+) -> Option<Orphan<'a>> {
+    let is_own = |owner: &Owner| {
+        owner.stack == document.stack && owner.env == document.env && !has_other_source(document, owner)
+    };
+    match schema.ownership {
+        Ownership::TagOnCreate | Ownership::CallerReference | Ownership::EmbeddedMarker { .. } => {
+            let owner = observed.owner().filter(is_own)?;
+            let address: Address = owner.address.parse().ok()?;
+            Some(Orphan { address, schema, observed, retained: owner.retained })
+        }
+        Ownership::ViaParent { field, key } => {
+            let identity = observed.spec.get(field)?.text()?;
+            let (kind, attribute) = match schema.record.field(field)?.ty {
+                Type::Reference { kind, attribute, .. } => (kind, attribute),
+                _ => return None,
+            };
+            let parent = observation
+                .found
+                .iter()
+                .filter(|(kind_region, _)| kind_region.kind == kind)
+                .flat_map(|(_, found)| found)
+                .find(|p| p.attribute(attribute).as_ref().and_then(Value::text) == Some(identity))?;
+            parent.owner().filter(is_own)?;
+            let key = child_key(key, &observed.name, &observed.spec);
+            let (tag, _) = parent.tags.iter().find(|(tag, value)| {
+                tag.starts_with(crate::observed::tag::CHILD) && ChildTag::parse(value).is_some_and(|c| c.key == key)
+            })?;
+            let address: Address = tag.trim_start_matches(crate::observed::tag::CHILD).parse().ok()?;
+            Some(Orphan { address, schema, observed, retained: false })
+        }
+    }
+}
+
+/// True when the document gives a child of the same parent another key than this live child has. The live child is then
+/// another resource, which left the document.
+fn has_other_key(
+    resource: &Resource,
+    field: &str,
+    key: &[&str],
+    observed: &Observed,
+    inventory: &Inventory<'_>,
+) -> bool {
+    let Ok(spec) =
+        resolve(&resource.address, resource.schema.record, &resource.spec, ResolveContext::of(&inventory.active))
+    else {
+        return false;
+    };
+    let is_known = key.iter().all(|part| spec.get(part).is_none_or(|value| value.unknown().is_none()));
+    let is_sibling = spec.get(field).and_then(Value::text) == observed.spec.get(field).and_then(Value::text);
+    let keys =
+        [(&resource.name, &spec), (&observed.name, &observed.spec)].map(|(name, spec)| child_key(key, name, spec));
+    is_known && is_sibling && keys[0] != keys[1]
+}
