@@ -1,42 +1,42 @@
-//! What the kinds' wire tests cover: which fields that can change are changed from outside by a table of tests/kinds,
-//! which are not and why, and which of the fields below them a table states at all.
+//! The coverage of the kinds' wire tests: the mutable fields that a table of tests/kinds changes out of band, the
+//! reasons for the other ones, and the nested fields that a table states.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::table::{self, Table};
+use crate::table::{self, KindTable};
 
-/// Of a hundred fields that can change, fewer than this many may be uncovered.
-pub const MOST_UNCOVERED: usize = 5;
+/// The limit of uncovered mutable fields, in percent. The share must be below it.
+pub const MAX_UNCOVERED_PERCENT: usize = 5;
 
-/// What may stand in a resource beside its kind's fields.
-const WORDS: &[&str] = &["name", "lifecycle", "forEach", "when", "region", "dependsOn", "id", "tags"];
+/// The keys of a resource that are not fields of its kind.
+const COMMON_KEYS: &[&str] = &["name", "lifecycle", "forEach", "when", "region", "dependsOn", "id", "tags"];
 
-/// What is covered of all kinds.
+/// The coverage of all kinds.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
-    /// How many fields can change: the uppermost ones of every kind, with the tags of those that have some.
+    /// The number of mutable fields: the top-level fields of every kind, and the tags of the kinds with tags.
     pub fields: usize,
-    /// Those of them that no table changes from outside: kind, field and reason.
-    pub uncovered: Vec<(String, String, String)>,
-    /// Those of which no table says anything, and kinds without a table.
-    pub untold: Vec<String>,
-    /// Reasons that nobody needs: another table covers the field, or there is none of that name.
-    pub needless: Vec<String>,
-    /// How many of their fields hold a value, in the records below the uppermost ones too: one for a list or a map.
+    /// The mutable fields that no table changes out of band: kind, field and reason.
+    pub excused: Vec<(String, String, String)>,
+    /// The mutable fields without a change and without a reason, and the kinds without a table.
+    pub uncovered: Vec<String>,
+    /// The fields with a redundant reason: another table covers the field, or the kind has no such mutable field.
+    pub redundant: Vec<String>,
+    /// The number of fields that hold a value, including the fields of nested records. A list or map counts once.
     pub values: usize,
-    /// Those of them that no table states, so that they were never sent nor read back: by kind.
+    /// The fields that no table states, by kind. They are never sent to the sandbox, and never read back.
     pub unstated: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Coverage {
-    /// Of all kinds, as `explain -o json` lists them and `schema` describes their fields.
+    /// Returns the coverage of all kinds. `kinds` is the output of `explain -o json`, `schema` the output of `schema`.
     ///
     /// # Errors
-    /// When a table cannot be read.
+    /// Returns an error when a table cannot be read.
     pub fn of(kinds: &Value, schema: &Value) -> anyhow::Result<Coverage> {
-        let mut tables: BTreeMap<String, Vec<Table>> = BTreeMap::new();
+        let mut tables: BTreeMap<String, Vec<KindTable>> = BTreeMap::new();
         for name in table::names()? {
             tables.entry(table::kind(&name).to_owned()).or_default().push(table::read(&name)?);
         }
@@ -49,39 +49,39 @@ impl Coverage {
         Ok(all)
     }
 
-    fn add_fields(&mut self, name: &str, kind: &Value, tables: &[Table]) {
+    fn add_fields(&mut self, name: &str, kind: &Value, tables: &[KindTable]) {
         let mutable = kind["mutable"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let mutable: BTreeSet<&str> = mutable.collect();
-        let unobserved = kind["unobserved"].as_object().into_iter().flatten();
-        let unobserved: Vec<(&str, &str)> =
-            unobserved.map(|(field, why)| (field.as_str(), why.as_str().unwrap_or_default())).collect();
-        let told: Vec<(&str, &str)> =
+        let write_only = kind["writeOnly"].as_object().into_iter().flatten();
+        let write_only: Vec<(&str, &str)> =
+            write_only.map(|(field, why)| (field.as_str(), why.as_str().unwrap_or_default())).collect();
+        let reasons: Vec<(&str, &str)> =
             tables.iter().flat_map(|t| &t.not_in_sandbox).map(|(f, why)| (f.as_str(), why.as_str())).collect();
-        let covered = |field: &str| tables.iter().any(|table| table.outside.contains_key(field));
+        let covered = |field: &str| tables.iter().any(|table| table.out_of_band.contains_key(field));
         let full = |field: &str| format!("{name}.{field}");
 
-        self.fields += mutable.len() + unobserved.len();
+        self.fields += mutable.len() + write_only.len();
         for (field, why) in
-            told.iter().filter(|(field, _)| !covered(field) && mutable.contains(field)).chain(&unobserved)
+            reasons.iter().filter(|(field, _)| !covered(field) && mutable.contains(field)).chain(&write_only)
         {
-            self.uncovered.push((name.to_owned(), (*field).to_owned(), (*why).to_owned()));
+            self.excused.push((name.to_owned(), (*field).to_owned(), (*why).to_owned()));
         }
-        let is_told = |field: &str| covered(field) || told.iter().any(|(of, _)| *of == field);
-        self.untold.extend(mutable.iter().filter(|field| !is_told(field)).map(|field| full(field)));
+        let is_explained = |field: &str| covered(field) || reasons.iter().any(|(of, _)| *of == field);
+        self.uncovered.extend(mutable.iter().filter(|field| !is_explained(field)).map(|field| full(field)));
         if tables.is_empty() {
-            self.untold.push(name.to_owned());
+            self.uncovered.push(name.to_owned());
         }
-        let needless = told.iter().filter(|(field, _)| covered(field) || !mutable.contains(field));
-        self.needless.extend(needless.map(|(field, _)| full(field)));
+        let redundant = reasons.iter().filter(|(field, _)| covered(field) || !mutable.contains(field));
+        self.redundant.extend(redundant.map(|(field, _)| full(field)));
     }
 
-    fn add_values(&mut self, name: &str, kind: &Value, fields: &Value, tables: &BTreeMap<String, Vec<Table>>) {
+    fn add_values(&mut self, name: &str, kind: &Value, fields: &Value, tables: &BTreeMap<String, Vec<KindTable>>) {
         let immutable: Vec<&str> =
             kind["immutable"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let (mut values, mut stated) = (BTreeSet::new(), BTreeSet::new());
         for (field, schema) in fields.as_object().into_iter().flatten() {
-            let is_word = WORDS.contains(&field.as_str()) || immutable.contains(&field.as_str());
-            if is_word {
+            let is_skipped = COMMON_KEYS.contains(&field.as_str()) || immutable.contains(&field.as_str());
+            if is_skipped {
                 continue;
             }
             all_values(schema, field, &mut values);
@@ -100,18 +100,18 @@ impl Coverage {
     }
 }
 
-/// What a field may hold.
+/// Returns the schemas of the values that a field may hold.
 fn alternatives(schema: &Value) -> &[Value] {
     schema["anyOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice)
 }
 
-/// The fields of a record. References and secrets can be written as several objects, and are values.
+/// Returns the fields of a record. References and secrets have several object forms, and count as values.
 fn record(schema: &Value) -> Option<&serde_json::Map<String, Value>> {
     let mut records = alternatives(schema).iter().filter_map(|one| one["properties"].as_object());
     records.next().filter(|_| records.next().is_none())
 }
 
-/// What the elements of a list or a map are, when those are no plain values.
+/// Returns the schema of the elements of a list or map, when the elements are records, lists or maps.
 fn elements(schema: &Value) -> Option<&Value> {
     let found = alternatives(schema).iter().find_map(|one| match &one["items"] {
         Value::Null => Some(&one["additionalProperties"]).filter(|of| of.is_object()),
@@ -120,12 +120,13 @@ fn elements(schema: &Value) -> Option<&Value> {
     (record(found).is_some() || elements(found).is_some()).then_some(found)
 }
 
-/// What a field holds that nobody states. An empty list or map says nothing of what could be in it.
+/// Returns the default value of a field. An empty list or map does not count: it states no elements.
 fn default(schema: &Value) -> Option<&Value> {
     let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value == &serde_json::json!({});
     schema.get("default").filter(|value| !is_empty(value))
 }
 
+/// Adds the paths of all fields that hold a value.
 fn all_values(schema: &Value, path: &str, out: &mut BTreeSet<String>) {
     match (record(schema), elements(schema)) {
         (Some(fields), _) => fields.iter().for_each(|(name, of)| all_values(of, &format!("{path}.{name}"), out)),
@@ -134,7 +135,7 @@ fn all_values(schema: &Value, path: &str, out: &mut BTreeSet<String>) {
     }
 }
 
-/// What a value states, and what goes with it by default.
+/// Adds the paths of the fields that a value states, and of the defaults of the fields that it omits.
 fn stated_values(schema: &Value, value: &Value, path: &str, out: &mut BTreeSet<String>) {
     match (record(schema), elements(schema), value) {
         (_, _, Value::Null) => {}

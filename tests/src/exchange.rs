@@ -1,27 +1,27 @@
-//! One blocking HTTP exchange, for synchronous callers that need no more than that.
+//! One blocking HTTP exchange, for synchronous callers.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Above any answer of the emulator, below the patience of whoever waits for a test.
-const LIMIT: Duration = Duration::from_secs(30);
+/// The read timeout: longer than any response of the emulator takes, and shorter than a test's own timeout.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A response, complete.
+/// A complete response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
-    /// The value of a header, by its name in lower case.
+impl HttpResponse {
+    /// Returns the value of a header by its name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -31,12 +31,12 @@ impl Answer {
 pub(crate) fn connect(endpoint: &str) -> io::Result<TcpStream> {
     let address = endpoint.trim_start_matches("http://").trim_end_matches('/');
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// Sends a request and leaves the connection open for its answer.
+/// Sends a request and keeps the connection open for its response.
 pub(crate) fn send(
     stream: &mut TcpStream,
     method: &str,
@@ -54,15 +54,15 @@ pub(crate) fn send(
     stream.write_all(&bytes)
 }
 
-/// Reads one answer; an error when the other side closes without one.
-pub(crate) fn receive(stream: &mut TcpStream) -> io::Result<Answer> {
+/// Reads one response. Returns an error when the server closes the connection without a response.
+pub(crate) fn receive(stream: &mut TcpStream) -> io::Result<HttpResponse> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let status = status.ok_or_else(|| io::Error::other(format!("not an HTTP answer: {line:?}")))?;
+    let status = status.ok_or_else(|| io::Error::other(format!("not an HTTP response: {line:?}")))?;
     let mut headers = Vec::new();
     loop {
         line.clear();
@@ -72,25 +72,25 @@ pub(crate) fn receive(stream: &mut TcpStream) -> io::Result<Answer> {
             None => break,
         }
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
-    match answer.header("content-length").and_then(|length| length.parse().ok()) {
+    let mut response = HttpResponse { status, headers, body: Vec::new() };
+    match response.header("content-length").and_then(|length| length.parse().ok()) {
         Some(length) => {
-            answer.body.resize(length, 0);
-            reader.read_exact(&mut answer.body)?;
+            response.body.resize(length, 0);
+            reader.read_exact(&mut response.body)?;
         }
-        None => drop(reader.read_to_end(&mut answer.body)?),
+        None => drop(reader.read_to_end(&mut response.body)?),
     }
-    Ok(answer)
+    Ok(response)
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request on a new connection.
 pub(crate) fn exchange(
     endpoint: &str,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> io::Result<Answer> {
+) -> io::Result<HttpResponse> {
     let mut stream = connect(endpoint)?;
     let mut headers = headers.to_vec();
     headers.push(("connection", "close"));

@@ -1,4 +1,4 @@
-//! The real binary: run to its end with a limit, or kept running, told to stop, and killed.
+//! Runs the real binary: to completion with a timeout, or as a daemon that is stopped or killed.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,66 +14,67 @@ use serde_json::Value;
 
 use crate::{Env, isolate, sandbox};
 
-/// Names the binary to test.
-const GIVEN: &str = "HOLDFAST_BIN";
+/// The environment variable with the path of the binary to test.
+const BINARY_VARIABLE: &str = "HOLDFAST_BIN";
 
-/// Several times what the largest system takes to converge in the sandbox.
-const LIMIT: Duration = Duration::from_secs(120);
+/// The default timeout: several times the duration of the largest system's first pass in the sandbox.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The standard library waits for a child without a limit or not at all, so one has to look again.
-const LOOK: Duration = Duration::from_millis(5);
+/// The interval at which a child is polled for its end: the standard library cannot wait for a child with a timeout.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How the binary is run: with which environment, where, and for how long at most.
+/// The settings of runs of the binary: environment variables, working directory, timeout.
 #[derive(Clone, Debug)]
 pub struct Holdfast {
     env: Env,
     folder: Option<PathBuf>,
-    limit: Duration,
+    timeout: Duration,
     binary: Option<PathBuf>,
 }
 
 impl Holdfast {
-    /// Runs it with this environment, in the root of the checkout, for at most two minutes.
+    /// Returns settings with this environment, the root of the checkout as working directory, and a timeout of two
+    /// minutes.
     ///
-    /// Of the test's own environment nothing is inherited that names an AWS account or an HTTP proxy. The binary
-    /// is `HOLDFAST_BIN`, else the one that Cargo has built into the target directory of the running test.
+    /// Variables of the test process that name an AWS account or an HTTP proxy are not inherited. The binary is
+    /// `HOLDFAST_BIN`, or the binary that Cargo has built into the target directory of the running test.
     pub fn new(env: &Env) -> Holdfast {
-        Holdfast { env: env.clone(), folder: None, limit: LIMIT, binary: None }
+        Holdfast { env: env.clone(), folder: None, timeout: DEFAULT_TIMEOUT, binary: None }
     }
 
-    /// Another environment variable.
+    /// Sets an environment variable.
     pub fn set(mut self, name: &str, value: &str) -> Holdfast {
         self.env.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Another working directory.
+    /// Sets the working directory.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Holdfast {
         self.folder = Some(folder.into());
         self
     }
 
-    /// Another limit for [`Holdfast::run`].
-    pub fn within(mut self, limit: Duration) -> Holdfast {
-        self.limit = limit;
+    /// Sets the timeout of [`Holdfast::run`].
+    pub fn timeout(mut self, timeout: Duration) -> Holdfast {
+        self.timeout = timeout;
         self
     }
 
-    /// Another binary.
+    /// Sets the binary.
     pub fn binary(mut self, binary: impl Into<PathBuf>) -> Holdfast {
         self.binary = Some(binary.into());
         self
     }
 
-    /// Runs it to its end: `run(["plan", path, "-e", "dev", "-o", "json"])`. It is an error, and the end of the
-    /// process, when that takes longer than the limit.
+    /// Runs the binary to completion: `run(["plan", path, "-e", "dev", "-o", "json"])`. A run that exceeds the timeout
+    /// is killed and returns an error.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> anyhow::Result<Run> {
-        self.spawn(arguments)?.wait(self.limit)
+        self.spawn(arguments)?.wait(self.timeout)
     }
 
-    /// Starts it and leaves it running.
+    /// Starts the binary and returns while it runs.
     pub fn spawn<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> anyhow::Result<Daemon> {
-        let binary = self.binary.clone().map_or_else(find, Ok)?;
+        let binary = self.binary.clone().map_or_else(find_binary, Ok)?;
         let folder = self.folder.clone().map_or_else(sandbox::root, Ok)?;
         let mut command = Command::new(&binary);
         isolate(&mut command, &self.env);
@@ -87,45 +88,45 @@ impl Holdfast {
     }
 }
 
-/// The binary beside the running test: `target/debug/deps/test-…` and `target/debug/holdfast`.
-fn find() -> anyhow::Result<PathBuf> {
-    if let Some(given) = env::var_os(GIVEN) {
+/// Finds the binary beside the running test: `target/debug/deps/test-…` and `target/debug/holdfast`.
+fn find_binary() -> anyhow::Result<PathBuf> {
+    if let Some(given) = env::var_os(BINARY_VARIABLE) {
         let given = PathBuf::from(given);
-        ensure!(given.is_file(), "{GIVEN} is {}, which is no file", given.display());
+        ensure!(given.is_file(), "{BINARY_VARIABLE} is {}, which is not a file", given.display());
         return Ok(given);
     }
-    let test = env::current_exe().context("this test does not know where it is")?;
-    // Tests are in <profile>/deps, examples in <profile>/examples, xtask is in <profile> itself.
+    let test = env::current_exe().context("the path of this test's executable is not known")?;
+    // Tests are in <profile>/deps, examples in <profile>/examples, and xtask is in <profile>.
     let beside = test.ancestors().skip(1).take(2);
-    let places: Vec<PathBuf> = beside.flat_map(|at| [at.join("holdfast"), at.join("../debug/holdfast")]).collect();
-    let found = places.iter().find(|place| place.is_file()).cloned();
+    let candidates: Vec<PathBuf> = beside.flat_map(|at| [at.join("holdfast"), at.join("../debug/holdfast")]).collect();
+    let found = candidates.iter().find(|path| path.is_file()).cloned();
     found.with_context(|| {
         let beside = test.parent().unwrap_or(Path::new("."));
-        format!("no holdfast near {}: run `cargo build -p holdfast`, or set {GIVEN}", beside.display())
+        format!("no holdfast near {}: run `cargo build -p holdfast`, or set {BINARY_VARIABLE}", beside.display())
     })
 }
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// The exit code; 128 and the signal's number for a process that a signal ended, as shells say it.
+    /// The exit code. For a process that a signal ended, 128 plus the signal's number, as in a shell.
     pub code: i32,
-    /// All of its standard output.
+    /// The complete standard output.
     pub stdout: String,
-    /// All of its standard error.
+    /// The complete standard error.
     pub stderr: String,
 }
 
 impl Run {
-    /// Its standard output as JSON.
+    /// Parses the standard output as JSON.
     pub fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_str(&self.stdout).with_context(|| format!("its output is not JSON: {self}"))
+        serde_json::from_str(&self.stdout).with_context(|| format!("the output is not JSON: {self}"))
     }
 
-    /// The run itself.
+    /// Returns the run when it has this exit code.
     ///
     /// # Panics
-    /// With all that it wrote, when its exit code is another one.
+    /// Panics with the output of the run when it has another exit code.
     #[track_caller]
     pub fn expect(self, code: i32) -> Run {
         assert!(self.code == code, "expected exit code {code}: {self}");
@@ -139,7 +140,7 @@ impl std::fmt::Display for Run {
     }
 }
 
-/// A running process. It is killed when it is dropped.
+/// A running process. Dropping the handle kills the process.
 #[derive(Debug)]
 pub struct Daemon {
     pid: u32,
@@ -148,92 +149,92 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Its process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Whether it still runs.
+    /// True while the process runs.
     pub fn is_running(&self) -> bool {
         matches!(lock(&self.child).try_wait(), Ok(None))
     }
 
-    /// What it wrote to its standard output so far.
+    /// Returns the standard output so far.
     pub fn stdout(&self) -> String {
         text(&lock(&self.output.text).stdout)
     }
 
-    /// What it wrote to its standard error so far.
+    /// Returns the standard error so far.
     pub fn stderr(&self) -> String {
         text(&lock(&self.output.text).stderr)
     }
 
-    /// Waits until it has written `word` to either output.
+    /// Waits until either output contains `word`.
     pub fn wait_for(&self, word: &str, limit: Duration) -> anyhow::Result<()> {
         let has = |output: &Vec<u8>| text(output).contains(word);
         let found = self.output.wait(limit, |text| has(&text.stdout) || has(&text.stderr) || text.ends == 2);
         ensure!(
             found && (self.stdout().contains(word) || self.stderr().contains(word)),
-            "it never wrote {word:?} within {limit:?}\n--- stdout\n{}\n--- stderr\n{}",
+            "the process did not write {word:?} within {limit:?}\n--- stdout\n{}\n--- stderr\n{}",
             self.stdout(),
             self.stderr()
         );
         Ok(())
     }
 
-    /// Asks it to stop (SIGTERM).
+    /// Sends SIGTERM.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        // While the child is locked nobody collects it, so that its number cannot be somebody else's already.
+        // The lock prevents another thread from reaping the child, so that the process id is not reused meanwhile.
         let mut child = lock(&self.child);
         if child.try_wait()?.is_none() {
             let status = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status();
-            let status = status.context("there is no `kill` program")?;
+            let status = status.context("the program `kill` does not start")?;
             ensure!(status.success(), "kill -TERM {} failed: {status}", self.pid);
         }
         Ok(())
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Sends SIGTERM, and waits for the end of the process.
     pub fn stop(&self, limit: Duration) -> anyhow::Result<Run> {
         self.terminate()?;
         self.wait(limit)
     }
 
-    /// Kills it (SIGKILL) and waits until it is gone.
+    /// Sends SIGKILL, and waits for the end of the process.
     pub fn kill(&self) {
         kill(&self.child);
     }
 
-    /// Waits for its end. When the time is up it is an error, and the process goes on.
+    /// Waits for the end of the process. Returns an error at the timeout; the process keeps running.
     pub fn wait(&self, limit: Duration) -> anyhow::Result<Run> {
         let start = Instant::now();
         let status = loop {
-            // Bound first: a lock in the condition would be held while this sleeps.
+            // In a variable of its own: a lock in the scrutinee of the match would be held during the sleep.
             let status = lock(&self.child).try_wait()?;
             match status {
                 Some(status) => break status,
-                // Its outputs end with it, but for a moment.
+                // The outputs may end shortly before the process does.
                 None if start.elapsed() < limit => {
-                    if self.output.wait(LOOK, |text| text.ends == 2) {
-                        std::thread::sleep(LOOK / 20);
+                    if self.output.wait(POLL_INTERVAL, |text| text.ends == 2) {
+                        std::thread::sleep(POLL_INTERVAL / 20);
                     }
                 }
                 None => {
                     let (stdout, stderr) = (self.stdout(), self.stderr());
-                    bail!("it still runs after {limit:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
+                    bail!("the process still runs after {limit:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
                 }
             }
         };
-        // The process is gone, so what is left is in the pipes; only a child of its own could keep them open.
+        // The process has ended, and the rest of its output is in the pipes. Only its own child could keep them open.
         self.output.wait(Duration::from_secs(5), |text| text.ends == 2);
         Ok(Run { code: code(status), stdout: self.stdout(), stderr: self.stderr() })
     }
 
-    /// A handle with which a rule of the proxy can kill it.
-    pub fn victim(&self) -> Victim {
-        let victim = Victim::new();
-        victim.mark(self);
-        victim
+    /// Returns a handle for a rule of the proxy that kills this process.
+    pub fn kill_target(&self) -> KillTarget {
+        let kill_target = KillTarget::new();
+        kill_target.set_process(self);
+        kill_target
     }
 }
 
@@ -243,44 +244,44 @@ impl Drop for Daemon {
     }
 }
 
-/// A process to be killed, which can be named before it exists: a rule on a daemon's first call has to be there
-/// before the daemon is.
+/// The process that a rule of the proxy kills. A rule on a daemon's first call needs the handle before the daemon
+/// starts, so the process is set later.
 #[derive(Clone, Debug, Default)]
-pub struct Victim(Arc<Slot>);
+pub struct KillTarget(Arc<Slot>);
 
 #[derive(Debug, Default)]
 struct Slot {
     child: Mutex<Option<Arc<Mutex<Child>>>>,
-    marked: Condvar,
+    is_set: Condvar,
 }
 
-impl Victim {
-    /// A victim that is not known yet.
-    pub fn new() -> Victim {
-        Victim::default()
+impl KillTarget {
+    /// Returns a target without a process.
+    pub fn new() -> KillTarget {
+        KillTarget::default()
     }
 
-    /// Names the process.
-    pub fn mark(&self, daemon: &Daemon) {
+    /// Sets the process.
+    pub fn set_process(&self, daemon: &Daemon) {
         *lock(&self.0.child) = Some(daemon.child.clone());
-        self.0.marked.notify_all();
+        self.0.is_set.notify_all();
     }
 
-    /// Kills it (SIGKILL) and waits until it is gone; before that waits until it is known.
+    /// Waits until the process is set, sends SIGKILL, and waits for the end of the process.
     ///
     /// # Panics
-    /// When it does not become known.
+    /// Panics when no process is set within the default timeout.
     pub fn kill(&self) {
-        let unknown = |child: &mut Option<_>| child.is_none();
-        let waited = self.0.marked.wait_timeout_while(lock(&self.0.child), LIMIT, unknown);
+        let is_unset = |child: &mut Option<_>| child.is_none();
+        let waited = self.0.is_set.wait_timeout_while(lock(&self.0.child), DEFAULT_TIMEOUT, is_unset);
         let child = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
-        kill(&child.expect("a victim is marked after the process was spawned"));
+        kill(&child.expect("the process is set after it was started"));
     }
 }
 
 fn kill(child: &Mutex<Child>) {
     let mut child = lock(child);
-    // Both fail only when it is gone already.
+    // Both fail only when the process has already ended.
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -289,7 +290,7 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
-/// What a process has written, filled by two threads.
+/// The output of a process, read by two threads.
 #[derive(Debug, Default)]
 struct Output {
     text: Mutex<Text>,
@@ -322,9 +323,9 @@ impl Output {
         });
     }
 
-    /// Waits until the text is as `wanted`; false when the time is up before.
-    fn wait(&self, limit: Duration, wanted: impl Fn(&Text) -> bool) -> bool {
-        let waited = self.changed.wait_timeout_while(lock(&self.text), limit, |text| !wanted(text));
+    /// Waits until the condition is true. Returns false at the timeout.
+    fn wait(&self, limit: Duration, condition: impl Fn(&Text) -> bool) -> bool {
+        let waited = self.changed.wait_timeout_while(lock(&self.text), limit, |text| !condition(text));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
@@ -343,13 +344,13 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(30);
 
-    /// The shell in the place of the binary.
+    /// Returns settings that run the shell instead of the binary.
     fn shell() -> Holdfast {
         Holdfast::new(&crate::env_for("http://127.0.0.1:1")).binary("/bin/sh").folder("/")
     }
 
     #[test]
-    fn a_run_has_its_code_and_its_outputs() {
+    fn a_run_has_its_exit_code_and_its_outputs() {
         let run = shell().set("WHO", "me").run(["-c", "echo $WHO; echo $AWS_ENDPOINT_URL >&2; exit 2"]);
         let run = run.expect("a run").expect(2);
         assert_eq!((&*run.stdout, &*run.stderr), ("me\n", "http://127.0.0.1:1\n"));
@@ -359,8 +360,8 @@ mod tests {
     }
 
     #[test]
-    fn a_run_ends_at_its_limit() {
-        let error = shell().within(Duration::from_millis(50)).run(["-c", "echo begun >&2; exec sleep 60"]);
+    fn a_run_is_killed_at_its_timeout() {
+        let error = shell().timeout(Duration::from_millis(50)).run(["-c", "echo begun >&2; exec sleep 60"]);
         assert!(error.expect_err("too long").to_string().contains("still runs after"));
     }
 
@@ -373,23 +374,23 @@ mod tests {
         let run = daemon.stop(SOON).expect("it stops");
         assert_eq!((run.code, &*run.stdout), (7, "up\nbye\n"));
         assert!(!daemon.is_running());
-        daemon.terminate().expect("nothing to do");
+        daemon.terminate().expect("no error after the end of the process");
 
         let daemon = shell().spawn(["-c", "exec sleep 60"]).expect("a daemon");
         daemon.kill();
-        assert_eq!(daemon.wait(SOON).expect("gone").code, 128 + 9);
+        assert_eq!(daemon.wait(SOON).expect("the end of the process").code, 128 + 9);
         assert!(daemon.wait_for("up", SOON).is_err());
     }
 
     #[test]
-    fn a_victim_can_be_named_before_it_exists() {
-        let victim = Victim::new();
+    fn a_kill_target_exists_before_its_process() {
+        let kill_target = KillTarget::new();
         let killer = std::thread::spawn({
-            let victim = victim.clone();
-            move || victim.kill()
+            let kill_target = kill_target.clone();
+            move || kill_target.kill()
         });
         let daemon = shell().spawn(["-c", "exec sleep 60"]).expect("a daemon");
-        victim.mark(&daemon);
+        kill_target.set_process(&daemon);
         killer.join().expect("killed");
         assert!(!daemon.is_running());
     }

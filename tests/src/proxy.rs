@@ -1,7 +1,7 @@
-//! A recording HTTP proxy in front of the emulator, which can also hurt: delays, throttling, lost replies, crashes.
+//! A recording HTTP proxy in front of the emulator, which can inject faults: delays, throttling, lost replies, crashes.
 //!
-//! Clients use it as their `AWS_ENDPOINT_URL`. It runs on threads of its own, so that synchronous tests can use
-//! it, and what it has received runs to its end even when the client is killed meanwhile.
+//! Clients use it as their `AWS_ENDPOINT_URL`. It runs on threads of its own, so that synchronous tests can use it. A
+//! call that it has received completes even when the client is killed meanwhile.
 //!
 //! ```no_run
 //! # use holdfast_tests::{Effect, Match, Proxy, Rule};
@@ -23,21 +23,21 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
 
+mod call_log;
 mod fault;
-mod journal;
 mod relay;
 mod rule;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-pub use journal::{Call, Outcome};
-pub use rule::{Bytes, Change, Effect, Make, Match, Nth, Reply, Rule, RuleId, Then, Watch, When};
+pub use call_log::{Call, CallOutcome};
+pub use rule::{Bytes, Effect, Hook, HookResult, Match, Nth, Reply, ReplyFactory, ReplyRewriter, Rule, RuleId, When};
 
 use crate::Env;
 use relay::Relay;
 
-/// The proxy. It stops when it is dropped.
+/// The proxy. Dropping it stops it.
 pub struct Proxy {
     address: SocketAddr,
     relay: Arc<Relay>,
@@ -52,9 +52,9 @@ impl Proxy {
             .thread_name("proxy")
             .enable_all()
             .build()
-            .context("the proxy got no threads")?;
-        // Bound before anything is asynchronous: `block_on` would panic in a test that is asynchronous itself.
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("the proxy got no port")?;
+            .context("the threads of the proxy do not start")?;
+        // Bound synchronously: `block_on` would panic in an asynchronous test.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("the proxy cannot bind a port")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let relay = Arc::new(Relay::new(upstream));
@@ -65,82 +65,85 @@ impl Proxy {
         Ok(Proxy { address, relay, runtime: Some(runtime) })
     }
 
-    /// Where clients reach it: `http://127.0.0.1:port`.
+    /// Returns the URL for clients: `http://127.0.0.1:port`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The environment of a child process whose calls go through the proxy.
+    /// Returns the environment of a child process that calls the proxy.
     pub fn env(&self) -> Env {
         crate::env_for(&self.endpoint())
     }
 
-    /// Adds a rule; it holds from the next call on.
+    /// Adds a rule. It applies from the next call on.
     pub fn add_rule(&self, rule: Rule) -> RuleId {
-        let mut ledger = self.relay.journal.lock();
-        ledger.rules_added += 1;
-        let id = RuleId(ledger.rules_added);
-        ledger.rules.push(rule::Armed::new(id, rule));
+        let mut state = self.relay.call_log.lock();
+        state.rules_added += 1;
+        let id = RuleId(state.rules_added);
+        state.rules.push(rule::ActiveRule::new(id, rule));
         id
     }
 
-    /// Takes one rule away. Calls that it holds back stay held.
+    /// Removes a rule. Calls that it withholds remain withheld.
     pub fn remove_rule(&self, id: RuleId) {
-        self.relay.journal.lock().rules.retain(|rule| rule.id != id);
+        self.relay.call_log.lock().rules.retain(|rule| rule.id != id);
     }
 
-    /// Takes all rules away. Calls that they hold back stay held.
+    /// Removes all rules. Calls that they withhold remain withheld.
     pub fn clear_rules(&self) {
-        self.relay.journal.lock().rules.clear();
+        self.relay.call_log.lock().rules.clear();
     }
 
-    /// How many calls the rule was applied to; 0 for one that was taken away.
+    /// Returns the number of calls that the rule was applied to; 0 for a removed rule.
     pub fn hits(&self, id: RuleId) -> u64 {
-        let ledger = self.relay.journal.lock();
-        ledger.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.hits)
+        let state = self.relay.call_log.lock();
+        state.rules.iter().find(|rule| rule.id == id).map_or(0, |rule| rule.hits)
     }
 
-    /// All calls since the start or the last [`Proxy::clear`], in the order of arrival.
+    /// Returns all calls since the start or the last [`Proxy::clear`], in order of arrival.
     pub fn calls(&self) -> Vec<Call> {
-        self.relay.journal.lock().calls.clone()
+        self.relay.call_log.lock().calls.clone()
     }
 
-    /// How many calls that is.
+    /// Returns the number of these calls.
     pub fn count(&self) -> usize {
-        self.relay.journal.lock().calls.len()
+        self.relay.call_log.lock().calls.len()
     }
 
-    /// How often each `service.Operation` was called.
+    /// Returns the number of calls of each `service.Operation`.
     pub fn counts_by_operation(&self) -> BTreeMap<String, usize> {
-        journal::count(&self.relay.journal.lock().calls)
+        call_log::count(&self.relay.call_log.lock().calls)
     }
 
-    /// The calls that change something.
+    /// Returns the mutating calls.
     pub fn mutating(&self) -> Vec<Call> {
-        let ledger = self.relay.journal.lock();
-        ledger.calls.iter().filter(|call| call.mutating).cloned().collect()
+        let state = self.relay.call_log.lock();
+        state.calls.iter().filter(|call| call.mutating).cloned().collect()
     }
 
-    /// Forgets the calls; rules and their counts stay.
+    /// Clears the call log. Rules and their counts are kept.
     pub fn clear(&self) {
-        self.relay.journal.lock().calls.clear();
+        self.relay.call_log.lock().calls.clear();
     }
 
-    /// The counts for people: a line an operation, and a sum.
+    /// Returns the counts as text: one line per operation, and a total.
     pub fn table(&self) -> String {
-        journal::table(&self.relay.journal.lock().calls)
+        call_log::table(&self.relay.call_log.lock().calls)
     }
 
-    /// The calls for people: a line each.
+    /// Returns the calls as text: one line per call.
     pub fn log(&self) -> String {
-        journal::log(&self.relay.journal.lock().calls)
+        call_log::log(&self.relay.call_log.lock().calls)
     }
 
-    /// Waits until the calls are as `wanted`, which is asked again whenever one arrives, is forwarded or ends.
-    /// `wanted` runs while the records are locked: it must not ask the proxy anything itself.
-    pub fn wait_until(&self, limit: Duration, wanted: impl FnMut(&[Call]) -> bool) -> anyhow::Result<()> {
-        if !self.relay.journal.wait(limit, wanted) {
-            bail!("the calls waited for did not come within {limit:?}; those that did:\n{}", self.log());
+    /// Waits until the condition on the calls is true. It is evaluated whenever a call arrives, is forwarded or ends.
+    /// The condition runs while the call log is locked, so it must not call methods of the proxy.
+    ///
+    /// # Errors
+    /// Returns an error with the calls at the timeout.
+    pub fn wait_until(&self, limit: Duration, condition: impl FnMut(&[Call]) -> bool) -> anyhow::Result<()> {
+        if !self.relay.call_log.wait(limit, condition) {
+            bail!("the condition on the calls is not true after {limit:?}; the calls:\n{}", self.log());
         }
         Ok(())
     }
@@ -149,7 +152,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Does not wait, so that it may happen in an asynchronous test too.
+            // Does not block, so that an asynchronous test can drop the proxy too.
             runtime.shutdown_background();
         }
     }

@@ -1,7 +1,7 @@
-//! The sandbox: an AWS emulator in a process of its own, empty at the start and gone at the end.
+//! The sandbox: an AWS emulator in a process of its own, which is empty at the start and ends with the test.
 //!
-//! `tests/sandbox/server.py` is the emulator. It takes a free port, prints one line with its address when it
-//! listens, and ends when its standard input closes: so it goes also when the test is killed and nothing is dropped.
+//! The emulator is `tests/sandbox/server.py`. It binds a free port, and prints one line with its address when it
+//! listens. It ends when its standard input closes, also when the test is killed and drops no value.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -19,10 +19,10 @@ use crate::{Env, Proxy, env_for, isolate};
 
 mod python;
 
-/// Loading the emulator takes 2 to 5 seconds alone, and several times that when all tests start at once.
-const START: Duration = Duration::from_secs(90);
+/// The timeout of a start. A start takes 2 to 5 seconds, and several times longer when all tests start at once.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The emulator. It stops when it is dropped.
+/// The emulator. Dropping the handle ends its process.
 #[derive(Debug)]
 pub struct Sandbox {
     child: Child,
@@ -31,12 +31,12 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes ready what the emulator needs, which is a Python environment under `.sandbox/`, once.
+    /// Creates the emulator's Python environment under `.sandbox/`, once.
     ///
-    /// `say` is told what takes long. The environment variable `HOLDFAST_SANDBOX_PYTHON` names an interpreter
-    /// that has the requirements already; then nothing is made.
-    pub fn ready(say: impl FnMut(&str)) -> anyhow::Result<()> {
-        python::interpreter(say).map(drop)
+    /// `report` gets a message before each slow step. If the environment variable `HOLDFAST_SANDBOX_PYTHON` names an
+    /// interpreter, that interpreter must have the requirements, and no environment is created.
+    pub fn ready(report: impl FnMut(&str)) -> anyhow::Result<()> {
+        python::interpreter(report).map(drop)
     }
 
     /// Starts an emulator on a free port of the loopback interface and waits until it listens.
@@ -44,27 +44,28 @@ impl Sandbox {
         Sandbox::start_with(&Env::new())
     }
 
-    /// The same, with variables for the emulator's own environment (`MOTO_…`).
+    /// Starts an emulator with additional environment variables (`MOTO_…`).
     pub fn start_with(env: &Env) -> anyhow::Result<Sandbox> {
-        let errors = tempfile::tempfile().context("no file for the sandbox's messages")?;
+        let errors = tempfile::tempfile().context("the file for the sandbox's messages cannot be created")?;
         let mut command = program("server.py", &Env::new())?;
-        // The emulator takes the port itself, so that nobody can take it between finding it and listening.
+        // The emulator chooses the port itself, so that no other process can bind it first.
         command.args(["0", "--until-eof"]).envs(env).stderr(errors.try_clone()?);
         let mut child = command.spawn().context("the sandbox's Python does not start")?;
         let lines = lines(child.stdout.take().expect("stdout is piped"));
         let mut sandbox = Sandbox { child, errors, endpoint: String::new() };
-        match lines.recv_timeout(START) {
+        match lines.recv_timeout(START_TIMEOUT) {
             Ok(line) => match line.split_once("listening on ") {
                 Some((_, endpoint)) => sandbox.endpoint = endpoint.trim().to_owned(),
-                None => bail!("the sandbox says {line:?} and not where it listens"),
+                None => bail!("the sandbox printed {line:?} instead of its address"),
             },
             Err(RecvTimeoutError::Timeout) => {
-                bail!("the sandbox does not listen after {START:?}; it says:\n{}", sandbox.log());
+                bail!("the sandbox does not listen after {START_TIMEOUT:?}; its messages:\n{}", sandbox.log());
             }
             Err(RecvTimeoutError::Disconnected) => {
-                // Its output can close a moment before it has written its last words; they are there when it is gone.
+                // The output can close before the last message is written. After the end of the process all are
+                // written.
                 let status = sandbox.child.wait()?;
-                bail!("the sandbox ended before it listened ({status}); it says:\n{}", sandbox.log());
+                bail!("the sandbox ended before it listened ({status}); its messages:\n{}", sandbox.log());
             }
         }
         Ok(sandbox)
@@ -77,27 +78,27 @@ impl Sandbox {
         Ok((sandbox, proxy))
     }
 
-    /// Where it listens: `http://127.0.0.1:port`.
+    /// Returns the URL of the emulator: `http://127.0.0.1:port`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// The environment of a child process that calls it directly, past any proxy.
+    /// Returns the environment of a child process that calls the emulator directly, without a proxy.
     pub fn env(&self) -> Env {
         env_for(&self.endpoint)
     }
 
-    /// Empties it: no resources and the default settings.
+    /// Deletes all resources and restores the default settings.
     pub fn reset(&self) -> anyhow::Result<()> {
         self.post("/holdfast/reset", &Value::Null).map(drop)
     }
 
-    /// Changes its settings: see `tests/sandbox/server.py` for what there is.
+    /// Changes settings of the emulator. `tests/sandbox/server.py` lists them.
     pub fn settings(&self, settings: &Value) -> anyhow::Result<Value> {
         self.post("/holdfast/settings", settings)
     }
 
-    /// What it has written to its standard error so far: tracebacks, when one of its answers is 500.
+    /// Returns the standard error so far. A response with status 500 leaves a traceback there.
     pub fn log(&self) -> String {
         read_from_start(&self.errors)
     }
@@ -105,36 +106,38 @@ impl Sandbox {
     fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let headers = [("content-type", "application/json")];
-        let answer = exchange(&self.endpoint, "POST", path, &headers, body.as_bytes());
-        let answer = answer.with_context(|| format!("the sandbox does not answer {path}; it says:\n{}", self.log()))?;
-        let text = answer.text();
-        ensure!(answer.status < 300, "the sandbox answers {path} with {}: {text}\n{}", answer.status, self.log());
+        let response = exchange(&self.endpoint, "POST", path, &headers, body.as_bytes());
+        let response = response
+            .with_context(|| format!("the sandbox does not respond to {path}; its messages:\n{}", self.log()))?;
+        let text = response.text();
+        ensure!(response.status < 300, "the status of {path} is {}: {text}\n{}", response.status, self.log());
         Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // Both fail only when it is gone already.
+        // Both fail only when the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The Python interpreter of the sandbox, with its requirements; made when it is missing.
+/// Returns the Python interpreter of the sandbox. Creates its environment when it is missing.
 ///
 /// # Errors
-/// When it cannot be made.
+/// Returns an error when the environment cannot be created.
 pub fn python() -> anyhow::Result<PathBuf> {
     python::interpreter(|_| ())
 }
 
-/// The directory of the checkout.
+/// Returns the root directory of the checkout.
 pub fn root() -> anyhow::Result<PathBuf> {
     python::root()
 }
 
-/// A command that runs `tests/sandbox/<file>` with pipes for input and output, and with no way to a real account.
+/// Returns a command that runs `tests/sandbox/<file>` with pipes for input and output. The process cannot reach a real
+/// account.
 pub(crate) fn program(file: &str, env: &Env) -> anyhow::Result<Command> {
     let python = python::interpreter(|message| eprintln!("{message}"))?;
     let script = root()?.join("tests/sandbox").join(file);
@@ -149,7 +152,7 @@ pub(crate) fn program(file: &str, env: &Env) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// All that a child has written to a file. Its own place in the file, which it shares with us, stays where it is.
+/// Returns all that a child has written to a file. Does not move the file offset, which the child shares.
 pub(crate) fn read_from_start(file: &File) -> String {
     let mut text = Vec::new();
     let mut chunk = [0; 8192];
@@ -162,11 +165,11 @@ pub(crate) fn read_from_start(file: &File) -> String {
     }
 }
 
-/// The lines of a child's output, read by a thread, so that one can wait for them with a limit.
+/// Returns a channel with the lines of a child's output. A thread reads them, so that a receiver can use a timeout.
 pub(crate) fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        // Reads on when nobody listens any more: a full pipe would stop the child.
+        // Keeps reading without a receiver: a full pipe would block the child.
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             let _ = sender.send(line);
         }

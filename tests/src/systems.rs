@@ -1,5 +1,5 @@
-//! The systems that ship: every environment of every document under `desired-state`, with what tests/systems.yaml
-//! says has to be there before, and what was measured.
+//! The shipped systems: every environment of every document under `desired-state`, with its prerequisites and its
+//! measured calls from tests/systems.yaml.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,67 +9,67 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Call, Holdfast, Run, Stage, plant, sandbox, table};
+use crate::{Call, Holdfast, Run, TestEnv, fixtures, sandbox, table};
 
-/// tests/systems.yaml.
+/// The content of tests/systems.yaml.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Table {
-    /// By environment, as `system/environment`.
-    pub environments: BTreeMap<String, Entry>,
-    /// Changes of size: one environment becomes another.
+pub struct SystemsTable {
+    /// The environments, by `system/environment`.
+    pub environments: BTreeMap<String, EnvironmentEntry>,
+    /// The changes of size: one environment gets the size of another.
     #[serde(default)]
-    pub sizes: Vec<Size>,
+    pub sizes: Vec<SizeChange>,
 }
 
-/// What an environment needs before it can be made, and what it costs.
+/// The prerequisites of an environment, and its measured calls.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// Domains of issued certificates that it looks up; `domain@region` elsewhere than in the main region.
+pub struct EnvironmentEntry {
+    /// The domains of the issued certificates that the document looks up; `domain@region` outside the main region.
     #[serde(default)]
     pub certificates: Vec<String>,
-    /// What else is there before: calls from outside.
+    /// The out-of-band calls that create the other prerequisites.
     #[serde(default)]
     pub before: Vec<table::Calls>,
-    /// Environment variables that secret values come from, where any value will not do.
+    /// The environment variables of secret values that must have a certain value.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
-    /// What was measured last; a twentieth more is a regression, of reads a quarter.
+    /// The last measurement. An increase of more than a twentieth is a regression; for reads, of more than a quarter.
     pub measured: Option<Figures>,
-    /// What is promised, when it is.
+    /// The promised maximum.
     pub promised: Option<Figures>,
-    /// Kinds of which live resources stay, as the document wants it, when all else is destroyed.
+    /// The resources that outlive `destroy` on purpose: a part of their ARN or id, and the reason.
     #[serde(default)]
-    pub stays: BTreeMap<String, String>,
+    pub retained: BTreeMap<String, String>,
 }
 
-/// Counts. In a promise, 0 is none.
+/// Counts of resources and calls. In a promise, 0 means no promise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Figures {
-    /// Resources of the document that are live.
+    /// Live resources of the document.
     pub resources: usize,
-    /// Calls of a sweep that finds nothing to do.
-    pub sweep: usize,
-    /// Calls that change something, from an empty account.
+    /// Calls of a refresh that finds no difference.
+    pub refresh: usize,
+    /// Mutating calls of the first pass, from an empty account.
     pub mutating: usize,
-    /// Reads that are no polls, from an empty account.
+    /// Reads of the first pass, without polls.
     pub reads: usize,
 }
 
-/// From one environment to another by parameters and patches alone.
+/// A change from the size of one environment to the size of another, by parameters and patches only.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Size {
-    /// `system/environment`: what is live.
+pub struct SizeChange {
+    /// The live environment, as `system/environment`.
     pub from: String,
-    /// The environment whose parameters and patches it takes over.
+    /// The environment whose parameters and patches replace those of the live environment.
     pub to: String,
-    /// Parameters that stay what they were, since they say where it is and not how large: a domain.
+    /// The parameters that keep their values because they do not concern the size, such as a domain.
     #[serde(default)]
     pub keeps: BTreeSet<String>,
-    /// What AWS cannot change in place: `Kind/name field, field`.
+    /// The fields that AWS cannot change in place, as `Kind/name field, field`.
     #[serde(default)]
     pub replaces: BTreeSet<String>,
 }
@@ -79,25 +79,25 @@ pub struct Size {
 pub struct System {
     /// The stack's folder under `desired-state`.
     pub system: String,
-    /// The environment.
+    /// The environment's name.
     pub env: String,
-    /// What tests/systems.yaml says of it.
-    pub entry: Entry,
+    /// The environment's entry in tests/systems.yaml.
+    pub entry: EnvironmentEntry,
 }
 
 /// Reads tests/systems.yaml.
 ///
 /// # Errors
-/// When it is not there, or says what no table can.
-pub fn table() -> anyhow::Result<Table> {
+/// Returns an error when the file does not exist or has unknown keys.
+pub fn table() -> anyhow::Result<SystemsTable> {
     let text = fs::read_to_string(sandbox::root()?.join("tests/systems.yaml"))?;
     serde_saphyr::from_str(&text).context("tests/systems.yaml")
 }
 
-/// Every environment of every system, found by its file.
+/// Finds every environment of every system by its file.
 ///
 /// # Errors
-/// When the table cannot be read.
+/// Returns an error when tests/systems.yaml or a folder cannot be read.
 pub fn all() -> anyhow::Result<Vec<System>> {
     let table = table()?;
     let mut found = vec![];
@@ -122,30 +122,30 @@ fn names(folder: &Path, end: &str) -> anyhow::Result<BTreeSet<String>> {
 }
 
 impl System {
-    /// `system/environment`.
+    /// Returns the name: `system/environment`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.system, self.env)
     }
 
-    /// The document, as commands take it.
+    /// Returns the path of the document, as an argument of commands.
     pub fn path(&self) -> String {
         format!("desired-state/{}", self.system)
     }
 
-    /// The document and its components as they are written.
+    /// Returns the text of the document and its components.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// Returns an error when a file cannot be read.
     pub fn text(&self) -> anyhow::Result<String> {
         let folder = sandbox::root()?.join("desired-state");
         Ok(text(&folder.join(&self.system))? + &text(&folder.join("lib"))?)
     }
 
-    /// Every variable that the document takes a value from has one.
+    /// Adds a value for every environment variable that the document reads.
     fn find_variables(&mut self) -> anyhow::Result<()> {
         let holdfast = Holdfast::new(&crate::env_for("http://127.0.0.1:9"));
         let run = holdfast.run(["render", &self.path(), "-e", &self.env, "-o", "json"])?;
-        // A document that does not render fails in its own test.
+        // For a document that does not render, another test fails.
         let mut rest = vec![run.json().unwrap_or_default()];
         while let Some(value) = rest.pop() {
             if let Some(name) = value["valueFrom"]["env"].as_str() {
@@ -161,63 +161,65 @@ impl System {
         Ok(())
     }
 
-    /// An empty stage with what has to be there before.
+    /// Returns an empty test environment with the prerequisites of this environment.
     ///
     /// # Errors
-    /// When the sandbox refuses.
-    pub fn stage(&self) -> anyhow::Result<Stage> {
-        let stage = Stage::take()?;
-        self.plant(&stage)?;
-        Ok(stage)
+    /// Returns an error when the sandbox rejects a call.
+    pub fn test_env(&self) -> anyhow::Result<TestEnv> {
+        let test_env = TestEnv::start()?;
+        self.create_prerequisites(&test_env)?;
+        Ok(test_env)
     }
 
-    /// Plants what has to be there before.
+    /// Creates the prerequisites of this environment.
     ///
     /// # Errors
-    /// When the sandbox refuses.
-    pub fn plant(&self, stage: &Stage) -> anyhow::Result<()> {
+    /// Returns an error when the sandbox rejects a call.
+    pub fn create_prerequisites(&self, test_env: &TestEnv) -> anyhow::Result<()> {
         for certificate in &self.entry.certificates {
             let (domain, region) = certificate.split_once('@').unwrap_or((certificate, crate::REGION));
-            plant::certificate_in(stage, region, domain)?;
+            fixtures::issued_certificate_in(test_env, region, domain)?;
         }
-        table::Known::default().call(&stage.outside, &self.entry.before)
+        table::Placeholders::default().call(&test_env.out_of_band, &self.entry.before)
     }
 
-    /// The binary, with the variables that secret values come from.
-    pub fn holdfast(&self, stage: &Stage) -> Holdfast {
+    /// Returns settings for the binary, with the environment variables of secret values.
+    pub fn holdfast(&self, test_env: &TestEnv) -> Holdfast {
         let set = |holdfast: Holdfast, (name, value): (&String, &String)| holdfast.set(name, value);
-        self.entry.variables.iter().fold(stage.holdfast(), set)
+        self.entry.variables.iter().fold(test_env.holdfast(), set)
     }
 
     /// Runs a command on this environment of the document at `path`.
     ///
     /// # Errors
-    /// When it does not start or takes too long.
-    pub fn run(&self, stage: &Stage, path: &str, command: &str, more: &[&str]) -> anyhow::Result<Run> {
-        self.holdfast(stage).run([&[command, path, "-e", &self.env], more].concat())
+    /// Returns an error when the binary does not start or exceeds the timeout.
+    pub fn run(&self, test_env: &TestEnv, path: &str, command: &str, more: &[&str]) -> anyhow::Result<Run> {
+        self.holdfast(test_env).run([&[command, path, "-e", &self.env], more].concat())
     }
 
-    /// Copies the document with its components into the stage's folder, where it can be changed, and returns its path.
+    /// Copies the document with its components into the temporary folder, so that a test can change it. Returns its
+    /// path.
     ///
     /// # Errors
-    /// When it cannot be copied.
-    pub fn copy(&self, stage: &Stage) -> anyhow::Result<String> {
+    /// Returns an error when a file cannot be copied.
+    pub fn copy(&self, test_env: &TestEnv) -> anyhow::Result<String> {
         let from = sandbox::root()?.join("desired-state");
-        let to = stage.folder.path().join("desired-state");
+        let to = test_env.folder.path().join("desired-state");
         for folder in ["lib", &self.system] {
             copy(&from.join(folder), &to.join(folder))?;
         }
         Ok(to.join(&self.system).to_string_lossy().into_owned())
     }
 
-    /// In a copy at `path`, gives this environment the parameters and patches of another, and keeps its name and
-    /// the parameters `keeps`.
+    /// In a copy at `path`, gives this environment the parameters and patches of another environment. Keeps its name
+    /// and the parameters `keeps`.
     ///
     /// # Errors
-    /// When there is no such environment.
-    pub fn becomes(&self, path: &str, other: &str, keeps: &BTreeSet<String>) -> anyhow::Result<()> {
+    /// Returns an error when the other environment does not exist.
+    pub fn take_size_of(&self, path: &str, other: &str, keeps: &BTreeSet<String>) -> anyhow::Result<()> {
         let file = |env: &str| Path::new(path).join(format!("environments/{env}.yaml"));
-        let text = fs::read_to_string(file(other)).with_context(|| format!("no environment {other}"))?;
+        let text =
+            fs::read_to_string(file(other)).with_context(|| format!("the environment {other} does not exist"))?;
         let mut environment: Value = serde_saphyr::from_str(&text)?;
         environment["metadata"]["name"] = self.env.as_str().into();
         let own: Value = serde_saphyr::from_str(&fs::read_to_string(file(&self.env))?)?;
@@ -229,15 +231,15 @@ impl System {
                 value => drop(parameters.insert(name.clone(), value.clone())),
             }
         }
-        // JSON is YAML.
+        // JSON is valid YAML.
         fs::write(file(&self.env), serde_json::to_string_pretty(&environment)?)?;
         Ok(())
     }
 
-    /// In a copy at `path`, patches a resource in this environment.
+    /// In a copy at `path`, adds a patch of a resource to this environment.
     ///
     /// # Errors
-    /// When its file cannot be read or written.
+    /// Returns an error when the environment's file cannot be read or written.
     pub fn patch(&self, path: &str, address: &str, fields: Value) -> anyhow::Result<()> {
         let file = Path::new(path).join(format!("environments/{}.yaml", self.env));
         let mut environment: Value = serde_saphyr::from_str(&fs::read_to_string(&file)?)?;
@@ -269,20 +271,20 @@ fn text(folder: &Path) -> anyhow::Result<String> {
     Ok(all)
 }
 
-/// The regions in which an environment is live.
+/// Returns the regions in which an environment has live resources, and the main region.
 ///
 /// # Errors
-/// When they cannot be asked for.
-pub fn regions(system: &System, stage: &Stage) -> anyhow::Result<Vec<String>> {
-    let run = system.run(stage, &system.path(), "get", &["-o", "json"])?;
+/// Returns an error when `get` fails.
+pub fn regions(system: &System, test_env: &TestEnv) -> anyhow::Result<Vec<String>> {
+    let run = system.run(test_env, &system.path(), "get", &["-o", "json"])?;
     let list = run.json()?;
-    let told = list.as_array().into_iter().flatten().filter_map(|o| o["region"].as_str());
-    let mut regions: BTreeSet<&str> = told.filter(|region| region.contains('-')).collect();
+    let reported = list.as_array().into_iter().flatten().filter_map(|o| o["region"].as_str());
+    let mut regions: BTreeSet<&str> = reported.filter(|region| region.contains('-')).collect();
     regions.insert(crate::REGION);
     Ok(regions.into_iter().map(str::to_owned).collect())
 }
 
-/// The reads that only wait: the same read again, while nothing of its service was changed in between, in that region.
+/// Counts the polls: repeated reads between which no call changed a resource of the same service in the same region.
 pub fn polls(calls: &[Call]) -> usize {
     let mut changes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut last: BTreeMap<(&str, &str, &str, String), usize> = BTreeMap::new();
@@ -300,23 +302,23 @@ pub fn polls(calls: &[Call]) -> usize {
     polls
 }
 
-/// What carries the owner tags of an environment, asked of the sandbox in these regions past Holdfast: the Tagging
-/// API, IAM, EC2 and ELB. What waits for the end of its recovery window is not live any more.
+/// Returns the live resources with the owner tags of an environment in these regions. The second client reads them from
+/// the Tagging API, IAM, EC2 and ELB. A resource that is scheduled for deletion is not live.
 ///
 /// # Errors
-/// When the sandbox refuses.
-pub fn owned(stage: &Stage, stack: &str, env: &str, regions: &[String]) -> anyhow::Result<Vec<String>> {
-    let mut found = plant::owned(stage, stack, env)?;
+/// Returns an error when the sandbox rejects a call.
+pub fn owned_resources(test_env: &TestEnv, stack: &str, env: &str, regions: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut found = fixtures::owned_addresses(test_env, stack, env)?;
     let filter = |key: &str, value: &str| json!({ "Key": key, "Values": [value] });
     let filters = json!([filter("holdfast:stack", stack), filter("holdfast:env", env)]);
     for region in regions {
         let mut token = String::new();
         loop {
-            let asked = json!({ "TagFilters": filters, "ResourcesPerPage": 100, "PaginationToken": token });
-            let page = stage.outside.call_in(region, "resourcegroupstaggingapi", "get_resources", asked)?;
+            let query = json!({ "TagFilters": filters, "ResourcesPerPage": 100, "PaginationToken": token });
+            let page = test_env.out_of_band.call_in(region, "resourcegroupstaggingapi", "get_resources", query)?;
             for entry in page["ResourceTagMappingList"].as_array().into_iter().flatten() {
                 let arn = entry["ResourceARN"].as_str().unwrap_or_default();
-                if !is_gone(stage, region, arn) {
+                if !is_deleted(test_env, region, arn) {
                     found.push(arn.to_owned());
                 }
             }
@@ -329,51 +331,55 @@ pub fn owned(stage: &Stage, stack: &str, env: &str, regions: &[String]) -> anyho
     Ok(found)
 }
 
-/// Whether the Tagging API still shows what has been deleted, as AWS's does for a while.
-fn is_gone(stage: &Stage, region: &str, arn: &str) -> bool {
+/// True when the resource is deleted, and only the Tagging API still returns it, as on AWS for a while.
+fn is_deleted(test_env: &TestEnv, region: &str, arn: &str) -> bool {
     let part = |n: usize| arn.split(':').nth(n).unwrap_or_default();
     let last = arn.rsplit(['/', ':']).next().unwrap_or_default();
-    let ask = |service: &str, operation: &str, asked: Value| stage.outside.call_in(region, service, operation, asked);
-    let is = |answer: anyhow::Result<Value>, path: &str, words: &[&str]| match answer {
-        Ok(answer) => answer.pointer(path).and_then(Value::as_str).is_some_and(|word| words.contains(&word)),
+    let call = |service: &str, operation: &str, parameters: Value| {
+        test_env.out_of_band.call_in(region, service, operation, parameters)
+    };
+    let is = |response: anyhow::Result<Value>, path: &str, words: &[&str]| match response {
+        Ok(response) => response.pointer(path).and_then(Value::as_str).is_some_and(|word| words.contains(&word)),
         Err(_) => true,
     };
     match part(2) {
-        "kms" => is(ask("kms", "describe_key", json!({ "KeyId": arn })), "/KeyMetadata/KeyState", &["PendingDeletion"]),
-        "secretsmanager" => ask("secretsmanager", "describe_secret", json!({ "SecretId": arn }))
+        "kms" => {
+            is(call("kms", "describe_key", json!({ "KeyId": arn })), "/KeyMetadata/KeyState", &["PendingDeletion"])
+        }
+        "secretsmanager" => call("secretsmanager", "describe_secret", json!({ "SecretId": arn }))
             .map_or(true, |s| s["DeletedDate"].is_string()),
         "ec2" if last.starts_with("nat-") => is(
-            ask("ec2", "describe_nat_gateways", json!({ "NatGatewayIds": [last] })),
+            call("ec2", "describe_nat_gateways", json!({ "NatGatewayIds": [last] })),
             "/NatGateways/0/State",
             &["deleted", "deleting"],
         ),
         "ec2" if last.starts_with("pcx-") => is(
-            ask("ec2", "describe_vpc_peering_connections", json!({ "VpcPeeringConnectionIds": [last] })),
+            call("ec2", "describe_vpc_peering_connections", json!({ "VpcPeeringConnectionIds": [last] })),
             "/VpcPeeringConnections/0/Status/Code",
             &["deleted", "deleting"],
         ),
         "ec2" if last.starts_with("i-") => is(
-            ask("ec2", "describe_instances", json!({ "InstanceIds": [last] })),
+            call("ec2", "describe_instances", json!({ "InstanceIds": [last] })),
             "/Reservations/0/Instances/0/State/Name",
             &["terminated"],
         ),
         "ecs" if part(5).starts_with("task-definition/") => is(
-            ask("ecs", "describe_task_definition", json!({ "taskDefinition": arn })),
+            call("ecs", "describe_task_definition", json!({ "taskDefinition": arn })),
             "/taskDefinition/status",
             &["INACTIVE", "DELETE_IN_PROGRESS"],
         ),
         "ecs" if part(5).starts_with("service/") => is(
-            ask("ecs", "describe_services", json!({ "cluster": part(5).split('/').nth(1), "services": [arn] })),
+            call("ecs", "describe_services", json!({ "cluster": part(5).split('/').nth(1), "services": [arn] })),
             "/services/0/status",
             &["INACTIVE"],
         ),
         "ecs" if part(5).starts_with("task/") => is(
-            ask("ecs", "describe_tasks", json!({ "cluster": part(5).split('/').nth(1), "tasks": [arn] })),
+            call("ecs", "describe_tasks", json!({ "cluster": part(5).split('/').nth(1), "tasks": [arn] })),
             "/tasks/0/lastStatus",
             &["STOPPED"],
         ),
         "ecs" if part(5).starts_with("cluster/") => {
-            is(ask("ecs", "describe_clusters", json!({ "clusters": [arn] })), "/clusters/0/status", &["INACTIVE"])
+            is(call("ecs", "describe_clusters", json!({ "clusters": [arn] })), "/clusters/0/status", &["INACTIVE"])
         }
         _ => false,
     }

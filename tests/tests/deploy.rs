@@ -1,10 +1,10 @@
-//! What deploys Holdfast is true of it: alert rules name metrics that are there, files of `deploy/` and the daemons of
-//! `desired-state/ops` use commands and flags that the binary has, and the roles allow the calls that it makes.
+//! The deployment matches the binary: alert rules name exported metrics, the files of `deploy/` and the daemons of
+//! `desired-state/ops` use existing commands and flags, and the roles allow all calls of Holdfast.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use holdfast_tests::{Holdfast, Stage, env_for, sandbox};
+use holdfast_tests::{Holdfast, TestEnv, env_for, sandbox};
 use serde_json::Value;
 
 fn text(path: &str) -> String {
@@ -25,13 +25,13 @@ fn rendered(system: &str, env: &str) -> Value {
     run.expect("render").expect(0).json().expect("JSON")["resources"].take()
 }
 
-/// Says what is wrong with a command line: a subcommand or flag that the binary does not have.
-fn wrong(line: &str) -> Option<String> {
+/// Returns the error of a command line: a subcommand or flag that the binary does not have.
+fn command_error(line: &str) -> Option<String> {
     let mut words = line.split_whitespace().filter(|word| *word != "\\");
     let subcommand = words.next().unwrap_or_default();
     let help = holdfast().run([subcommand, "--help"]).expect("help");
     if help.code != 0 {
-        return Some(format!("`{line}`: there is no `{subcommand}`"));
+        return Some(format!("`{line}`: the subcommand `{subcommand}` does not exist"));
     }
     let has = |flag: &str| {
         let mut known = help.stdout.split(|c: char| c.is_whitespace() || c == ',' || c == '=');
@@ -42,7 +42,8 @@ fn wrong(line: &str) -> Option<String> {
     (!missing.is_empty()).then(|| format!("`{line}`: `{subcommand}` has no {missing:?}"))
 }
 
-/// The commands that a text gives to the binary: what follows `holdfast ` at a line's beginning, up to a redirection.
+/// Returns the command lines of the binary in a text: the rest of each line that begins with `holdfast `, up to a
+/// redirection.
 fn commands(text: &str) -> Vec<String> {
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(str::trim).filter_map(|line| line.strip_prefix("holdfast "));
@@ -51,7 +52,7 @@ fn commands(text: &str) -> Vec<String> {
 
 #[test]
 fn alert_rules_name_metrics_that_are_exported() {
-    // docs/operating.md's table is the server's own: the server's tests compare the two.
+    // The server's tests check that docs/operating.md has all metrics.
     let docs = text("docs/operating.md");
     let rows = docs.lines().filter_map(|line| line.strip_prefix("| `holdfast_"));
     let known: BTreeSet<String> =
@@ -80,24 +81,24 @@ fn alert_rules_name_metrics_that_are_exported() {
     }
     assert_eq!(wrong, Vec::<String>::new());
 
-    // What the rules have to be about.
+    // The metrics that need a rule.
     let all = text("deploy/alerts.yaml");
     for metric in [
         "holdfast_drifted_resources",
         "holdfast_holds",
         "holdfast_passes_total",
-        "holdfast_last_converged_pass_age_seconds",
+        "holdfast_last_converged_pass_timestamp_seconds",
     ] {
         assert!(all.contains(metric), "no rule on {metric}");
     }
 }
 
 #[test]
-fn the_workflow_uses_commands_that_are_there_and_roles_that_are_made() {
+fn the_workflow_uses_existing_commands_and_declared_roles() {
     let workflow = yaml("deploy/github-actions.yaml");
-    assert_eq!(workflow["permissions"], serde_json::json!({}), "nothing that a job does not ask for");
+    assert_eq!(workflow["permissions"], serde_json::json!({}), "no permissions beyond those of each job");
     let roles = rendered("ops", "targets");
-    let mut seen = 0;
+    let mut checked = 0;
     for (job, command, suffix) in [("plan", "plan", "plan"), ("reconcile", "reconcile", "apply")] {
         let job = &workflow["jobs"][job];
         assert_eq!(job["permissions"]["id-token"], "write");
@@ -106,7 +107,7 @@ fn the_workflow_uses_commands_that_are_there_and_roles_that_are_made() {
         let scripts: String = steps.iter().filter_map(|step| step["run"].as_str()).collect::<Vec<_>>().join("\n");
         let commands = commands(&scripts);
         assert!(commands.iter().any(|c| c.starts_with(command)), "{commands:?}");
-        let wrong: Vec<String> = commands.iter().filter_map(|c| wrong(c)).collect();
+        let wrong: Vec<String> = commands.iter().filter_map(|c| command_error(c)).collect();
         assert_eq!(wrong, Vec::<String>::new());
         let role = steps.iter().find_map(|step| step["with"]["role-to-assume"].as_str()).expect("a role");
         for environment in job["strategy"]["matrix"]["environment"].as_array().expect("environments") {
@@ -114,17 +115,17 @@ fn the_workflow_uses_commands_that_are_there_and_roles_that_are_made() {
             // `<stack>-<env>-<name>`, with dashes for the dots.
             let name = format!("target-mashroom-{environment}.{suffix}");
             assert!(roles[format!("Role/{name}")].is_object(), "no Role/{name}");
-            let wanted = format!("role/ops-targets-target-mashroom-${{{{ matrix.environment }}}}-{suffix}");
-            assert!(role.ends_with(&wanted), "{role}");
-            seen += 1;
+            let expected = format!("role/ops-targets-target-mashroom-${{{{ matrix.environment }}}}-{suffix}");
+            assert!(role.ends_with(&expected), "{role}");
+            checked += 1;
         }
     }
-    assert!(seen >= 2);
+    assert!(checked >= 2);
     assert!(text("deploy/github-actions.yaml").contains("--output markdown"));
 }
 
 #[test]
-fn the_daemons_and_the_image_agree() {
+fn the_daemons_match_the_image() {
     let dockerfile = text("deploy/Dockerfile");
     let line = |start: &str| {
         let joined = dockerfile.replace("\\\n", " ");
@@ -132,7 +133,7 @@ fn the_daemons_and_the_image_agree() {
         assert!(!found.is_empty(), "no {start} in the Dockerfile");
         found
     };
-    // The toolchain is the checkout's, the binary is built as it is locked, and nothing runs as root.
+    // The image uses the checkout's toolchain and the locked dependencies, and does not run as root.
     let toolchain = text("rust-toolchain.toml");
     let channel = toolchain.split('"').nth(1).expect("a channel");
     assert_eq!(line("FROM")[0], format!("FROM rust:{channel}-alpine AS build"));
@@ -140,7 +141,7 @@ fn the_daemons_and_the_image_agree() {
     assert!(dockerfile.contains("cargo build --locked --release --package holdfast"));
     assert_eq!(line("USER"), ["USER 65532:65532"]);
     assert_eq!(line("ENTRYPOINT"), ["ENTRYPOINT [\"/usr/local/bin/holdfast\"]"]);
-    // What is copied is there, and is not left out of the build's context.
+    // All copied files exist and are in the build context.
     let ignore = text("deploy/Dockerfile.dockerignore");
     let root = sandbox::root().expect("a checkout");
     for kept in ignore.lines().filter_map(|l| l.strip_prefix('!')) {
@@ -150,7 +151,7 @@ fn the_daemons_and_the_image_agree() {
         assert!(ignore.lines().any(|l| l == format!("!{copied}")), "the context lacks {copied}");
     }
 
-    // ECS takes neither user nor health check from an image: the task definition says the same.
+    // ECS ignores the user and the health check of an image, so the task definition repeats them.
     let health: Value = {
         let line = line("HEALTHCHECK").remove(0);
         let (_, command) = line.split_once("CMD ").expect("a command");
@@ -177,8 +178,8 @@ fn the_daemons_and_the_image_agree() {
         assert_eq!(&checked[1..], health.as_array().expect("a list").as_slice(), "{address}");
         let command: Vec<&str> =
             container["command"].as_array().expect("a command").iter().filter_map(Value::as_str).collect();
-        assert_eq!(wrong(&command.join(" ")), None, "{address}");
-        // The document is in the image, and the environment is one of it.
+        assert_eq!(command_error(&command.join(" ")), None, "{address}");
+        // The image has the document with this environment.
         let folder = command[1].strip_prefix("/etc/holdfast/").expect("a folder of the image");
         let environment = command[command.iter().position(|w| *w == "--env").expect("--env") + 1];
         assert!(root.join(folder).join(format!("environments/{environment}.yaml")).is_file(), "{address}: {command:?}");
@@ -189,18 +190,18 @@ fn the_daemons_and_the_image_agree() {
 }
 
 #[test]
-fn the_readme_uses_commands_that_are_there() {
+fn the_readme_uses_existing_commands() {
     let readme = text("deploy/README.md");
     let run = readme.replace("\\\n", " ");
     let docker =
         run.lines().filter_map(|l| l.trim().strip_prefix("docker run ")).filter_map(|l| l.split_once("holdfast:dev "));
     let commands: Vec<&str> = docker.map(|(_, command)| command.trim()).collect();
     assert!(!commands.is_empty());
-    let wrong: Vec<String> = commands.iter().filter_map(|c| wrong(c)).collect();
+    let wrong: Vec<String> = commands.iter().filter_map(|c| command_error(c)).collect();
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// What IAM calls an operation, where that is not the name of the call
+/// Returns the IAM action of a call. Some actions have another name than the call
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>).
 fn action(call: &str) -> String {
     let (service, operation) = call.split_once('.').expect("service.Operation");
@@ -226,23 +227,23 @@ fn action(call: &str) -> String {
     format!("{service}:{operation}")
 }
 
-/// Whether a pattern with `*` takes a text.
-fn takes(pattern: &str, text: &str) -> bool {
+/// True when a text matches a pattern with `*`.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
     let Some((before, after)) = pattern.split_once('*') else { return pattern == text };
     let Some(rest) = text.strip_prefix(before) else { return false };
-    (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| takes(after, &rest[at..]))
+    (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| matches_pattern(after, &rest[at..]))
 }
 
-/// The sandbox does not judge permissions; this judges the actions, not what they are bound to.
-/// The proxy knows calls of CloudFront and Route 53 by method and path only, so that these are left out.
+/// The sandbox does not check permissions. This test checks the actions, and not their resources and conditions. Calls
+/// of CloudFront and Route 53 are not checked, because the proxy knows only their method and path.
 #[test]
-fn the_roles_allow_the_calls_that_are_made() {
+fn the_roles_allow_all_calls() {
     let resources = rendered("ops", "targets");
     let mut allowed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (address, resource) in resources.as_object().expect("resources") {
         let Some(name) = address.strip_prefix("Policy/target-mashroom-prod.") else { continue };
         let spec = if resource["spec"].is_object() { &resource["spec"] } else { resource };
-        // IAM's own limit of a managed policy.
+        // IAM limits a managed policy to 6144 characters.
         let text = spec["policyDocument"].to_string();
         assert!(text.len() <= 6144, "{address} has {} characters", text.len());
         for statement in spec["policyDocument"]["Statement"].as_array().expect("statements") {
@@ -257,10 +258,10 @@ fn the_roles_allow_the_calls_that_are_made() {
     let may = |policies: &[&str], call: &str| {
         let action = action(call);
         call == "sts.GetCallerIdentity"
-            || policies.iter().any(|p| allowed[p].iter().any(|pattern| takes(pattern, &action)))
+            || policies.iter().any(|p| allowed[p].iter().any(|pattern| matches_pattern(pattern, &action)))
     };
-    let denied = |stage: &Stage, policies: &[&str]| -> BTreeSet<String> {
-        stage
+    let denied = |test_env: &TestEnv, policies: &[&str]| -> BTreeSet<String> {
+        test_env
             .proxy
             .counts_by_operation()
             .into_keys()
@@ -268,17 +269,17 @@ fn the_roles_allow_the_calls_that_are_made() {
             .collect()
     };
 
-    let stage = Stage::take().expect("a stage");
+    let test_env = TestEnv::start().expect("a test environment");
     let path = "desired-state/mashroom";
-    stage.run("reconcile", path, "next", &["--once"]).expect("reconcile").expect(0);
+    test_env.run("reconcile", path, "next", &["--once"]).expect("reconcile").expect(0);
     let all = ["read", "network", "compute", "data", "edge"];
-    assert_eq!(denied(&stage, &all), BTreeSet::new(), "converging");
-    // A plan makes do with looking; the values of secrets it does not see.
-    stage.proxy.clear();
-    stage.run("plan", path, "next", &[]).expect("plan").expect(0);
-    let unseen = denied(&stage, &["read"]);
-    assert!(unseen.iter().all(|call| call == "secretsmanager.GetSecretValue"), "planning: {unseen:?}");
-    stage.proxy.clear();
-    stage.run("destroy", path, "next", &["--confirm", "mashroom/next", "--delete-data"]).expect("destroy");
-    assert_eq!(denied(&stage, &all), BTreeSet::new(), "destroying");
+    assert_eq!(denied(&test_env, &all), BTreeSet::new(), "converging");
+    // A plan needs only the read policy. It has no permission to read the values of secrets.
+    test_env.proxy.clear();
+    test_env.run("plan", path, "next", &[]).expect("plan").expect(0);
+    let rejected = denied(&test_env, &["read"]);
+    assert!(rejected.iter().all(|call| call == "secretsmanager.GetSecretValue"), "planning: {rejected:?}");
+    test_env.proxy.clear();
+    test_env.run("destroy", path, "next", &["--confirm", "mashroom/next", "--delete-data"]).expect("destroy");
+    assert_eq!(denied(&test_env, &all), BTreeSet::new(), "destroying");
 }

@@ -1,5 +1,5 @@
-//! Every shipped document: it renders in each environment, the JSON Schema takes it, and docs/systems tells the
-//! truth about it.
+//! Every shipped document renders in each environment and fits the JSON Schema, and its page in docs/systems is
+//! correct.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +16,7 @@ fn holdfast() -> Holdfast {
     Holdfast::new(&env_for("http://127.0.0.1:9"))
 }
 
-/// The systems: folders of desired-state with a stack.
+/// Returns the systems: the folders of desired-state with a stack.
 fn systems() -> Vec<String> {
     let folders = fs::read_dir(root().join("desired-state")).expect("documents").flatten();
     let stacks = folders.filter(|entry| entry.path().join("stack.yaml").is_file());
@@ -52,7 +52,7 @@ fn every_environment_is_valid() {
 }
 
 #[test]
-fn the_json_schema_takes_every_document() {
+fn every_document_fits_the_json_schema() {
     let schema = holdfast().run(["schema"]).expect("schema").expect(0).json().expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a JSON Schema");
     let mut wrong = vec![];
@@ -66,28 +66,29 @@ fn the_json_schema_takes_every_document() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// What a system was asked for, as `tests/requirements.yaml` has it.
-struct Asked {
-    requirements: BTreeMap<String, String>,
+/// The requirements of a system in `tests/requirements.yaml`.
+struct Requirements {
+    /// The statements, by id.
+    statements: BTreeMap<String, String>,
     headings: Vec<String>,
 }
 
-fn asked() -> BTreeMap<String, Asked> {
+fn requirements() -> BTreeMap<String, Requirements> {
     let text = fs::read_to_string(root().join("tests/requirements.yaml")).expect("the requirements");
     let all: BTreeMap<String, Value> = serde_saphyr::from_str(&text).expect("YAML");
-    let one = |value: &Value| Asked {
-        requirements: serde_json::from_value(value["requirements"].clone()).expect("ids and statements"),
+    let one = |value: &Value| Requirements {
+        statements: serde_json::from_value(value["requirements"].clone()).expect("ids and statements"),
         headings: serde_json::from_value(value["headings"].clone()).expect("headings"),
     };
     all.iter().map(|(system, value)| (system.clone(), one(value))).collect()
 }
 
-/// A system's page. That there is one is a test of its own, so here a missing one is an empty one.
+/// Returns a system's page, or an empty text when the page is missing, which another test reports.
 fn page(system: &str) -> String {
     fs::read_to_string(root().join(format!("docs/systems/{system}.md"))).unwrap_or_default()
 }
 
-/// The words between the separators of the cells of a table: an id stands in a cell of its own, or in a list.
+/// Returns the words in the cells of a page's tables, separated by commas. The id of a requirement is such a word.
 fn cited(page: &str) -> BTreeSet<&str> {
     let rows = page.lines().filter(|line| line.starts_with('|'));
     let cells = rows.flat_map(|row| row.split('|'));
@@ -97,8 +98,8 @@ fn cited(page: &str) -> BTreeSet<&str> {
 #[test]
 fn each_system_has_a_page_and_is_in_the_readme() {
     let systems: BTreeSet<String> = systems().into_iter().collect();
-    let wanted: BTreeSet<String> = asked().into_keys().collect();
-    assert_eq!(systems, wanted, "folders of desired-state, and tests/requirements.yaml");
+    let expected: BTreeSet<String> = requirements().into_keys().collect();
+    assert_eq!(systems, expected, "folders of desired-state, and tests/requirements.yaml");
     let pages = fs::read_dir(root().join("docs/systems")).expect("pages").flatten();
     let pages = pages.filter_map(|f| f.file_name().to_str()?.strip_suffix(".md").map(str::to_owned));
     assert_eq!(pages.collect::<BTreeSet<_>>(), systems, "pages of docs/systems");
@@ -108,18 +109,18 @@ fn each_system_has_a_page_and_is_in_the_readme() {
 }
 
 #[test]
-fn the_systems_pages_answer_for_every_requirement_and_heading() {
+fn the_systems_pages_cite_every_requirement_and_heading() {
     let mut wrong = vec![];
-    for (system, asked) in asked() {
+    for (system, requirements) in requirements() {
         let page = page(&system);
         let cited = cited(&page);
-        for (id, statement) in &asked.requirements {
+        for (id, statement) in &requirements.statements {
             if !cited.contains(id.as_str()) {
                 wrong.push(format!("docs/systems/{system}.md: no row with {id} ({statement})"));
             }
         }
-        for heading in asked.headings.iter().filter(|heading| !page.contains(heading.as_str())) {
-            wrong.push(format!("docs/systems/{system}.md: nothing of the section \"{heading}\""));
+        for heading in requirements.headings.iter().filter(|heading| !page.contains(heading.as_str())) {
+            wrong.push(format!("docs/systems/{system}.md: the section \"{heading}\" is not mentioned"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -142,7 +143,7 @@ fn the_systems_pages_name_addresses_that_exist() {
         }
         let page = page(&system);
         let kinds: BTreeSet<&str> = addresses.iter().filter_map(|a| a.split('/').next()).collect();
-        // Addresses stand in backticks; a trailing `*` stands for several.
+        // Addresses are in backticks. A trailing `*` stands for several addresses.
         for quoted in page.split('`').skip(1).step_by(2) {
             let Some((kind, name)) = quoted.split_once('/') else { continue };
             if !kinds.contains(kind) || name.contains(['/', ' ']) {

@@ -1,110 +1,111 @@
-//! A rollback against the sandbox: at once, held by a tag until the document changes or it is released.
+//! A rollback against the sandbox: it takes effect at once, and a tag holds it until the document changes or it is
+//! released.
 
 use std::fs;
 
-use holdfast_tests::{Call, Effect, Match, Rule, Run, Stage};
+use holdfast_tests::{Call, Effect, Match, Rule, Run, TestEnv};
 use serde_json::{Value, json};
 
 const PATH: &str = "desired-state/mashroom";
 const ENV: &str = "dev";
 const SERVICE: &str = "Service/web.app";
 
-fn run(stage: &Stage, command: &str, image: &str, more: &[&str]) -> Run {
+fn run(test_env: &TestEnv, command: &str, image: &str, more: &[&str]) -> Run {
     let image = format!("image=public.ecr.aws/docker/library/node:{image}");
-    stage.run(command, PATH, ENV, &[&["--set", &image], more].concat()).expect("a run")
+    test_env.run(command, PATH, ENV, &[&["--set", &image], more].concat()).expect("a run")
 }
 
-fn converge(stage: &Stage, image: &str) {
-    run(stage, "reconcile", image, &["--once"]).expect(0);
+fn converge(test_env: &TestEnv, image: &str) {
+    run(test_env, "reconcile", image, &["--once"]).expect(0);
 }
 
-/// The service as `get` shows it.
-fn service(stage: &Stage, image: &str) -> Value {
-    let shown = run(stage, "get", image, &[SERVICE, "-o", "json"]).expect(0).json().expect("JSON");
+/// Returns the service as `get` shows it.
+fn service(test_env: &TestEnv, image: &str) -> Value {
+    let shown = run(test_env, "get", image, &[SERVICE, "-o", "json"]).expect(0).json().expect("JSON");
     shown[0].clone()
 }
 
-/// The number of the revision that the service runs.
-fn revision(stage: &Stage, image: &str) -> String {
-    let service = service(stage, image);
+/// Returns the revision number of the service's task definition.
+fn revision(test_env: &TestEnv, image: &str) -> String {
+    let service = service(test_env, image);
     let id = service["spec"]["taskDefinition"].as_str().expect("a task definition").to_owned();
     id.rsplit(':').next().expect("a revision").to_owned()
 }
 
-fn mutating(stage: &Stage) -> Vec<String> {
-    stage.proxy.mutating().iter().map(Call::name).collect()
+fn mutating(test_env: &TestEnv) -> Vec<String> {
+    test_env.proxy.mutating().iter().map(Call::name).collect()
 }
 
 #[test]
-fn a_service_goes_back_and_stays_until_the_document_changes_or_it_is_released() {
-    let stage = Stage::take().expect("a stage");
-    converge(&stage, "20-alpine");
-    let refused = run(&stage, "rollback", "20-alpine", &[SERVICE]).expect(1);
-    assert!(refused.stderr.contains("there is no revision before"), "{refused}");
-    converge(&stage, "22-alpine");
-    assert_eq!(revision(&stage, "22-alpine"), "2");
+fn a_service_is_rolled_back_until_the_document_changes_or_it_is_released() {
+    let test_env = TestEnv::start().expect("a test environment");
+    converge(&test_env, "20-alpine");
+    let rejected = run(&test_env, "rollback", "20-alpine", &[SERVICE]).expect(1);
+    assert!(rejected.stderr.contains("there is no revision before"), "{rejected}");
+    converge(&test_env, "22-alpine");
+    assert_eq!(revision(&test_env, "22-alpine"), "2");
 
-    // At once: a few reads, the hold, the change.
-    stage.proxy.clear();
-    let done = run(&stage, "rollback", "22-alpine", &[SERVICE, "-o", "json"]).expect(0).json().expect("JSON");
+    // At once: a few reads, the hold, the update.
+    test_env.proxy.clear();
+    let done = run(&test_env, "rollback", "22-alpine", &[SERVICE, "-o", "json"]).expect(0).json().expect("JSON");
     assert_eq!((&done["held"], &done["changed"]), (&json!(true), &json!(true)));
     assert!(done["to"].as_str().is_some_and(|to| to.ends_with("mashroom-dev-web-app:1")), "{done}");
-    assert_eq!(mutating(&stage), ["ecs.TagResource", "ecs.UpdateService"]);
-    assert!(stage.proxy.count() <= 12, "{}", stage.proxy.table());
-    assert_eq!(revision(&stage, "22-alpine"), "1");
+    assert_eq!(mutating(&test_env), ["ecs.TagResource", "ecs.UpdateService"]);
+    assert!(test_env.proxy.count() <= 12, "{}", test_env.proxy.table());
+    assert_eq!(revision(&test_env, "22-alpine"), "1");
 
-    // Held and told, with and without what the store remembers.
+    // The hold is reported with and without the store's history.
     for _ in 0..2 {
-        stage.proxy.clear();
-        let plan = run(&stage, "plan", "22-alpine", &["-o", "json"]).expect(2).json().expect("JSON");
+        test_env.proxy.clear();
+        let plan = run(&test_env, "plan", "22-alpine", &["-o", "json"]).expect(2).json().expect("JSON");
         assert_eq!((&plan["steps"], &plan["holds"][0]["reason"]), (&json!([]), &json!("RolledBack")), "{plan}");
-        run(&stage, "reconcile", "22-alpine", &["--once"]).expect(2);
-        run(&stage, "drift", "22-alpine", &[]).expect(0);
-        assert_eq!(mutating(&stage), Vec::<String>::new());
-        assert_eq!(service(&stage, "22-alpine")["holds"][0]["reason"], "RolledBack");
-        fs::remove_dir_all(stage.folder.path().join("store")).expect("the store is gone");
+        run(&test_env, "reconcile", "22-alpine", &["--once"]).expect(2);
+        run(&test_env, "drift", "22-alpine", &[]).expect(0);
+        assert_eq!(mutating(&test_env), Vec::<String>::new());
+        assert_eq!(service(&test_env, "22-alpine")["holds"][0]["reason"], "RolledBack");
+        fs::remove_dir_all(test_env.folder.path().join("store")).expect("the store is deleted");
     }
-    let text = run(&stage, "get", "22-alpine", &[SERVICE]).expect(0);
+    let text = run(&test_env, "get", "22-alpine", &[SERVICE]).expect(0);
     assert!(text.stdout.contains("held: RolledBack: it was rolled back to revision 1"), "{text}");
 
-    // Somebody moves it on by hand: it comes back.
-    let live = service(&stage, "22-alpine");
+    // An out-of-band update to the newer revision is reverted.
+    let live = service(&test_env, "22-alpine");
     let newer = json!({ "cluster": live["spec"]["cluster"], "service": live["id"], "taskDefinition": "mashroom-dev-web-app:2" });
-    stage.outside.call("ecs", "update_service", newer).expect("a change");
-    run(&stage, "reconcile", "22-alpine", &["--once"]).expect(2);
-    assert_eq!(revision(&stage, "22-alpine"), "1");
+    test_env.out_of_band.call("ecs", "update_service", newer).expect("a change");
+    run(&test_env, "reconcile", "22-alpine", &["--once"]).expect(2);
+    assert_eq!(revision(&test_env, "22-alpine"), "1");
 
-    // The document changes: the hold is over, and leaves nothing behind.
-    converge(&stage, "24-alpine");
-    assert_eq!(revision(&stage, "24-alpine"), "3");
-    assert_eq!(service(&stage, "24-alpine")["tags"].get("holdfast:rollback"), None);
-    run(&stage, "plan", "24-alpine", &[]).expect(0);
+    // The document changes: the hold ends, and its tag is removed.
+    converge(&test_env, "24-alpine");
+    assert_eq!(revision(&test_env, "24-alpine"), "3");
+    assert_eq!(service(&test_env, "24-alpine")["tags"].get("holdfast:rollback"), None);
+    run(&test_env, "plan", "24-alpine", &[]).expect(0);
 
-    // Released, it goes forward again.
-    run(&stage, "rollback", "24-alpine", &[SERVICE, "--to", "1"]).expect(0);
-    assert_eq!(revision(&stage, "24-alpine"), "1");
-    run(&stage, "rollback", "24-alpine", &[SERVICE, "--release"]).expect(0);
-    converge(&stage, "24-alpine");
-    assert_eq!(revision(&stage, "24-alpine"), "3");
-    let nothing = run(&stage, "rollback", "24-alpine", &[SERVICE, "--release"]).expect(0);
-    assert!(nothing.stdout.contains("nothing was held back"), "{nothing}");
+    // After a release, the service is updated to the document's revision.
+    run(&test_env, "rollback", "24-alpine", &[SERVICE, "--to", "1"]).expect(0);
+    assert_eq!(revision(&test_env, "24-alpine"), "1");
+    run(&test_env, "rollback", "24-alpine", &[SERVICE, "--release"]).expect(0);
+    converge(&test_env, "24-alpine");
+    assert_eq!(revision(&test_env, "24-alpine"), "3");
+    let nothing = run(&test_env, "rollback", "24-alpine", &[SERVICE, "--release"]).expect(0);
+    assert!(nothing.stdout.contains("there was no hold to release"), "{nothing}");
 }
 
 #[test]
-fn a_rollback_that_is_cut_short_is_finished_by_the_next_pass() {
-    let stage = Stage::take().expect("a stage");
-    converge(&stage, "20-alpine");
-    converge(&stage, "22-alpine");
-    let refuse = Effect::Fail { status: 400, code: "InvalidParameterException".into() };
-    let rule = stage.proxy.add_rule(Rule::new(Match::calls("ecs.UpdateService"), refuse));
-    let half = run(&stage, "rollback", "22-alpine", &[SERVICE]).expect(1);
-    assert!(half.stderr.contains("the hold is written"), "{half}");
-    stage.proxy.remove_rule(rule);
-    run(&stage, "reconcile", "22-alpine", &["--once"]).expect(2);
-    assert_eq!(revision(&stage, "22-alpine"), "1");
+fn an_incomplete_rollback_is_completed_by_the_next_pass() {
+    let test_env = TestEnv::start().expect("a test environment");
+    converge(&test_env, "20-alpine");
+    converge(&test_env, "22-alpine");
+    let rejection = Effect::Fail { status: 400, code: "InvalidParameterException".into() };
+    let rule = test_env.proxy.add_rule(Rule::new(Match::calls("ecs.UpdateService"), rejection));
+    let incomplete = run(&test_env, "rollback", "22-alpine", &[SERVICE]).expect(1);
+    assert!(incomplete.stderr.contains("the hold is written"), "{incomplete}");
+    test_env.proxy.remove_rule(rule);
+    run(&test_env, "reconcile", "22-alpine", &["--once"]).expect(2);
+    assert_eq!(revision(&test_env, "22-alpine"), "1");
 
-    let wrong = run(&stage, "rollback", "22-alpine", &["Service/web.ap"]).expect(1);
+    let wrong = run(&test_env, "rollback", "22-alpine", &["Service/web.ap"]).expect(1);
     assert!(wrong.stderr.contains("the document has no Service/web.ap"), "{wrong}");
-    let none = run(&stage, "rollback", "22-alpine", &["Cluster/main"]).expect(1);
+    let none = run(&test_env, "rollback", "22-alpine", &["Cluster/main"]).expect(1);
     assert!(none.stderr.contains("runs no revision"), "{none}");
 }

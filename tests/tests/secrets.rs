@@ -1,28 +1,28 @@
-//! Secret values: from the environment and files to AWS, and to nowhere else.
+//! Secret values from environment variables and files reach AWS, and no other place.
 
-use holdfast_tests::{Run, Stage};
+use holdfast_tests::{Run, TestEnv};
 use serde_json::{Value, json};
 
 const VALUE: &str = "correct-horse-battery-staple";
 const OTHER: &str = "hunter2-hunter2-hunter2";
 
-struct Play {
-    stage: Stage,
+struct TestCase {
+    test_env: TestEnv,
     path: String,
-    /// Everything that any run said.
-    said: String,
+    /// The output of all runs.
+    output: String,
 }
 
-impl Play {
-    fn of(resources: &Value) -> Play {
-        let stage = Stage::take().expect("a stage");
-        let path = stage.stack("secrets", resources).expect("a stack");
-        Play { stage, path, said: String::new() }
+impl TestCase {
+    fn of(resources: &Value) -> TestCase {
+        let test_env = TestEnv::start().expect("a test environment");
+        let path = test_env.stack("secrets", resources).expect("a stack");
+        TestCase { test_env, path, output: String::new() }
     }
 
-    /// Runs it with all that logs at its loudest.
+    /// Runs a command with the most verbose log levels.
     fn run(&mut self, command: &str, more: &[&str], token: Option<&str>) -> Run {
-        let mut holdfast = self.stage.holdfast();
+        let mut holdfast = self.test_env.holdfast();
         for variable in ["HOLDFAST_LOG", "RUST_LOG"] {
             holdfast = holdfast.set(variable, "trace,aws_smithy_runtime=trace,hyper=trace,hyper_util=trace");
         }
@@ -32,7 +32,7 @@ impl Play {
         let mut arguments = vec![command, &self.path, "-e", "test"];
         arguments.extend(more);
         let run = holdfast.run(arguments).expect("a run");
-        self.said += &run.to_string();
+        self.output += &run.to_string();
         run
     }
 
@@ -41,16 +41,16 @@ impl Play {
     }
 
     fn value(&self, name: &str) -> String {
-        let asked = json!({ "SecretId": name });
-        let answer = self.stage.outside.call("secretsmanager", "get_secret_value", asked).expect("a value");
-        answer["SecretString"].as_str().unwrap_or_default().to_owned()
+        let secret = json!({ "SecretId": name });
+        let response = self.test_env.out_of_band.call("secretsmanager", "get_secret_value", secret).expect("a value");
+        response["SecretString"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Nothing was said, and nothing was written, that has one of these in it.
-    fn is_silent(&self, values: &[&str]) {
+    /// Checks that no output and no file has one of these values.
+    fn assert_no_leak(&self, values: &[&str]) {
         for value in values {
-            assert!(!self.said.contains(value), "a run said a secret value");
-            let mut folders = vec![self.stage.folder.path().to_owned()];
+            assert!(!self.output.contains(value), "the output of a run has a secret value");
+            let mut folders = vec![self.test_env.folder.path().to_owned()];
             while let Some(folder) = folders.pop() {
                 for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
                     let path = entry.path();
@@ -68,92 +68,92 @@ impl Play {
 }
 
 #[test]
-fn a_value_from_the_environment_is_put_and_said_nowhere() {
-    let mut play = Play::of(&json!({
+fn a_value_from_the_environment_reaches_aws_and_no_output() {
+    let mut case = TestCase::of(&json!({
         "Secret/app": { "name": "app", "valueFrom": { "env": "SHOP_TOKEN" } },
         "Parameter/app": { "name": "/app", "type": "SecureString", "valueFrom": { "env": "SHOP_TOKEN" } },
     }));
-    // Without the variable a plan can be made, and what needs the value cannot.
-    play.run("validate", &[], None).expect(0);
-    play.run("render", &[], None).expect(0);
-    play.run("plan", &[], None).expect(2);
-    let run = play.reconcile(None);
+    // Without the variable, a plan is possible, and a step that needs the value fails.
+    case.run("validate", &[], None).expect(0);
+    case.run("render", &[], None).expect(0);
+    case.run("plan", &[], None).expect(2);
+    let run = case.reconcile(None);
     assert!(run.code != 0 && run.stdout.contains("`SHOP_TOKEN`"), "{run}");
 
-    play.reconcile(Some(VALUE)).expect(0);
-    assert_eq!(play.value("app"), VALUE);
-    play.run("plan", &["-o", "json"], Some(VALUE)).expect(0);
-    play.run("get", &["-o", "json"], Some(VALUE)).expect(0);
-    // Without the variable what is live is left alone.
-    play.run("plan", &["-o", "json"], None).expect(0);
+    case.reconcile(Some(VALUE)).expect(0);
+    assert_eq!(case.value("app"), VALUE);
+    case.run("plan", &["-o", "json"], Some(VALUE)).expect(0);
+    case.run("get", &["-o", "json"], Some(VALUE)).expect(0);
+    // Without the variable, the live values are kept.
+    case.run("plan", &["-o", "json"], None).expect(0);
 
-    // Another value in the environment, and the first one again: its version is there already.
+    // Another value in the environment, and the first value again, whose version still exists.
     for value in [OTHER, VALUE] {
-        let run = play.run("plan", &["-o", "json"], Some(value)).expect(2);
+        let run = case.run("plan", &["-o", "json"], Some(value)).expect(2);
         assert!(run.stdout.contains("valueFrom"), "{run}");
-        play.reconcile(Some(value)).expect(0);
-        assert_eq!(play.value("app"), value);
-        play.run("plan", &["-o", "json"], Some(value)).expect(0);
+        case.reconcile(Some(value)).expect(0);
+        assert_eq!(case.value("app"), value);
+        case.run("plan", &["-o", "json"], Some(value)).expect(0);
     }
 
-    // Somebody changes them from outside.
+    // Both values are changed out of band.
     let put = json!({ "SecretId": "app", "SecretString": "other" });
-    play.stage.outside.call("secretsmanager", "put_secret_value", put).expect("a put");
+    case.test_env.out_of_band.call("secretsmanager", "put_secret_value", put).expect("a put");
     let put = json!({ "Name": "/app", "Value": "other", "Overwrite": true });
-    play.stage.outside.call("ssm", "put_parameter", put).expect("a put");
-    play.run("drift", &["-o", "json"], Some(VALUE)).expect(2);
-    play.reconcile(Some(VALUE)).expect(0);
-    assert_eq!(play.value("app"), VALUE);
-    let asked = json!({ "Name": "/app", "WithDecryption": true });
-    let answer = play.stage.outside.call("ssm", "get_parameter", asked).expect("a value");
-    assert_eq!(answer["Parameter"]["Value"], VALUE);
-    play.is_silent(&[VALUE, OTHER]);
+    case.test_env.out_of_band.call("ssm", "put_parameter", put).expect("a put");
+    case.run("drift", &["-o", "json"], Some(VALUE)).expect(2);
+    case.reconcile(Some(VALUE)).expect(0);
+    assert_eq!(case.value("app"), VALUE);
+    let parameter = json!({ "Name": "/app", "WithDecryption": true });
+    let response = case.test_env.out_of_band.call("ssm", "get_parameter", parameter).expect("a value");
+    assert_eq!(response["Parameter"]["Value"], VALUE);
+    case.assert_no_leak(&[VALUE, OTHER]);
 }
 
 #[test]
-fn fields_are_added_without_changing_others() {
+fn adding_a_field_keeps_the_other_fields() {
     let fields = json!({ "username": { "value": "shop" }, "password": { "generate": { "length": 20 } } });
-    let mut play = Play::of(&json!({ "Secret/app": { "name": "app", "fields": fields } }));
-    play.reconcile(None).expect(0);
-    let first: Value = serde_json::from_str(&play.value("app")).expect("JSON");
+    let mut case = TestCase::of(&json!({ "Secret/app": { "name": "app", "fields": fields } }));
+    case.reconcile(None).expect(0);
+    let first: Value = serde_json::from_str(&case.value("app")).expect("JSON");
     let password = first["password"].as_str().expect("a password").to_owned();
     assert_eq!((first["username"].as_str(), password.len()), (Some("shop"), 20));
 
-    let file = play.stage.write("token.txt", &format!("{VALUE}\n")).expect("a file");
+    let file = case.test_env.write("token.txt", &format!("{VALUE}\n")).expect("a file");
     let mut fields = fields;
     fields["token"] = json!({ "valueFrom": { "file": file } });
-    play.stage.stack("secrets", &json!({ "Secret/app": { "name": "app", "fields": fields } })).expect("a stack");
-    play.reconcile(None).expect(0);
-    let second: Value = serde_json::from_str(&play.value("app")).expect("JSON");
+    case.test_env.stack("secrets", &json!({ "Secret/app": { "name": "app", "fields": fields } })).expect("a stack");
+    case.reconcile(None).expect(0);
+    let second: Value = serde_json::from_str(&case.value("app")).expect("JSON");
     assert_eq!(second, json!({ "username": "shop", "password": password, "token": VALUE }));
-    play.run("plan", &["-o", "json"], None).expect(0);
+    case.run("plan", &["-o", "json"], None).expect(0);
 
-    // The file has another value, and somebody adds a field of theirs: both are kept.
-    play.stage.write("token.txt", OTHER).expect("a file");
-    play.reconcile(None).expect(0);
-    let third: Value = serde_json::from_str(&play.value("app")).expect("JSON");
+    // The file has another value: only that field changes.
+    case.test_env.write("token.txt", OTHER).expect("a file");
+    case.reconcile(None).expect(0);
+    let third: Value = serde_json::from_str(&case.value("app")).expect("JSON");
     assert_eq!(third, json!({ "username": "shop", "password": password, "token": OTHER }));
-    play.is_silent(&[VALUE, OTHER, &password]);
+    case.assert_no_leak(&[VALUE, OTHER, &password]);
 }
 
 #[test]
-fn a_secret_that_waits_for_its_deletion_is_restored_when_it_is_ours() {
+fn a_secret_scheduled_for_deletion_is_restored_only_with_our_owner_tags() {
     let resources = json!({ "Secret/app": { "name": "app", "generate": {}, "recoveryWindowInDays": 7 } });
-    let mut play = Play::of(&resources);
-    play.reconcile(None).expect(0);
-    let value = play.value("app");
-    play.run("destroy", &["--confirm", "secrets/test", "--delete-data"], None).expect(0);
-    play.reconcile(None).expect(0);
-    assert_eq!(play.value("app"), value);
-    play.is_silent(&[&value]);
+    let mut case = TestCase::of(&resources);
+    case.reconcile(None).expect(0);
+    let value = case.value("app");
+    case.run("destroy", &["--confirm", "secrets/test", "--delete-data"], None).expect(0);
+    case.reconcile(None).expect(0);
+    assert_eq!(case.value("app"), value);
+    case.assert_no_leak(&[&value]);
 
-    let mut play = Play::of(&resources);
-    for (operation, asked) in [
-        ("create_secret", json!({ "Name": "app", "SecretString": "theirs" })),
+    let mut case = TestCase::of(&resources);
+    for (operation, parameters) in [
+        ("create_secret", json!({ "Name": "app", "SecretString": "foreign" })),
         ("delete_secret", json!({ "SecretId": "app" })),
     ] {
-        play.stage.outside.call("secretsmanager", operation, asked).expect("a call");
+        case.test_env.out_of_band.call("secretsmanager", operation, parameters).expect("a call");
     }
-    let run = play.reconcile(None);
+    let run = case.reconcile(None);
     assert!(run.code != 0 && run.stdout.contains("waits for its deletion"), "{run}");
 }

@@ -1,5 +1,5 @@
-//! House rules that no compiler checks: which crate may use which, a sentence on every module, files of a
-//! readable length, and generated documentation that is fresh.
+//! House rules that the compiler does not check: dependencies between crates, a sentence at the top of every module,
+//! file lengths, and up-to-date generated documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use holdfast_tests::{Holdfast, env_for, manual, sandbox};
 
-/// About what fits a head. Longer files are split by what they do.
+/// The maximum number of lines of a file. A longer file is split by its responsibilities.
 const MOST_LINES: usize = 420;
 
-/// What each crate may use of the others, as docs/architecture.md draws it.
+/// The crates that each crate may depend on, as in docs/architecture.md.
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &["holdfast-derive"]),
     ("derive", &[]),
@@ -40,10 +40,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &["holdfast-tests"]),
 ];
 
-/// What a crate of kinds may use: none of the others, so that an edit of a kind compiles one of them.
+/// The crates that a crate of kinds may depend on. They include no other crate of kinds, so that an edit of a kind
+/// compiles only one of these crates.
 const KINDS_USE: &[&str] = &["holdfast-base", "holdfast-core", "holdfast-engine"];
 
-/// What core may not use: it has no clock, no I/O and no cloud.
+/// The items that core may not use: it has no clock, no I/O and no cloud.
 const NOT_IN_CORE: &[&str] = &["tokio::", "std::fs", "TcpStream", "Instant::now", "SystemTime", "std::env"];
 
 fn root() -> PathBuf {
@@ -73,17 +74,17 @@ fn shown(path: &Path) -> String {
 }
 
 #[test]
-fn crates_use_only_what_the_architecture_allows() {
+fn crates_depend_only_on_the_crates_that_the_architecture_allows() {
     let mut wrong = vec![];
     for (name, allowed) in ARROWS {
         let text = fs::read_to_string(root().join(format!("crates/{name}/Cargo.toml"))).expect("a manifest");
         let dependencies = text.split("[dev-dependencies]").next().unwrap_or_default();
         for line in dependencies.lines().filter_map(|l| l.strip_suffix(".workspace = true")) {
             if line.starts_with("holdfast-") && !allowed.contains(&line) {
-                wrong.push(format!("{name} may not use {line}"));
+                wrong.push(format!("{name} may not depend on {line}"));
             }
             if line.starts_with("aws-") && !name.starts_with("aws/") {
-                wrong.push(format!("{name} may not use {line}: SDKs are below crates/aws only"));
+                wrong.push(format!("{name} may not depend on {line}: only crates below crates/aws may use SDKs"));
             }
         }
     }
@@ -93,8 +94,8 @@ fn crates_use_only_what_the_architecture_allows() {
         let folders = folders.filter(|entry| entry.path().join("Cargo.toml").exists());
         folders.map(|entry| format!("{folder}{}", entry.file_name().to_string_lossy())).collect::<Vec<_>>()
     };
-    let there: BTreeSet<String> = crates("").into_iter().chain(crates("aws/")).collect();
-    assert_eq!(there, known, "every crate is in the table above");
+    let found: BTreeSet<String> = crates("").into_iter().chain(crates("aws/")).collect();
+    assert_eq!(found, known, "ARROWS lists every crate");
     assert_eq!(wrong, Vec::<String>::new());
 }
 
@@ -135,19 +136,21 @@ fn the_main_function_stays_small() {
     assert!(main.lines().count() < 40);
 }
 
+/// Counts code, not comments: the doc comments of the fields are the manual, and are as long as AWS's facts need.
 #[test]
-fn the_median_kind_fits_two_hundred_and_fifty_lines() {
+fn the_median_kind_has_at_most_220_lines_of_code() {
     let kinds = rust_files()
         .into_iter()
         .filter(|(path, text)| shown(path).starts_with("crates/aws/") && text.contains("\nimpl Kind for "));
-    let mut lines: Vec<usize> = kinds.map(|(_, text)| text.lines().count()).collect();
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let mut lines: Vec<usize> = kinds.map(|(_, text)| text.lines().filter(is_code).count()).collect();
     lines.sort_unstable();
     let median = lines[lines.len() / 2];
-    assert!(median < 250, "the median of {} kinds has {median} lines: {lines:?}", lines.len());
+    assert!(median <= 220, "the median of {} kinds has {median} lines of code: {lines:?}", lines.len());
 }
 
 #[test]
-fn nothing_names_the_machine_it_was_written_on() {
+fn no_file_names_a_home_directory() {
     let mut wrong = vec![];
     for (path, text) in rust_files() {
         for word in ["/home/", "/root/", "/Users/"] {

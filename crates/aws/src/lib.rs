@@ -116,7 +116,8 @@ mod tests {
             let mut found = vec![];
             of(schema.record, &mut found);
             wrong.extend(found.into_iter().filter(|(kind, attribute)| {
-                let has_attribute = |of: &Schema| ["id", "name"].contains(attribute) || of.status.field(attribute).is_some();
+                let has_attribute =
+                    |of: &Schema| ["id", "name"].contains(attribute) || of.status.field(attribute).is_some();
                 !registry.get(kind).is_some_and(has_attribute)
             }));
         }

@@ -20,7 +20,7 @@ GP3 = {"Iops": 3000, "Throughput": 125}
 
 
 def phase(domain):
-    """Returns the phase of a domain: Creating, Active, Modifying, Deleting or Gone.
+    """Returns the phase of a domain: Creating, Active, Modifying, Deleting or `Gone`.
 
     Processing: true while the domain is created, changed or deleted. Deleted: true as soon as the deletion has begun.
     """

@@ -1,4 +1,4 @@
-//! The way of one request through the proxy: identify, record, apply the rules, forward, answer.
+//! The path of a request through the proxy: identify, record, apply the rules, forward, reply.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -20,30 +20,30 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::call_log::{Call, CallLog, CallOutcome};
 use super::fault;
-use super::journal::{Call, Journal, Outcome};
-use super::rule::{Effect, Reply, Then, When};
-use super::wire::{self, Wire};
+use super::rule::{Effect, HookResult, Reply, When};
+use super::wire::{self, RequestIdentity};
 
-/// What belongs to one connection and is not passed on.
+/// The headers that belong to one connection. They are not forwarded.
 const HOP_BY_HOP: [HeaderName; 8] =
     [CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
-/// What all connections share.
+/// The state that all connections share.
 pub(crate) struct Relay {
-    pub(crate) journal: Journal,
+    pub(crate) call_log: CallLog,
     upstream: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What the client is to see of its call.
-enum Verdict {
-    Answer(Reply),
+/// The result of a call for the client.
+enum ClientResult {
+    Reply(Reply),
     Cut,
-    Hold(u64),
+    Withhold(u64),
 }
 
-/// Closes the connection: hyper drops it when a service fails.
+/// The error that closes the connection: hyper drops a connection when its service fails.
 #[derive(Debug)]
 struct Cut;
 
@@ -55,147 +55,151 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// Notes the end of a wait whose future is dropped.
-struct Abandon(Arc<Relay>, u64);
+/// Records the end of a withheld call when its future is dropped.
+struct AbandonGuard(Arc<Relay>, u64);
 
-impl Drop for Abandon {
+impl Drop for AbandonGuard {
     fn drop(&mut self) {
-        self.0.journal.abandon(self.1);
+        self.0.call_log.mark_abandoned(self.1);
     }
 }
 
 impl Relay {
     pub(crate) fn new(upstream: &str) -> Relay {
         let mut connector = HttpConnector::new();
-        // Without it each small request waits for the delayed acknowledgement of the one before, 40 ms.
+        // Otherwise each small request waits 40 ms for the delayed acknowledgement of the previous one.
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Relay { journal: Journal::new(), upstream: upstream.trim_end_matches('/').to_owned(), client }
+        Relay { call_log: CallLog::new(), upstream: upstream.trim_end_matches('/').to_owned(), client }
     }
 
-    /// Serves for as long as the runtime lives.
+    /// Serves connections until the runtime ends.
     pub(crate) async fn serve(self: Arc<Relay>, listener: TcpListener) -> Infallible {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => drop(tokio::spawn(self.clone().connection(stream))),
-                // Descriptors have run out, and come back when a connection closes: not worth a busy loop.
+                // No file descriptor is free until a connection closes. The pause avoids a busy loop.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
     }
 
     async fn connection(self: Arc<Relay>, stream: TcpStream) {
-        // Only a delay is lost where this fails.
+        // A failure only costs latency.
         let _ = stream.set_nodelay(true);
-        let service = service_fn(move |request| self.clone().answer(request));
-        // An error here is a client that left, or a rule that cut: both are in the journal.
+        let service = service_fn(move |request| self.clone().respond(request));
+        // An error means that the client disconnected or that a rule cut the call. The call log has both.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
-    async fn answer(self: Arc<Relay>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+    async fn respond(self: Arc<Relay>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
-        // A task of its own: what was received runs to its end, even when the client is killed meanwhile.
-        let verdict = tokio::spawn(self.clone().judge(parts, body)).await;
-        match verdict.unwrap_or(Verdict::Cut) {
-            Verdict::Answer(reply) => Ok(respond(reply)),
-            Verdict::Cut => Err(Cut),
-            Verdict::Hold(seq) => {
-                let _abandon = Abandon(self, seq);
+        // In a task of its own: a received call completes even when the client is killed meanwhile.
+        let result = tokio::spawn(self.clone().process(parts, body)).await;
+        match result.unwrap_or(ClientResult::Cut) {
+            ClientResult::Reply(reply) => Ok(to_response(reply)),
+            ClientResult::Cut => Err(Cut),
+            ClientResult::Withhold(seq) => {
+                let _guard = AbandonGuard(self, seq);
                 std::future::pending().await
             }
         }
     }
 
-    async fn judge(self: Arc<Relay>, parts: Parts, body: Bytes) -> Verdict {
-        let Some(wire) = wire::identify(&parts, &body) else {
-            return Verdict::Answer(self.forward(&parts, body).await.unwrap_or_else(|reply| reply));
+    async fn process(self: Arc<Relay>, parts: Parts, body: Bytes) -> ClientResult {
+        let Some(identity) = wire::identify(&parts, &body) else {
+            return ClientResult::Reply(self.forward(&parts, body).await.unwrap_or_else(|reply| reply));
         };
         let line = format!("{} {}", parts.method, parts.uri);
-        let (call, effects) = self.journal.open(&wire, line, &body);
+        let (call, effects) = self.call_log.record(&identity, line, &body);
         let call = Arc::new(call);
         let id = format!("holdfast-proxy-{:06}", call.seq);
-        let decision = effects.iter().find(|effect| effect.decides());
+        let exclusive = effects.iter().find(|effect| effect.is_exclusive());
 
         for effect in &effects {
             match effect {
                 Effect::Delay(time) => tokio::time::sleep(*time).await,
-                effect if hook(effect, When::Before, &call).await == Then::Cut => return self.cut(&call),
+                effect if hook(effect, When::Before, &call).await == HookResult::Cut => return self.cut(&call),
                 _ => {}
             }
         }
-        match decision {
+        match exclusive {
             Some(Effect::Throttle) => {
-                let (status, code, message) = fault::throttle(&wire);
-                return self.reply(&call, fault::error(&wire, status, code, message, &id));
+                let (status, code, message) = fault::throttle(&identity);
+                return self.reply(&call, fault::error(&identity, status, code, message, &id));
             }
             Some(Effect::Fail { status, code }) => {
-                return self.reply(&call, failure(&wire, *status, code, &id));
+                return self.reply(&call, failure(&identity, *status, code, &id));
             }
-            Some(Effect::Replace(make)) => return self.reply(&call, fault::dress(&wire, make(&call))),
+            Some(Effect::Replace(make)) => {
+                return self.reply(&call, fault::add_protocol_headers(&identity, make(&call)));
+            }
             Some(Effect::Cut) => return self.cut(&call),
-            Some(Effect::WithholdBefore) => return self.hold(&call),
+            Some(Effect::WithholdBefore) => return self.withhold(&call),
             _ => {}
         }
 
-        self.journal.forward(call.seq);
+        self.call_log.mark_forwarded(call.seq);
         let reply = match self.forward(&parts, body).await {
             Ok(reply) => reply,
             Err(reply) => {
-                self.journal.close(call.seq, Outcome::Lost, Some(&reply));
-                return Verdict::Answer(reply);
+                self.call_log.finish(call.seq, CallOutcome::BadGateway, Some(&reply));
+                return ClientResult::Reply(reply);
             }
         };
         for effect in &effects {
-            if hook(effect, When::After, &call).await == Then::Cut {
+            if hook(effect, When::After, &call).await == HookResult::Cut {
                 return self.cut(&call);
             }
         }
-        match decision {
-            Some(Effect::FailAfter { status, code }) => self.reply(&call, failure(&wire, *status, code, &id)),
+        match exclusive {
+            Some(Effect::FailAfter { status, code }) => self.reply(&call, failure(&identity, *status, code, &id)),
             Some(Effect::Rewrite(rewrite)) => {
                 let mut reply = rewrite(&call, reply);
                 reply.headers.remove(CONTENT_LENGTH);
-                self.reply(&call, fault::dress(&wire, reply))
+                self.reply(&call, fault::add_protocol_headers(&identity, reply))
             }
             Some(Effect::CutAfter) => self.cut(&call),
-            Some(Effect::Withhold) => self.hold(&call),
+            Some(Effect::Withhold) => self.withhold(&call),
             _ => self.reply(&call, reply),
         }
     }
 
-    fn reply(&self, call: &Call, reply: Reply) -> Verdict {
-        self.journal.close(call.seq, Outcome::Answered, Some(&reply));
-        Verdict::Answer(reply)
+    fn reply(&self, call: &Call, reply: Reply) -> ClientResult {
+        self.call_log.finish(call.seq, CallOutcome::Answered, Some(&reply));
+        ClientResult::Reply(reply)
     }
 
-    fn cut(&self, call: &Call) -> Verdict {
-        self.journal.close(call.seq, Outcome::Cut, None);
-        Verdict::Cut
+    fn cut(&self, call: &Call) -> ClientResult {
+        self.call_log.finish(call.seq, CallOutcome::Cut, None);
+        ClientResult::Cut
     }
 
-    fn hold(&self, call: &Call) -> Verdict {
-        self.journal.close(call.seq, Outcome::Withheld, None);
-        Verdict::Hold(call.seq)
+    fn withhold(&self, call: &Call) -> ClientResult {
+        self.call_log.finish(call.seq, CallOutcome::Withheld, None);
+        ClientResult::Withhold(call.seq)
     }
 
-    /// Asks the emulator; the error is a reply too, 502 with what went wrong.
+    /// Forwards a request to the emulator. The error is a reply with status 502 and the cause.
     async fn forward(&self, parts: &Parts, body: Bytes) -> Result<Reply, Reply> {
-        let lost = |what: String| Reply::new(502, what).header("content-type", "text/plain");
+        let bad_gateway = |cause: String| Reply::new(502, cause).header("content-type", "text/plain");
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = format!("{}{path}", self.upstream)
             .parse()
-            .map_err(|error| lost(format!("{path} is not a path to forward: {error}")))?;
+            .map_err(|error| bad_gateway(format!("{path} cannot be forwarded: {error}")))?;
         *request.headers_mut() = end_to_end(&parts.headers);
         let response = self.client.request(request).await;
-        let response = response.map_err(|error| lost(format!("the emulator failed to answer: {}", chain(&error))))?;
+        let response =
+            response.map_err(|error| bad_gateway(format!("the emulator did not respond: {}", chain(&error))))?;
         let (head, body) = response.into_parts();
         let body = body.collect().await;
-        let body = body.map_err(|error| lost(format!("the emulator broke off its answer: {}", chain(&error))))?;
+        let body =
+            body.map_err(|error| bad_gateway(format!("the response of the emulator ended early: {}", chain(&error))))?;
         let mut headers = end_to_end(&head.headers);
-        // Only the answer to a HEAD has a length that is not its body's.
+        // Only in a response to HEAD does the length differ from the length of the body.
         if parts.method != Method::HEAD {
             headers.remove(CONTENT_LENGTH);
         }
@@ -203,22 +207,22 @@ impl Relay {
     }
 }
 
-/// Runs the effect if it is a hook for this moment, where it may block. A hook that panics cuts the call.
-async fn hook(effect: &Effect, now: When, call: &Arc<Call>) -> Then {
+/// Runs the effect if it is a hook for this point, on a thread that may block. A hook that panics cuts the call.
+async fn hook(effect: &Effect, now: When, call: &Arc<Call>) -> HookResult {
     match effect {
         Effect::Hook { when, hook } if *when == now => {
             let (hook, call) = (hook.clone(), call.clone());
-            tokio::task::spawn_blocking(move || hook(&call)).await.unwrap_or(Then::Cut)
+            tokio::task::spawn_blocking(move || hook(&call)).await.unwrap_or(HookResult::Cut)
         }
-        _ => Then::Go,
+        _ => HookResult::Continue,
     }
 }
 
-fn failure(wire: &Wire, status: u16, code: &str, id: &str) -> Reply {
-    fault::error(wire, status, code, "injected by the proxy", id)
+fn failure(identity: &RequestIdentity, status: u16, code: &str, id: &str) -> Reply {
+    fault::error(identity, status, code, "injected by the proxy", id)
 }
 
-fn respond(reply: Reply) -> Response<Full<Bytes>> {
+fn to_response(reply: Reply) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = end_to_end(&reply.headers);

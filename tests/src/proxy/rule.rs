@@ -1,4 +1,4 @@
-//! Rules: which calls, and what happens to them.
+//! Rules: the calls that they apply to, and their effect on these calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,114 +9,118 @@ pub use hyper::body::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::journal::Call;
-use crate::holdfast::Victim;
+use super::call_log::Call;
+use crate::holdfast::KillTarget;
 
-/// An effect, and the calls that suffer it.
+/// A rule: an effect, and the calls that it applies to.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Which calls.
+    /// The calls that the rule applies to.
     pub matches: Match,
-    /// What happens to them.
+    /// The effect on these calls.
     pub effect: Effect,
 }
 
 impl Rule {
-    /// The rule that does `effect` to the calls that match.
+    /// Returns a rule that applies `effect` to the calls that match.
     pub fn new(matches: Match, effect: Effect) -> Rule {
         Rule { matches, effect }
     }
 }
 
-/// Which calls a rule is for. All that is given must hold; `nth` then counts the calls for which it does.
+/// A condition on calls. A call matches when it fits every given field; `nth` then selects among the matching calls.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Match {
-    /// The name the service signs with, as a pattern: `ec2`, `elasticloadbalancing`, `monitoring`.
+    /// The signing name of the service, as a pattern: `ec2`, `elasticloadbalancing`, `monitoring`.
     pub service: Option<String>,
-    /// The region whose endpoint it goes to. Never that of a service with one endpoint for the whole world.
+    /// The region of the endpoint. Calls to services with one global endpoint never match.
     pub region: Option<String>,
     /// The operation, as a pattern: `Create*`, `GET */rrset`.
     pub operation: Option<String>,
-    /// Only calls that change something, or only calls that do not.
+    /// True for mutating calls only, false for reads only.
     pub mutating: Option<bool>,
-    /// Which of the calls that fit.
+    /// The selection among the matching calls.
     pub nth: Nth,
 }
 
-/// The services with one endpoint for the whole world.
-const GLOBAL: &[&str] = &["budgets", "cloudfront", "iam", "route53"];
+/// The services with one global endpoint.
+const GLOBAL_SERVICES: &[&str] = &["budgets", "cloudfront", "iam", "route53"];
 
 impl Match {
-    /// Every call.
+    /// Matches every call.
     pub fn all() -> Match {
         Match::default()
     }
 
-    /// The calls named by a pattern of `service.Operation`, as [`Call::name`] writes it: `ec2.Create*`, `ecs.*`.
-    /// A star stands for any text; without one the name has to be equal.
+    /// Matches the calls whose [`Call::name`] fits a pattern of `service.Operation`: `ec2.Create*`, `ecs.*`. A star
+    /// stands for any text. Without a star, the name must be equal.
     pub fn calls(pattern: &str) -> Match {
         let (service, operation) = pattern.split_once('.').unwrap_or((pattern, "*"));
         Match { service: Some(service.to_owned()), operation: Some(operation.to_owned()), ..Match::default() }
     }
 
-    /// The calls that a region answers, as if it were gone. An emulator's endpoint is one for all, so the calls to
-    /// Route 53, IAM and the like are signed for the home region there; AWS answers them elsewhere.
+    /// Matches the calls to the endpoints of a region, to simulate the failure of that region. Calls to global services
+    /// such as Route 53 and IAM do not match: in the sandbox they are signed for the home region, but AWS serves them
+    /// globally.
     pub fn region(region: &str) -> Match {
         Match { region: Some(region.to_owned()), ..Match::default() }
     }
 
-    /// The calls that change something.
+    /// Matches the mutating calls.
     pub fn changes() -> Match {
         Match { mutating: Some(true), ..Match::default() }
     }
 
-    /// The calls that only read.
+    /// Matches the calls that only read.
     pub fn reads() -> Match {
         Match { mutating: Some(false), ..Match::default() }
     }
 
-    /// Of those only the `n`th, counted from 1.
+    /// Selects only the `n`th matching call, counted from 1.
     pub fn only(self, n: u64) -> Match {
         Match { nth: Nth::Only(n), ..self }
     }
 
-    /// Of those the `n`th and all after it.
+    /// Selects the `n`th matching call and all later ones.
     pub fn from(self, n: u64) -> Match {
         Match { nth: Nth::From(n), ..self }
     }
 
-    /// Of those every `n`th.
+    /// Selects every `n`th matching call.
     pub fn every(self, n: u64) -> Match {
         Match { nth: Nth::Every(n), ..self }
     }
 
-    /// Of those the share `probability`, drawn with `seed`.
+    /// Selects each matching call with this probability. The same seed selects the same calls.
     pub fn random(self, probability: f64, seed: u64) -> Match {
         Match { nth: Nth::Random { probability, seed }, ..self }
     }
 
     fn fits(&self, call: &Call) -> bool {
         self.service.as_deref().is_none_or(|pattern| glob(pattern, &call.service))
-            && self.region.as_deref().is_none_or(|region| region == call.region && !GLOBAL.contains(&&*call.service))
+            && self
+                .region
+                .as_deref()
+                .is_none_or(|region| region == call.region && !GLOBAL_SERVICES.contains(&&*call.service))
             && self.operation.as_deref().is_none_or(|pattern| glob(pattern, &call.operation))
             && self.mutating.is_none_or(|mutating| mutating == call.mutating)
     }
 }
 
-/// Which of the calls that fit a [`Match`], counted from 1 since the rule was added.
+/// The selection among the calls that fit a [`Match`], counted from 1 since the rule was added.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Nth {
-    /// Each `n`th one; `Every(1)` is all of them.
+    /// Every `n`th call. `Every(1)` selects all calls.
     Every(u64),
-    /// The `n`th one and no other.
+    /// Only the `n`th call.
     Only(u64),
-    /// The `n`th one and all that follow.
+    /// The `n`th call and all later ones.
     From(u64),
-    /// A share, drawn in the order of arrival.
+    /// A random share, in order of arrival.
     Random {
-        /// Between 0 and 1.
+        /// The probability, between 0 and 1.
         probability: f64,
-        /// The same seed draws the same calls.
+        /// The seed. The same seed selects the same calls.
         seed: u64,
     },
 }
@@ -127,126 +131,127 @@ impl Default for Nth {
     }
 }
 
-/// Makes a reply in the emulator's place. It must not block: it runs where the proxy's other calls do.
-pub type Make = Arc<dyn Fn(&Call) -> Reply + Send + Sync>;
+/// Creates a reply instead of the emulator. Must not block, because it runs on the proxy's threads.
+pub type ReplyFactory = Arc<dyn Fn(&Call) -> Reply + Send + Sync>;
 
-/// Rewrites the emulator's reply. It must not block either.
-pub type Change = Arc<dyn Fn(&Call, Reply) -> Reply + Send + Sync>;
+/// Rewrites the emulator's reply. Must not block, because it runs on the proxy's threads.
+pub type ReplyRewriter = Arc<dyn Fn(&Call, Reply) -> Reply + Send + Sync>;
 
-/// Is told of a call, and decides whether it goes on. It may block.
-pub type Watch = Arc<dyn Fn(&Call) -> Then + Send + Sync>;
+/// Receives a call and decides whether it continues. May block.
+pub type Hook = Arc<dyn Fn(&Call) -> HookResult + Send + Sync>;
 
-/// What happens to a call.
+/// The effect of a rule on a call.
 ///
-/// Of the rules that apply to a call, every [`Effect::Delay`] and [`Effect::Hook`] takes its turn in the order
-/// in which the rules were added; of the others the first one added decides.
+/// All [`Effect::Delay`]s and [`Effect::Hook`]s that apply to a call run, in the order in which their rules were added.
+/// Of the other effects, only that of the first rule applies.
 #[derive(Clone)]
 pub enum Effect {
-    /// It reaches the emulator only after this time.
+    /// The call reaches the emulator after this delay.
     Delay(Duration),
-    /// It is refused for calling too often, in the protocol's own words, and changes nothing.
+    /// The client receives the protocol's throttling error, and the call takes no effect.
     Throttle,
-    /// It is refused with this error and changes nothing.
+    /// The client receives this error, and the call takes no effect.
     Fail {
         /// The HTTP status.
         status: u16,
         /// The error code.
         code: String,
     },
-    /// It takes effect, and the client is told this error.
+    /// The call takes effect, and the client receives this error.
     FailAfter {
         /// The HTTP status.
         status: u16,
         /// The error code.
         code: String,
     },
-    /// The connection closes; nothing takes effect.
+    /// The connection closes, and the call takes no effect.
     Cut,
-    /// It takes effect, then the connection closes without a reply.
+    /// The call takes effect, and the connection closes without a reply.
     CutAfter,
-    /// It takes effect and is never answered: the client has to give up.
+    /// The call takes effect, and no reply is sent until the client closes the connection.
     Withhold,
-    /// It is never answered and takes no effect.
+    /// The call takes no effect, and no reply is sent until the client closes the connection.
     WithholdBefore,
-    /// It gets this reply and takes no effect.
-    Replace(Make),
-    /// It takes effect, and the emulator's reply is rewritten.
-    Rewrite(Change),
-    /// The test is told, and decides whether the call goes on.
+    /// The client receives this reply, and the call takes no effect.
+    Replace(ReplyFactory),
+    /// The call takes effect, and the emulator's reply is rewritten.
+    Rewrite(ReplyRewriter),
+    /// A callback of the test decides whether the call continues.
     Hook {
-        /// Before it takes effect or after.
+        /// Whether the hook runs before or after the call takes effect.
         when: When,
-        /// What the test does; the call waits for it.
-        hook: Watch,
+        /// The callback. The call waits for it.
+        hook: Hook,
     },
 }
 
-/// When a [`Effect::Hook`] runs.
+/// The point at which an [`Effect::Hook`] runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// The call was received and has not reached the emulator.
+    /// The call was received and was not forwarded to the emulator.
     Before,
-    /// The call took effect and has not been answered.
+    /// The call took effect, and no reply was sent.
     After,
 }
 
-/// What becomes of a call after a hook.
+/// The decision of a hook about its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// It goes on as if nothing had happened.
-    Go,
-    /// The connection closes: before the effect nothing takes effect, after it the reply is lost.
+pub enum HookResult {
+    /// The call continues unchanged.
+    Continue,
+    /// The connection closes. Before the effect, the call takes no effect; after it, the reply is lost.
     Cut,
 }
 
 impl Effect {
-    /// A failure that changes nothing.
+    /// Returns an effect: the call fails with this error and takes no effect.
     pub fn fail(status: u16, code: &str) -> Effect {
         Effect::Fail { status, code: code.to_owned() }
     }
 
-    /// A call that takes effect and is answered `500 InternalFailure` all the same.
+    /// Returns an effect: the call takes effect, and the client receives `500 InternalFailure`.
     pub fn fail_after() -> Effect {
         Effect::FailAfter { status: 500, code: "InternalFailure".to_owned() }
     }
 
-    /// A fixed reply in the emulator's place.
+    /// Returns an effect: the client receives a fixed reply instead of the emulator's.
     pub fn replace(status: u16, body: &str) -> Effect {
         let reply = Reply::new(status, body.to_owned());
         Effect::Replace(Arc::new(move |_| reply.clone()))
     }
 
-    /// A reply made by the test in the emulator's place.
+    /// Returns an effect: the client receives a reply of the test instead of the emulator's.
     pub fn replace_with(reply: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Effect {
         Effect::Replace(Arc::new(reply))
     }
 
-    /// The emulator's reply as the test rewrites it: stale reads, missing items, pages of one.
+    /// Returns an effect: the test rewrites the emulator's reply, for stale reads, missing items, or pages of one item.
     pub fn rewrite(rewrite: impl Fn(&Call, Reply) -> Reply + Send + Sync + 'static) -> Effect {
         Effect::Rewrite(Arc::new(rewrite))
     }
 
-    /// A callback before the call takes effect.
-    pub fn before(hook: impl Fn(&Call) -> Then + Send + Sync + 'static) -> Effect {
+    /// Returns an effect: a callback before the call takes effect.
+    pub fn before(hook: impl Fn(&Call) -> HookResult + Send + Sync + 'static) -> Effect {
         Effect::Hook { when: When::Before, hook: Arc::new(hook) }
     }
 
-    /// A callback after the call took effect and before its reply.
-    pub fn after(hook: impl Fn(&Call) -> Then + Send + Sync + 'static) -> Effect {
+    /// Returns an effect: a callback after the call took effect and before its reply.
+    pub fn after(hook: impl Fn(&Call) -> HookResult + Send + Sync + 'static) -> Effect {
         Effect::Hook { when: When::After, hook: Arc::new(hook) }
     }
 
-    /// Kills the victim before the call takes effect, or after it and before the reply.
-    pub fn kill(victim: &Victim, when: When) -> Effect {
-        let victim = victim.clone();
+    /// Returns an effect: kills the process before the call takes effect, or after the effect and before the reply.
+    pub fn kill(kill_target: &KillTarget, when: When) -> Effect {
+        let kill_target = kill_target.clone();
         let hook = move |_: &Call| {
-            victim.kill();
-            Then::Cut
+            kill_target.kill();
+            HookResult::Cut
         };
         Effect::Hook { when, hook: Arc::new(hook) }
     }
 
-    pub(crate) fn decides(&self) -> bool {
+    /// True when at most one such effect can apply to a call.
+    pub(crate) fn is_exclusive(&self) -> bool {
         !matches!(self, Effect::Delay(_) | Effect::Hook { .. })
     }
 }
@@ -269,88 +274,88 @@ impl fmt::Debug for Effect {
     }
 }
 
-/// An HTTP reply. Without a `content-type` it gets the one of the request's protocol.
+/// An HTTP reply. Without a `content-type`, the proxy adds the one of the request's protocol.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The headers, without those that belong to the connection.
+    /// The headers, without the headers of the connection.
     pub headers: HeaderMap,
-    /// The body, complete.
+    /// The complete body.
     pub body: Bytes,
 }
 
 impl Reply {
-    /// A reply without headers.
+    /// Returns a reply without headers.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Reply {
         Reply { status, headers: HeaderMap::new(), body: body.into() }
     }
 
-    /// The reply with one header more.
+    /// Returns the reply with one more header.
     ///
     /// # Panics
-    /// When the name or the value is not a header's.
+    /// Panics when the name or the value is not valid in a header.
     pub fn header(mut self, name: &str, value: &str) -> Reply {
         let name = HeaderName::try_from(name).expect("a header name");
         self.headers.insert(name, HeaderValue::try_from(value).expect("a header value"));
         self
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// The name of a rule that was added, for taking it away again.
+/// The id of a rule, to count its hits and to remove it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(pub(crate) u64);
 
-/// A rule at work: what it has counted so far.
-pub(crate) struct Armed {
+/// An added rule, with its counters.
+pub(crate) struct ActiveRule {
     pub(crate) id: RuleId,
     rule: Rule,
-    seen: u64,
+    matched: u64,
     pub(crate) hits: u64,
-    draws: Option<StdRng>,
+    rng: Option<StdRng>,
 }
 
-impl Armed {
-    pub(crate) fn new(id: RuleId, rule: Rule) -> Armed {
-        let draws = match rule.matches.nth {
+impl ActiveRule {
+    pub(crate) fn new(id: RuleId, rule: Rule) -> ActiveRule {
+        let rng = match rule.matches.nth {
             Nth::Random { seed, .. } => Some(StdRng::seed_from_u64(seed)),
             _ => None,
         };
-        Armed { id, rule, seen: 0, hits: 0, draws }
+        ActiveRule { id, rule, matched: 0, hits: 0, rng }
     }
 
-    /// Counts the call if it fits, and says whether it is one of those the rule is for.
+    /// Counts the call if it matches. True when the rule applies to the call.
     pub(crate) fn applies(&mut self, call: &Call) -> bool {
         if !self.rule.matches.fits(call) {
             return false;
         }
-        self.seen += 1;
-        match (self.rule.matches.nth, &mut self.draws) {
-            (Nth::Every(n), _) => self.seen.is_multiple_of(n.max(1)),
-            (Nth::Only(n), _) => self.seen == n,
-            (Nth::From(n), _) => self.seen >= n,
-            (Nth::Random { probability, .. }, Some(draws)) => draws.random_bool(probability.clamp(0.0, 1.0)),
+        self.matched += 1;
+        match (self.rule.matches.nth, &mut self.rng) {
+            (Nth::Every(n), _) => self.matched.is_multiple_of(n.max(1)),
+            (Nth::Only(n), _) => self.matched == n,
+            (Nth::From(n), _) => self.matched >= n,
+            (Nth::Random { probability, .. }, Some(rng)) => rng.random_bool(probability.clamp(0.0, 1.0)),
             (Nth::Random { .. }, None) => false,
         }
     }
 
-    /// The rule's effect, counted as a hit.
+    /// Counts a hit, and returns the rule's effect.
     pub(crate) fn hit(&mut self) -> Effect {
         self.hits += 1;
         self.rule.effect.clone()
     }
 
-    pub(crate) fn decides(&self) -> bool {
-        self.rule.effect.decides()
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.rule.effect.is_exclusive()
     }
 }
 
-/// Whether `text` is what `pattern` describes; `*` stands for any text, also none.
+/// True when `text` matches `pattern`. `*` stands for any text, also the empty text.
 fn glob(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };

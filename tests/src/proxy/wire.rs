@@ -1,8 +1,8 @@
-//! What a request to AWS is, told from its bytes: protocol, service, region and operation.
+//! Identifies a request to AWS by its bytes: protocol, service, region and operation.
 
 use http::request::Parts;
 
-/// How a service writes its requests and its errors.
+/// The protocol of a service: the format of its requests and errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Ec2,
@@ -13,9 +13,9 @@ pub(crate) enum Protocol {
     RestJson,
 }
 
-/// The identity of a request.
+/// The identity of a request: protocol, signature and operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wire {
+pub(crate) struct RequestIdentity {
     pub(crate) protocol: Protocol,
     pub(crate) service: String,
     pub(crate) region: String,
@@ -24,8 +24,8 @@ pub(crate) struct Wire {
     pub(crate) mutating: bool,
 }
 
-/// First words of the operations that only read. STS hands out credentials and changes nothing.
-const READS: [&str; 22] = [
+/// The first words of the operations that only read. AssumeRole of STS returns credentials and changes no resource.
+const READ_PREFIXES: [&str; 22] = [
     "Describe",
     "List",
     "Get",
@@ -50,8 +50,8 @@ const READS: [&str; 22] = [
     "Decode",
 ];
 
-/// Identifies a request; `None` when it is the emulator's own business and no call of AWS.
-pub(crate) fn identify(parts: &Parts, body: &[u8]) -> Option<Wire> {
+/// Identifies a request. Returns `None` for a request to the emulator's own API, which is not a call of AWS.
+pub(crate) fn identify(parts: &Parts, body: &[u8]) -> Option<RequestIdentity> {
     let path = parts.uri.path();
     if path.starts_with("/holdfast/") || path.starts_with("/moto-api") {
         return None;
@@ -59,9 +59,9 @@ pub(crate) fn identify(parts: &Parts, body: &[u8]) -> Option<Wire> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let query = pairs(parts.uri.query().unwrap_or_default());
     let scope = header("authorization").and_then(credential).or_else(|| presigned(&query)).unwrap_or_default();
-    let wire = |protocol, guess: &str, operation: String, mutating| Wire {
+    let identity = |protocol, fallback: &str, operation: String, mutating| RequestIdentity {
         protocol,
-        service: if scope.service.is_empty() { guess.to_owned() } else { scope.service.clone() },
+        service: if scope.service.is_empty() { fallback.to_owned() } else { scope.service.clone() },
         region: scope.region.clone(),
         operation,
         access_key: scope.access_key.clone(),
@@ -71,39 +71,39 @@ pub(crate) fn identify(parts: &Parts, body: &[u8]) -> Option<Wire> {
     if let Some((service, operation)) = rpc(path) {
         let json = header("smithy-protocol") == Some("rpc-v2-json");
         let protocol = if json { Protocol::Json } else { Protocol::Cbor };
-        return Some(wire(protocol, service, operation.to_owned(), !reads(operation)));
+        return Some(identity(protocol, service, operation.to_owned(), !is_read(operation)));
     }
     if let Some(target) = header("x-amz-target") {
-        let (guess, operation) = target.rsplit_once('.').unwrap_or(("unsigned", target));
-        return Some(wire(Protocol::Json, guess, operation.to_owned(), !reads(operation)));
+        let (fallback, operation) = target.rsplit_once('.').unwrap_or(("unsigned", target));
+        return Some(identity(Protocol::Json, fallback, operation.to_owned(), !is_read(operation)));
     }
     let form = header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let fields = if form { pairs(&String::from_utf8_lossy(body)) } else { Vec::new() };
     let field = |name: &str| fields.iter().chain(&query).find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     if let Some(operation) = field("Action") {
         let protocol = if scope.service == "ec2" { Protocol::Ec2 } else { Protocol::Query };
-        let rehearsal = field("DryRun") == Some("true");
-        return Some(wire(protocol, "unsigned", operation.to_owned(), !reads(operation) && !rehearsal));
+        let is_dry_run = field("DryRun") == Some("true");
+        return Some(identity(protocol, "unsigned", operation.to_owned(), !is_read(operation) && !is_dry_run));
     }
 
     let service = if scope.service.is_empty() { "unsigned" } else { &scope.service };
     let operation = format!("{} {}", parts.method, template(service, path, &query));
-    // Two operations read by POST: Route 53's ListTagsForResources and S3's SelectObjectContent.
-    let post_reads = parts.method == "POST"
+    // Two POST operations only read: Route 53's ListTagsForResources and S3's SelectObjectContent.
+    let is_post_read = parts.method == "POST"
         && match service {
             "route53" => path.contains("/tags/") && !operation.ends_with("{id}"),
             "s3" => operation.contains("?select"),
             _ => false,
         };
-    let mutating = !(parts.method == "GET" || parts.method == "HEAD" || post_reads);
+    let mutating = !(parts.method == "GET" || parts.method == "HEAD" || is_post_read);
     let protocol = match service {
         "s3" | "s3control" | "route53" | "cloudfront" => Protocol::RestXml,
         _ => Protocol::RestJson,
     };
-    Some(wire(protocol, "unsigned", operation, mutating))
+    Some(identity(protocol, "unsigned", operation, mutating))
 }
 
-/// The fields of a form, or of a query string, decoded.
+/// Returns the decoded fields of a form or a query string.
 pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
     let decode = |word: &str| {
         let word = word.replace('+', " ");
@@ -113,19 +113,19 @@ pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
     words.map(|word| word.split_once('=').unwrap_or((word, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
 }
 
-fn reads(operation: &str) -> bool {
-    READS.iter().any(|word| operation.starts_with(word))
+fn is_read(operation: &str) -> bool {
+    READ_PREFIXES.iter().any(|word| operation.starts_with(word))
 }
 
 #[derive(Default)]
-struct Scope {
+struct CredentialScope {
     access_key: String,
     region: String,
     service: String,
 }
 
-/// The scope in `Credential=KEY/date/region/service/aws4_request`; SigV4A leaves the region out.
-fn credential(text: &str) -> Option<Scope> {
+/// Parses the scope in `Credential=KEY/date/region/service/aws4_request`. SigV4A omits the region.
+fn credential(text: &str) -> Option<CredentialScope> {
     let (_, rest) = text.split_once("Credential=")?;
     let mut words = rest.split([',', ' ']).next()?.rsplit('/');
     (words.next()? == "aws4_request").then_some(())?;
@@ -133,24 +133,24 @@ fn credential(text: &str) -> Option<Scope> {
     let mut rest: Vec<&str> = words.collect();
     rest.reverse();
     Some(match rest[..] {
-        [.., key, _date, region] => Scope { access_key: key.to_owned(), region: region.to_owned(), service },
-        [key, _date] => Scope { access_key: key.to_owned(), region: "*".to_owned(), service },
+        [.., key, _date, region] => CredentialScope { access_key: key.to_owned(), region: region.to_owned(), service },
+        [key, _date] => CredentialScope { access_key: key.to_owned(), region: "*".to_owned(), service },
         _ => return None,
     })
 }
 
-fn presigned(query: &[(String, String)]) -> Option<Scope> {
+fn presigned(query: &[(String, String)]) -> Option<CredentialScope> {
     let (_, scope) = query.iter().find(|(name, _)| name == "X-Amz-Credential")?;
     credential(&format!("Credential={scope}"))
 }
 
-/// The service and operation of `/service/X/operation/Y`.
+/// Returns the service and operation of the path `/service/X/operation/Y`.
 fn rpc(path: &str) -> Option<(&str, &str)> {
     let (service, operation) = path.strip_prefix("/service/")?.split_once("/operation/")?;
     (!service.is_empty() && !operation.is_empty() && !operation.contains('/')).then_some((service, operation))
 }
 
-/// The path of a REST call with `{id}` in the place of what names a resource.
+/// Returns the path of a REST call with `{id}` in the place of each resource id.
 fn template(service: &str, path: &str, query: &[(String, String)]) -> String {
     if service == "s3" {
         let base = match path.trim_start_matches('/').split_once('/') {
@@ -163,26 +163,27 @@ fn template(service: &str, path: &str, query: &[(String, String)]) -> String {
         let parts: Vec<&str> = parts.map(|(name, _)| name.as_str()).collect();
         return if parts.is_empty() { base.to_owned() } else { format!("{base}?{}", parts.join("&")) };
     }
-    let mut place = 0;
+    let mut position = 0;
     let mut text = String::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         text.push('/');
-        let literal = if version(segment) {
+        let is_literal = if is_version(segment) {
             true
         } else if service == "route53" {
-            // Its words are of lower-case letters, its ids never are; /tags/{type}/{id} breaks any alternation.
+            // The words of its paths have only lower-case letters, and its ids have other characters. Words and ids do
+            // not alternate in /tags/{type}/{id}.
             segment.bytes().all(|byte| byte.is_ascii_lowercase())
         } else {
-            place += 1;
-            place % 2 == 1
+            position += 1;
+            position % 2 == 1
         };
-        text.push_str(if literal { segment } else { "{id}" });
+        text.push_str(if is_literal { segment } else { "{id}" });
     }
     if text.is_empty() { "/".to_owned() } else { text }
 }
 
-/// `2013-04-01`, `v1`.
-fn version(segment: &str) -> bool {
+/// True for the version of an API: `2013-04-01`, `v1`.
+fn is_version(segment: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     (segment.len() == 10 && number(segment)) || segment.strip_prefix('v').is_some_and(number)
 }
@@ -198,7 +199,7 @@ mod tests {
         )
     }
 
-    fn check(service: &str, line: &str, headers: &[(&str, &str)], body: &str, want: &str) {
+    fn check(service: &str, line: &str, headers: &[(&str, &str)], body: &str, expected: &str) {
         let (method, path) = line.split_once(' ').expect("METHOD path");
         let mut request = Request::builder().method(method).uri(path);
         if !service.is_empty() {
@@ -208,15 +209,15 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        let found = identify(&parts, body.as_bytes()).map_or("none".to_owned(), |wire| {
-            let mark = if wire.mutating { "!" } else { "" };
-            format!("{:?} {}.{}{mark}", wire.protocol, wire.service, wire.operation)
+        let found = identify(&parts, body.as_bytes()).map_or("none".to_owned(), |identity| {
+            let mark = if identity.mutating { "!" } else { "" };
+            format!("{:?} {}.{}{mark}", identity.protocol, identity.service, identity.operation)
         });
-        assert_eq!(found, want);
+        assert_eq!(found, expected);
     }
 
     #[test]
-    fn every_protocol_names_its_operation() {
+    fn the_operation_is_found_in_every_protocol() {
         let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         check("ec2", "POST /", &form, "Action=CreateVpc&Version=2016-11-15", "Ec2 ec2.CreateVpc!");
         check("ec2", "POST /", &form, "Version=2016-11-15&Action=DescribeVpcs", "Ec2 ec2.DescribeVpcs");
@@ -238,8 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_call_is_named_by_its_template() {
-        let route53 = |line: &str, want: &str| check("route53", line, &[], "", want);
+    fn the_operation_of_a_rest_call_is_its_path_template() {
+        let route53 = |line: &str, expected: &str| check("route53", line, &[], "", expected);
         route53("POST /2013-04-01/hostedzone", "RestXml route53.POST /2013-04-01/hostedzone!");
         route53(
             "GET /2013-04-01/hostedzone/Z0ABC/rrset?name=a",
@@ -253,7 +254,7 @@ mod tests {
             &format!("DELETE /2013-04-01/healthcheck/{id}"),
             "RestXml route53.DELETE /2013-04-01/healthcheck/{id}!",
         );
-        let s3 = |line: &str, want: &str| check("s3", line, &[], "", want);
+        let s3 = |line: &str, expected: &str| check("s3", line, &[], "", expected);
         s3("GET /?x-id=ListBuckets", "RestXml s3.GET /");
         s3("HEAD /logs", "RestXml s3.HEAD /{bucket}");
         s3("PUT /logs/?tagging", "RestXml s3.PUT /{bucket}?tagging!");

@@ -311,7 +311,8 @@ impl Aws {
             }
             cell
         };
-        let response = cell.get_or_try_init(|| async { ask().await.map(|response| Arc::new(response) as SharedResponse) }).await?;
+        let response =
+            cell.get_or_try_init(|| async { ask().await.map(|response| Arc::new(response) as SharedResponse) }).await?;
         match response.clone().downcast::<T>() {
             Ok(response) => Ok(response),
             Err(_) => unreachable!("`{what}` names responses of one type"),

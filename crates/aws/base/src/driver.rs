@@ -163,7 +163,9 @@ impl<K: Kind> Of<K> {
 
     fn typed(observed: &Observed) -> Result<&Live<K>> {
         let live = observed.opaque.0.as_ref().and_then(|live| live.downcast_ref::<Live<K>>());
-        live.ok_or_else(|| Error::terminal(K::KIND, "the resource was changed before it was observed; this is a bug in Holdfast"))
+        live.ok_or_else(|| {
+            Error::terminal(K::KIND, "the resource was changed before it was observed; this is a bug in Holdfast")
+        })
     }
 
     fn typed_desired(desired: &DesiredResource) -> Result<Desired<K>> {

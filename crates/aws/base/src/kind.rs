@@ -185,7 +185,9 @@ impl<K: Kind> Live<K> {
     /// [`FailureClass::NotYet`](holdfast_engine::cloud::FailureClass) when the resource has to be observed first.
     pub fn raw<T: Any>(&self) -> Result<&T> {
         let raw = self.raw.as_ref().and_then(|raw| raw.downcast_ref());
-        raw.ok_or_else(|| Error(Failure::not_yet(K::KIND, "the live configuration is not known yet; it is observed first")))
+        raw.ok_or_else(|| {
+            Error(Failure::not_yet(K::KIND, "the live configuration is not known yet; it is observed first"))
+        })
     }
 
     /// Records a change at this path that AWS accepted for its maintenance window.

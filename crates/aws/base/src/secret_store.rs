@@ -76,7 +76,9 @@ impl SecretStore {
         let found = from.version.as_ref().and_then(|version| kept.get(version)).cloned();
         found.ok_or_else(|| {
             let message = match (&from.env, &from.file) {
-                (Some(env), _) => format!("the environment variable `{env}`, which holds the value, is not set in this process"),
+                (Some(env), _) => {
+                    format!("the environment variable `{env}`, which holds the value, is not set in this process")
+                }
                 (_, Some(file)) => format!("the file `{file}`, which holds the value, cannot be read by this process"),
                 _ => "the document does not say where the value comes from".into(),
             };
@@ -129,7 +131,10 @@ mod tests {
         assert_eq!(format!("{secret_store:?} {plain:?}"), "SecretStore(…) (secret)");
         let unset = ValueFrom { env: Some("TOKEN".into()), ..ValueFrom::default() };
         let refused = secret_store.value("ssm.PutParameter", &unset).err().map(|error| error.0.message);
-        assert_eq!(refused.as_deref(), Some("the environment variable `TOKEN`, which holds the value, is not set in this process"));
+        assert_eq!(
+            refused.as_deref(),
+            Some("the environment variable `TOKEN`, which holds the value, is not set in this process")
+        );
         Ok(())
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Planner<'a> {
         if !known.is_empty() {
             self.report_difference(resource, cause, known);
         }
-        if cause.is_drift() && self.drift_policy(resource) == Drift::Ignore {
+        if self.ignores(resource, cause) {
             return self.ready();
         }
         let unknown = changes.iter().filter_map(|c| c.to.unknown()).map(|u| &u.waits_for);
@@ -63,9 +63,17 @@ impl<'a> Planner<'a> {
         if let Some(blocked) = blocked.or(unobserved) {
             return self.wait_for(resource, blocked);
         }
-        if cause.is_drift() && self.drift_policy(resource) == Drift::Warn {
-            let message = "it drifted and is not corrected, because the drift policy is `warn`; set the policy to \
-                           `correct` to correct it";
+        if cause.is_drift() && self.drift_policy(resource) != Drift::Correct {
+            let message = match self.drift_policy(resource) {
+                Drift::Ignore => {
+                    "it differs, no run recorded whether by drift or by an edit, and the drift policy is \
+                                  `ignore`; set the policy to `correct` to apply the document"
+                }
+                _ => {
+                    "it drifted and is not corrected, because the drift policy is `warn`; set the policy to `correct` \
+                      to correct it"
+                }
+            };
             self.hold(address, Reason::DriftIgnored, message, None);
             return Readiness::Ready;
         }

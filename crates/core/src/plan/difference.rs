@@ -109,7 +109,7 @@ impl Planner<'_> {
     /// - The digest covers the whole resource. If the document and the account both changed, every difference of the
     ///   resource counts as an edit.
     /// - Without digest tags and without a store, an edit is `Unattributed` too and is handled like drift. With the
-    ///   drift policy `warn` or `ignore` it is not applied.
+    ///   drift policy `warn` or `ignore` it is held and reported, and not applied.
     pub(super) fn cause(&self, resource: &Resource, resolved: &Value, live: &Observed) -> Cause {
         match self.is_edited(resource) {
             _ if self.policy.in_progress.contains(&resource.address) => Cause::Edit,

@@ -287,11 +287,17 @@ impl<'a> Planner<'a> {
     /// Reports a difference, unless it is drift that the drift policy ignores.
     pub(super) fn report_difference(&mut self, resource: &Resource, cause: Cause, changes: Vec<Change>) {
         let (address, tier) = (resource.address.clone(), resource.schema.tier);
-        if cause.is_drift() && self.drift_policy(resource) == Drift::Ignore {
+        if self.ignores(resource, cause) {
             self.ignored_drift.insert(address);
             return;
         }
         self.plan.differences.push(Difference { address, tier, cause, changes });
+    }
+
+    /// True when the drift policy leaves a difference of this cause unreported. An unattributed difference may be an edit,
+    /// so it is always reported.
+    pub(super) fn ignores(&self, resource: &Resource, cause: Cause) -> bool {
+        matches!(cause, Cause::Drift | Cause::Missing) && self.drift_policy(resource) == Drift::Ignore
     }
 
     /// Returns the drift policy of a resource: the override of the pass, or the policy of its lifecycle, or the policy

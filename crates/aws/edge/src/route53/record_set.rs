@@ -29,7 +29,7 @@ use super::{bare, change, record_change, records, zones};
 /// owners of its record sets. Holdfast therefore stores the owner in a TXT record below the record set:
 /// `_holdfast-a.www.example.com` for the A record of `www.example.com`. One change writes or deletes both records.
 ///
-/// Several owners can share a zone safely. A live record set without such a TXT record belongs to someone else: the
+/// Several owners can share a zone safely. A live record set without such a TXT record belongs to another owner: the
 /// plan holds it, and Holdfast never overwrites it. Adopt it with `lifecycle: { adopt: <zone id>_www.example.com_A }`.
 ///
 /// Refer to a zone outside the document by its id, `zone: { id: Z0123456789ABCDEFGHIJ }`, or look it up as a

@@ -1,27 +1,29 @@
-//! Things that are in an account before Holdfast is: certificates that a document looks up, and what is foreign.
+//! Resources that exist before Holdfast runs: certificates that a document looks up, and foreign resources.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::Stage;
+use crate::TestEnv;
 
-/// An issued certificate for a domain: asked for, and proved by the record that ACM wants in a zone.
+/// Requests a certificate for a domain in the main region, and validates it with the DNS record that ACM asks for.
 ///
 /// # Errors
-/// When the sandbox refuses, or does not issue it.
-pub fn certificate(stage: &Stage, domain: &str) -> anyhow::Result<()> {
-    certificate_in(stage, crate::REGION, domain)
+/// Returns an error when the sandbox rejects a call or does not issue the certificate.
+pub fn issued_certificate(test_env: &TestEnv, domain: &str) -> anyhow::Result<()> {
+    issued_certificate_in(test_env, crate::REGION, domain)
 }
 
-/// The same in another region.
+/// Requests and validates a certificate in the given region.
 ///
 /// # Errors
-/// When the sandbox refuses, or does not issue it.
-pub fn certificate_in(stage: &Stage, region: &str, domain: &str) -> anyhow::Result<()> {
-    let call = |service: &str, operation: &str, asked: Value| stage.outside.call_in(region, service, operation, asked);
-    let asked = call("acm", "request_certificate", json!({ "DomainName": domain, "ValidationMethod": "DNS" }))?;
-    let arn = json!({ "CertificateArn": asked["CertificateArn"] });
+/// Returns an error when the sandbox rejects a call or does not issue the certificate.
+pub fn issued_certificate_in(test_env: &TestEnv, region: &str, domain: &str) -> anyhow::Result<()> {
+    let call = |service: &str, operation: &str, parameters: Value| {
+        test_env.out_of_band.call_in(region, service, operation, parameters)
+    };
+    let requested = call("acm", "request_certificate", json!({ "DomainName": domain, "ValidationMethod": "DNS" }))?;
+    let arn = json!({ "CertificateArn": requested["CertificateArn"] });
     let record = &call("acm", "describe_certificate", arn.clone())?["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"];
     let zone = call("route53", "create_hosted_zone", json!({ "Name": domain, "CallerReference": domain }))?;
     let set = json!({ "Name": record["Name"], "Type": record["Type"], "TTL": 60, "ResourceRecords": [{ "Value": record["Value"] }] });
@@ -32,12 +34,13 @@ pub fn certificate_in(stage: &Stage, region: &str, domain: &str) -> anyhow::Resu
         json!({ "HostedZoneId": zone["HostedZone"]["Id"], "ChangeBatch": batch }),
     )?;
     let status = &call("acm", "describe_certificate", arn)?["Certificate"]["Status"];
-    anyhow::ensure!(status == "ISSUED", "the sandbox left the certificate {status}");
+    anyhow::ensure!(status == "ISSUED", "the sandbox did not issue the certificate: its status is {status}");
     Ok(())
 }
 
-/// The operations that list what may be foreign: more of that means more pages of these and nothing else.
-pub const LISTS: &[&str] = &[
+/// The operations that list foreign resources too. More foreign resources cause more pages of these operations, and no
+/// other calls.
+pub const LIST_OPERATIONS: &[&str] = &[
     "acm.ListCertificates",
     "application-autoscaling.DescribeScalableTargets",
     "application-autoscaling.DescribeScalingPolicies",
@@ -52,14 +55,15 @@ pub const LISTS: &[&str] = &[
     "sns.ListTopics",
 ];
 
-/// Plants this many foreign resources of the kinds that are listed whole, and a fraction of that of those that
-/// take the sandbox longer.
+/// Creates `count` foreign resources of each kind that Holdfast lists completely, and fewer of the kinds that the
+/// sandbox creates slowly.
 ///
 /// # Errors
-/// When the sandbox refuses.
-pub fn many(stage: &Stage, count: usize) -> anyhow::Result<()> {
+/// Returns an error when the sandbox rejects a call.
+pub fn many_foreign_resources(test_env: &TestEnv, count: usize) -> anyhow::Result<()> {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-    let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+    let call =
+        |service: &str, operation: &str, parameters: Value| test_env.out_of_band.call(service, operation, parameters);
     let vpc = call("ec2", "create_vpc", json!({ "CidrBlock": "10.0.0.0/16" }))?["Vpc"]["VpcId"].take();
     let mut subnets = vec![];
     for (block, zone) in [("10.0.1.0/24", "us-east-1a"), ("10.0.2.0/24", "us-east-1b")] {
@@ -96,16 +100,17 @@ pub fn many(stage: &Stage, count: usize) -> anyhow::Result<()> {
             let listener =
                 json!({ "LoadBalancerArn": balancer, "Port": 80, "Protocol": "HTTP", "DefaultActions": forward });
             call("elbv2", "create_listener", listener)?;
-            // Fifty clusters, with ours, are one call to list and one to describe.
-            service(stage, &format!("foreign-{}", i % 500), &name, &subnets)?;
+            // At most fifty clusters, so that one list call and one describe call suffice.
+            foreign_service(test_env, &format!("foreign-{}", i % 500), &name, &subnets)?;
         }
     }
     Ok(())
 }
 
-/// A foreign service, in a cluster, that autoscaling scales.
-fn service(stage: &Stage, cluster: &str, name: &str, subnets: &[Value]) -> anyhow::Result<()> {
-    let call = |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+/// Creates a foreign ECS service with its cluster and its scalable target.
+fn foreign_service(test_env: &TestEnv, cluster: &str, name: &str, subnets: &[Value]) -> anyhow::Result<()> {
+    let call =
+        |service: &str, operation: &str, parameters: Value| test_env.out_of_band.call(service, operation, parameters);
     call("ecs", "create_cluster", json!({ "clusterName": cluster }))?;
     let container = json!([{ "name": "web", "image": "nginx", "essential": true }]);
     let definition = json!({
@@ -129,35 +134,36 @@ fn service(stage: &Stage, cluster: &str, name: &str, subnets: &[Value]) -> anyho
     Ok(())
 }
 
-/// Plants foreign resources of many kinds, some with the `Name` tags that a document's own would have, and
-/// returns their ids.
+/// Creates foreign resources of many kinds, and returns their ids. Some have the same `Name` tag as a resource of the
+/// document.
 ///
 /// # Errors
-/// When the sandbox refuses.
-pub fn foreign(stage: &Stage, count: usize) -> anyhow::Result<Vec<String>> {
+/// Returns an error when the sandbox rejects a call.
+pub fn foreign_resources(test_env: &TestEnv, count: usize) -> anyhow::Result<Vec<String>> {
     let mut ids = vec![];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for i in 0..count / 8 {
-        let ours = [
+        let tag = [
             "mashroom-staging-network-main",
             "mashroom-staging-network-public-a",
             "mashroom-staging-web-alb",
-            "somebody-elses",
+            "foreign",
         ][i % 4];
-        let named = |of: &str| json!([{ "ResourceType": of, "Tags": [{ "Key": "Name", "Value": ours }] }]);
-        let call =
-            |service: &str, operation: &str, parameters: Value| stage.outside.call(service, operation, parameters);
+        let named = |of: &str| json!([{ "ResourceType": of, "Tags": [{ "Key": "Name", "Value": tag }] }]);
+        let call = |service: &str, operation: &str, parameters: Value| {
+            test_env.out_of_band.call(service, operation, parameters)
+        };
         let vpc = call("ec2", "create_vpc", json!({ "CidrBlock": "10.0.0.0/16", "TagSpecifications": named("vpc") }))?;
         let vpc = text(&vpc["Vpc"]["VpcId"]);
         let subnet = json!({ "VpcId": vpc, "CidrBlock": "10.0.1.0/24", "TagSpecifications": named("subnet") });
         ids.push(text(&call("ec2", "create_subnet", subnet)?["Subnet"]["SubnetId"]));
-        let group = json!({ "VpcId": vpc, "GroupName": ours, "Description": "foreign" });
+        let group = json!({ "VpcId": vpc, "GroupName": tag, "Description": "foreign" });
         ids.push(text(&call("ec2", "create_security_group", group)?["GroupId"]));
         ids.push(text(&call("ec2", "create_route_table", json!({ "VpcId": vpc }))?["RouteTable"]["RouteTableId"]));
         let gateway = json!({ "TagSpecifications": named("internet-gateway") });
         ids.push(text(&call("ec2", "create_internet_gateway", gateway)?["InternetGateway"]["InternetGatewayId"]));
         ids.push(text(&call("ec2", "allocate_address", json!({ "Domain": "vpc" }))?["AllocationId"]));
-        // What has a natural name cannot have ours, or ours would be held; a neighbour's begins the same.
+        // A foreign resource with the same unique name would hold ours. These names only have the same prefix.
         let name = format!("mashroom-staging-neighbour-{i}");
         call("logs", "create_log_group", json!({ "logGroupName": format!("/{name}") }))?;
         call("ecs", "create_cluster", json!({ "clusterName": name }))?;
@@ -166,11 +172,11 @@ pub fn foreign(stage: &Stage, count: usize) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-/// What the foreign EC2 resources look like, to see that they stay so.
+/// Returns the descriptions of these resources, one per line, to detect changes of them.
 ///
 /// # Errors
-/// When the sandbox refuses.
-pub fn snapshot(stage: &Stage, ids: &[String]) -> anyhow::Result<Vec<String>> {
+/// Returns an error when the sandbox rejects a call.
+pub fn snapshot(test_env: &TestEnv, ids: &[String]) -> anyhow::Result<Vec<String>> {
     let mut lines = vec![];
     let lists = [
         ("ec2", "describe_vpcs", "Vpcs"),
@@ -183,7 +189,7 @@ pub fn snapshot(stage: &Stage, ids: &[String]) -> anyhow::Result<Vec<String>> {
         ("ecs", "list_clusters", "clusterArns"),
     ];
     for (service, operation, key) in lists {
-        for item in stage.outside.call(service, operation, Value::Null)?[key].as_array().into_iter().flatten() {
+        for item in test_env.out_of_band.call(service, operation, Value::Null)?[key].as_array().into_iter().flatten() {
             let line = item.to_string();
             if ids.iter().any(|id| line.contains(id)) {
                 lines.push(line);
@@ -194,8 +200,8 @@ pub fn snapshot(stage: &Stage, ids: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The ARNs and ids that carry the owner tags of a stack and environment, by address.
-fn by_address(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+/// Returns the ARNs and ids of the live resources with the owner tags of a stack and environment, by address.
+fn ids_by_address(test_env: &TestEnv, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut add = |id: &str, tags: &Value, keys: (&str, &str)| {
         let get = |name: &str| {
@@ -207,8 +213,8 @@ fn by_address(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<
         }
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    // What EC2 has, live or not: gateways that are deleted stay listed, and are no twins.
-    let gone = ["deleted", "deleting"];
+    // EC2 still lists deleted NAT gateways for a while. They are not duplicates.
+    let deleted = ["deleted", "deleting"];
     for (operation, key, id) in [
         ("describe_vpcs", "Vpcs", "VpcId"),
         ("describe_subnets", "Subnets", "SubnetId"),
@@ -219,14 +225,14 @@ fn by_address(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<
         ("describe_nat_gateways", "NatGateways", "NatGatewayId"),
         ("describe_flow_logs", "FlowLogs", "FlowLogId"),
     ] {
-        for item in stage.outside.call("ec2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
-            if !item["State"].as_str().is_some_and(|state| gone.contains(&state)) {
+        for item in test_env.out_of_band.call("ec2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
+            if !item["State"].as_str().is_some_and(|state| deleted.contains(&state)) {
                 add(&text(&item[id]), &item["Tags"], ("Key", "Value"));
             }
         }
     }
     for role in
-        stage.outside.call("iam", "get_account_authorization_details", json!({ "Filter": ["Role"] }))?["RoleDetailList"]
+        test_env.out_of_band.call("iam", "get_account_authorization_details", json!({ "Filter": ["Role"] }))?["RoleDetailList"]
             .as_array()
             .into_iter()
             .flatten()
@@ -237,27 +243,27 @@ fn by_address(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<
         ("describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
         ("describe_target_groups", "TargetGroups", "TargetGroupArn"),
     ] {
-        for item in stage.outside.call("elbv2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
+        for item in test_env.out_of_band.call("elbv2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
             let arn = text(&item[id]);
-            let tags = stage.outside.call("elbv2", "describe_tags", json!({ "ResourceArns": [arn] }))?;
+            let tags = test_env.out_of_band.call("elbv2", "describe_tags", json!({ "ResourceArns": [arn] }))?;
             add(&arn, &tags["TagDescriptions"][0]["Tags"], ("Key", "Value"));
         }
     }
     Ok(found)
 }
 
-/// The addresses behind which more than one live resource stands.
+/// Returns the addresses with more than one live resource, with the ids of the resources.
 ///
 /// # Errors
-/// When the sandbox refuses.
-pub fn twins(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
-    Ok(by_address(stage, stack, env)?.into_iter().filter(|(_, ids)| ids.len() > 1).collect())
+/// Returns an error when the sandbox rejects a call.
+pub fn duplicates(test_env: &TestEnv, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    Ok(ids_by_address(test_env, stack, env)?.into_iter().filter(|(_, ids)| ids.len() > 1).collect())
 }
 
-/// The addresses behind which anything live stands.
+/// Returns the addresses with a live resource.
 ///
 /// # Errors
-/// When the sandbox refuses.
-pub fn owned(stage: &Stage, stack: &str, env: &str) -> anyhow::Result<Vec<String>> {
-    Ok(by_address(stage, stack, env)?.into_keys().collect())
+/// Returns an error when the sandbox rejects a call.
+pub fn owned_addresses(test_env: &TestEnv, stack: &str, env: &str) -> anyhow::Result<Vec<String>> {
+    Ok(ids_by_address(test_env, stack, env)?.into_keys().collect())
 }
