@@ -22,7 +22,7 @@ pub fn with_example(kind: &str, page: &str) -> anyhow::Result<String> {
         .map(|(_, line)| line)
         .collect();
     let mut out = format!(
-        "{}\n\n## Example\n\n`tests/tests/kinds.rs` converges this example.\n\n```yaml\n{}\n```\n",
+        "{}\n\n## Example\n\nA test applies this example in the sandbox (`tests/tests/kinds.rs`).\n\n```yaml\n{}\n```\n",
         page.trim_end(),
         example.join("\n").trim_end()
     );

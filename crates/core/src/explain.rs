@@ -149,7 +149,7 @@ fn facts(schema: &Schema) -> Vec<(&'static str, String)> {
         }
     };
     let deletion = match schema.stateful {
-        true => "retained unless `onDelete: delete`, because it holds data",
+        true => "retained by default, because it holds data; a deletion also needs `--delete-data`",
         false => "deleted when it leaves the document and pruning is granted",
     };
     vec![

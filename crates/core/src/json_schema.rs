@@ -38,7 +38,7 @@ pub fn schema(registry: &Registry) -> Json {
         "prune": described(json!({ "type": "boolean" }), "True: resources that left the document may be deleted without a flag."),
         "drift": described(json!({ "enum": ["correct", "warn", "ignore"] }), DRIFT),
         "maxDeletions": described(count(), "The maximum number of deletions in one pass."),
-        "maxMutations": described(count(), "The maximum number of mutating calls in one pass."),
+        "maxMutations": described(count(), "The maximum number of steps in one pass."),
     }), &[]));
     definitions.insert(
         "parameter".into(),

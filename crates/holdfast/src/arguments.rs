@@ -30,8 +30,8 @@ pub(crate) enum CommandArgs {
     /// Shows the drift: what changed in AWS and not in the document. Changes nothing. Exit code 0: no drift, 2: drift,
     /// 1: error.
     Drift(PlanArgs),
-    /// Deletes the resources that the stack owns in an environment. Exit code 0: all are deleted, 2: some are left, 1:
-    /// a failed step, a stop or an error.
+    /// Deletes the resources that the stack owns in an environment. Exit code 0: all but the retained are deleted, 2: some
+    /// are left, 1: a failed step, a stop or an error.
     Destroy(DestroyArgs),
     /// Returns a service to an earlier revision of its task definition at once, and holds the document's revision until
     /// the document changes or the hold is released. Exit code 0: AWS accepted the change, 1: error.

@@ -31,7 +31,7 @@ pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
     sandbox_tests()?;
     say("the binary and the other crates (cold: 10 to 13 minutes on two cores, the AWS SDKs; warm: seconds)");
     cargo(&["build", "--workspace", "--all-targets"])?;
-    say("all other tests: units, documents, and the binary against the sandbox (20 minutes)");
+    say("all other tests: units, documents, and the binary against the sandbox (about 15 minutes)");
     // Two at once: each has an emulator and a binary of its own, and CI has two cores.
     cargo(&[
         "test",

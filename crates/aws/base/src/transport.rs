@@ -18,10 +18,10 @@ use holdfast_engine::budget::{CallBudget, CallOutcome, is_mutating};
 /// The header that carries the names of service and operation from the interceptor to the connector. It is never sent.
 const CALL_HEADER: &str = "x-holdfast-call";
 
-/// Names each call for the call budget and turns the SDK's retries off for mutations.
+/// Names each call for the call budget, and turns the SDK's retries off for mutating calls.
 ///
-/// The SDK's standard retry repeats a create without a client token when the response is lost. A second VPC would be the
-/// result. The engine retries mutations itself, after an observation (DESIGN, safety rule 3).
+/// The SDK's standard retry repeats a create without a client token when the response is lost, which would create a
+/// second VPC, for example. The engine retries mutating calls itself, after an observation.
 #[derive(Debug)]
 struct CallNaming;
 

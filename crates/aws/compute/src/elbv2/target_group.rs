@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{attribute_changes, attributes, elbv2, full_name, sdk_tags, tag, tags_of};
 
 /// A target group of a load balancer. An ECS service registers its tasks as targets; Holdfast does not manage the
-/// targets. The group's name has at most 32 letters, digits and hyphens.
+/// targets. The name of the target group has at most 32 letters, digits and hyphens.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TargetGroup {
@@ -23,7 +23,8 @@ pub(crate) struct TargetGroup {
     #[spec(immutable)]
     target_type: Option<String>,
     /// The protocol for requests to the targets: `HTTP` or `HTTPS` behind an application load balancer; `TCP`, `TLS`,
-    /// `UDP`, `TCP_UDP`, `QUIC` or `TCP_QUIC` behind a network load balancer; `GENEVE`. Not for `lambda`.
+    /// `UDP`, `TCP_UDP`, `QUIC` or `TCP_QUIC` behind a network load balancer; `GENEVE` behind a gateway load balancer.
+    /// Not for `lambda`.
     #[spec(immutable)]
     protocol: Option<String>,
     /// The protocol version: `HTTP1` (AWS's default), `HTTP2` or `GRPC`. Only with `HTTP` and `HTTPS`.
@@ -43,7 +44,8 @@ pub(crate) struct TargetGroup {
     /// The protocol of health checks: `HTTP`, `HTTPS` or `TCP`. AWS's default is `HTTP`, or `TCP` behind a network load
     /// balancer.
     health_check_protocol: Option<ServerDefault<String>>,
-    /// The port of health checks: a port, as a string, or `traffic-port` (AWS's default), the port for requests.
+    /// The port of health checks: a port number, as a string, or `traffic-port` (AWS's default), the port on which the
+    /// target receives requests.
     health_check_port: Option<ServerDefault<String>>,
     /// The path of HTTP and HTTPS health checks. AWS's default is `/`.
     health_check_path: Option<ServerDefault<String>>,
@@ -74,25 +76,26 @@ pub(crate) struct Matcher {
     grpc_code: Option<String>,
 }
 
-/// The attributes of a target group, each with AWS's key
-/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>).
-/// AWS refuses an attribute that the load balancer or the target type does not support.
+/// The attributes of a target group. Each description begins with AWS's key of the attribute
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>). AWS refuses
+/// an attribute that the load balancer or the target type does not support.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TargetGroupAttributes {
-    /// `deregistration_delay.timeout_seconds`: the seconds that a deregistering target has to finish its requests, 0 to
-    /// 3600. AWS's default is 300.
+    /// `deregistration_delay.timeout_seconds`: the deregistration delay in seconds, in which a target can finish its
+    /// requests (connection draining). 0 to 3600; AWS's default is 300.
     deregistration_delay_timeout_seconds: Option<ServerDefault<i32>>,
     /// `deregistration_delay.connection_termination.enabled`: whether connections are closed after the deregistration
     /// delay; network load balancers only.
     deregistration_delay_connection_termination_enabled: Option<ServerDefault<bool>>,
-    /// `stickiness.enabled`: whether requests of a client stay with the same target.
+    /// `stickiness.enabled`: whether sticky sessions are enabled, so that all requests of a client go to the same
+    /// target.
     stickiness_enabled: Option<ServerDefault<bool>>,
     /// `stickiness.type`: `lb_cookie` or `app_cookie`; for network load balancers `source_ip`.
     stickiness_type: Option<ServerDefault<String>>,
     /// `stickiness.lb_cookie.duration_seconds`: the duration in seconds, 1 to 604800. AWS's default is 86400.
     stickiness_lb_cookie_duration_seconds: Option<ServerDefault<i32>>,
-    /// `stickiness.app_cookie.cookie_name`: the application's cookie, for `app_cookie`.
+    /// `stickiness.app_cookie.cookie_name`: the name of the application's cookie, for `app_cookie`.
     stickiness_app_cookie_cookie_name: Option<String>,
     /// `stickiness.app_cookie.duration_seconds`: the duration in seconds, 1 to 604800. AWS's default is 86400.
     stickiness_app_cookie_duration_seconds: Option<ServerDefault<i32>>,
@@ -104,8 +107,8 @@ pub(crate) struct TargetGroupAttributes {
     /// `load_balancing.cross_zone.enabled`: `true`, `false` (as strings) or
     /// `use_load_balancer_configuration` (AWS's default).
     load_balancing_cross_zone_enabled: Option<ServerDefault<String>>,
-    /// `slow_start.duration_seconds`: the seconds in which a new target's share of the requests grows, 30 to 900. 0
-    /// disables slow start.
+    /// `slow_start.duration_seconds`: the slow start duration in seconds, in which the share of requests of a new
+    /// target increases. 30 to 900; 0 disables slow start.
     slow_start_duration_seconds: Option<ServerDefault<i32>>,
     /// `preserve_client_ip.enabled`: whether targets receive the client's IP address; network load balancers only.
     preserve_client_ip_enabled: Option<ServerDefault<bool>>,
@@ -119,8 +122,8 @@ pub(crate) struct TargetGroupAttributes {
 pub(crate) struct TargetGroupStatus {
     /// The target group's ARN; also its id.
     arn: String,
-    /// `targetgroup/<name>/<id>`: the value of the `TargetGroup` dimension in its metrics. After the load balancer's
-    /// full name and a slash, it is the resource label of a scaling policy on requests per target.
+    /// `targetgroup/<name>/<id>`: the value of the dimension `TargetGroup` in its metrics. The resource label of a
+    /// scaling policy for requests per target is the full name of the load balancer, a slash, and this value.
     full_name: String,
 }
 

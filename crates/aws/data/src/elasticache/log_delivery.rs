@@ -19,7 +19,7 @@ type LogDeliveries = BTreeMap<String, LogDeliveryConfiguration>;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogDeliveryConfiguration {
     /// The log group of CloudWatch Logs. Its resource policy must allow `delivery.logs.amazonaws.com` to write. AWS
-    /// adds that permission itself when the caller may do so
+    /// adds this permission itself if the credentials of Holdfast allow it
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html>).
     pub(crate) log_group: Option<Ref<LogGroup, Name>>,
     /// The name of the Data Firehose stream.

@@ -29,10 +29,10 @@ use crate::kms::key::Key;
 use crate::secretsmanager::secret::Secret;
 use crate::secretsmanager::{CurrentVersion, consumed_tag, read};
 
-/// A Valkey or Redis OSS cache: one primary node with replicas, or several such shards. The name begins with a letter
-/// and has at most 40 lower case letters, digits and single hyphens. Creation takes 5 to 15 minutes, as does nearly
-/// every change. Changes apply immediately, not in the maintenance window. A group that leaves the document is
-/// retained, unless the document says otherwise.
+/// An ElastiCache replication group: a Valkey or Redis OSS cache of one or more shards, each a primary node with
+/// replicas. The name begins with a letter and has at most 40 lower case letters, digits and single hyphens. Creation
+/// takes 5 to 15 minutes, and so does nearly every change. Changes apply immediately, not in the maintenance window.
+/// The deletion of a group that left the document needs `--delete-data`.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplicationGroup {
@@ -48,10 +48,12 @@ pub(crate) struct ReplicationGroup {
     /// The node type of every node: `cache.t4g.micro`, `cache.r7g.large`, ….
     pub(super) cache_node_type: String,
     /// The number of nodes of a group with one shard, including the primary: 1 to 6. AWS's default is 1. With several
-    /// shards, state `replicasPerNodeGroup` instead. AWS chooses which replicas a reduction removes.
+    /// shards, state `replicasPerNodeGroup` instead. When the number decreases, AWS chooses the replicas that it
+    /// removes.
     pub(super) num_cache_clusters: Option<ServerDefault<i32>>,
-    /// The number of shards. More than one needs a parameter group with `cluster-enabled`. Data moves between shards
-    /// while the cache runs. A reduction removes the shards with the highest numbers first.
+    /// The number of shards. More than one shard needs a parameter group with `cluster-enabled`. A change moves data
+    /// between the shards while the cache runs (online resharding). When the number decreases, Holdfast removes the
+    /// shards with the highest numbers.
     pub(super) num_node_groups: Option<ServerDefault<i32>>,
     /// The number of replicas of each shard: 0 to 5.
     pub(super) replicas_per_node_group: Option<ServerDefault<i32>>,
@@ -74,22 +76,22 @@ pub(crate) struct ReplicationGroup {
     /// Whether data on disk is encrypted. AWS's default is true for Valkey and false for Redis OSS.
     #[spec(immutable)]
     pub(super) at_rest_encryption_enabled: Option<ServerDefault<bool>>,
-    /// The KMS key that encrypts data on disk. Without one AWS uses the key of the service.
+    /// The KMS key that encrypts data on disk. Without a key, ElastiCache uses a key that it manages itself.
     #[spec(immutable)]
     pub(super) kms_key: Option<Ref<Key, Arn>>,
-    /// Whether connections are encrypted. AWS's default is false. When encryption is turned on later, Holdfast takes
-    /// the intermediate step `transitEncryptionMode: preferred`
+    /// Whether connections are encrypted. AWS's default is false. To encrypt the connections of an existing group,
+    /// Holdfast first sets `transitEncryptionMode: preferred`, as AWS requires
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/in-transit-encryption-enable.html>).
     pub(super) transit_encryption_enabled: Option<ServerDefault<bool>>,
-    /// The mode of encrypted connections: `required`, or `preferred` to accept unencrypted connections too.
+    /// The mode of encryption in transit: `required`, or `preferred` to accept unencrypted connections too.
     pub(super) transit_encryption_mode: Option<String>,
-    /// The secret with the password of clients (AUTH token), 16 to 128 characters. It needs `transitEncryptionEnabled`.
-    /// Holdfast sets the password again whenever the secret has a new version.
+    /// The secret with the AUTH token, the password of all clients: 16 to 128 characters. It needs
+    /// `transitEncryptionEnabled`. Holdfast sets the password again whenever the secret has a new version.
     pub(super) auth_token: Option<Ref<Secret, CurrentVersion>>,
     /// The field of the secret that holds the password, when the secret's value is JSON.
     pub(super) auth_token_key: Option<String>,
     /// The strategy of password changes: `ROTATE` (the default) keeps the previous password valid until the next
-    /// change; `SET` accepts only the new password. After a group gets its first password later, clients without a
+    /// change; `SET` accepts only the new password. If a password is added to an existing group, clients without a
     /// password are accepted until a `SET` (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html>).
     pub(super) auth_token_update_strategy: Option<String>,
     /// The id of the user group whose users may connect, in place of `authToken`: at most one.
@@ -113,13 +115,13 @@ pub(crate) struct ReplicationGroup {
     /// The network type: `ipv4` (AWS's default), `ipv6` or `dual_stack`.
     #[spec(immutable)]
     pub(super) network_type: Option<ServerDefault<String>>,
-    /// The type of the addresses that clients discover: `ipv4` or `ipv6`.
+    /// The type of the IP addresses that the cache reports to clients: `ipv4` or `ipv6`.
     pub(super) ip_discovery: Option<ServerDefault<String>>,
-    /// Whether data is also stored on disk (data tiering). It needs `r6gd` nodes, which require it.
+    /// Whether data is also stored on SSD (data tiering). It needs `r6gd` nodes, and `r6gd` nodes need it.
     #[spec(immutable)]
     pub(super) data_tiering_enabled: Option<ServerDefault<bool>>,
-    /// The name of the final snapshot that a deletion creates; `null` for none. The value is recorded in a tag of the
-    /// group, since a deletion has no document.
+    /// The name of the final snapshot that a deletion creates; `null` for none. A tag of the group records the value,
+    /// because the document no longer has it when the group is deleted.
     pub(super) final_snapshot_identifier: Option<String>,
 }
 
@@ -129,15 +131,15 @@ pub(crate) struct ReplicationGroup {
 pub(crate) struct ReplicationGroupStatus {
     /// The ARN.
     pub(super) arn: String,
-    /// The host name of the primary endpoint; none with several shards.
+    /// The host name of the primary endpoint. Absent with several shards.
     pub(super) primary_endpoint: Option<String>,
-    /// The host name of the reader endpoint, for the replicas; none with several shards.
+    /// The host name of the reader endpoint, for the replicas. Absent with several shards.
     pub(super) reader_endpoint: Option<String>,
-    /// The host name of the configuration endpoint, for all shards; none without cluster mode.
+    /// The host name of the configuration endpoint, for all shards. Absent without cluster mode.
     pub(super) configuration_endpoint: Option<String>,
     /// The port of the endpoints.
     pub(super) port: Option<i32>,
-    /// The ids of the nodes, which are the `CacheClusterId` dimension of their metrics.
+    /// The ids of the nodes: the values of the dimension `CacheClusterId` in their metrics.
     pub(super) member_clusters: Vec<String>,
 }
 

@@ -29,9 +29,9 @@ use crate::secretsmanager::secret::Secret;
 /// end with a hyphen, and is stored in lower case
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>).
 ///
-/// The tag `holdfast:requested` records fields that AWS does not return (`applyImmediately`, `skipFinalSnapshot` and
-/// others) and fields whose live value AWS changes on its own (`engineVersion`, `allocatedStorage`). A deletion first
-/// turns deletion protection off. By default it creates a final snapshot.
+/// The tag `holdfast:requested` records the values of fields that AWS does not return (`applyImmediately`,
+/// `skipFinalSnapshot` and others), and of fields that AWS changes on its own (`engineVersion`, `allocatedStorage`). To
+/// delete a database, Holdfast first turns deletion protection off. By default, a deletion creates a final snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbInstance {
@@ -56,8 +56,8 @@ pub(crate) struct DbInstance {
     pub(super) license_model: Option<ServerDefault<String>>,
     /// The instance class: `db.t4g.medium`, `db.r7g.large`. A change causes an outage.
     pub(super) db_instance_class: String,
-    /// The allocated storage in GiB. Required, except for a replica. AWS refuses to reduce it. A larger live size, up
-    /// to `maxAllocatedStorage`, comes from storage autoscaling and is not drift.
+    /// The allocated storage in GiB. Required, except for a replica. AWS refuses a smaller value. A larger live value,
+    /// up to `maxAllocatedStorage`, comes from storage autoscaling and is not drift.
     pub(super) allocated_storage: Option<ServerDefault<i32>>,
     /// The upper limit of storage autoscaling in GiB: AWS increases the storage up to this size when it fills up.
     /// `null` turns storage autoscaling off.
@@ -66,7 +66,7 @@ pub(crate) struct DbInstance {
     /// stated.
     pub(super) storage_type: Option<ServerDefault<String>>,
     /// The provisioned IOPS (I/O operations per second): for `io1` and `io2`, and for `gp3` from 400 GiB on (Oracle:
-    /// 200 GiB). For smaller `gp3` storage AWS returns 3000 and refuses the value as an input
+    /// 200 GiB). For smaller `gp3` storage, do not state this field: AWS returns 3000, but refuses 3000 in a request
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage>).
     pub(super) iops: Option<ServerDefault<i32>>,
     /// The storage throughput in MiB per second, for `gp3` storage of the sizes at which `iops` is accepted.
@@ -104,9 +104,9 @@ pub(crate) struct DbInstance {
     pub(super) publicly_accessible: Option<ServerDefault<bool>>,
     /// The port. AWS's default depends on the engine: 5432, 3306, 1521 or 1433. A change reboots the database.
     pub(super) port: Option<ServerDefault<i32>>,
-    /// The certificate authority of the server certificate: `rds-ca-rsa2048-g1`.
+    /// The certificate authority (CA) of the server certificate, such as `rds-ca-rsa2048-g1`.
     pub(super) ca_certificate_identifier: Option<ServerDefault<String>>,
-    /// The name of the initial database. SQL Server has none.
+    /// The name of the initial database. Not for SQL Server.
     #[spec(immutable)]
     pub(super) db_name: Option<String>,
     /// The character set, for Oracle.
@@ -115,8 +115,8 @@ pub(crate) struct DbInstance {
     /// The time zone, for SQL Server.
     #[spec(immutable)]
     pub(super) timezone: Option<ServerDefault<String>>,
-    /// The name of the master user. A replica has the master user and the password of its source: state neither for a
-    /// replica.
+    /// The name of the master user. A replica has the master user and the password of its source, so do not state them
+    /// for a replica.
     #[spec(immutable)]
     pub(super) master_username: Option<ServerDefault<String>>,
     /// Whether RDS generates the master password, stores it in Secrets Manager and rotates it. This is the recommended
@@ -133,7 +133,7 @@ pub(crate) struct DbInstance {
     pub(super) master_user_password: Option<Ref<Secret, CurrentVersion>>,
     /// The field of the secret's JSON value that holds the password. Without it, the password is the whole value.
     pub(super) master_user_password_key: Option<String>,
-    /// Whether users can log in with IAM credentials (IAM database authentication).
+    /// Whether database users can log in with IAM credentials (IAM database authentication).
     #[serde(rename = "enableIAMDatabaseAuthentication")]
     pub(super) enable_iam_database_authentication: Option<ServerDefault<bool>>,
     /// The retention period of automated backups in days: 0 (no backups) to 35. AWS's default is 1, and 0 for a
@@ -161,19 +161,19 @@ pub(crate) struct DbInstance {
     /// The KMS key that encrypts Performance Insights data. Without a key AWS uses its own, `aws/rds`. The key can
     /// change only while Performance Insights is off.
     pub(super) performance_insights_kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
-    /// The interval between Enhanced Monitoring metrics in seconds: 0 (AWS's default: off), 1, 5, 10, 15, 30 or 60.
+    /// The interval between Enhanced Monitoring metrics in seconds: 0, 1, 5, 10, 15, 30 or 60. AWS's default is 0,
+    /// which disables Enhanced Monitoring.
     pub(super) monitoring_interval: Option<ServerDefault<i32>>,
     /// The IAM role with which RDS writes Enhanced Monitoring metrics to CloudWatch Logs.
     pub(super) monitoring_role: Option<Ref<Role, Arn>>,
     /// The log types that are exported to CloudWatch Logs: for example `postgresql` and `upgrade`, or `audit`, `error`,
     /// `general` and `slowquery`.
     pub(super) enabled_cloudwatch_logs_exports: Option<BTreeSet<String>>,
-    /// The read replica settings of a replica. `null` promotes the replica to a standalone database, in place. AWS
-    /// cannot reverse a promotion: stating a source for a standalone database, or stating another source, replaces the
-    /// database.
+    /// The settings of a read replica. `null` promotes the replica to a standalone database, in place. AWS cannot
+    /// reverse a promotion, so a source for a standalone database, or another source, replaces the database.
     pub(super) replication: Option<ReadReplica>,
-    /// Whether AWS refuses to delete the database. When Holdfast has the grant to delete the database, it first turns
-    /// deletion protection off.
+    /// Whether AWS refuses to delete the database. If Holdfast has a grant to delete the database, it turns deletion
+    /// protection off first.
     pub(super) deletion_protection: Option<ServerDefault<bool>>,
     /// Whether a deletion skips the final snapshot. By default a deletion creates the snapshot
     /// `${DbInstance.<name>.finalDbSnapshotIdentifier}`. The deletion of a replica never creates a snapshot.
@@ -183,8 +183,8 @@ pub(crate) struct DbInstance {
     #[serde(default = "yes")]
     pub(super) delete_automated_backups: bool,
     /// Whether changes apply immediately (the default) or wait for the maintenance window, as far as AWS can defer them
-    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html>). Deferred changes
-    /// are reported as held, not as drift.
+    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html>). Holdfast reports
+    /// deferred changes as held (`PendingMaintenanceWindow`), not as drift.
     #[serde(default = "yes")]
     pub(super) apply_immediately: bool,
 }
@@ -197,9 +197,9 @@ fn yes() -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReadReplica {
-    /// The source database, in the same region or another. In GovCloud and China regions the source must be in the
-    /// region of the replica: only there AWS requires a request that is signed for the source's region, and Holdfast
-    /// does not create such a request
+    /// The source database, in the same region or another. In the AWS GovCloud (US) and China Regions, the source must
+    /// be in the region of the replica. In these Regions AWS requires a pre-signed URL for a source in another region,
+    /// and Holdfast does not create this URL
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html>).
     #[spec(immutable)]
     pub(super) source_db_instance: Option<ServerDefault<Ref<DbInstance, Arn>>>,
@@ -229,8 +229,8 @@ pub(crate) struct DbInstanceStatus {
     pub(super) endpoint: Option<String>,
     /// The port of the endpoint.
     pub(super) port: Option<i32>,
-    /// The resource id (`db-…`), which is unique: a later database of the same name has another one. IAM policies for
-    /// database log-ins contain this id.
+    /// The resource id (`db-…`), which is unique: a later database of the same name has another id. IAM policies for
+    /// IAM database authentication contain this id.
     pub(super) dbi_resource_id: Option<String>,
     /// The ARN of the secret in which RDS stores the master password.
     pub(super) master_user_secret_arn: Option<String>,
@@ -238,11 +238,11 @@ pub(crate) struct DbInstanceStatus {
     pub(super) engine_version: String,
     /// The allocated storage in GiB.
     pub(super) allocated_storage: i32,
-    /// The replicas: the names of replicas in the same region, and the ARNs of replicas in other regions.
+    /// The read replicas: the names of those in the same region, and the ARNs of those in other regions.
     pub(super) read_replicas: Vec<String>,
     /// The region of the database.
     pub(super) region: String,
-    /// The status in the words of AWS: `available`, `modifying`, ….
+    /// The status that AWS returns: `available`, `modifying`, ….
     pub(super) db_instance_status: String,
     /// The name of the final snapshot that a deletion creates.
     pub(super) final_db_snapshot_identifier: String,

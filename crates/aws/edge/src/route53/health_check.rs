@@ -19,9 +19,9 @@ use super::{change_tags, owned, partition, route53, tags};
 
 /// A Route 53 health check of an endpoint, an alarm or a group of other health checks, for records and alarms.
 ///
-/// The physical name is the tag `Name`. The metrics are in us-east-1. A health check accepts ten tags, including
-/// Holdfast's own six and `Name`. The owner must fit into a caller reference of 64 characters: stack, environment and
-/// name can together have about 40 characters.
+/// The physical name is the tag `Name`. The CloudWatch metrics of health checks are in us-east-1. A health check
+/// accepts ten tags. Holdfast's owner tags and `Name` take seven of them. The caller reference records the owner and
+/// has at most 64 characters, so the stack, the environment and the name can together have about 40 characters.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HealthCheck {
@@ -29,25 +29,26 @@ pub(crate) struct HealthCheck {
     /// `RECOVERY_CONTROL`.
     #[spec(immutable)]
     r#type: String,
-    /// The endpoint's domain name; `null` for none if `ipAddress` is stated.
+    /// The endpoint's domain name. `null` for none, which is valid only with `ipAddress`.
     fully_qualified_domain_name: Option<String>,
-    /// The endpoint's IP address. Without it Route 53 resolves the domain name, over IPv4 only.
+    /// The endpoint's IP address. Without it, Route 53 resolves the domain name to an IPv4 address.
     ip_address: Option<ServerDefault<String>>,
     /// The endpoint's port. Without this field it is 80, or 443 for HTTPS.
     port: Option<ServerDefault<i32>>,
-    /// The path that Route 53 requests, as in `/health`; `null` for `/`.
+    /// The path that Route 53 requests, as in `/health`. `null` for `/`.
     resource_path: Option<String>,
-    /// The text that must occur in the first 5,120 bytes of the response; for the two `_STR_MATCH` types.
+    /// The string that must occur in the first 5,120 bytes of the response body. For the two `_STR_MATCH` types.
     search_string: Option<ServerDefault<String>>,
     /// The seconds between two requests of one health checker: 30 (AWS's default) or 10, which costs more.
     #[spec(immutable)]
     request_interval: Option<ServerDefault<i32>>,
-    /// The number of consecutive requests that change the state: 1 to 10. AWS's default is 3.
+    /// The number of consecutive health checks that an endpoint must pass or fail to change its status: 1 to 10. AWS's
+    /// default is 3.
     failure_threshold: Option<ServerDefault<i32>>,
-    /// Whether the console shows latency graphs.
+    /// Whether Route 53 measures the latency of the endpoint. The console then shows latency graphs.
     #[spec(immutable)]
     measure_latency: Option<ServerDefault<bool>>,
-    /// Whether healthy and unhealthy are swapped.
+    /// Whether the status is inverted: a healthy endpoint counts as unhealthy, and an unhealthy endpoint as healthy.
     inverted: Option<ServerDefault<bool>>,
     /// Whether the health check is disabled. A disabled health check counts as healthy, and still costs money.
     disabled: Option<ServerDefault<bool>>,
@@ -55,17 +56,18 @@ pub(crate) struct HealthCheck {
     #[serde(rename = "enableSNI")]
     enable_sni: Option<ServerDefault<bool>>,
     /// The regions of the health checkers: at least three of `us-east-1`, `us-west-1`, `us-west-2`, `eu-west-1`,
-    /// `ap-southeast-1`, `ap-southeast-2`, `ap-northeast-1` and `sa-east-1`; `null` for all.
+    /// `ap-southeast-1`, `ap-southeast-2`, `ap-northeast-1` and `sa-east-1`. `null` for all.
     regions: Option<BTreeSet<String>>,
-    /// The number of child health checks that must be healthy; for `CALCULATED`.
+    /// The number of child health checks that must be healthy. For `CALCULATED`.
     health_threshold: Option<ServerDefault<i32>>,
-    /// The child health checks of a `CALCULATED` health check; at most 255.
+    /// The child health checks of a `CALCULATED` health check: at most 255.
     child_health_checks: Option<BTreeSet<Ref<HealthCheck>>>,
-    /// The alarm that a `CLOUDWATCH_METRIC` health check follows. Route 53 copies the alarm's rule when the health
-    /// check is written. After a change of the alarm, change the health check too
+    /// The alarm that a `CLOUDWATCH_METRIC` health check follows. Route 53 copies the alarm's settings when the health
+    /// check is created or updated, and does not follow later changes of the alarm. After a change of the alarm, update
+    /// the health check too
     /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html>).
     alarm_identifier: Option<AlarmIdentifier>,
-    /// The state while the alarm has insufficient data: `Healthy`, `Unhealthy` or `LastKnownStatus`.
+    /// The status while the alarm has insufficient data: `Healthy`, `Unhealthy` or `LastKnownStatus`.
     insufficient_data_health_status: Option<ServerDefault<String>>,
     /// The ARN of the routing control that a `RECOVERY_CONTROL` health check follows.
     #[spec(immutable)]

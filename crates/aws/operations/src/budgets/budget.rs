@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::budgets;
 use super::wire::{self, Threshold};
 
-/// A budget of AWS Budgets.
+/// A budget of AWS Budgets: a limit for costs or usage, with notifications.
 ///
 /// Budgets are global. AWS computes the amounts of a budget up to three times a day
-/// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html>). Planned limits that
-/// differ by month, and filter expressions, are kept as they were set out of band.
+/// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html>). Documents cannot state
+/// limits that differ by period (planned budget limits) or filter expressions; Holdfast keeps those that were set out
+/// of band.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Budget {
@@ -29,20 +30,21 @@ pub(crate) struct Budget {
     pub(super) budget_type: String,
     /// The length of a period, after which the amounts are reset: `DAILY`, `MONTHLY`, `QUARTERLY` or `ANNUALLY`.
     pub(super) time_unit: String,
-    /// The limit. Budgets for costs and usage need one, unless `autoAdjustData` determines it. The limit of other
-    /// budgets is 100 percent.
+    /// The limit. A `COST` or `USAGE` budget needs a limit, unless `autoAdjustData` determines it. The limit of all
+    /// other types is 100 percent.
     pub(super) budget_limit: Option<ServerDefault<Spend>>,
     /// The filters, by dimension: `Service`, `Region`, `LinkedAccount`, `TagKeyValue` (as in `user:team$web`),
-    /// `CostCategory`, … `null` to include everything.
+    /// `CostCategory` and others. `null` to include everything.
     pub(super) cost_filters: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// The types of costs that are included; `COST` budgets only. Types that are not stated do not change.
+    /// The types of costs that are included, for `COST` budgets only. Holdfast does not change types that are not
+    /// stated.
     pub(super) cost_types: Option<ServerDefault<CostTypes>>,
     /// The start and end of the budget. AWS's default is from the current period to 2087.
     pub(super) time_period: Option<ServerDefault<TimePeriod>>,
-    /// How AWS adjusts the limit automatically; `null` for a fixed limit.
+    /// The automatic adjustment of the limit by AWS. `null` for a fixed limit.
     pub(super) auto_adjust_data: Option<AutoAdjustData>,
-    /// The notifications, at most ten. A notification that was added out of band is drift, and is deleted
-    /// (<https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CreateBudget.html>).
+    /// The notifications, at most ten. Holdfast treats a notification that was added out of band as drift, and deletes
+    /// it (<https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CreateBudget.html>).
     #[serde(default)]
     pub(super) notifications: BTreeSet<Notification>,
 }
@@ -67,7 +69,7 @@ pub(crate) struct CostTypes {
     pub(super) include_subscription: Option<ServerDefault<bool>>,
     /// Whether blended rates are used. AWS's default is false.
     pub(super) use_blended: Option<ServerDefault<bool>>,
-    /// Whether refunds are included, which lower the amount as credits do. AWS's default is true.
+    /// Whether refunds are included. Like credits, they lower the amount. AWS's default is true.
     pub(super) include_refund: Option<ServerDefault<bool>>,
     /// Whether credits are included. AWS's default is true.
     pub(super) include_credit: Option<ServerDefault<bool>>,
@@ -81,7 +83,7 @@ pub(crate) struct CostTypes {
     pub(super) include_support: Option<ServerDefault<bool>>,
     /// Whether discounts are included. AWS's default is true.
     pub(super) include_discount: Option<ServerDefault<bool>>,
-    /// Whether upfront costs are amortized: spread over their term. AWS's default is false.
+    /// Whether upfront costs are amortized, which spreads them over their term. AWS's default is false.
     pub(super) use_amortized: Option<ServerDefault<bool>>,
 }
 
@@ -91,11 +93,11 @@ pub(crate) struct CostTypes {
 pub(crate) struct TimePeriod {
     /// The start, as in `2026-01-01T00:00:00Z`.
     pub(super) start: Option<ServerDefault<String>>,
-    /// The end. AWS then deletes the budget, and Holdfast creates it again.
+    /// The end. At that time AWS deletes the budget, and the next pass of Holdfast creates it again.
     pub(super) end: Option<ServerDefault<String>>,
 }
 
-/// How AWS adjusts a limit automatically.
+/// The automatic adjustment of a limit by AWS.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AutoAdjustData {
@@ -109,7 +111,7 @@ pub(crate) struct AutoAdjustData {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Notification {
-    /// The costs that are compared with the threshold: `ACTUAL` or `FORECASTED`.
+    /// The amount that AWS compares with the threshold: `ACTUAL` or `FORECASTED` costs or usage.
     #[serde(default = "actual")]
     pub(super) notification_type: String,
     /// The comparison with the threshold: `GREATER_THAN`, `LESS_THAN` or `EQUAL_TO`.

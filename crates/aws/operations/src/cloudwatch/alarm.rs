@@ -16,28 +16,30 @@ use serde::{Deserialize, Serialize};
 
 use super::cloudwatch;
 
-/// A CloudWatch metric alarm.
+/// A CloudWatch metric alarm: an alarm on a metric, or on a metric math expression.
 ///
-/// An alarm watches either one metric (`namespace`, `metricName` and the related fields) or `metrics`.
+/// An alarm watches either one metric (`namespace`, `metricName` and the related fields) or a query of several metrics
+/// (`metrics`).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Alarm {
-    /// The description, which is part of the message: say what to do when the alarm fires.
+    /// The description, which notifications contain. State what to do when the alarm fires.
     alarm_description: Option<String>,
     /// Whether the alarm runs its actions. AWS's default is true.
     actions_enabled: Option<ServerDefault<bool>>,
-    /// The actions when the alarm fires (the state `ALARM`): ARNs, as in `${Topic.ops.arn}` or
+    /// The actions when the alarm fires (it enters the state `ALARM`): ARNs, as in `${Topic.ops.arn}` or
     /// `${ScalingPolicy.out.arn}`.
     alarm_actions: Option<BTreeSet<Arn>>,
-    /// The actions when the alarm returns to the state `OK`: ARNs.
+    /// The actions when the alarm enters the state `OK`: ARNs.
     ok_actions: Option<BTreeSet<Arn>>,
-    /// The actions when data are missing (the state `INSUFFICIENT_DATA`): ARNs.
+    /// The actions when data are missing (the alarm enters the state `INSUFFICIENT_DATA`): ARNs.
     insufficient_data_actions: Option<BTreeSet<Arn>>,
     /// The namespace of the metric, as in `AWS/ECS`.
     namespace: Option<String>,
     /// The name of the metric.
     metric_name: Option<String>,
-    /// All dimensions of the metric. A metric with other dimensions is another metric.
+    /// The dimensions of the metric. State all of them: CloudWatch treats each combination of dimensions as a separate
+    /// metric.
     dimensions: Option<BTreeMap<String, String>>,
     /// The statistic: `SampleCount`, `Average`, `Sum`, `Minimum` or `Maximum`.
     statistic: Option<String>,
@@ -46,12 +48,13 @@ pub(crate) struct Alarm {
     extended_statistic: Option<String>,
     /// The period of a data point in seconds: 10, 20, 30 or a multiple of 60.
     period: Option<i32>,
-    /// The unit of the metric. Data points in other units are ignored; leave the unit out unless the metric has several
-    /// units.
+    /// The unit of the metric. CloudWatch ignores data points in other units. State the unit only if the metric has
+    /// data points in several units.
     unit: Option<String>,
     /// The number of periods that the alarm evaluates.
     evaluation_periods: i32,
-    /// The number of evaluated data points that must be beyond the threshold; without it, all of them.
+    /// The number of evaluated data points that must breach the threshold before the alarm fires (M out of N). Without
+    /// this field, all of them.
     datapoints_to_alarm: Option<i32>,
     /// The threshold.
     threshold: Option<f64>,
@@ -62,7 +65,7 @@ pub(crate) struct Alarm {
     treat_missing_data: Option<ServerDefault<String>>,
     /// The treatment of a percentile with few data points: `evaluate` (AWS's default) or `ignore`.
     evaluate_low_sample_count_percentile: Option<String>,
-    /// The metrics and metric math expressions, in place of one metric. The alarm watches the one with
+    /// The metrics and metric math expressions, in place of one metric. The alarm watches the element with
     /// `returnData: true`.
     metrics: Option<Vec<MetricDataQuery>>,
 }
@@ -71,7 +74,7 @@ pub(crate) struct Alarm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MetricDataQuery {
-    /// The name in expressions. It begins with a lower-case letter.
+    /// The name of the element in metric math expressions. It begins with a lower-case letter.
     id: String,
     /// The metric math expression, as in `errors / requests * 100`.
     expression: Option<String>,
@@ -96,7 +99,7 @@ pub(crate) struct MetricStat {
     period: i32,
     /// The statistic: `Average`, `Sum`, `p99` and others.
     stat: String,
-    /// The unit of the metric; without it, any unit.
+    /// The unit of the metric. Without it, data points in all units count.
     unit: Option<String>,
 }
 

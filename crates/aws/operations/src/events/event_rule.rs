@@ -20,9 +20,10 @@ use crate::iam::role::Role;
 
 /// An EventBridge rule with its targets.
 ///
-/// The name has at most 64 letters, digits, hyphens, underscores and dots. Each target must allow
-/// `events.amazonaws.com`: a queue, a topic or a function by its own resource-based policy, any other target by the
-/// target's `role` (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html>).
+/// The name has at most 64 letters, digits, hyphens, underscores and dots. EventBridge needs a permission to send
+/// events to each target. For a queue, a topic or a function, its resource-based policy must allow
+/// `events.amazonaws.com`. For any other target, the target's `role` must allow the call
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html>).
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventRule {
@@ -37,15 +38,16 @@ pub(crate) struct EventRule {
     /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>). A rule needs an event
     /// pattern, a schedule, or both.
     event_pattern: Option<JsonText>,
-    /// The schedule, in UTC: `rate(5 minutes)` or `cron(0 12 * * ? *)`. Only on the event bus `default`. Use a Schedule
-    /// for a time zone or a single run.
+    /// The schedule, in UTC: `rate(5 minutes)` or `cron(0 12 * * ? *)`. Only on the event bus `default`. For a time
+    /// zone or a single run, use the kind Schedule.
     schedule_expression: Option<String>,
-    /// The state: `ENABLED` (AWS's default), `DISABLED`, or `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`, which
-    /// includes read-only calls of AWS's APIs.
+    /// The state: `ENABLED` (AWS's default), `DISABLED`, or `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`, which also
+    /// matches CloudTrail's events of read-only API calls.
     state: Option<ServerDefault<String>>,
     /// The role for targets that have no role of their own.
     role: Option<Ref<Role, Arn>>,
-    /// The targets, by target id. The rule has exactly these targets: at most five, unless the quota was raised.
+    /// The targets, by target id. The rule has exactly these targets: Holdfast removes any other target. At most five,
+    /// unless the quota was raised.
     #[serde(default)]
     targets: BTreeMap<String, EventTarget>,
 }

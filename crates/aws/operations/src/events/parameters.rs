@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EcsParameters {
-    /// The task definition, with its revision. Another revision is another value of this field.
+    /// The task definition, with its revision. When the task definition gets a new revision, Holdfast updates this
+    /// field.
     task_definition: Ref<TaskDefinition, Arn>,
     /// The number of tasks: 1 (AWS's default) to 10.
     task_count: Option<ServerDefault<i32>>,
-    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. State either this field or `capacityProviderStrategy`, or
-    /// neither.
+    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. State at most one of this field and `capacityProviderStrategy`.
     launch_type: Option<String>,
     /// The platform version of Fargate, such as `1.4.0` or `LATEST`.
     platform_version: Option<String>,
@@ -31,10 +31,10 @@ pub(crate) struct EcsParameters {
     capacity_provider_strategy: Option<BTreeSet<EventCapacityProvider>>,
     /// The task group, for task placement: at most 255 characters.
     group: Option<String>,
-    /// Whether tasks get ECS managed tags, which name the cluster, for cost allocation.
+    /// Whether tasks get the ECS managed tag with the name of the cluster, for cost allocation.
     #[serde(rename = "enableECSManagedTags")]
     enable_ecs_managed_tags: Option<ServerDefault<bool>>,
-    /// Whether ECS Exec is on: people can run commands in the containers.
+    /// Whether ECS Exec is enabled, with which people can run commands in the containers.
     enable_execute_command: Option<ServerDefault<bool>>,
     /// The source of propagated tags: `TASK_DEFINITION` copies the tags of the task definition to the tasks. `null` for
     /// none.
@@ -55,10 +55,10 @@ pub(crate) struct EventNetwork {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventAwsvpc {
-    /// The subnets that tasks are spread over: at most 16, all in one Vpc.
+    /// The subnets that tasks are spread over: at most 16, all in one VPC.
     subnets: BTreeSet<Ref<Subnet>>,
-    /// The security groups of the network interface: at most five. Without them, AWS uses the Vpc's default security
-    /// group.
+    /// The security groups of the network interface: at most five. Without any, AWS uses the default security group of
+    /// the VPC.
     #[serde(default)]
     security_groups: BTreeSet<Ref<SecurityGroup>>,
     /// Whether a task gets a public IP address: `ENABLED` or `DISABLED`. Without a public IP address, a task needs a
@@ -85,11 +85,12 @@ pub(crate) struct EventCapacityProvider {
     base: i32,
 }
 
-/// The parts that are added to the request to an API destination or a REST API.
+/// The path values, headers and query string parameters that EventBridge adds to its request to an API destination or a
+/// REST API.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HttpParameters {
-    /// The values for the wildcards (`*`) of the path, in order.
+    /// The values for the wildcards (`*`) of the path, in their order.
     #[serde(default)]
     path_parameter_values: Vec<String>,
     /// The headers. A secret belongs in the connection of the API destination, not here.

@@ -12,20 +12,21 @@ use super::parameters::{EcsParameters, HttpParameters};
 use crate::iam::role::Role;
 use crate::sqs::queue::Queue;
 
-/// A target, which EventBridge invokes or sends events to. Settings that these fields do not cover, such as the
-/// parameters for AWS Batch, are kept.
+/// A target: the resource that EventBridge invokes or sends events to. Holdfast keeps settings of a target that have no
+/// field here, such as the parameters for AWS Batch.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventTarget {
-    /// The ARN of the target, as in `${Queue.work.arn}`, or the ARN of a cluster to start tasks in. The field is no
-    /// reference to a kind: an expression that reads the target's ARN makes the rule wait for the target.
+    /// The ARN of the target, as in `${Queue.work.arn}`. To start ECS tasks, the ARN of the cluster. A target can be of
+    /// any kind, so this field takes an ARN and not a reference. An expression that reads the ARN makes the rule wait
+    /// for the target.
     arn: Arn,
     /// The role that EventBridge assumes. Tasks, streams, other event buses and API destinations require a role.
     role: Option<Ref<Role, Arn>>,
     /// The constant input that the target receives in place of the event. State at most one of this field, `inputPath`
     /// and `inputTransformer`.
     input: Option<JsonText>,
-    /// The part of the event that the target receives, such as `$.detail`.
+    /// The JSON path of the part of the event that the target receives, such as `$.detail`.
     input_path: Option<String>,
     /// The input transformer, which builds the target's input from parts of the event.
     input_transformer: Option<InputTransformer>,
@@ -38,9 +39,9 @@ pub(crate) struct EventTarget {
     ecs_parameters: Option<EcsParameters>,
     /// The message group id, if the target is a FIFO queue.
     message_group: Option<String>,
-    /// The part of the event that is the partition key, such as `$.detail.id`, if the target is a Kinesis stream.
+    /// The JSON path of the partition key in the event, such as `$.detail.id`, if the target is a Kinesis stream.
     partition_key_path: Option<String>,
-    /// The parts that are added to the request, if the target is an API.
+    /// The path values, headers and query string parameters of the request, if the target is an API.
     http_parameters: Option<HttpParameters>,
 }
 
@@ -48,10 +49,10 @@ pub(crate) struct EventTarget {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InputTransformer {
-    /// The parts of the event, by the names that the template uses: `{ id: "$.detail.id" }`.
+    /// The JSON paths of the parts of the event, by the names that the template uses: `{ id: "$.detail.id" }`.
     #[serde(default)]
     input_paths_map: BTreeMap<String, String>,
-    /// The template: text, or JSON as text, with the names in `<…>`.
+    /// The template: text or JSON, written as a string, with the names in `<…>`.
     input_template: String,
 }
 
@@ -59,9 +60,9 @@ pub(crate) struct InputTransformer {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RetryPolicy {
-    /// The maximum number of retries: 0 to 185, which is AWS's default.
+    /// The maximum number of retries: 0 to 185. AWS's default is 185.
     maximum_retry_attempts: Option<ServerDefault<i32>>,
-    /// The maximum age of an event in seconds: how long EventBridge retries. 60 to 86400, which is AWS's default.
+    /// The maximum age of an event in seconds: how long EventBridge retries. 60 to 86400; AWS's default is 86400.
     maximum_event_age_in_seconds: Option<ServerDefault<i32>>,
 }
 
