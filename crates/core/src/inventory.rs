@@ -1,6 +1,7 @@
 //! The inventory: matches live resources to the addresses of the document, by owner tags, parents, names and lookups.
 
 mod conflicts;
+mod index;
 mod orphans;
 
 use std::cmp::Reverse;
@@ -17,6 +18,7 @@ use crate::resolve::{ResolveContext, resolve};
 use crate::schema::{Ownership, Replacement, Schema};
 use crate::value::Value;
 use conflicts::{find_conflict, hold_conflict};
+use index::{KindIndex, LiveIndex};
 use orphans::find_orphans;
 
 /// The live resources, by their relation to the document.
@@ -130,9 +132,10 @@ pub fn match_resources<'a>(
     kinds: &[&'static Schema],
 ) -> Inventory<'a> {
     let mut inventory = Inventory::default();
+    let index = LiveIndex::new(document, observation);
     for address in order {
         if let Some(resource) = document.resources.get(address) {
-            match_one(document, resource, observation, &mut inventory);
+            match_one(document, resource, observation, &index, &mut inventory);
         }
     }
     find_orphans(document, observation, kinds, &mut inventory);
@@ -154,23 +157,24 @@ fn match_one<'a>(
     document: &Document,
     resource: &Resource,
     observation: &'a Observation,
+    index: &LiveIndex<'a>,
     inventory: &mut Inventory<'a>,
 ) {
     let kind = resource.schema.kind;
-    let Some(found) = observation.at(kind, &resource.region) else {
+    let Some(live) = index.get(kind, &resource.region) else {
         let why = observation.unknown.iter().find(|(p, _)| p.kind == kind && p.region == resource.region);
         let why = why.map_or("it was not observed", |(_, why)| why);
         inventory.hold(resource, Reason::ObservationFailed, format!("{kind} cannot be observed: {why}"));
         return;
     };
     if let Some(lookup) = &resource.lifecycle.lookup {
-        look_up(resource, lookup, found, inventory);
+        look_up(resource, lookup, live.found, inventory);
         return;
     }
     match resource.schema.ownership {
-        Ownership::ViaParent { field, key } => match_by_parent(resource, field, key, found, inventory),
+        Ownership::ViaParent { field, key } => match_by_parent(resource, field, key, live, inventory),
         Ownership::TagOnCreate | Ownership::CallerReference | Ownership::EmbeddedMarker { .. } => {
-            match_by_tags(document, resource, found, observation, inventory);
+            match_by_tags(document, resource, live, observation, inventory);
         }
     }
 }
@@ -215,19 +219,15 @@ fn has_tags(observed: &Observed, tags: &Value) -> bool {
 fn match_by_tags<'a>(
     document: &Document,
     resource: &Resource,
-    found: &'a [Observed],
+    live: &KindIndex<'a>,
     observation: &Observation,
     inventory: &mut Inventory<'a>,
 ) {
-    let moved_from = resource.lifecycle.moved_from.as_ref().map(ToString::to_string);
     let address = resource.address.to_string();
-    let is_owned = |owner: &Owner| {
-        owner.stack == document.stack
-            && owner.env == document.env
-            && (owner.address == address || Some(&owner.address) == moved_from.as_ref())
-    };
-    let mut owned: Vec<(&Observed, Owner)> =
-        found.iter().filter_map(|o| Some((o, o.owner()?))).filter(|(_, owner)| is_owned(owner)).collect();
+    let mut owned: Vec<(&Observed, Owner)> = live.owned_by(&address).to_vec();
+    if let Some(moved_from) = &resource.lifecycle.moved_from {
+        owned.extend_from_slice(live.owned_by(&moved_from.to_string()));
+    }
     // A resource that has the address already comes before a resource that moves to it.
     if owned.iter().any(|(o, owner)| owner.address == address && o.phase != Phase::Deleting) {
         owned.retain(|(_, owner)| owner.address == address);
@@ -259,7 +259,7 @@ fn match_by_tags<'a>(
             }
             // An edit may give the resource an identity that another live resource has.
             if !resource.schema.ownership.identity().is_empty()
-                && let Some(other) = find_conflict(document, resource, found, inventory)
+                && let Some(other) = find_conflict(document, resource, live, inventory)
             {
                 hold_conflict(resource, other, inventory);
             }
@@ -272,7 +272,8 @@ fn match_by_tags<'a>(
     }
     let adopt = resource.lifecycle.adopt.as_deref();
     let is_adopted = |o: &&Observed| adopt.is_some_and(|adopt| o.id == adopt || o.name == adopt);
-    if let Some(other) = found.iter().find(is_adopted).or_else(|| find_conflict(document, resource, found, inventory)) {
+    let adopted = adopt.and_then(|_| live.found.iter().find(is_adopted));
+    if let Some(other) = adopted.or_else(|| find_conflict(document, resource, live, inventory)) {
         if other.owner().is_none() && is_adopted(&other) {
             inventory.adoptable.insert(resource.address.clone(), other);
         } else {
@@ -322,7 +323,7 @@ fn match_by_parent<'a>(
     resource: &Resource,
     field: &str,
     key: &[&str],
-    found: &'a [Observed],
+    live: &KindIndex<'a>,
     inventory: &mut Inventory<'a>,
 ) {
     let Ok(spec) =
@@ -334,10 +335,7 @@ fn match_by_parent<'a>(
         // Without its parent, the child does not exist either.
         return;
     };
-    let is_child = |o: &&Observed| {
-        o.spec.get(field).and_then(Value::text) == Some(parent) && child_key(key, &o.name, &o.spec) == own_key
-    };
-    if let Some(child) = found.iter().filter(|o| o.phase != Phase::Deleting).find(is_child) {
+    if let Some(child) = live.child(resource.schema, parent, &own_key) {
         inventory.active.insert(resource.address.clone(), child);
     }
 }

@@ -8,6 +8,7 @@ mod difference;
 pub mod hold;
 mod operation;
 mod planner;
+mod prepared;
 mod replace;
 mod tags;
 
@@ -18,13 +19,13 @@ use serde::Serialize;
 use crate::address::Address;
 use crate::diff::Change;
 use crate::document::{Document, Drift};
-use crate::graph::Graph;
 use crate::inventory::match_resources;
 use crate::observed::{Condition, Observation, Phase};
 use crate::operation::Operation;
 use crate::resolve::CreatedIdentity;
 use crate::schema::{Schema, Tier};
 use hold::Hold;
+pub use prepared::PreparedDocument;
 
 /// The steps to make, and the changes that are held.
 #[derive(Clone, Debug, Default)]
@@ -232,20 +233,27 @@ impl Grant {
 /// An operation is unknown while it needs a value of a resource that an earlier step changes. A later plan of the same
 /// pass contains the operation.
 pub fn plan(document: &Document, observation: &Observation, policy: &PlanPolicy, kinds: &[&'static Schema]) -> Plan {
-    let graph = Graph::of(document);
-    let order = graph.order();
-    let inventory = match_resources(document, observation, &order, kinds);
-    let mut planner = planner::Planner::new(document, policy, &inventory);
+    plan_prepared(&PreparedDocument::new(document), observation, policy, kinds)
+}
+
+/// Decides all steps and holds of a prepared document: see [`plan`].
+pub fn plan_prepared(
+    prepared: &PreparedDocument<'_>,
+    observation: &Observation,
+    policy: &PlanPolicy,
+    kinds: &[&'static Schema],
+) -> Plan {
+    let inventory = match_resources(prepared.document, observation, &prepared.order, kinds);
+    let mut planner = planner::Planner::new(prepared, policy, &inventory);
     if policy.destroy {
-        planner.destroy(&order);
+        planner.destroy(&prepared.order);
     } else {
-        order.iter().for_each(|address| planner.consider(address));
+        prepared.order.iter().for_each(|address| planner.consider(address));
         planner.prune();
     }
-    let critical_path_lengths = graph.critical_path_lengths();
     let mut plan = planner.finish();
-    plan.steps.sort_by_key(|step| {
-        let length = critical_path_lengths.get(&step.address).copied().unwrap_or_default();
+    plan.steps.sort_by_cached_key(|step| {
+        let length = prepared.critical_path_lengths.get(&step.address).copied().unwrap_or_default();
         (step.action == Action::Delete, std::cmp::Reverse(length), step.tier, step.address.clone())
     });
     plan.holds.sort_by(|a, b| a.address.cmp(&b.address));

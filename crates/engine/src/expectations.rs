@@ -1,7 +1,7 @@
 //! Expectations: the changes that this process made and has not observed yet, like a Kubernetes controller's
 //! expectations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use holdfast_core::address::Address;
@@ -183,11 +183,18 @@ impl Expectations {
     }
 
     /// Returns the created resources that the observation does not show yet.
-    fn unobserved_creates(&self, observation: &Observation) -> impl Iterator<Item = (&Address, &ConfirmedCreate)> {
-        let is_observed = |created: &ConfirmedCreate| {
-            let found = observation.found.get(&created.kind_region);
-            found.is_some_and(|found| found.iter().any(|o| o.id == created.id))
-        };
+    fn unobserved_creates<'a>(
+        &'a self,
+        observation: &'a Observation,
+    ) -> impl Iterator<Item = (&'a Address, &'a ConfirmedCreate)> {
+        let mut ids: BTreeMap<&KindRegion, HashSet<&str>> = BTreeMap::new();
+        for kind_region in self.created.values().map(|created| &created.kind_region) {
+            ids.entry(kind_region).or_insert_with(|| {
+                let found = observation.found.get(kind_region).into_iter().flatten();
+                found.map(|observed| observed.id.as_str()).collect()
+            });
+        }
+        let is_observed = move |created: &ConfirmedCreate| ids[&created.kind_region].contains(created.id.as_str());
         self.created.iter().filter(move |(_, created)| !is_observed(created))
     }
 
@@ -230,6 +237,11 @@ impl Expectations {
         }
         let mut holds = BTreeMap::new();
         for step in plan.steps.iter().filter(|step| step.action != Action::Delete) {
+            // Most addresses have no recent change, and a key is costly to build.
+            let mut of_address = self.changed.range(StepKey::first_of(&step.address)..);
+            if of_address.next().is_none_or(|(key, _)| key.address != step.address) {
+                continue;
+            }
             let key = StepKey::of(step);
             let Some(change) = self.changed.get(&key) else { continue };
             let (reason, message) = if is_open(&self.observed_at, &change.kind_region, change.until) {

@@ -61,8 +61,8 @@ impl Flapping {
 
     /// Records that a resource was observed converged: the steps of its address had their effect.
     pub(crate) fn record_converged(&mut self, address: &Address) {
-        let steps = self.completed.iter_mut().filter(|(key, _)| key.address == *address);
-        steps.for_each(|(_, completed)| completed.unobserved = 0);
+        let steps = self.completed.range_mut(StepKey::first_of(address)..);
+        steps.take_while(|(key, _)| key.address == *address).for_each(|(_, completed)| completed.unobserved = 0);
     }
 
     /// True when the step succeeded within the last hour.
@@ -91,8 +91,8 @@ impl Flapping {
     /// Holds the deletions that succeeded twice without effect, and the steps that come after them.
     pub(crate) fn hold_stuck_deletions(&self, mut plan: Plan) -> Plan {
         let is_stuck = |step: &Step| {
-            let completed = self.completed.get(&StepKey::of(step));
-            step.action == Action::Delete && completed.is_some_and(|c| c.unobserved >= SUCCESSES_WITHOUT_EFFECT)
+            let completed = || self.completed.get(&StepKey::of(step));
+            step.action == Action::Delete && completed().is_some_and(|c| c.unobserved >= SUCCESSES_WITHOUT_EFFECT)
         };
         let message = "it was deleted twice and still exists; find out what keeps it, and delete it manually";
         while let Some(at) = plan.steps.iter().position(is_stuck) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use holdfast_core::document::Document;
 use holdfast_core::observed::{KindRegion, Observation};
-use holdfast_core::plan::{Plan, PlanPolicy, plan};
+use holdfast_core::plan::{Plan, PlanPolicy, PreparedDocument, plan_prepared};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::Serialize;
 use tokio::sync::{Mutex, watch};
@@ -173,7 +173,8 @@ impl Engine {
         let mut observation = Observation::default();
         let options = &with_full_scan_for_prune(document, options);
         self.initial_refresh(document, &account, options, &history, true, &mut observation).await?;
-        let plan = self.plan_with_expectations(document, &observation, options, &history, false).await;
+        let plan =
+            self.plan_with_expectations(&PreparedDocument::new(document), &observation, options, &history, false).await;
         Ok(DryRun { plan, observation, calls: self.cloud.calls().total() - before })
     }
 
@@ -328,7 +329,7 @@ impl Engine {
     /// Plans with the history and the expectations. With `is_initial`, the stack owned nothing when the pass began.
     pub(crate) async fn plan_with_expectations(
         &self,
-        document: &Document,
+        prepared: &PreparedDocument<'_>,
         observation: &Observation,
         options: &PassOptions,
         history: &History,
@@ -345,18 +346,18 @@ impl Engine {
         policy.in_progress = expectations.in_progress();
         policy.holds.extend(expectations.holds(observation));
         policy.created = expectations.created_identities(observation);
-        let mut first = plan(document, observation, &policy, kinds);
+        let mut first = plan_prepared(prepared, observation, &policy, kinds);
         if expectations.confirm_creates(&first) {
             policy.holds = options.policy.holds.clone();
             policy.holds.extend(expectations.holds(observation));
-            first = plan(document, observation, &policy, kinds);
+            first = plan_prepared(prepared, observation, &policy, kinds);
         }
         let repeated = expectations.update_from_plan(&first);
         if repeated.is_empty() {
             return expectations.flapping.hold_stuck_deletions(first);
         }
         policy.holds.extend(repeated);
-        expectations.flapping.hold_stuck_deletions(plan(document, observation, &policy, kinds))
+        expectations.flapping.hold_stuck_deletions(plan_prepared(prepared, observation, &policy, kinds))
     }
 }
 

@@ -21,6 +21,11 @@ pub(crate) struct StepKey {
 }
 
 impl StepKey {
+    /// Returns the least key of an address, the lower bound of its keys.
+    pub(crate) fn first_of(address: &Address) -> StepKey {
+        StepKey { address: address.clone(), effect: String::new() }
+    }
+
     /// Returns the key of a step.
     pub(crate) fn of(step: &Step) -> StepKey {
         let changes: Vec<String> = step.changes.iter().map(|c| format!("{}={}", c.path, c.to)).collect();
@@ -82,6 +87,9 @@ impl Retries {
 
     /// Returns whether a step may start now.
     pub(crate) fn decision(&self, step: &Step) -> RetryDecision {
+        if self.failed.is_empty() {
+            return RetryDecision::Now;
+        }
         match self.failed.get(&StepKey::of(step)) {
             Some(failed) if failed.attempts >= Timing::ATTEMPTS => RetryDecision::Never,
             // A deletion is always tried once: AWS accepts many deletions while it updates a resource. After a refusal

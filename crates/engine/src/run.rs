@@ -16,7 +16,7 @@ use holdfast_core::address::Address;
 use holdfast_core::document::Document;
 use holdfast_core::observed::{KindRegion, Observation};
 use holdfast_core::operation::{Mutation, Operation};
-use holdfast_core::plan::{Plan, Step};
+use holdfast_core::plan::{Plan, PreparedDocument, Step};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -36,6 +36,7 @@ const MAX_CONCURRENT_STEPS: usize = 16;
 pub(crate) struct PassRun<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) document: &'a Document,
+    prepared: PreparedDocument<'a>,
     pub(crate) options: &'a PassOptions,
     account: String,
     pub(crate) history: History,
@@ -54,9 +55,16 @@ pub(crate) struct PassRun<'a> {
     pub(crate) is_initial: bool,
 }
 
+/// The share of planning in the time of a pass: a plan is used at least four times as long as it took to make, while it
+/// has steps that may start. A pass of many resources plans less often, so planning does not dominate its cost.
+const PLAN_REUSE: u32 = 4;
+
 /// The current plan, with the work that is left of it.
 struct PlannedWork {
     plan: Plan,
+    /// When the plan was made, and how long that took.
+    planned_at: Instant,
+    planning_time: Duration,
     /// The steps that may start, in the order of the plan: the longest chain of dependents comes first.
     queue: VecDeque<(Step, Operation)>,
     /// The kinds and regions of the steps that wait for a retry, and when each may start.
@@ -65,6 +73,13 @@ struct PlannedWork {
     second_sightings: BTreeSet<KindRegion>,
     /// The addresses that a step or a hold waits for.
     waited_for: BTreeSet<Address>,
+}
+
+impl PlannedWork {
+    /// True when a changed state needs a new plan now: no step runs or may start, or the plan was used long enough.
+    fn is_plan_due(&self, is_idle: bool) -> bool {
+        is_idle || self.queue.is_empty() || self.planned_at.elapsed() >= self.planning_time * PLAN_REUSE
+    }
 }
 
 /// A step that ended, with its result.
@@ -91,6 +106,7 @@ impl<'a> PassRun<'a> {
         let mut run = PassRun {
             engine,
             document,
+            prepared: PreparedDocument::new(document),
             options,
             account,
             history,
@@ -118,7 +134,8 @@ impl<'a> PassRun<'a> {
     ///    others wait for, or a deletion needs its second sighting. If nothing else is left to do, observe everything
     ///    that steps changed.
     /// 4. Wait for the end of a step or an observation, or for the next poll.
-    /// 5. Plan again after each observation, and after a step whose result is known without one. Continue at 2.
+    /// 5. Plan again after each observation, and after a step whose result is known without one. While the plan has
+    ///    steps that may start, it is used for at least four times its planning time. Continue at 2.
     /// 6. End when no step runs, no observation runs, and no poll is due within the wait timeout.
     ///
     /// # Guarantees
@@ -135,6 +152,8 @@ impl<'a> PassRun<'a> {
         let permits = Arc::new(Semaphore::new(observe::MAX_CONCURRENT_OBSERVATIONS));
         let mut work = self.plan_work(true).await;
         let mut plans = 1;
+        // True when the state changed since the last plan.
+        let mut outdated = false;
         let mut stopping = self.is_stopped();
         let mut stop_timeout = std::pin::pin!(async {
             stopped(self.options.stop.clone()).await;
@@ -142,6 +161,11 @@ impl<'a> PassRun<'a> {
         });
         loop {
             let mut wake = None;
+            if outdated && (stopping || work.is_plan_due(steps.is_empty())) {
+                work = self.plan_work(false).await;
+                plans += 1;
+                outdated = false;
+            }
             if !stopping {
                 self.start_steps(&mut work, &mut steps).await;
                 let polls = self.next_polls(&work, began);
@@ -172,18 +196,14 @@ impl<'a> PassRun<'a> {
                         confirmed |= self.end_step(ended).await;
                     }
                     self.save();
-                    if confirmed {
-                        work = self.plan_work(false).await;
-                        plans += 1;
-                    }
+                    outdated |= confirmed;
                 }
                 Some(observed) = observations.next(), if !stopping => {
                     self.record_observation(observed).await;
                     while let Some(Some(observed)) = observations.next().now_or_never() {
                         self.record_observation(observed).await;
                     }
-                    work = self.plan_work(false).await;
-                    plans += 1;
+                    outdated = true;
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
@@ -196,10 +216,10 @@ impl<'a> PassRun<'a> {
 
     /// Plans, and sorts the steps of the plan into those that may start and those that wait.
     async fn plan_work(&mut self, first: bool) -> PlannedWork {
-        let engine = self.engine;
+        let (engine, began) = (self.engine, Instant::now());
         self.check_unobserved();
         let plan = engine
-            .plan_with_expectations(self.document, &self.observation, self.options, &self.history, self.is_initial)
+            .plan_with_expectations(&self.prepared, &self.observation, self.options, &self.history, self.is_initial)
             .await;
         if first && !plan.owns_something {
             self.begin_initial();
@@ -226,7 +246,8 @@ impl<'a> PassRun<'a> {
         drop(expectations);
         let by_holds = plan.holds.iter().filter_map(|hold| hold.waits_for.as_ref());
         let waited_for = plan.steps.iter().flat_map(|step| &step.after).chain(by_holds).cloned().collect();
-        PlannedWork { plan, queue, retries, second_sightings, waited_for }
+        let (planned_at, planning_time) = (Instant::now(), began.elapsed());
+        PlannedWork { plan, planned_at, planning_time, queue, retries, second_sightings, waited_for }
     }
 
     /// True when an operation has the sightings that it needs: two for a deletion, none for the others.

@@ -1,13 +1,12 @@
 //! Conflicts: names and identities that another live resource has already.
 
 use super::Inventory;
+use super::index::KindIndex;
 use crate::address::Address;
-use crate::diff;
 use crate::document::{Document, Resource};
 use crate::observed::{Observed, Owner, Phase};
 use crate::plan::hold::Reason;
 use crate::resolve::{ResolveContext, resolve};
-use crate::value::Value;
 
 /// Returns another live resource that has the identity of a resource, or its physical name.
 ///
@@ -16,13 +15,16 @@ use crate::value::Value;
 pub(super) fn find_conflict<'a>(
     document: &Document,
     resource: &Resource,
-    found: &'a [Observed],
+    live: &KindIndex<'a>,
     inventory: &Inventory<'a>,
 ) -> Option<&'a Observed> {
     let own = inventory.active.get(&resource.address).map(|own| std::ptr::from_ref(*own));
-    let mut others = found.iter().filter(|o| o.phase != Phase::Deleting && own != Some(std::ptr::from_ref(*o)));
+    let is_other = |o: &&Observed| o.phase != Phase::Deleting && own != Some(std::ptr::from_ref(*o));
     let key = resource.schema.ownership.identity();
     if key.is_empty() {
+        if resource.schema.naming.tag {
+            return None;
+        }
         let has_another_address = |owner: Owner| {
             let address = owner.address.parse::<Address>().ok();
             let other = address.and_then(|address| document.resources.get(&address));
@@ -30,19 +32,16 @@ pub(super) fn find_conflict<'a>(
                 && owner.env == document.env
                 && other.is_some_and(|other| other.address != resource.address && !other.is_lookup())
         };
-        let mut others = others.filter(|o| !o.owner().is_some_and(has_another_address));
-        return others.find(|o| !resource.schema.naming.tag && o.name == resource.name);
+        let mut others = live.named(&resource.name).iter().copied().filter(is_other);
+        return others.find(|o| !o.owner().is_some_and(has_another_address));
     }
     let spec =
         resolve(&resource.address, resource.schema.record, &resource.spec, ResolveContext::of(&inventory.active))
             .ok()?;
-    let of = |spec: &Value| -> Vec<Value> {
-        let field = |name: &&str| (resource.schema.record.field(name), spec.get(name).cloned().unwrap_or_default());
-        key.iter().map(field).map(|(field, value)| field.map_or(Value::Null, |f| diff::normal(&f.ty, &value))).collect()
-    };
-    let identity = of(&spec);
-    let is_known = identity.iter().all(|value| value.unknown().is_none());
-    others.find(|o| is_known && of(&o.spec) == identity)
+    if key.iter().any(|field| spec.get(field).is_some_and(|value| value.unknown().is_some())) {
+        return None;
+    }
+    live.with_identity(resource.schema, &spec).iter().copied().find(is_other)
 }
 
 /// Holds a resource whose name or identity another live resource has.

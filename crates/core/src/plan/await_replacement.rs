@@ -57,7 +57,8 @@ impl Planner<'_> {
             Ownership::TagOnCreate | Ownership::CallerReference => &[],
         };
         let renamed = || changes.iter().any(|change| key.contains(&change.field()));
-        let referred = resource.references().into_keys().filter_map(|address| self.unreplaced.get_key_value(&address));
+        let referred =
+            self.prepared.references(resource).filter_map(|(address, _)| self.unreplaced.get_key_value(address));
         let mut fitting = referred.filter(|(address, edits)| {
             let same_edit = || edits.iter().any(|edit| changes.iter().any(|change| carries(change, edit)));
             containers.contains(*address) && (creates || renamed()) || same_edit()

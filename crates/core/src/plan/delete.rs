@@ -73,7 +73,7 @@ impl<'a> Planner<'a> {
 
     /// Returns the dependents of an address that may not refer to its newest generation yet.
     fn unready_dependents(&self, address: &Address) -> BTreeSet<Address> {
-        let dependents = self.document.resources.values().filter(|r| r.references().contains_key(address));
+        let dependents = self.prepared.dependents(address).iter();
         let unready = dependents.filter(|r| self.readiness.get(&r.address) != Some(&Readiness::Ready));
         unready.map(|r| r.address.clone()).collect()
     }

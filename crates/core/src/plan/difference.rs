@@ -6,7 +6,6 @@ use super::Cause;
 use super::planner::{Planner, change};
 use super::tags::{desired_tags, user_tags};
 use crate::diff::{Change, diff, diff_tags};
-use crate::digest;
 use crate::document::Resource;
 use crate::observed::Observed;
 use crate::rollback::pin;
@@ -58,10 +57,8 @@ impl Planner<'_> {
         else {
             return false;
         };
-        let scalers = self.document.resources.values().filter(|r| r.schema.kind == by);
-        let mut limits = scalers
-            .filter(|r| r.references().contains_key(&resource.address))
-            .filter_map(|r| Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?)));
+        let scalers = self.prepared.dependents(&resource.address).iter().filter(|r| r.schema.kind == by);
+        let mut limits = scalers.filter_map(|r| Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?)));
         change.from.integer().is_some_and(|n| limits.any(|(min, max)| min <= n && n <= max))
     }
 
@@ -150,7 +147,7 @@ impl Planner<'_> {
     pub(super) fn is_edited(&self, resource: &Resource) -> Option<bool> {
         let from_history = self.policy.history.as_ref().and_then(|history| history.get(&resource.address).cloned());
         let converged = Some(self.inventory.digest(resource)).filter(|d| !d.is_empty()).or(from_history)?;
-        Some(converged != digest::of(resource))
+        Some(converged != self.prepared.digest(resource))
     }
 }
 

@@ -95,7 +95,8 @@ impl Planner<'_> {
                 let Some(kind) = self.document.resources.get(&address).map(|r| r.schema.kind) else {
                     return self.ready();
                 };
-                let child = ChildTag { digest: digest::of(resource), key: child_key(key, &live.name, resolved) };
+                let child =
+                    ChildTag { digest: self.prepared.digest(resource), key: child_key(key, &live.name, resolved) };
                 let set = BTreeMap::from([(child_tag(&resource.address), child.value())]);
                 (kind, parent, Some(address), set, BTreeSet::new())
             }

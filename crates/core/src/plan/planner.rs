@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hold::{Hold, Reason};
-use super::{Action, Cause, Difference, LiveSummary, Plan, PlanPolicy, Step};
+use super::{Action, Cause, Difference, LiveSummary, Plan, PlanPolicy, PreparedDocument, Step};
 use crate::address::Address;
 use crate::diff::Change;
-use crate::digest;
 use crate::document::{Document, Drift, Resource};
 use crate::inventory::Inventory;
 use crate::observed::{Observed, Phase};
@@ -36,6 +35,7 @@ pub(super) struct UnreadyDependencies {
 }
 
 pub(super) struct Planner<'a> {
+    pub(super) prepared: &'a PreparedDocument<'a>,
     pub(super) document: &'a Document,
     pub(super) policy: &'a PlanPolicy,
     pub(super) inventory: &'a Inventory<'a>,
@@ -56,7 +56,12 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(document: &'a Document, policy: &'a PlanPolicy, inventory: &'a Inventory<'a>) -> Self {
+    pub(super) fn new(
+        prepared: &'a PreparedDocument<'a>,
+        policy: &'a PlanPolicy,
+        inventory: &'a Inventory<'a>,
+    ) -> Self {
+        let document = prepared.document;
         let plan = Plan { stack: document.stack.clone(), env: document.env.clone(), ..Plan::default() };
         let is_owned = |address: &Address| document.resources.get(address).is_some_and(|r| !r.is_lookup());
         let owns_something = inventory.active.keys().any(is_owned) || !inventory.orphans.is_empty();
@@ -64,6 +69,7 @@ impl<'a> Planner<'a> {
         let owns_something = owns_something && !policy.is_initial;
         let identities = inventory.active.clone();
         Planner {
+            prepared,
             document,
             policy,
             inventory,
@@ -100,17 +106,19 @@ impl<'a> Planner<'a> {
                 id: live.id.clone(),
                 phase: live.phase,
                 tier: resource.schema.tier,
-                digest: digest::of(resource),
+                digest: self.prepared.digest(resource),
                 converged: false,
             };
             self.plan.live.insert(address.clone(), summary);
             let conditions = live.conditions.iter().map(|condition| (address.clone(), condition.clone()));
             self.plan.conditions.extend(conditions);
         }
+        // A decision adds differences and holds of its own resource only.
+        let (differences, holds) = (self.plan.differences.len(), self.plan.holds.len());
         let readiness = self.decide(resource);
-        let different = self.plan.differences.iter().map(|d| &d.address);
-        let held = self.plan.holds.iter().map(|h| &h.address);
-        let is_unchanged = different.chain(held).chain(&self.ignored_drift).all(|other| other != address);
+        let different = self.plan.differences[differences..].iter().map(|d| &d.address);
+        let held = self.plan.holds[holds..].iter().map(|h| &h.address);
+        let is_unchanged = different.chain(held).all(|other| other != address) && !self.ignored_drift.contains(address);
         if let Some(live) = self.plan.live.get_mut(address) {
             live.converged = readiness == Readiness::Ready && is_unchanged;
         }
@@ -229,15 +237,15 @@ impl<'a> Planner<'a> {
     fn unready_dependencies(&self, resource: &Resource) -> UnreadyDependencies {
         let mut progressing = BTreeSet::new();
         let mut blocked = None;
-        for (address, after_create) in resource.references() {
-            match self.readiness.get(&address) {
+        for (address, after_create) in self.prepared.references(resource) {
+            match self.readiness.get(address) {
                 _ if after_create => {}
-                _ if self.referenceable.contains(&address) && !resource.depends_on.contains(&address) => {}
+                _ if self.referenceable.contains(address) && !resource.depends_on.contains(address) => {}
                 Some(Readiness::Ready) => {}
                 Some(Readiness::Progressing) => {
-                    progressing.insert(address);
+                    progressing.insert(address.clone());
                 }
-                Some(Readiness::Blocked) | None => blocked = blocked.or(Some(address)),
+                Some(Readiness::Blocked) | None => blocked = blocked.or_else(|| Some(address.clone())),
             }
         }
         UnreadyDependencies { progressing, blocked }
@@ -245,10 +253,11 @@ impl<'a> Planner<'a> {
 
     /// Returns the first dependency that exists and is not ready.
     fn first_referenceable(&self, resource: &Resource) -> Option<Address> {
-        let references = resource.references().into_keys();
+        let references = self.prepared.references(resource).map(|(address, _)| address);
         references
-            .filter(|a| self.readiness.get(a) == Some(&Readiness::Progressing))
-            .find(|a| self.referenceable.contains(a))
+            .filter(|a| self.readiness.get(*a) == Some(&Readiness::Progressing))
+            .find(|a| self.referenceable.contains(*a))
+            .cloned()
     }
 
     pub(super) fn wait_for(&mut self, resource: &Resource, blocked: Address) -> Readiness {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::planner::{Planner, change};
 use crate::address::Address;
 use crate::diff::Change;
-use crate::digest;
 use crate::document::{OnDelete, Resource};
 use crate::inventory::{ChildTag, child_key};
 use crate::observed::{Observed, Owner, child_tag, tag};
@@ -30,7 +29,7 @@ impl Planner<'_> {
             address: resource.address.to_string(),
             source: self.document.source.clone(),
             generation,
-            digest: digest::of(resource),
+            digest: self.prepared.digest(resource),
             retained: resource.on_delete() == OnDelete::Retain,
         };
         // Some services refuse empty values, so an unknown source has no tag. An embedded marker has no room for the
@@ -53,10 +52,11 @@ impl Planner<'_> {
             if !known || child.region != parent.region || !child.spec.get(field).is_some_and(is_of) {
                 return None;
             }
-            let child_record = ChildTag { digest: digest::of(child), key: child_key(key, &child.name, &child.spec) };
+            let child_record =
+                ChildTag { digest: self.prepared.digest(child), key: child_key(key, &child.name, &child.spec) };
             Some((child_tag(&child.address), child_record.value()))
         };
-        self.document.resources.values().filter_map(tag).take(CHILDREN).collect()
+        self.prepared.dependents(&parent.address).iter().filter_map(|child| tag(child)).take(CHILDREN).collect()
     }
 
     /// Returns the owner tags of a resource that is adopted as it is.
