@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use holdfast_core::address::Address;
 use holdfast_core::digest;
 use holdfast_core::document::{Document, Resource};
-use holdfast_core::observed::{KindRegion, Observed};
+use holdfast_core::observed::{KindRegion, Observed, tag};
 use holdfast_core::operation::{Mutation, Operation};
 use holdfast_core::plan::{Action, Plan, Step};
 use holdfast_core::schema::Idempotency;
@@ -53,7 +53,7 @@ impl PassRun<'_> {
                 Mutation::Create(_) => {
                     let nonce = format!("{:016x}", self.engine.random.lock().await.random::<u64>());
                     let found = self.observation.found.get(&kind_region_of(operation)).into_iter().flatten();
-                    let is_of = |o: &&Observed| o.owner().is_some_and(|owner| owner.address == name);
+                    let is_of = |o: &&Observed| o.tags.get(tag::ADDRESS) == Some(&name) && o.owner().is_some();
                     let owned = found.filter(is_of).map(|o| o.id.clone());
                     let ids_before = owned.chain(plan.live.get(&step.address).map(|live| live.id.clone())).collect();
                     let new = Intent { nonce, began, ids_before, created: None };
