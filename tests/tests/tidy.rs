@@ -1,5 +1,5 @@
 //! House rules that the compiler does not check: dependencies between crates, a sentence at the top of every module,
-//! file lengths, and up-to-date generated documentation.
+//! file lengths, existing functions in docs/reconciliation.md, and up-to-date generated documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -160,6 +160,31 @@ fn no_file_names_a_home_directory() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Reads the rows of the page's tables: a cell with a link to a file, and a cell with the name of a function after it.
+/// Only rows of the create walk have a cell `create`; the files of all other rows are those of the drift walk.
+#[test]
+fn the_walk_of_docs_reconciliation_names_existing_functions() {
+    let page = fs::read_to_string(root().join("docs/reconciliation.md")).expect("docs/reconciliation.md");
+    let (mut wrong, mut of_the_drift) = (vec![], BTreeSet::new());
+    for row in page.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let Some(at) = cells.iter().position(|cell| cell.contains("](../")) else { continue };
+        let file = cells[at].split("](../").nth(1).unwrap_or_default().trim_end_matches(')');
+        let function = cells.get(at + 1).copied().unwrap_or_default().trim_matches('`');
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+        let declares = ["(", "<"].iter().any(|end| text.contains(&format!("fn {function}{end}")));
+        if function.is_empty() || !declares {
+            wrong.push(format!("{file} has no `fn {function}`"));
+        }
+        if !cells.contains(&"create") {
+            of_the_drift.insert(file);
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    let count = format!("The drift walk runs through {} files", of_the_drift.len());
+    assert!(page.contains(&count), "docs/reconciliation.md says: {count}");
 }
 
 #[test]

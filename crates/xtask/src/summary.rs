@@ -18,12 +18,23 @@ pub(crate) const FILE: &str = "docs/SUMMARY.md";
 /// folder's README.md, where there is one, is the page above the others. Pages that are not named here follow at the
 /// end, so that none is missing.
 const PARTS: &[(&str, &[&str])] = &[
-    ("Using Holdfast", &["README.md", "documents.md", "json.md", "operating.md", "glossary.md"]),
+    (
+        "Using Holdfast",
+        &["README.md", "documents.md", "json.md", "operating.md", "guarantees.md", "tags.md", "glossary.md"],
+    ),
     ("Systems", &["systems/"]),
     ("Kinds", &["kinds/"]),
     (
         "Working on Holdfast",
-        &["architecture.md", "adding-a-kind.md", "testing.md", "style.md", "performance.md", "releasing.md"],
+        &[
+            "architecture.md",
+            "reconciliation.md",
+            "adding-a-kind.md",
+            "testing.md",
+            "style.md",
+            "performance.md",
+            "releasing.md",
+        ],
     ),
     ("Decisions", &["decisions/"]),
 ];
