@@ -19,13 +19,16 @@ pub(crate) enum CommandArgs {
     /// Validates a document without AWS: syntax, types and references. Without -e, in every environment. Exit code 0:
     /// valid, 1: errors.
     Validate(ValidateArgs),
-    /// Prints the resources of an environment, with all components and expressions rendered. Makes no call to AWS.
+    /// Prints the resources of an environment, with all components and expressions rendered. Values that only AWS knows
+    /// remain references. Makes no call to AWS.
     Render(RenderArgs),
-    /// Shows the steps that a pass would make, and the holds (dry run). Changes nothing. Exit code 0: nothing to do,
-    /// 2: steps or holds, 1: error.
+    /// Shows the steps that a pass would make, and the holds (dry run). Changes nothing. Without `--prune` or `policy: {
+    /// prune: true }`, resources that left the document are not searched for. Exit code 0: nothing to do, 2: steps, or
+    /// holds that block, 1: error.
     Plan(PlanArgs),
-    /// Converges the account to the document: continuously as a daemon, or in one pass with --once. Exit code of --once
-    /// 0: converged, 2: steps or holds are left, 1: a failed step, a stop or an error.
+    /// Converges the account to the document: continuously as a daemon, or in one pass with --once. Log lines go to
+    /// stderr; HOLDFAST_LOG selects them, as in `holdfast=info`. Exit code of --once 0: converged, 2: steps, or holds that
+    /// block, are left, 1: a failed step, a stop or an error.
     Reconcile(ReconcileArgs),
     /// Shows the drift: what changed in AWS and not in the document. Changes nothing. Exit code 0: no drift, 2: drift,
     /// 1: error.
@@ -71,7 +74,8 @@ pub(crate) struct DocumentArgs {
 /// The arguments of the connection to AWS.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConnectionArgs {
-    /// The folder of the store, with history and intents. An aid: losing it loses no ownership. Default: `holdfast` in
+    /// The folder of the store, with history and intents. Keep it between runs. Losing it loses no ownership, but without
+    /// it a new resource cannot be distinguished from a deleted one, and new data stores are held. Default: `holdfast` in
     /// $XDG_STATE_HOME or ~/.local/state.
     #[arg(long, env = "HOLDFAST_STORE", value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
@@ -94,7 +98,8 @@ pub(crate) struct GrantArgs {
     /// every configured region (full scan). Default: the document's `prune`.
     #[arg(long)]
     pub(crate) prune: bool,
-    /// Grants the deletion of data stores as well (databases, caches, buckets, secrets, keys). Default: not granted.
+    /// Grants the deletion of data stores (databases, caches, buckets, secrets, keys) and of retained resources as well.
+    /// For orphans, together with `--prune`. Default: not granted.
     #[arg(long)]
     pub(crate) delete_data: bool,
 }

@@ -40,7 +40,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     say(&format!("holdfast plan {PATH} -e {ENV}                 # nothing to do again"));
     step(&test_env, "plan", &[], 0)?;
 
-    say(&format!("holdfast destroy {PATH} -e {ENV}              # cleaning up"));
+    say(&format!("holdfast destroy {PATH} -e {ENV} --confirm mashroom/{ENV} --delete-data   # cleaning up"));
     let confirm = format!("mashroom/{ENV}");
     step(&test_env, "destroy", &["--confirm", &confirm, "--delete-data"], 0)?;
     say("all calls of the demo, as counted by the proxy");

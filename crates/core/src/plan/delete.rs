@@ -19,6 +19,7 @@ const UNPROTECT: &str = "protected; remove `lifecycle: { protect: true }` to all
 
 /// The end of the holds of retained resources.
 const DELETE_DATA: &str = "delete it with `--delete-data`";
+const DELETE_ORPHANED_DATA: &str = "delete it with `--prune --delete-data`";
 
 /// The reason why an orphan is retained.
 const RETAINED_TAG: &str = "its tag `holdfast:retained` says so";
@@ -132,7 +133,7 @@ impl<'a> Planner<'a> {
             let id = &orphan.observed.id;
             let held = match () {
                 () if orphan.retained && !self.policy.delete_data => {
-                    let message = format!("{id} left the document and is kept, because {RETAINED_TAG}; {DELETE_DATA}");
+                    let message = format!("{id} left the document and is kept, because {RETAINED_TAG}; {DELETE_ORPHANED_DATA}");
                     Some((Reason::Retained, message))
                 }
                 () if self.document.resources.is_empty() => {
