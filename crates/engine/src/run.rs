@@ -76,7 +76,7 @@ struct PlannedWork {
 }
 
 impl PlannedWork {
-    /// True when a changed state needs a new plan now: no step runs or may start, or the plan was used long enough.
+    /// True when a response needs a new plan now: no step runs or may start, or the plan was used long enough.
     fn is_plan_due(&self, is_idle: bool) -> bool {
         is_idle || self.queue.is_empty() || self.planned_at.elapsed() >= self.planning_time * PLAN_REUSE
     }
@@ -134,8 +134,9 @@ impl<'a> PassRun<'a> {
     ///    others wait for, or a deletion needs its second sighting. If nothing else is left to do, observe everything
     ///    that steps changed.
     /// 4. Wait for the end of a step or an observation, or for the next poll.
-    /// 5. Plan again after each observation, and after a step whose result is known without one. While the plan has
-    ///    steps that may start, it is used for at least four times its planning time. Continue at 2.
+    /// 5. Plan again after each observation, before any other step starts, and after a step whose result is known from
+    ///    its response. In the latter case a plan with steps that may start is used for at least four times its planning
+    ///    time. Continue at 2.
     /// 6. End when no step runs, no observation runs, and no poll is due within the wait timeout.
     ///
     /// # Guarantees
@@ -144,6 +145,9 @@ impl<'a> PassRun<'a> {
     /// complete observations of this pass found the resource.
     ///
     /// # Caveats
+    /// In a large document, a step that a response made ready may wait for up to four times the planning time while
+    /// other steps start.
+    ///
     /// After a stop no step and no observation starts. The steps that run may finish for up to 25 s, and their results
     /// are saved.
     pub(crate) async fn converge(&mut self, began: Instant) -> (Plan, usize) {
@@ -152,7 +156,7 @@ impl<'a> PassRun<'a> {
         let permits = Arc::new(Semaphore::new(observe::MAX_CONCURRENT_OBSERVATIONS));
         let mut work = self.plan_work(true).await;
         let mut plans = 1;
-        // True when the state changed since the last plan.
+        // True when the response to a step changed the known state since the last plan.
         let mut outdated = false;
         let mut stopping = self.is_stopped();
         let mut stop_timeout = std::pin::pin!(async {
@@ -203,7 +207,10 @@ impl<'a> PassRun<'a> {
                     while let Some(Some(observed)) = observations.next().now_or_never() {
                         self.record_observation(observed).await;
                     }
-                    outdated = true;
+                    // An observation may show that a step must not start, so no step of the old plan starts after it.
+                    work = self.plan_work(false).await;
+                    plans += 1;
+                    outdated = false;
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }

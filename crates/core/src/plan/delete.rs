@@ -133,7 +133,8 @@ impl<'a> Planner<'a> {
             let id = &orphan.observed.id;
             let held = match () {
                 () if orphan.retained && !self.policy.delete_data => {
-                    let message = format!("{id} left the document and is kept, because {RETAINED_TAG}; {DELETE_ORPHANED_DATA}");
+                    let message =
+                        format!("{id} left the document and is kept, because {RETAINED_TAG}; {DELETE_ORPHANED_DATA}");
                     Some((Reason::Retained, message))
                 }
                 () if self.document.resources.is_empty() => {
