@@ -13,6 +13,7 @@ use crate::load::{FileSource, Loaded, Request, load_all};
 use crate::schema::Registry;
 use crate::value::Value;
 
+mod constraint;
 mod cycle;
 pub(crate) mod expand;
 mod name;

@@ -1,14 +1,32 @@
-//! `#[derive(Spec)]`: generates the const field table of a struct, or the list of values of an enum, and nothing else.
+//! `#[derive(Spec)]`: generates the field table of a struct and the names of its fields, or the list of values of an enum.
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
-use quote::quote;
-use syn::{Attribute, Data, DeriveInput, Expr, Fields, Lit, LitStr, Meta, Path, parse_macro_input};
+use quote::{format_ident, quote};
+use syn::meta::ParseNestedMeta;
+use syn::{
+    Attribute, Data, DeriveInput, Expr, ExprLit, ExprRange, Fields, Ident, Lit, LitStr, Meta, Path, RangeLimits,
+    parse_macro_input,
+};
 
 /// Derives `holdfast_core::schema::Spec` (structs) and `Typed` (structs and unit enums).
 ///
-/// Reads the doc comments, `#[serde(default)]`, `#[serde(default = "…")]`, `#[serde(rename = "…")]`
-/// and `#[spec(immutable)]`. The struct must carry `#[serde(rename_all = "camelCase")]`.
+/// Reads the doc comments, `#[serde(default)]`, `#[serde(default = "…")]`, `#[serde(rename = "…")]` and the facts of a
+/// field in `#[spec(…)]`. The struct must carry `#[serde(rename_all = "camelCase")]`. Each field gets a constant with its
+/// name in the document: `Vpc::CIDR_BLOCK`. A record with the field `arn: String` gets `HasArn`.
+///
+/// | in `#[spec(…)]` | meaning |
+/// |---|---|
+/// | `immutable` | a change requires a replacement |
+/// | `one_of = sdk::LaunchType` | one of the values of an SDK enum |
+/// | `one_of = ["a", "b"]` | one of these values |
+/// | `range = 1..=35`, `range = 1..` | the limits of a number, both inclusive |
+/// | `length = 1..=255` | the limits of the length of a string, in characters |
+/// | `items = 1..=5` | the limits of the number of elements of a set, list or map |
+/// | `pattern = "[a-z]+"` | a regular expression that matches the whole string |
+/// | `default = 30` | the value that AWS uses when a request omits the field |
+///
+/// `one_of`, `range`, `length` and `pattern` of a set, list or map hold for each element.
 #[proc_macro_derive(Spec, attributes(spec))]
 pub fn derive_spec(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -25,7 +43,22 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
     let kind = name.to_string();
     let doc = doc(&input.attrs);
     let rows = fields.iter().map(field).collect::<syn::Result<Vec<_>>>()?;
+    let names = fields.iter().map(|field| field_name(name, field)).collect::<syn::Result<Vec<_>>>()?;
+    let arn = fields.iter().any(is_arn).then(|| {
+        quote! {
+            impl ::holdfast_core::schema::HasArn for #name {
+                fn arn(&self) -> &str {
+                    &self.arn
+                }
+            }
+        }
+    });
     Ok(quote! {
+        #[allow(dead_code, reason = "a kind uses the names of some of its fields")]
+        impl #name {
+            #(#names)*
+        }
+        #arn
         impl ::holdfast_core::schema::Named for #name {
             const KIND: &'static str = #kind;
         }
@@ -43,15 +76,42 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
     })
 }
 
+/// The constant with a field's name in the document.
+fn field_name(record: &Ident, field: &syn::Field) -> syn::Result<Tokens> {
+    let constant = format_ident!("{}", ident(field)?.to_string().trim_start_matches("r#").to_uppercase());
+    let name = document_name(field)?;
+    let doc = format!("The name of the field `{name}`.");
+    Ok(quote! {
+        #[doc = #doc]
+        pub const #constant: ::holdfast_core::schema::FieldName<#record> = ::holdfast_core::schema::FieldName::new(#name);
+    })
+}
+
+fn ident(field: &syn::Field) -> syn::Result<&Ident> {
+    field.ident.as_ref().ok_or_else(|| syn::Error::new_spanned(field, "Spec needs a struct with named fields"))
+}
+
+/// The field's name in the document: AWS's name, in camelCase.
+fn document_name(field: &syn::Field) -> syn::Result<String> {
+    let ident = ident(field)?.to_string();
+    Ok(Serde::read(&field.attrs)?.rename.unwrap_or_else(|| camel_case(ident.trim_start_matches("r#"))))
+}
+
+fn is_arn(field: &syn::Field) -> bool {
+    let is_string = matches!(&field.ty, syn::Type::Path(path) if path.path.is_ident("String"));
+    is_string && field.ident.as_ref().is_some_and(|ident| ident == "arn")
+}
+
 fn field(field: &syn::Field) -> syn::Result<Tokens> {
-    let ident =
-        field.ident.as_ref().ok_or_else(|| syn::Error::new_spanned(field, "Spec needs a struct with named fields"))?;
     let ty = &field.ty;
     let doc = doc(&field.attrs);
-    let serde = Serde::read(&field.attrs)?;
-    let name = serde.rename.unwrap_or_else(|| camel_case(ident.to_string().trim_start_matches("r#")));
-    let immutable = immutable(&field.attrs)?;
-    let presence = match serde.default {
+    let name = document_name(field)?;
+    let Facts { immutable, constraints, default } = Facts::read(&field.attrs)?;
+    let server_default = match default {
+        Some(literal) => quote! { ::core::option::Option::Some(::holdfast_core::schema::Literal::#literal) },
+        None => quote! { ::core::option::Option::None },
+    };
+    let presence = match Serde::read(&field.attrs)?.default {
         Some(Default::Trait) => quote! {
             ::holdfast_core::schema::Presence::Default(|| ::holdfast_core::value::of(&<#ty as ::core::default::Default>::default()))
         },
@@ -73,6 +133,8 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
             ty: <#ty as ::holdfast_core::schema::Typed>::TYPE,
             presence: #presence,
             immutable: #immutable,
+            constraints: &[#(#constraints),*],
+            server_default: #server_default,
             after_create: <#ty as ::holdfast_core::schema::Typed>::AFTER_CREATE,
             only_at_create: <#ty as ::holdfast_core::schema::Typed>::ONLY_AT_CREATE,
         }
@@ -137,19 +199,87 @@ impl Serde {
     }
 }
 
-fn immutable(attrs: &[Attribute]) -> syn::Result<bool> {
-    let mut immutable = false;
-    for attr in attrs.iter().filter(|a| a.path().is_ident("spec")) {
-        attr.parse_nested_meta(|meta| {
-            if meta.path.is_ident("immutable") {
-                immutable = true;
-                Ok(())
-            } else {
-                Err(meta.error("unknown attribute; the only one is `immutable`"))
-            }
-        })?;
+/// The facts of a field in `#[spec(…)]`.
+#[derive(Default)]
+struct Facts {
+    immutable: bool,
+    constraints: Vec<Tokens>,
+    default: Option<Tokens>,
+}
+
+impl Facts {
+    fn read(attrs: &[Attribute]) -> syn::Result<Facts> {
+        let mut facts = Facts::default();
+        for attr in attrs.iter().filter(|a| a.path().is_ident("spec")) {
+            attr.parse_nested_meta(|meta| facts.add(&meta))?;
+        }
+        Ok(facts)
     }
-    Ok(immutable)
+
+    fn add(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        let name = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
+        let constraint = match name.as_str() {
+            "immutable" => {
+                self.immutable = true;
+                return Ok(());
+            }
+            "default" => {
+                self.default = Some(literal(&meta.value()?.parse()?)?);
+                return Ok(());
+            }
+            "one_of" => match meta.value()?.parse()? {
+                Expr::Path(sdk) => quote! { OneOf(<#sdk>::values()) },
+                values => quote! { OneOf(&#values) },
+            },
+            "range" => {
+                let (min, max) = limits(&meta.value()?.parse()?)?;
+                quote! { Range { min: #min, max: #max } }
+            }
+            "length" => {
+                let (min, max) = limits(&meta.value()?.parse()?)?;
+                quote! { Length { min: #min, max: #max } }
+            }
+            "items" => {
+                let (min, max) = limits(&meta.value()?.parse()?)?;
+                quote! { Items { min: #min, max: #max } }
+            }
+            "pattern" => {
+                let pattern = meta.value()?.parse::<LitStr>()?;
+                quote! { Pattern(#pattern) }
+            }
+            _ => {
+                let known = "`immutable`, `one_of`, `range`, `length`, `items`, `pattern` and `default`";
+                return Err(meta.error(format!("unknown attribute; the known ones are {known}")));
+            }
+        };
+        self.constraints.push(quote! { ::holdfast_core::schema::Constraint::#constraint });
+        Ok(())
+    }
+}
+
+/// AWS's default as a constant of the schema: true or false, a whole number, or a string.
+fn literal(value: &Expr) -> syn::Result<Tokens> {
+    Ok(match value {
+        Expr::Lit(ExprLit { lit: Lit::Bool(bool), .. }) => quote! { Bool(#bool) },
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => quote! { Text(#text) },
+        Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) | Expr::Unary(_) => quote! { Integer(#value) },
+        other => return Err(syn::Error::new_spanned(other, "a default is true, false, a whole number or a string")),
+    })
+}
+
+/// The limits of an inclusive range, each as an `Option`.
+fn limits(range: &Expr) -> syn::Result<(Tokens, Tokens)> {
+    let Expr::Range(ExprRange { start, end, limits, .. }) = range else {
+        return Err(syn::Error::new_spanned(range, "write an inclusive range: `1..=35`, `1..` or `..=35`"));
+    };
+    if let (Some(_), RangeLimits::HalfOpen(dots)) = (end, limits) {
+        return Err(syn::Error::new_spanned(dots, "the upper limit is inclusive: write `..=`"));
+    }
+    let option = |limit: &Option<Box<Expr>>| match limit {
+        Some(limit) => quote! { ::core::option::Option::Some(#limit) },
+        None => quote! { ::core::option::Option::None },
+    };
+    Ok((option(start), option(end)))
 }
 
 fn doc(attrs: &[Attribute]) -> String {

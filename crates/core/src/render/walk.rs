@@ -7,6 +7,7 @@ use crate::expression::{is_deferred, plain_text, whole};
 use crate::load::node::{Key, Node, Tree};
 use crate::load::reader::{QUOTE, either, words};
 use crate::render::Renderer;
+use crate::render::constraint;
 use crate::render::names::Namespaces;
 use crate::render::scope::Scope;
 use crate::schema::{Field, Presence, Record, Type, with_article};
@@ -135,7 +136,12 @@ impl Renderer<'_> {
                 self.out.push(Diagnostic::new(&node.at, message).help(help));
                 None
             }
-            (value, _) => Some(value),
+            (value, _) => {
+                let errors = constraint::errors(field, &value, &node);
+                let valid = errors.is_empty();
+                errors.into_iter().for_each(|error| self.out.push(error));
+                valid.then_some(value)
+            }
         }
     }
 

@@ -120,6 +120,15 @@ pub(crate) struct Subscription {
     /// The endpoint that notifications are sent to.
     #[spec(immutable)]
     endpoint: String,
+    /// The protocol.
+    #[spec(one_of = ["https", "sqs"], default = "https")]
+    protocol: Option<String>,
+    /// The number of retries.
+    #[spec(range = 0..=100)]
+    retries: Option<i64>,
+    /// The topics by name.
+    #[spec(items = 1..=2, length = 1..=8, pattern = "[a-z]*")]
+    topics: Option<Vec<String>>,
 }
 
 const STATUS: Record = Record {
@@ -131,6 +140,8 @@ const STATUS: Record = Record {
         ty: crate::schema::Type::Text,
         presence: crate::schema::Presence::Optional,
         immutable: false,
+        constraints: &[],
+        server_default: None,
         after_create: false,
         only_at_create: false,
     }],

@@ -5,6 +5,30 @@ use expect_test::expect;
 use super::*;
 
 #[test]
+fn values_that_aws_refuses_are_reported_at_their_places() {
+    check_all(
+        "
+resources:
+  Vpc/main: { cidrBlock: 10.0.0.0/16 }
+  Subscription/a: { endpoint: x, protocol: htps, retries: 101 }
+  Subscription/b: { endpoint: x, protocol: sqs, retries: 100, topics: [ab, Ab, abcdefghi] }
+  Subscription/c: { endpoint: x, topics: [] }
+  Subscription/d: { endpoint: x, topics: [\"${Vpc.main.arn}\"], protocol: \"${Vpc.main.arn}\" }
+",
+        "",
+        &[],
+        expect![[r#"
+            shop/stack.yaml:8:46: `protocol` must be `https` or `sqs`, but this is `htps` [did you mean `https`?]
+            shop/stack.yaml:8:61: `retries` must be 0 to 100, but this is `101`
+            shop/stack.yaml:9:73: `topics` must have 1 to 2 elements, but this has 3
+            shop/stack.yaml:9:78: an element of `topics` must match `[a-z]*`, but this is `Ab`
+            shop/stack.yaml:9:82: an element of `topics` must have 1 to 8 characters, but this has 9
+            shop/stack.yaml:10:44: `topics` must have 1 to 2 elements, but this has 0
+        "#]],
+    );
+}
+
+#[test]
 fn errors_of_parameters_are_reported() {
     check_all(
         "
