@@ -19,6 +19,7 @@ pub mod function;
 mod template;
 mod tree;
 
+pub use template::TemplateText;
 pub(crate) use template::{Part, Template};
 use tree::{chain, collect, parts_mut};
 
@@ -77,12 +78,12 @@ pub fn evaluate(deferred: &Deferred, attributes: &dyn Fn(&Address) -> Option<Val
     for (root, bound) in &deferred.bindings {
         variables.insert(root.clone(), evaluate_within(bound, attributes)?);
     }
-    let template = Template::parse(&deferred.source)?.unwrap_or_default();
+    let template = deferred.source.parsed()?;
     let kinds: BTreeSet<&str> = deferred.reads.iter().map(|read| &*read.kind).collect();
     let locate = |kind: &str, steps: &[String]| {
         locate(kind, steps, &deferred.component, |address| deferred.reads.contains(address))
     };
-    run(&template, &variables, &|kind| kinds.contains(kind), &locate, attributes)
+    run(template, &variables, &|kind| kinds.contains(kind), &locate, attributes)
 }
 
 /// Returns the value with every deferred part evaluated.
@@ -217,6 +218,21 @@ impl Code {
         collect(&self.expression, &decide)
     }
 
+    /// Returns the value of an expression that only reads an attribute, as most do: `Topic.alarms.arn`. None when CEL has
+    /// to evaluate the expression: it is more than a path, or the value is neither text, a whole number nor a truth value.
+    fn attribute(
+        &self,
+        is_kind: &dyn Fn(&str) -> bool,
+        locate: &dyn Fn(&str, &[String]) -> Found,
+        attributes: &dyn Fn(&Address) -> Option<Value>,
+    ) -> Option<Value> {
+        let path = self.path().filter(|path| is_kind(&path.root))?;
+        let (address, used) = locate(&path.root, &path.steps)?;
+        let of_resource = attributes(&address)?;
+        let value = path.steps[used..].iter().try_fold(&of_resource, |value, step| value.get(step))?;
+        matches!(value, Value::Text(_) | Value::Integer(_) | Value::Bool(_)).then(|| value.clone())
+    }
+
     fn run(
         &self,
         variables: &BTreeMap<String, Value>,
@@ -225,6 +241,9 @@ impl Code {
         attributes: &dyn Fn(&Address) -> Option<Value>,
         budget: &bound::EvaluationBudget,
     ) -> Result<Value, ExpressionError> {
+        if let Some(value) = self.attribute(is_kind, locate, attributes) {
+            return Ok(value);
+        }
         let mut expression = self.expression.clone();
         let mut read = BTreeSet::new();
         substitute(&mut expression, is_kind, locate, &mut read);

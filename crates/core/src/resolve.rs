@@ -111,7 +111,7 @@ fn of_type(own: &Address, ty: &Type, value: &Value, context: ResolveContext<'_, 
                     let attributes = |address: &Address| live.get(address).map(|observed| attributes(observed));
                     let value = expression::evaluate(deferred, &attributes);
                     let value = value.map_err(|message| ResolveError::Expression {
-                        expression: deferred.source.clone(),
+                        expression: deferred.source.to_string(),
                         message: message.to_string(),
                     })?;
                     coerce(ty, value)

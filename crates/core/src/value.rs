@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::address::Address;
+use crate::expression::TemplateText;
 
 /// A tree of values, from a document or from a response of AWS.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,7 +53,7 @@ pub struct Reference {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deferred {
     /// The template as written in the document.
-    pub source: String,
+    pub source: TemplateText,
     /// The resources that the expressions read, in order of address.
     pub reads: Vec<Address>,
     /// The other names that the expressions can read, with their values at render time: `params`, `env`, `each`.
@@ -226,7 +227,7 @@ impl Value {
             Value::List(list) => Json::Array(list.iter().map(Value::json).collect()),
             Value::Map(map) => Json::Object(map.iter().map(|(k, v)| (k.clone(), v.json())).collect()),
             Value::Reference(r) => Json::String(format!("{}.{}", r.address, r.attribute)),
-            Value::Deferred(deferred) => Json::String(deferred.source.clone()),
+            Value::Deferred(deferred) => Json::String(deferred.source.to_string()),
             Value::Secret(secret) => {
                 let version = secret.version.clone().map(|version| ("version".to_owned(), version.into()));
                 Json::Object([secret.source_pair()].into_iter().chain(version).collect())

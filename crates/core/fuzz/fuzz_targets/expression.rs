@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
     let live =
         map(&[("id", Value::Text("vpc-1".to_owned())), ("arn", Value::Text("arn:aws:ec2:::vpc/vpc-1".to_owned()))]);
     let deferred = Deferred {
-        source: text.to_owned(),
+        source: text.into(),
         reads: vec![vpc.clone()],
         bindings: BTreeMap::from([
             ("params".to_owned(), params),

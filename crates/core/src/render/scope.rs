@@ -131,7 +131,7 @@ impl Renderer<'_> {
                 return self.evaluate_now(&template, &bindings, namespace, at);
             }
             let component = scope.component.clone();
-            let deferred = Deferred { source: text.to_owned(), reads: Vec::new(), bindings, component };
+            let deferred = Deferred { source: text.into(), reads: Vec::new(), bindings, component };
             let value = self.defer(&Value::Deferred(Arc::new(deferred)), at);
             return Evaluated::Value(value, namespace);
         }
