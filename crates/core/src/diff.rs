@@ -26,6 +26,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Returns a known change of a field that can be changed in place.
+    pub(crate) fn new(path: &str, from: Value, to: Value) -> Self {
+        Change { path: path.to_owned(), from, to, immutable: false, unknown: None }
+    }
+
     /// Returns the field of the kind's record with which the path begins.
     pub fn field(&self) -> &str {
         self.path.split('.').next().unwrap_or_default()

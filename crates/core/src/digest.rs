@@ -52,10 +52,11 @@ pub fn slow(salt: &str, value: &str) -> [u8; 16] {
     pbkdf2::pbkdf2_hmac_array::<Sha256, 16>(value.as_bytes(), salt.as_bytes(), ROUNDS)
 }
 
+/// Returns the first hex digits of the SHA-256 digest of a text.
 fn hex(text: &str, digits: usize) -> String {
-    let mut hex: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.truncate(digits);
-    hex
+    let digest = Sha256::digest(text.as_bytes());
+    let halves = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.take(digits).filter_map(|half| char::from_digit(half.into(), 16)).collect()
 }
 
 #[cfg(test)]

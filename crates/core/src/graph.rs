@@ -72,22 +72,26 @@ impl Graph {
 }
 
 /// Returns the identities that a live spec refers to, each with the kind of the reference.
-pub fn live_references(record: &Record, spec: &Value) -> Vec<(&'static str, String)> {
+pub fn live_references<'v>(record: &Record, spec: &'v Value) -> Vec<(&'static str, &'v str)> {
     let mut found = vec![];
-    for field in record.fields {
-        if let Some(value) = spec.get(field.name) {
-            collect(&field.ty, value, &mut found);
-        }
-    }
+    collect_record(record, spec, &mut found);
     found
 }
 
-fn collect(ty: &Type, value: &Value, found: &mut Vec<(&'static str, String)>) {
+fn collect_record<'v>(record: &Record, spec: &'v Value, found: &mut Vec<(&'static str, &'v str)>) {
+    for field in record.fields {
+        if let Some(value) = spec.get(field.name) {
+            collect(&field.ty, value, found);
+        }
+    }
+}
+
+fn collect<'v>(ty: &Type, value: &'v Value, found: &mut Vec<(&'static str, &'v str)>) {
     match (ty, value) {
-        (Type::Reference { kind, .. }, Value::Text(identity)) => found.push((kind, identity.clone())),
+        (Type::Reference { kind, .. }, Value::Text(identity)) => found.push((kind, identity)),
         (Type::Set(of) | Type::List(of), Value::List(list)) => list.iter().for_each(|v| collect(of, v, found)),
         (Type::Map(of), Value::Map(map)) => map.values().for_each(|v| collect(of, v, found)),
-        (Type::Record(record), Value::Map(_)) => found.extend(live_references(record, value)),
+        (Type::Record(record), Value::Map(_)) => collect_record(record, value, found),
         _ => {}
     }
 }

@@ -1,5 +1,6 @@
 //! The inventory: matches live resources to the addresses of the document, by owner tags, parents, names and lookups.
 
+pub mod child;
 mod conflicts;
 mod index;
 mod orphans;
@@ -9,14 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::diff;
-use crate::digest;
 use crate::document::{Document, Lookup, Resource};
 use crate::graph::Graph;
-use crate::observed::{KindRegion, Observation, Observed, Owner, Phase, child_tag};
+use crate::observed::{KindRegion, Observation, Observed, Owner, Phase};
 use crate::plan::hold::{Hold, Reason};
-use crate::resolve::{ResolveContext, resolve};
 use crate::schema::{Ownership, Replacement, Schema};
 use crate::value::Value;
+use child::match_by_parent;
 use conflicts::{find_conflict, hold_conflict};
 use index::{KindIndex, LiveIndex};
 use orphans::find_orphans;
@@ -37,6 +37,7 @@ pub struct Inventory<'a> {
     pub all_deleting: Vec<Orphan<'a>>,
     /// Owned resources that the document does not contain.
     pub orphans: Vec<Orphan<'a>>,
+    orphans_by_address: BTreeMap<Address, Vec<usize>>,
     /// Resources without an owner that the document adopts.
     pub adoptable: BTreeMap<Address, &'a Observed>,
     /// The addresses that cannot be decided, and why.
@@ -58,37 +59,6 @@ pub struct Orphan<'a> {
     pub observed: &'a Observed,
     /// True when the tags say that the resource is retained.
     pub retained: bool,
-}
-
-/// The record of a child in a tag of its parent: the last converged digest, and the key of the child.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChildTag {
-    /// The digest of the last converged spec.
-    pub digest: String,
-    /// The digest of the child's key, which distinguishes it from its siblings.
-    pub key: String,
-}
-
-impl ChildTag {
-    /// Parses the value of a tag; none when the value has another form.
-    pub fn parse(value: &str) -> Option<ChildTag> {
-        let (digest, key) = value.split_once('.')?;
-        Some(ChildTag { digest: digest.to_owned(), key: key.to_owned() })
-    }
-
-    /// Returns the value of the tag.
-    pub fn value(&self) -> String {
-        format!("{}.{}", self.digest, self.key)
-    }
-}
-
-/// Returns the digest of a child's key among its siblings, from the resolved or live spec.
-pub fn child_key(key: &[&str], name: &str, spec: &Value) -> String {
-    let parts: Vec<String> = match key {
-        [] => vec![name.to_owned()],
-        fields => fields.iter().map(|f| spec.get(f).map(ToString::to_string).unwrap_or_default()).collect(),
-    };
-    digest::text(&parts.join("\n"))
 }
 
 /// Decides for each live resource whether the document owns it, and under which address.
@@ -319,55 +289,14 @@ fn has_other_source(document: &Document, owner: &Owner) -> bool {
     !owner.source.is_empty() && !document.source.is_empty() && owner.source != document.source
 }
 
-fn match_by_parent<'a>(
-    resource: &Resource,
-    field: &str,
-    key: &[&str],
-    live: &KindIndex<'a>,
-    inventory: &mut Inventory<'a>,
-) {
-    let Ok(spec) =
-        resolve(&resource.address, resource.schema.record, &resource.spec, ResolveContext::of(&inventory.active))
-    else {
-        return;
-    };
-    let (Some(parent), own_key) = (spec.get(field).and_then(Value::text), child_key(key, &resource.name, &spec)) else {
-        // Without its parent, the child does not exist either.
-        return;
-    };
-    if let Some(child) = live.child(resource.schema, parent, &own_key) {
-        inventory.active.insert(resource.address.clone(), child);
-    }
-}
-
 impl Inventory<'_> {
     fn hold(&mut self, resource: &Resource, reason: Reason, message: String) {
         let hold = Hold { address: resource.address.clone(), reason, message, waits_for: None };
         self.holds.insert(resource.address.clone(), hold);
     }
 
-    /// Returns the last converged digest of a resource, from its own tags or its parent's; empty when none is recorded.
-    pub fn digest(&self, resource: &Resource) -> String {
-        let Some(live) = self.active.get(&resource.address) else { return String::new() };
-        match resource.schema.ownership {
-            Ownership::TagOnCreate | Ownership::CallerReference | Ownership::EmbeddedMarker { .. } => {
-                live.owner().map(|o| o.digest).unwrap_or_default()
-            }
-            Ownership::ViaParent { .. } => self
-                .parent(resource)
-                .and_then(|(_, parent)| parent.tags.get(&child_tag(&resource.address)))
-                .and_then(|value| ChildTag::parse(value))
-                .map(|child| child.digest)
-                .unwrap_or_default(),
-        }
-    }
-
-    /// Returns the live parent of a resource without tags of its own, if the document contains the parent.
-    pub fn parent(&self, resource: &Resource) -> Option<(Address, &Observed)> {
-        let Ownership::ViaParent { field, .. } = resource.schema.ownership else { return None };
-        match resource.spec.get(field)? {
-            Value::Reference(reference) => Some((reference.address.clone(), *self.active.get(&reference.address)?)),
-            _ => None,
-        }
+    /// Returns the orphans of an address.
+    pub fn orphans_of(&self, address: &Address) -> impl Iterator<Item = &Orphan<'_>> {
+        self.orphans_by_address.get(address).into_iter().flatten().map(|at| &self.orphans[*at])
     }
 }

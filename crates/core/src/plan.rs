@@ -1,16 +1,14 @@
 //! The plan: a pure function of the document, the observation, and the grants. Planning cannot fail.
 
-mod await_replacement;
-mod compare;
+mod context;
 mod create;
+mod decide;
 mod delete;
+mod deletion_order;
 mod difference;
 pub mod hold;
 mod operation;
-mod planner;
-mod prepared;
 mod replace;
-mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +16,16 @@ use serde::Serialize;
 
 use crate::address::Address;
 use crate::diff::Change;
-use crate::document::{Document, Drift};
+use crate::digest;
+use crate::document::{Document, Drift, Resource};
+use crate::graph::Graph;
 use crate::inventory::match_resources;
 use crate::observed::{Condition, Observation, Phase};
 use crate::operation::Operation;
 use crate::resolve::CreatedIdentity;
 use crate::schema::{Schema, Tier};
+use context::PlanContext;
 use hold::Hold;
-pub use prepared::PreparedDocument;
 
 /// The steps to make, and the changes that are held.
 #[derive(Clone, Debug, Default)]
@@ -206,6 +206,55 @@ impl Grant {
     }
 }
 
+/// A document with its order, digests and dependents. A pass prepares its document once and plans many times.
+#[derive(Debug)]
+pub struct PreparedDocument<'d> {
+    /// The document.
+    pub document: &'d Document,
+    order: Vec<Address>,
+    critical_path_lengths: BTreeMap<Address, usize>,
+    graph: Graph,
+    digests: BTreeMap<Address, String>,
+    dependents: BTreeMap<Address, Vec<&'d Resource>>,
+}
+
+impl<'d> PreparedDocument<'d> {
+    /// Prepares a document.
+    pub fn new(document: &'d Document) -> Self {
+        let graph = Graph::of(document);
+        let mut dependents: BTreeMap<Address, Vec<&Resource>> = BTreeMap::new();
+        for (address, references) in &graph.edges {
+            for to in references.keys() {
+                dependents.entry(to.clone()).or_default().extend(document.resources.get(address));
+            }
+        }
+        let digests = document.resources.values().map(|r| (r.address.clone(), digest::of(r)));
+        PreparedDocument {
+            document,
+            order: graph.order(),
+            critical_path_lengths: graph.critical_path_lengths(),
+            digests: digests.collect(),
+            dependents,
+            graph,
+        }
+    }
+
+    /// Returns the digest of a resource of the document: see [`digest::of`].
+    pub(crate) fn digest(&self, resource: &Resource) -> String {
+        self.digests.get(&resource.address).cloned().unwrap_or_else(|| digest::of(resource))
+    }
+
+    /// Returns the addresses that a resource refers to, each with whether only its update needs the reference.
+    pub(super) fn references(&self, resource: &Resource) -> impl Iterator<Item = (&Address, bool)> {
+        self.graph.edges.get(&resource.address).into_iter().flatten().map(|(to, after_create)| (to, *after_create))
+    }
+
+    /// Returns the resources that refer to an address, in the order of their addresses.
+    pub(super) fn dependents(&self, address: &Address) -> &[&'d Resource] {
+        self.dependents.get(address).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
 /// Decides all steps and holds.
 ///
 /// # Expected flow
@@ -244,14 +293,14 @@ pub fn plan_prepared(
     kinds: &[&'static Schema],
 ) -> Plan {
     let inventory = match_resources(prepared.document, observation, &prepared.order, kinds);
-    let mut planner = planner::Planner::new(prepared, policy, &inventory);
+    let mut context = PlanContext::new(prepared, policy, &inventory);
     if policy.destroy {
-        planner.destroy(&prepared.order);
+        delete::destroy(&mut context, &prepared.order);
     } else {
-        prepared.order.iter().for_each(|address| planner.consider(address));
-        planner.prune();
+        prepared.order.iter().for_each(|address| decide::consider(&mut context, address));
+        delete::prune(&mut context);
     }
-    let mut plan = planner.finish();
+    let mut plan = context.plan;
     plan.steps.sort_by_cached_key(|step| {
         let length = prepared.critical_path_lengths.get(&step.address).copied().unwrap_or_default();
         (step.action == Action::Delete, std::cmp::Reverse(length), step.tier, step.address.clone())

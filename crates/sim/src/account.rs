@@ -87,7 +87,8 @@ impl SimResource {
 
     /// True when a reference by this identity means the resource.
     pub(crate) fn has_identity(&self, identity: &str, at: Instant) -> bool {
-        self.id == identity || self.arn() == identity || self.at(at).is_some_and(|v| v.name == identity)
+        let has_arn = || identity.starts_with("arn:") && self.arn() == identity;
+        self.id == identity || has_arn() || self.at(at).is_some_and(|v| v.name == identity)
     }
 
     /// True when the resource with this identity is the parent.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use holdfast_core::graph::live_references;
+use holdfast_core::graph::{can_refer, live_references};
 use holdfast_core::observed::{Observed, Phase};
 use holdfast_core::schema::{Idempotency, Replacement, Schema, Type};
 use holdfast_core::value::Value;
@@ -202,6 +202,9 @@ impl Sim {
         resource.change(now, |version| version.spec = spec);
         // A revision is only a description. It does not prevent the deletion of the resources that it names.
         let prevents_deletion = |other: &&SimResource| {
+            if !can_refer(other.schema.record, schema.kind) {
+                return false;
+            }
             let is_revision = matches!(other.schema.replacement, Replacement::Revision { .. });
             other.id != live.id && !is_revision && !other.is_child_of(&live.id, now)
         };
@@ -212,7 +215,9 @@ impl Sim {
             .filter_map(|other| Some((other, other.at(now).filter(|v| v.deleted_at.is_none())?)))
             .filter(|(other, version)| {
                 let references = live_references(other.schema.record, &version.spec);
-                references.iter().any(|(kind, identity)| *kind == schema.kind && identities.contains(identity))
+                references
+                    .iter()
+                    .any(|(kind, identity)| *kind == schema.kind && identities.iter().any(|i| i == identity))
             })
             .map(|(other, _)| other.id.clone())
             .collect();
@@ -331,7 +336,7 @@ fn check_references(
     now: Instant,
 ) -> Result<(), Failure> {
     for (kind, identity) in live_references(schema.record, spec) {
-        let is_meant = |r: &SimResource| r.schema.kind == kind && r.has_identity(&identity, now) && r.at(now).is_some();
+        let is_meant = |r: &SimResource| r.schema.kind == kind && r.has_identity(identity, now) && r.at(now).is_some();
         if !state.resources.iter().any(is_meant) {
             let code = format!("Invalid{kind}.NotFound");
             return Err(failure(

@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
-use super::child_key;
+use super::child::child_key;
 use crate::diff;
 use crate::document::Document;
 use crate::observed::{Observation, Observed, Owner, Phase};

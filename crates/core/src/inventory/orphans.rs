@@ -1,8 +1,10 @@
 //! Orphans: owned resources that the document does not contain, and owned resources that AWS is deleting.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 
-use super::{ChildTag, Inventory, Orphan, child_key, has_other_source};
+use super::child::{ChildTag, child_key};
+use super::{Inventory, Orphan, has_other_source};
 use crate::address::Address;
 use crate::document::{Document, Resource};
 use crate::observed::{Observation, Observed, Owner, Phase};
@@ -26,9 +28,11 @@ pub(super) fn find_orphans<'a>(
         .map(std::ptr::from_ref)
         .collect();
     for schema in kinds {
+        let parents = OnceCell::new();
         for (_, found) in observation.found.iter().filter(|(kind_region, _)| kind_region.kind == schema.kind) {
             for observed in found.iter().filter(|o| !matched.contains(&std::ptr::from_ref(*o))) {
-                let Some(owned) = owned(document, observation, schema, observed) else { continue };
+                let parents = || parents.get_or_init(|| parents_of(schema, observation));
+                let Some(owned) = owned(document, parents, schema, observed) else { continue };
                 let has_left = |r: &Resource| match schema.ownership {
                     Ownership::ViaParent { field, key } => has_other_key(r, field, key, observed, inventory),
                     _ => r.region != observed.region || r.schema.kind != schema.kind,
@@ -36,6 +40,8 @@ pub(super) fn find_orphans<'a>(
                 if observed.phase == Phase::Deleting {
                     inventory.all_deleting.push(owned);
                 } else if document.resources.get(&owned.address).is_none_or(has_left) {
+                    let at = inventory.orphans.len();
+                    inventory.orphans_by_address.entry(owned.address.clone()).or_default().push(at);
                     inventory.orphans.push(owned);
                 }
             }
@@ -45,9 +51,9 @@ pub(super) fn find_orphans<'a>(
 
 /// Returns a live resource that the stack owns, with the address in its owner tags or its parent's; none when the stack
 /// does not own it.
-fn owned<'a>(
+fn owned<'p, 'a: 'p>(
     document: &Document,
-    observation: &Observation,
+    parents: impl FnOnce() -> &'p HashMap<String, &'a Observed>,
     schema: &'static Schema,
     observed: &'a Observed,
 ) -> Option<Orphan<'a>> {
@@ -62,16 +68,7 @@ fn owned<'a>(
         }
         Ownership::ViaParent { field, key } => {
             let identity = observed.spec.get(field)?.text()?;
-            let (kind, attribute) = match schema.record.field(field)?.ty {
-                Type::Reference { kind, attribute, .. } => (kind, attribute),
-                _ => return None,
-            };
-            let parent = observation
-                .found
-                .iter()
-                .filter(|(kind_region, _)| kind_region.kind == kind)
-                .flat_map(|(_, found)| found)
-                .find(|p| p.attribute(attribute).as_ref().and_then(Value::text) == Some(identity))?;
+            let parent = *parents().get(identity)?;
             parent.owner().filter(is_own)?;
             let key = child_key(key, &observed.name, &observed.spec);
             let (tag, _) = parent.tags.iter().find(|(tag, value)| {
@@ -81,6 +78,22 @@ fn owned<'a>(
             Some(Orphan { address, schema, observed, retained: false })
         }
     }
+}
+
+/// Returns the live resources that can be the parent of a child of this kind, by the identity that the child refers to.
+fn parents_of<'a>(schema: &Schema, observation: &'a Observation) -> HashMap<String, &'a Observed> {
+    let mut parents = HashMap::new();
+    let Ownership::ViaParent { field, .. } = schema.ownership else { return parents };
+    let Some(Type::Reference { kind, attribute, .. }) = schema.record.field(field).map(|field| field.ty) else {
+        return parents;
+    };
+    let found = observation.found.iter().filter(|(kind_region, _)| kind_region.kind == kind);
+    for parent in found.flat_map(|(_, found)| found) {
+        if let Some(Value::Text(identity)) = parent.attribute(attribute) {
+            parents.entry(identity).or_insert(parent);
+        }
+    }
+    parents
 }
 
 /// True when the document gives a child of the same parent another key than this live child has. The live child is then

@@ -3,152 +3,158 @@
 use std::collections::BTreeMap;
 
 use super::Cause;
-use super::planner::{Planner, change};
-use super::tags::{desired_tags, user_tags};
+use super::context::PlanContext;
+use super::operation::{desired_tags, user_tags};
 use crate::diff::{Change, diff, diff_tags};
 use crate::document::Resource;
 use crate::observed::Observed;
-use crate::rollback::pin;
+use crate::rollback::pin::pin;
 use crate::schema::{Replacement, Type};
 use crate::value::Value;
 
-impl Planner<'_> {
-    /// Returns the changes of all fields and tags. A count that an autoscaler of the document controls does not differ.
-    pub(super) fn changes(&self, resource: &Resource, resolved: &Value, live: &Observed) -> Vec<Change> {
-        let schema = resource.schema;
-        let ignore = &resource.lifecycle.ignore;
-        let mut changes = diff(schema.record, resolved, &live.spec, ignore);
-        changes.retain(|change| !schema.write_only.iter().any(|(field, _)| *field == change.field()));
-        changes.retain(|change| !self.is_autoscaled(resource, change));
-        changes.extend(self.write_only_changes(resource, resolved));
-        if schema.ownership.takes_tags() {
-            changes.extend(diff_tags(&desired_tags(resource, resolved, live), &user_tags(live), ignore));
-        }
-        let is_named = !schema.naming.tag && resource.named && !live.name.is_empty();
-        let has_own_name = !matches!(schema.replacement, Replacement::Revision { .. });
-        if is_named && live.name != resource.name && has_own_name {
-            let renamed = change("name", live.name.clone().into(), resource.name.clone().into());
-            changes.push(Change { immutable: true, ..renamed });
-        }
-        changes
+/// Returns the changes of all fields and tags. A count that an autoscaler of the document controls does not differ.
+pub(super) fn find_changes(
+    context: &PlanContext<'_>,
+    resource: &Resource,
+    resolved: &Value,
+    live: &Observed,
+) -> Vec<Change> {
+    let schema = resource.schema;
+    let ignore = &resource.lifecycle.ignore;
+    let mut changes = diff(schema.record, resolved, &live.spec, ignore);
+    changes.retain(|change| !schema.write_only.iter().any(|(field, _)| *field == change.field()));
+    changes.retain(|change| !is_autoscaled(context, resource, change));
+    changes.extend(write_only_changes(context, resource, resolved));
+    if schema.ownership.takes_tags() {
+        changes.extend(diff_tags(&desired_tags(resource, resolved, live), &user_tags(live), ignore));
     }
-
-    /// Returns the write-only fields as changes after an edit of the document. AWS never returns these fields, so they
-    /// are sent with every edit, and never as drift.
-    fn write_only_changes(&self, resource: &Resource, resolved: &Value) -> Vec<Change> {
-        if resource.schema.write_only.is_empty() || self.is_edited(resource) != Some(true) {
-            return vec![];
-        }
-        let fields = resource.schema.write_only.iter().filter_map(|(name, _)| resource.schema.record.field(name));
-        let mutable =
-            fields.filter(|field| !field.immutable && !resource.lifecycle.ignore.iter().any(|i| i == field.name));
-        let stated = mutable.filter_map(|field| Some((field.name, resolved.get(field.name)?)));
-        stated
-            .map(|(name, to)| Change {
-                unknown: to.unknown().map(|u| u.waits_for.clone()),
-                ..change(name, Value::Null, to.clone())
-            })
-            .collect()
+    let is_named = !schema.naming.tag && resource.named && !live.name.is_empty();
+    let has_own_name = !matches!(schema.replacement, Replacement::Revision { .. });
+    if is_named && live.name != resource.name && has_own_name {
+        let renamed = Change::new("name", live.name.clone().into(), resource.name.clone().into());
+        changes.push(Change { immutable: true, ..renamed });
     }
+    changes
+}
 
-    /// True for a count that is between the minimum and maximum of an autoscaler of the document.
-    fn is_autoscaled(&self, resource: &Resource, change: &Change) -> bool {
-        let Some(Type::AutoscaledCount { by, min, max }) = resource.schema.record.field(&change.path).map(|f| f.ty)
-        else {
-            return false;
-        };
-        let scalers = self.prepared.dependents(&resource.address).iter().filter(|r| r.schema.kind == by);
-        let mut limits = scalers.filter_map(|r| Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?)));
-        change.from.integer().is_some_and(|n| limits.any(|(min, max)| min <= n && n <= max))
+/// Returns the write-only fields as changes after an edit of the document. AWS never returns these fields, so they
+/// are sent with every edit, and never as drift.
+fn write_only_changes(context: &PlanContext<'_>, resource: &Resource, resolved: &Value) -> Vec<Change> {
+    if resource.schema.write_only.is_empty() || is_edited(context, resource) != Some(true) {
+        return vec![];
     }
+    let fields = resource.schema.write_only.iter().filter_map(|(name, _)| resource.schema.record.field(name));
+    let mutable = fields.filter(|field| !field.immutable && !resource.lifecycle.ignore.iter().any(|i| i == field.name));
+    let stated = mutable.filter_map(|field| Some((field.name, resolved.get(field.name)?)));
+    stated
+        .map(|(name, to)| Change {
+            unknown: to.unknown().map(|u| u.waits_for.clone()),
+            ..Change::new(name, Value::Null, to.clone())
+        })
+        .collect()
+}
 
-    /// Returns the cause of a resource's absence. See [`Planner::cause`] for the rules.
-    pub(super) fn cause_of_absence(&self, resource: &Resource) -> Cause {
-        let history = self.policy.history.as_ref();
-        match () {
-            () if self.policy.in_progress.contains(&resource.address) || self.is_elsewhere(resource) => Cause::Edit,
-            () if history.is_some_and(|history| history.contains_key(&resource.address)) => Cause::Missing,
-            () if !self.owns_something || self.policy.history_is_complete => Cause::Edit,
-            () => Cause::Missing,
-        }
+/// True for a count that is between the minimum and maximum of an autoscaler of the document.
+fn is_autoscaled(context: &PlanContext<'_>, resource: &Resource, change: &Change) -> bool {
+    let Some(Type::AutoscaledCount { by, min, max }) = resource.schema.record.field(&change.path).map(|f| f.ty) else {
+        return false;
+    };
+    let scalers = context.prepared.dependents(&resource.address).iter().filter(|r| r.schema.kind == by);
+    let mut limits = scalers.filter_map(|r| Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?)));
+    change.from.integer().is_some_and(|n| limits.any(|(min, max)| min <= n && n <= max))
+}
+
+/// Returns the cause of a resource's absence. See [`cause_of_difference`] for the rules.
+pub(super) fn cause_of_absence(context: &PlanContext<'_>, resource: &Resource) -> Cause {
+    let history = context.policy.history.as_ref();
+    match () {
+        () if context.policy.in_progress.contains(&resource.address) || is_elsewhere(context, resource) => Cause::Edit,
+        () if history.is_some_and(|history| history.contains_key(&resource.address)) => Cause::Missing,
+        () if !context.owns_something || context.policy.history_is_complete => Cause::Edit,
+        () => Cause::Missing,
     }
+}
 
-    /// True when the resource exists in another region, which the document named before.
-    pub(super) fn is_elsewhere(&self, resource: &Resource) -> bool {
-        self.inventory.orphans.iter().any(|orphan| orphan.address == resource.address)
+/// True when the resource exists in another region, which the document named before.
+pub(super) fn is_elsewhere(context: &PlanContext<'_>, resource: &Resource) -> bool {
+    context.inventory.orphans_of(&resource.address).next().is_some()
+}
+
+/// Returns the cause of a difference: whether the account or the document changed.
+///
+/// # Expected flow
+/// 1. When a resource is converged, the digest of its desired spec is recorded: in the owner tags, in a tag of the
+///    parent for a child without tags, and in the history of the store.
+/// 2. A resource that this process created, adopted or is replacing differs because of an edit, until it is
+///    observed converged.
+/// 3. If the recorded digest is not the digest of the document, the document changed: [`Cause::Edit`].
+/// 4. If all differences are references to a resource that has a newer generation or revision, the resource only
+///    follows that change of the document: [`Cause::Edit`].
+/// 5. If the digests are equal, the account changed: [`Cause::Drift`].
+/// 6. If no digest is recorded, the cause is not known: [`Cause::Unattributed`].
+///
+/// A resource that does not exist is [`Cause::Missing`] if the history contains it. It is an edit if the history is
+/// complete, or if the stack owns nothing, because it never existed then. Otherwise it counts as missing. A
+/// resource that exists in another region, which the document named before, is an edit.
+///
+/// # Guarantees
+/// The cause depends only on the tags, the history, the document and the observation, so a restart does not change
+/// it. The exception is rule 2, which needs the memory of the process.
+///
+/// # Assumptions
+/// Only Holdfast writes the digest tags.
+///
+/// # Caveats
+/// - The digest covers the whole resource. If the document and the account both changed, every difference of the
+///   resource counts as an edit.
+/// - Without digest tags and without a store, an edit is `Unattributed` too and is handled like drift. With the
+///   drift policy `warn` or `ignore` it is held and reported, and not applied.
+pub(super) fn cause_of_difference(
+    context: &PlanContext<'_>,
+    resource: &Resource,
+    resolved: &Value,
+    live: &Observed,
+) -> Cause {
+    match is_edited(context, resource) {
+        _ if context.policy.in_progress.contains(&resource.address) => Cause::Edit,
+        Some(true) => Cause::Edit,
+        // The resource only has to follow the resources that it refers to.
+        _ if only_follows(context, resource, resolved, live) => Cause::Edit,
+        Some(false) => Cause::Drift,
+        None => Cause::Unattributed,
     }
+}
 
-    /// Returns the cause of a difference: whether the account or the document changed.
-    ///
-    /// # Expected flow
-    /// 1. When a resource is converged, the digest of its desired spec is recorded: in the owner tags, in a tag of the
-    ///    parent for a child without tags, and in the history of the store.
-    /// 2. A resource that this process created, adopted or is replacing differs because of an edit, until it is
-    ///    observed converged.
-    /// 3. If the recorded digest is not the digest of the document, the document changed: [`Cause::Edit`].
-    /// 4. If all differences are references to a resource that has a newer generation or revision, the resource only
-    ///    follows that change of the document: [`Cause::Edit`].
-    /// 5. If the digests are equal, the account changed: [`Cause::Drift`].
-    /// 6. If no digest is recorded, the cause is not known: [`Cause::Unattributed`].
-    ///
-    /// A resource that does not exist is [`Cause::Missing`] if the history contains it. It is an edit if the history is
-    /// complete, or if the stack owns nothing, because it never existed then. Otherwise it counts as missing. A
-    /// resource that exists in another region, which the document named before, is an edit.
-    ///
-    /// # Guarantees
-    /// The cause depends only on the tags, the history, the document and the observation, so a restart does not change
-    /// it. The exception is rule 2, which needs the memory of the process.
-    ///
-    /// # Assumptions
-    /// Only Holdfast writes the digest tags.
-    ///
-    /// # Caveats
-    /// - The digest covers the whole resource. If the document and the account both changed, every difference of the
-    ///   resource counts as an edit.
-    /// - Without digest tags and without a store, an edit is `Unattributed` too and is handled like drift. With the
-    ///   drift policy `warn` or `ignore` it is held and reported, and not applied.
-    pub(super) fn cause(&self, resource: &Resource, resolved: &Value, live: &Observed) -> Cause {
-        match self.is_edited(resource) {
-            _ if self.policy.in_progress.contains(&resource.address) => Cause::Edit,
-            Some(true) => Cause::Edit,
-            // The resource only has to follow the resources that it refers to.
-            _ if self.only_follows(resource, resolved, live) => Cause::Edit,
-            Some(false) => Cause::Drift,
-            None => Cause::Unattributed,
-        }
-    }
-
-    /// True when all differences are references to resources that a newer generation or revision has replaced or will
-    /// replace.
-    fn only_follows(&self, resource: &Resource, resolved: &Value, live: &Observed) -> bool {
-        let references = resource.references();
-        let newer = references.keys().filter_map(|address| Some((address, *self.inventory.active.get(address)?)));
-        let mut moved: BTreeMap<&str, Value> = BTreeMap::new();
-        // A rollback may be incomplete: the hold is recorded, and the resource still runs the revision that it leaves.
-        let pin = pin(self.document, resource, live, &self.inventory.active);
-        for (address, newer) in newer {
-            let older = self.inventory.superseded.get(address).into_iter().flatten();
-            for (older, attribute) in older.flat_map(|o| ["id", "arn", "name"].map(|a| (*o, a))) {
-                if let (Some(from), Some(to)) = (identity(older, attribute), newer.attribute(attribute)) {
-                    moved.insert(from, to);
-                }
+/// True when all differences are references to resources that a newer generation or revision has replaced or will
+/// replace.
+fn only_follows(context: &PlanContext<'_>, resource: &Resource, resolved: &Value, live: &Observed) -> bool {
+    let references = context.prepared.references(resource);
+    let newer = references.filter_map(|(address, _)| Some((address, *context.inventory.active.get(address)?)));
+    let mut moved: BTreeMap<&str, Value> = BTreeMap::new();
+    // A rollback may be incomplete: the hold is recorded, and the resource still runs the revision that it leaves.
+    let pin = pin(context.prepared, resource, live, &context.inventory.active);
+    for (address, newer) in newer {
+        let older = context.inventory.superseded.get(address).into_iter().flatten();
+        for (older, attribute) in older.flat_map(|o| ["id", "arn", "name"].map(|a| (*o, a))) {
+            if let (Some(from), Some(to)) = (identity(older, attribute), newer.attribute(attribute)) {
+                moved.insert(from, to);
             }
-            if let Some(pin) = pin.as_ref().filter(|pin| pin.of == *address) {
-                moved.insert(&newer.id, pin.to.clone());
-            } else if let Some(Value::List(revisions)) = newer.status.get("revisions") {
-                moved.extend(revisions.iter().filter_map(Value::text).map(|old| (old, newer.id.clone().into())));
-            }
         }
-        let followed = Observed { spec: substitute(&live.spec, &moved), ..live.clone() };
-        self.changes(resource, resolved, &followed).iter().all(|change| change.unknown.is_some())
+        if let Some(pin) = pin.as_ref().filter(|pin| pin.of == *address) {
+            moved.insert(&newer.id, pin.to.clone());
+        } else if let Some(Value::List(revisions)) = newer.status.get("revisions") {
+            moved.extend(revisions.iter().filter_map(Value::text).map(|old| (old, newer.id.clone().into())));
+        }
     }
+    let followed = Observed { spec: substitute(&live.spec, &moved), ..live.clone() };
+    find_changes(context, resource, resolved, &followed).iter().all(|change| change.unknown.is_some())
+}
 
-    /// True when the document changed since the resource was last converged; none when no digest is recorded.
-    pub(super) fn is_edited(&self, resource: &Resource) -> Option<bool> {
-        let from_history = self.policy.history.as_ref().and_then(|history| history.get(&resource.address).cloned());
-        let converged = Some(self.inventory.digest(resource)).filter(|d| !d.is_empty()).or(from_history)?;
-        Some(converged != self.prepared.digest(resource))
-    }
+/// True when the document changed since the resource was last converged; none when no digest is recorded.
+pub(super) fn is_edited(context: &PlanContext<'_>, resource: &Resource) -> Option<bool> {
+    let from_history = context.policy.history.as_ref().and_then(|history| history.get(&resource.address).cloned());
+    let converged = Some(context.inventory.digest(resource)).filter(|d| !d.is_empty()).or(from_history)?;
+    Some(converged != context.prepared.digest(resource))
 }
 
 fn identity<'a>(observed: &'a Observed, attribute: &str) -> Option<&'a str> {
