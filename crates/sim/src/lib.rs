@@ -5,6 +5,7 @@
 
 mod account;
 pub mod behaviour;
+pub mod cost;
 mod effect;
 pub mod fault;
 pub mod kinds;
