@@ -1,5 +1,6 @@
 //! The project's own commands: what a person runs is what continuous integration runs.
 
+mod bench;
 mod check;
 mod demo;
 mod docs;
@@ -47,6 +48,8 @@ enum Verb {
     },
     /// Runs the main job in the sandbox: converges a system, breaks it, corrects the drift.
     Demo,
+    /// Measures plans and passes by the number of resources, on the cloud in memory or against the sandbox.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -71,5 +74,6 @@ fn run(verb: Option<Verb>) -> anyhow::Result<()> {
         Some(Verb::Generate { summary: true }) => summary::write(),
         Some(Verb::Generate { summary: false }) => generate::run(),
         Some(Verb::Demo) => demo::run(),
+        Some(Verb::Bench(options)) => bench::run(&options),
     }
 }
