@@ -194,9 +194,9 @@ fn match_by_tags<'a>(
     inventory: &mut Inventory<'a>,
 ) {
     let address = resource.address.to_string();
-    let mut owned: Vec<(&Observed, Owner)> = live.owned_by(&address).to_vec();
+    let mut owned: Vec<&(&Observed, Owner)> = live.owned_by(&address).iter().collect();
     if let Some(moved_from) = &resource.lifecycle.moved_from {
-        owned.extend_from_slice(live.owned_by(&moved_from.to_string()));
+        owned.extend(live.owned_by(&moved_from.to_string()));
     }
     // A resource that has the address already comes before a resource that moves to it.
     if owned.iter().any(|(o, owner)| owner.address == address && o.phase != Phase::Deleting) {
@@ -215,7 +215,7 @@ fn match_by_tags<'a>(
     let several = owned.len() > 1;
     let users = |o: &Observed| if several { count_users(observation, resource.schema, o) } else { 0 };
     owned.sort_by_key(|(o, owner)| (rank(o.phase), owner.generation, revision(o), users(o), Reverse(o.id.clone())));
-    let mut rest: Vec<&Observed> = owned.into_iter().map(|(o, _)| o).collect();
+    let mut rest: Vec<&Observed> = owned.into_iter().map(|(o, _)| *o).collect();
     match rest.pop() {
         Some(newest) if newest.phase != Phase::Deleting => {
             inventory.active.insert(resource.address.clone(), newest);
