@@ -7,7 +7,7 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use holdfast_core::plan::{Plan, PlanPolicy, PreparedDocument, plan_prepared};
+use holdfast_core::plan::{PlanPolicy, PreparedDocument, plan_prepared};
 use holdfast_sim::cost::{converge, cpu_time, destroy_policy, mixed, observation};
 use holdfast_sim::{Sim, World, kinds};
 
@@ -54,14 +54,13 @@ async fn plans(world: &World, policy: PlanPolicy) -> (Duration, String) {
     let document = world.document.as_ref().expect("a document");
     let observation = observation(world, document).await;
     let prepared = PreparedDocument::new(document);
-    let mut last = Plan::default();
-    let times = (0..REPETITIONS).map(|_| {
+    let plan = || {
         let began = cpu_time();
-        last = plan_prepared(&prepared, &observation, &policy, kinds::REGISTRY.0);
-        cpu_time() - began
-    });
-    let shortest = times.min().unwrap_or_default();
-    (shortest, format!("{} steps", last.steps.len()))
+        let plan = plan_prepared(&prepared, &observation, &policy, kinds::REGISTRY.0);
+        (cpu_time() - began, plan.steps.len())
+    };
+    let (shortest, steps) = (0..REPETITIONS).map(|_| plan()).min().unwrap_or_default();
+    (shortest, format!("{steps} steps"))
 }
 
 /// Returns the CPU time, the plans and the calls of a pass that converges.
