@@ -18,6 +18,9 @@ use reader::{Reader, words};
 /// The maximum nesting of components that use components. No sensible library is deeper, and a runaway one is refused.
 const DEPTH: usize = 8;
 
+/// The types that a parameter can have, as a document writes them.
+pub const PARAMETER_TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "list", "map"];
+
 /// A source of files. Paths use `/` and are relative to a folder that the source chooses.
 pub trait FileSource {
     /// Returns the text of a file.

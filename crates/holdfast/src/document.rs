@@ -63,7 +63,10 @@ pub(crate) fn describe(errors: &Diagnostics) -> String {
         1 => "1 error".to_owned(),
         n => format!("{n} errors"),
     };
-    format!("{}\n\n{count}; nothing was planned and nothing was changed", errors.render(true))
+    format!(
+        "{}\n\n{count}; nothing was planned and nothing was changed",
+        holdfast_report::diagnostics::text(errors, true)
+    )
 }
 
 /// A document whose files are watched for changes, by their modification times.
@@ -100,7 +103,7 @@ impl Reload for WatchedDocument {
             Err(errors) => {
                 self.times = now;
                 self.times.extend(times(&errors.files().map(str::to_owned).collect()));
-                Some(Err(errors.render(false)))
+                Some(Err(holdfast_report::diagnostics::text(&errors, false)))
             }
         }
     }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use holdfast_core::plan::hold::Reason;
-use holdfast_core::report::{json, text};
 use holdfast_engine::pass::DryRun;
+use holdfast_report::{json, text};
 
 use super::{SUCCESS, plan, print_json, print_yaml, work_left};
 use crate::arguments::{OutputFormat, PlanArgs};

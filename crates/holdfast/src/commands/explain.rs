@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use holdfast_core::explain;
+use holdfast_report::explain;
 
 use super::SUCCESS;
 use crate::arguments::{ExplainArgs, OutputFormat};
@@ -12,7 +12,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let registry = holdfast_aws::registry();
     let Some(what) = &args.what else {
         if args.output == OutputFormat::Json {
-            super::print_json(&holdfast_core::report::json::kinds(&registry))?;
+            super::print_json(&holdfast_report::json::kinds(&registry))?;
             return Ok(SUCCESS);
         }
         let widest = registry.kinds().map(str::len).max().unwrap_or_default();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::bail;
 use holdfast_aws::SecretStore;
 use holdfast_core::inventory::active_resources;
-use holdfast_core::report::json;
 use holdfast_engine::event::NoopSink;
+use holdfast_report::json;
 use tokio::sync::watch;
 
 use super::{SUCCESS, options, print_json, print_yaml};

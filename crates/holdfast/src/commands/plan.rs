@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_aws::SecretStore;
-use holdfast_core::report::{json, markdown, text};
 use holdfast_engine::event::NoopSink;
 use holdfast_engine::pass::DryRun;
+use holdfast_report::{json, markdown, text};
 use tokio::sync::watch;
 
 use super::{SUCCESS, options, print_json, print_yaml, work_left};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use holdfast_aws::SecretStore;
 use holdfast_core::plan::PlanPolicy;
-use holdfast_core::report::text;
 use holdfast_engine::daemon::DaemonSchedule;
 use holdfast_engine::event::EventSink;
 use holdfast_engine::pass::PassReport;
+use holdfast_report::text;
 use holdfast_server::{Metrics, Server};
 
 use super::{SUCCESS, options, print_json, print_yaml, stop_signal, work_left};

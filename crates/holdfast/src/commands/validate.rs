@@ -37,7 +37,7 @@ pub(super) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
                 exit_code = ExitCode::from(1);
             }
             Err(errors) => {
-                print_json(&errors.json())?;
+                print_json(&holdfast_report::diagnostics::json(&errors))?;
                 exit_code = ExitCode::from(1);
             }
         }

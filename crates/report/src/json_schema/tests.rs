@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::alternatives;
-use crate::render::tests::kinds::REGISTRY;
-use crate::schema::Type;
-use crate::value::Value;
+use crate::tests::kinds::REGISTRY;
+use holdfast_core::schema::Type;
+use holdfast_core::value::Value;
 
 /// Returns the paths at which the schema refuses a document of that kind with that spec.
 fn refused(kind: &str, spec: serde_json::Value) -> Vec<String> {
@@ -97,7 +97,7 @@ fn a_canonical_type_accepts_the_json_types_of_its_function() {
     };
     let types = |canonical| alternatives(&Type::Canonical { name: "", canonical })[0]["type"].clone();
     assert_eq!(types(number), json!(["string", "integer"]));
-    assert_eq!(types(crate::canonical::cidr), json!("string"));
-    assert_eq!(types(crate::canonical::policy), json!(["string", "object"]));
-    assert_eq!(types(crate::canonical::json), json!(["string", "object", "array"]));
+    assert_eq!(types(holdfast_core::canonical::cidr), json!("string"));
+    assert_eq!(types(holdfast_core::canonical::policy), json!(["string", "object"]));
+    assert_eq!(types(holdfast_core::canonical::json), json!(["string", "object", "array"]));
 }

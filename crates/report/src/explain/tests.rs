@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::render::tests::kinds::REGISTRY;
+use crate::tests::kinds::REGISTRY;
 
 #[test]
 fn kinds_and_fields_are_explained() {

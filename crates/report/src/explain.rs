@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::diagnostic::suggest;
-use crate::schema::{Field, Idempotency, Ownership, Presence, Record, Registry, Replacement, Schema, Type};
+use holdfast_core::diagnostic::suggest;
+use holdfast_core::schema::{Field, Idempotency, Ownership, Presence, Record, Registry, Replacement, Schema, Type};
 
 /// A path that names no kind or field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::schema::{Field, Presence, Record, Registry, Schema, Type, with_article};
-use crate::value::Value;
+use holdfast_core::schema::{Field, Presence, Record, Registry, Schema, Type, with_article};
+use holdfast_core::value::Value;
 
 /// Returns the JSON Schema (draft 2020-12) for stacks, environments and components.
 ///
@@ -44,7 +44,7 @@ pub fn schema(registry: &Registry) -> Json {
         "parameter".into(),
         object(
             json!({
-                "type": { "enum": crate::load::file::Kind::NAMES },
+                "type": { "enum": holdfast_core::load::PARAMETER_TYPES },
                 "default": described(json!({}), "The value when none is given. It may use the parameters declared above."),
                 "description": { "type": "string" },
                 "allowed": described(json!({ "type": "array" }), "The allowed values."),

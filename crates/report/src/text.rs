@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{groups, line};
-use crate::plan::{Action, Cause, Plan};
+use crate::changes::line;
+use crate::groups::groups;
+use holdfast_core::plan::{Action, Cause, Plan};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{groups, line};
-use crate::plan::{Action, Plan};
+use crate::changes::line;
+use crate::groups::groups;
+use holdfast_core::plan::{Action, Plan};
 
 /// Returns a plan.
 pub fn plan(plan: &Plan, calls: u64) -> String {
