@@ -11,7 +11,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::constraint::{Constraint, Literal};
-
 pub use self::field::{Field, FieldName, Presence, Record, Type, with_article};
 use crate::value::Value;
 
