@@ -196,3 +196,22 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     let scored = known.into_iter().map(|word| (score(word), word)).filter(|(score, _)| *score >= NEAR);
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
 }
+
+/// Returns a list in words: "`a`, `b` and `c`".
+pub(crate) fn words<W: AsRef<str>>(list: &[W]) -> String {
+    enumerate(list, "and")
+}
+
+/// Returns alternatives in words: "`a`, `b` or `c`".
+pub(crate) fn either<W: AsRef<str>>(list: &[W]) -> String {
+    enumerate(list, "or")
+}
+
+fn enumerate<W: AsRef<str>>(list: &[W], conjunction: &str) -> String {
+    let quoted: Vec<String> = list.iter().map(|word| format!("`{}`", word.as_ref())).collect();
+    match quoted.as_slice() {
+        [] => "nothing".into(),
+        [one] => one.clone(),
+        [many @ .., last] => format!("{} {conjunction} {last}", many.join(", ")),
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggest, words};
 use crate::schema::Registry;
 
 pub(crate) mod file;
@@ -13,7 +13,7 @@ mod yaml;
 
 use file::{Body, Environment, Stack};
 use node::Node;
-use reader::{Reader, words};
+use reader::Reader;
 
 /// The maximum nesting of components that use components. No sensible library is deeper, and a runaway one is refused.
 const DEPTH: usize = 8;

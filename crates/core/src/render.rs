@@ -31,6 +31,7 @@ mod lifecycle;
 mod name;
 mod names;
 mod parameters;
+mod position;
 mod reads;
 mod reference;
 mod resource;

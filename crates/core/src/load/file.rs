@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Location, suggest};
+use crate::diagnostic::{Diagnostic, Location, either, suggest};
 use crate::load::PARAMETER_TYPES;
 use crate::load::node::{Key, Node, Tree};
-use crate::load::reader::{Reader, either};
+use crate::load::reader::Reader;
 use crate::schema::{Registry, Schema, with_article};
 use crate::value::Value;
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::diagnostic::{Diagnostic, Location, suggest};
+use crate::diagnostic::{Diagnostic, Location, either, suggest, words};
 use crate::load::file::{Body, Kind, Parameter};
 use crate::load::node::{Key, Node};
-use crate::load::reader::{QUOTE, either, words};
+use crate::load::reader::QUOTE;
 use crate::render::RenderContext;
 use crate::render::evaluate::{evaluate_node, evaluate_tree};
 use crate::render::frame::Frame;

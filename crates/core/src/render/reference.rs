@@ -12,27 +12,32 @@ use crate::render::evaluate::evaluate_tree;
 use crate::render::frame::Frame;
 use crate::render::names::{find_resource, find_resources};
 use crate::render::parameters::describe;
+use crate::render::position::Position;
 use crate::render::reads::defer;
-use crate::render::walk::Walk;
 use crate::schema::{Type, with_article};
 use crate::value::{Reference, Value};
 
 /// Resolves a node of a reference's type.
-pub(super) fn resolve_reference(ctx: &mut RenderContext<'_>, node: &Node, ty: &Type, walk: Walk<'_>) -> Option<Value> {
+pub(super) fn resolve_reference(
+    ctx: &mut RenderContext<'_>,
+    node: &Node,
+    ty: &Type,
+    position: Position<'_>,
+) -> Option<Value> {
     let Type::Reference { kind, attribute, .. } = *ty else { return None };
     match &node.tree {
         Tree::Text(text) if text.contains('*') => {
-            let message = format!("{} takes one {kind}, but `{text}` can match several", walk.field);
+            let message = format!("{} takes one {kind}, but `{text}` can match several", position.field);
             let help = "name one resource; a pattern can be used only in a list";
             ctx.out.push(Diagnostic::new(&node.at, message).help(help));
             None
         }
         Tree::Text(text) => {
             let name = name_of_kind(ctx, text, kind, &node.at)?;
-            let address = find_resource(ctx, kind, name, walk.namespaces(), &node.at)?;
+            let address = find_resource(ctx, kind, name, position.namespaces(), &node.at)?;
             Some(reference_to(address, ty))
         }
-        _ => resolve_external(ctx, node, kind, attribute, ty, walk.frame),
+        _ => resolve_external(ctx, node, kind, attribute, ty, position.frame),
     }
 }
 
@@ -42,11 +47,11 @@ pub(super) fn resolve_pattern(
     pattern: &str,
     at: &Location,
     ty: &Type,
-    walk: Walk<'_>,
+    position: Position<'_>,
 ) -> Option<Vec<Value>> {
     let Type::Reference { kind, .. } = *ty else { return None };
     let pattern = name_of_kind(ctx, pattern, kind, at)?;
-    let found = find_resources(ctx, kind, pattern, walk.namespaces(), at)?;
+    let found = find_resources(ctx, kind, pattern, position.namespaces(), at)?;
     Some(found.into_iter().map(|address| reference_to(address, ty)).collect())
 }
 

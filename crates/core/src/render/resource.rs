@@ -14,9 +14,10 @@ use crate::render::frame::Frame;
 use crate::render::lifecycle::read_lifecycle;
 use crate::render::name::physical_name;
 use crate::render::names::find_addresses;
+use crate::render::position::Position;
 use crate::render::reference::known_string;
 use crate::render::tags::read_tags;
-use crate::render::walk::{Walk, convert_record};
+use crate::render::walk::convert_record;
 use crate::schema::with_article;
 use crate::value::Value;
 
@@ -40,10 +41,10 @@ pub(super) fn render_resource(
     };
     let observed = lifecycle.lookup.is_some();
     let what = format!("`{address}`");
-    let walk = Walk { frame, namespace: &frame.component, field: &what, lookup: observed };
+    let position = Position { frame, namespace: &frame.component, field: &what, lookup: observed };
     let fields: Vec<(Key, Node)> =
         body.entries().iter().filter(|(key, _)| !RESOURCE_WORDS.contains(&key.name.as_str())).cloned().collect();
-    let spec = convert_record(ctx, schema.record, &fields, at, walk);
+    let spec = convert_record(ctx, schema.record, &fields, at, position);
     let no_tags = BTreeMap::new();
     let inherited = if observed { &no_tags } else { stack_tags };
     let tags = read_tags(ctx, words.get("tags").copied(), instance, inherited);

@@ -1,45 +1,24 @@
-//! The typed walk: converts a tree to a value by the field table of its kind, and reports type errors.
+//! The typed position: converts a tree to a value by the field table of its kind, and reports type errors.
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Location, suggest};
+use crate::diagnostic::{Diagnostic, Location, either, suggest, words};
 use crate::expression::{is_deferred, plain_text, whole};
 use crate::load::node::{Key, Node, Tree};
-use crate::load::reader::{QUOTE, either, words};
+use crate::load::reader::QUOTE;
 use crate::render::RenderContext;
 use crate::render::constraint;
 use crate::render::evaluate::{evaluate_node, evaluate_tree};
-use crate::render::frame::Frame;
-use crate::render::names::Namespaces;
+use crate::render::position::Position;
 use crate::render::reads::defer;
 use crate::render::reference::{known_string, resolve_pattern, resolve_reference};
 use crate::schema::{Field, Presence, Record, Type, with_article};
 use crate::value::{Secret, SecretSource, Value};
 
-/// The context of the walk.
-#[derive(Clone, Copy)]
-pub(super) struct Walk<'w> {
-    /// The frame of expressions.
-    pub(super) frame: &'w Frame,
-    /// The component in which the names of references are resolved first.
-    pub(super) namespace: &'w str,
-    /// The name of the field, for errors.
-    pub(super) field: &'w str,
-    /// True for an observed resource: no field is required, and no field has a default.
-    pub(super) lookup: bool,
-}
-
-impl<'w> Walk<'w> {
-    /// Returns the components in which the names of references are resolved.
-    pub(super) fn namespaces(self) -> Namespaces<'w> {
-        [self.namespace, &self.frame.component]
-    }
-}
-
 /// Converts a node to its type; none after the error was reported.
-fn convert(ctx: &mut RenderContext<'_>, node: &Node, ty: &Type, walk: Walk<'_>) -> Option<Value> {
-    let (node, namespace) = evaluate_node(ctx, node, walk.frame, walk.namespace)?;
-    let walk = Walk { namespace: &namespace, ..walk };
+fn convert(ctx: &mut RenderContext<'_>, node: &Node, ty: &Type, position: Position<'_>) -> Option<Value> {
+    let (node, namespace) = evaluate_node(ctx, node, position.frame, position.namespace)?;
+    let position = Position { namespace: &namespace, ..position };
     if let Tree::Deferred(deferred) = &node.tree {
         return Some(defer(ctx, &Value::Deferred(deferred.clone()), &node.at));
     }
@@ -47,7 +26,7 @@ fn convert(ctx: &mut RenderContext<'_>, node: &Node, ty: &Type, walk: Walk<'_>) 
         (Type::Bool, Tree::Bool(b)) => Some(Value::Bool(*b)),
         (Type::Integer | Type::AutoscaledCount { .. }, Tree::Integer(n)) => Some(Value::Integer(*n)),
         (Type::Integer | Type::AutoscaledCount { .. }, Tree::Number(n)) if node.plain => {
-            whole(*n).or_else(|| report_mismatch(ctx, &node, ty, walk))
+            whole(*n).or_else(|| report_mismatch(ctx, &node, ty, position))
         }
         #[expect(clippy::cast_precision_loss, reason = "the numbers of AWS's fields are far below 2^53")]
         (Type::Number, Tree::Integer(n)) => Some(Value::Number(*n as f64)),
@@ -57,23 +36,23 @@ fn convert(ctx: &mut RenderContext<'_>, node: &Node, ty: &Type, walk: Walk<'_>) 
         (Type::Text, Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) if node.plain => {
             Some(plain_text(&node.value()).into())
         }
-        (Type::Choice(known), Tree::Text(text)) => convert_choice(ctx, text, known, &node, walk),
-        (Type::Reference { .. }, Tree::Text(_) | Tree::Map(_)) => resolve_reference(ctx, &node, ty, walk),
-        (Type::Canonical { canonical, name }, _) => convert_canonical(ctx, &node, name, *canonical, walk),
-        (Type::Secret, Tree::Map(entries)) => convert_secret(ctx, entries, &node, walk),
+        (Type::Choice(known), Tree::Text(text)) => convert_choice(ctx, text, known, &node, position),
+        (Type::Reference { .. }, Tree::Text(_) | Tree::Map(_)) => resolve_reference(ctx, &node, ty, position),
+        (Type::Canonical { canonical, name }, _) => convert_canonical(ctx, &node, name, *canonical, position),
+        (Type::Secret, Tree::Map(entries)) => convert_secret(ctx, entries, &node, position),
         (Type::Set(of), Tree::List(list)) => {
             let mut set: Vec<Value> = Vec::new();
-            for value in convert_elements(ctx, list, of, walk)? {
+            for value in convert_elements(ctx, list, of, position)? {
                 if !set.contains(&value) {
                     set.push(value);
                 }
             }
             Some(Value::List(set))
         }
-        (Type::List(of), Tree::List(list)) => convert_elements(ctx, list, of, walk).map(Value::List),
-        (Type::Map(of), Tree::Map(entries)) => convert_map(ctx, entries, of, walk),
-        (Type::Record(record), Tree::Map(entries)) => convert_record(ctx, record, entries, &node.at, walk),
-        _ => report_mismatch(ctx, &node, ty, walk),
+        (Type::List(of), Tree::List(list)) => convert_elements(ctx, list, of, position).map(Value::List),
+        (Type::Map(of), Tree::Map(entries)) => convert_map(ctx, entries, of, position),
+        (Type::Record(record), Tree::Map(entries)) => convert_record(ctx, record, entries, &node.at, position),
+        _ => report_mismatch(ctx, &node, ty, position),
     }
 }
 
@@ -83,7 +62,7 @@ pub(super) fn convert_record(
     record: &Record,
     entries: &[(Key, Node)],
     at: &Location,
-    walk: Walk<'_>,
+    position: Position<'_>,
 ) -> Option<Value> {
     let mut values = BTreeMap::new();
     let mut valid = true;
@@ -93,19 +72,19 @@ pub(super) fn convert_record(
             valid = false;
             continue;
         };
-        match convert_field(ctx, field, node, walk) {
+        match convert_field(ctx, field, node, position) {
             Some(value) => drop(values.insert(field.name.to_owned(), value)),
             None => valid = false,
         }
     }
-    for field in record.fields.iter().filter(|_| !walk.lookup) {
+    for field in record.fields.iter().filter(|_| !position.lookup) {
         if entries.iter().any(|(key, _)| key.name == field.name) {
             continue;
         }
         match field.presence {
             Presence::Required => {
                 let about = field.doc.lines().next().unwrap_or_default();
-                let message = format!("{} needs `{}`", walk.field, field.name);
+                let message = format!("{} needs `{}`", position.field, field.name);
                 let help = format!("`{}` is {}: {about}", field.name, field.ty.describe());
                 ctx.out.push(Diagnostic::new(at, message).help(help.trim_end_matches([':', ' '])));
                 valid = false;
@@ -117,12 +96,12 @@ pub(super) fn convert_record(
     valid.then_some(Value::Map(values))
 }
 
-fn convert_field(ctx: &mut RenderContext<'_>, field: &Field, node: &Node, walk: Walk<'_>) -> Option<Value> {
-    let (node, namespace) = evaluate_node(ctx, node, walk.frame, walk.namespace)?;
+fn convert_field(ctx: &mut RenderContext<'_>, field: &Field, node: &Node, position: Position<'_>) -> Option<Value> {
+    let (node, namespace) = evaluate_node(ctx, node, position.frame, position.namespace)?;
     let name = format!("`{}`", field.name);
     let value = match node.tree {
         Tree::Null => Value::Null,
-        _ => convert(ctx, &node, &field.ty, Walk { field: &name, namespace: &namespace, ..walk })?,
+        _ => convert(ctx, &node, &field.ty, Position { field: &name, namespace: &namespace, ..position })?,
     };
     match (value, field.presence) {
         (Value::Null, Presence::Default(default)) => Some(default()),
@@ -147,26 +126,31 @@ fn convert_field(ctx: &mut RenderContext<'_>, field: &Field, node: &Node, walk: 
     }
 }
 
-fn convert_elements(ctx: &mut RenderContext<'_>, list: &[Node], of: &Type, walk: Walk<'_>) -> Option<Vec<Value>> {
+fn convert_elements(
+    ctx: &mut RenderContext<'_>,
+    list: &[Node],
+    of: &Type,
+    position: Position<'_>,
+) -> Option<Vec<Value>> {
     let mut values = Vec::new();
     let mut valid = true;
     for item in list {
-        let Some((node, namespace)) = evaluate_node(ctx, item, walk.frame, walk.namespace) else {
+        let Some((node, namespace)) = evaluate_node(ctx, item, position.frame, position.namespace) else {
             valid = false;
             continue;
         };
-        let walk = Walk { namespace: &namespace, ..walk };
+        let position = Position { namespace: &namespace, ..position };
         let found = match (&node.tree, of) {
             // A nested list is flattened when the element type is not a list: `[a, ${params.more}]`.
             (Tree::List(inner), of)
                 if node.plain && !matches!(of, Type::List(_) | Type::Set(_) | Type::Canonical { .. }) =>
             {
-                convert_elements(ctx, inner, of, walk)
+                convert_elements(ctx, inner, of, position)
             }
             (Tree::Text(pattern), Type::Reference { .. }) if pattern.contains('*') => {
-                resolve_pattern(ctx, pattern, &node.at, of, walk)
+                resolve_pattern(ctx, pattern, &node.at, of, position)
             }
-            _ => convert(ctx, &node, of, walk).map(|value| vec![value]),
+            _ => convert(ctx, &node, of, position).map(|value| vec![value]),
         };
         match found {
             Some(found) => values.extend(found.into_iter().filter(|value| *value != Value::Null)),
@@ -176,11 +160,16 @@ fn convert_elements(ctx: &mut RenderContext<'_>, list: &[Node], of: &Type, walk:
     valid.then_some(values)
 }
 
-fn convert_map(ctx: &mut RenderContext<'_>, entries: &[(Key, Node)], of: &Type, walk: Walk<'_>) -> Option<Value> {
+fn convert_map(
+    ctx: &mut RenderContext<'_>,
+    entries: &[(Key, Node)],
+    of: &Type,
+    position: Position<'_>,
+) -> Option<Value> {
     let mut values = BTreeMap::new();
     let mut valid = true;
     for (key, node) in entries {
-        let Some((node, namespace)) = evaluate_node(ctx, node, walk.frame, walk.namespace) else {
+        let Some((node, namespace)) = evaluate_node(ctx, node, position.frame, position.namespace) else {
             valid = false;
             continue;
         };
@@ -189,7 +178,7 @@ fn convert_map(ctx: &mut RenderContext<'_>, entries: &[(Key, Node)], of: &Type, 
             continue;
         }
         let name = format!("`{}`", key.name);
-        match convert(ctx, &node, of, Walk { field: &name, namespace: &namespace, ..walk }) {
+        match convert(ctx, &node, of, Position { field: &name, namespace: &namespace, ..position }) {
             Some(value) => drop(values.insert(key.name.clone(), value)),
             None => valid = false,
         }
@@ -202,22 +191,27 @@ fn convert_choice(
     text: &str,
     known: &[&str],
     node: &Node,
-    walk: Walk<'_>,
+    position: Position<'_>,
 ) -> Option<Value> {
     if known.contains(&text) {
         return Some(text.into());
     }
-    let message = format!("{} must be {}, but this is `{text}`", walk.field, either(known));
+    let message = format!("{} must be {}, but this is `{text}`", position.field, either(known));
     ctx.out.push(Diagnostic::new(&node.at, message).help_if(suggest(text, known.iter().copied())));
     None
 }
 
 /// Returns the source of a secret value. The value itself is not read here.
-fn convert_secret(ctx: &mut RenderContext<'_>, entries: &[(Key, Node)], node: &Node, walk: Walk<'_>) -> Option<Value> {
+fn convert_secret(
+    ctx: &mut RenderContext<'_>,
+    entries: &[(Key, Node)],
+    node: &Node,
+    position: Position<'_>,
+) -> Option<Value> {
     let source = match entries {
-        [(key, node)] if key.name == "env" => SecretSource::Env(known_string(ctx, node, walk.frame)?),
-        [(key, node)] if key.name == "file" => SecretSource::File(known_string(ctx, node, walk.frame)?),
-        _ => return report_mismatch(ctx, node, &Type::Secret, walk),
+        [(key, node)] if key.name == "env" => SecretSource::Env(known_string(ctx, node, position.frame)?),
+        [(key, node)] if key.name == "file" => SecretSource::File(known_string(ctx, node, position.frame)?),
+        _ => return report_mismatch(ctx, node, &Type::Secret, position),
     };
     Some(Value::Secret(Secret { source, version: None }))
 }
@@ -227,14 +221,14 @@ fn convert_canonical(
     node: &Node,
     name: &str,
     canonical: fn(&Value) -> Result<Value, String>,
-    walk: Walk<'_>,
+    position: Position<'_>,
 ) -> Option<Value> {
     if matches!(node.tree, Tree::Null) {
-        let message = format!("{} must be {}, but this is null", walk.field, with_article(name));
+        let message = format!("{} must be {}, but this is null", position.field, with_article(name));
         ctx.out.push(Diagnostic::new(&node.at, message));
         return None;
     }
-    let value = evaluate_tree(ctx, node, walk.frame)?;
+    let value = evaluate_tree(ctx, node, position.frame)?;
     let value = if is_deferred(&value) { defer(ctx, &value, &node.at) } else { value };
     if !is_deferred(&value)
         && let Err(message) = canonical(&value)
@@ -255,8 +249,8 @@ fn report_unknown_field(ctx: &mut RenderContext<'_>, key: &Key, record: &Record)
     ctx.out.push(Diagnostic::new(&key.at, message).help(help));
 }
 
-fn report_mismatch(ctx: &mut RenderContext<'_>, node: &Node, ty: &Type, walk: Walk<'_>) -> Option<Value> {
-    let message = format!("{} must be {}, but this is {}", walk.field, ty.describe(), node.describe());
+fn report_mismatch(ctx: &mut RenderContext<'_>, node: &Node, ty: &Type, position: Position<'_>) -> Option<Value> {
+    let message = format!("{} must be {}, but this is {}", position.field, ty.describe(), node.describe());
     let help = match (ty, &node.tree) {
         (Type::Text | Type::Choice(_), Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_)) => Some(QUOTE.to_owned()),
         (Type::Integer | Type::AutoscaledCount { .. } | Type::Number | Type::Bool, Tree::Text(_)) => {

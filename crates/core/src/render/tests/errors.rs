@@ -10,7 +10,8 @@ fn an_error_states_the_location_and_the_help() {
     let diagnostics = render_files(&files).unwrap_err();
     expect![[r#"
         shop/stack.yaml:6:5: `Vpc/main` needs `cidrBlock`; `cidrBlock` is a CIDR block: The CIDR block of addresses.
-        shop/stack.yaml:6:17: unknown field `cidr` in Vpc; did you mean `cidrBlock`?"#]].assert_eq(&diagnostics.to_string());
+        shop/stack.yaml:6:17: unknown field `cidr` in Vpc; did you mean `cidrBlock`?"#]]
+    .assert_eq(&diagnostics.to_string());
 }
 
 #[test]
