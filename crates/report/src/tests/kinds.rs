@@ -119,6 +119,18 @@ pub(crate) struct Subscription {
     /// The endpoint that notifications are sent to.
     #[spec(immutable)]
     endpoint: String,
+    /// The protocol.
+    #[spec(one_of = ["https", "sqs"], default = "https")]
+    protocol: Option<String>,
+    /// The number of retries.
+    #[spec(range = 0..=100)]
+    retries: Option<i64>,
+    /// The topics by name.
+    #[spec(items = 1..=2, length = 1..=8, pattern = "[a-z]+|[0-9]+")]
+    topics: Option<Vec<String>>,
+    /// The weights of the topics.
+    #[spec(items = ..=3, range = 1..)]
+    weights: Option<BTreeMap<String, f64>>,
 }
 
 const STATUS: Record = Record {
@@ -130,6 +142,8 @@ const STATUS: Record = Record {
         ty: Type::Text,
         presence: Presence::Optional,
         immutable: false,
+        constraints: &[],
+        server_default: None,
         after_create: false,
         only_at_create: false,
     }],
