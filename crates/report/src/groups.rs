@@ -52,7 +52,7 @@ pub(crate) fn groups(plan: &Plan) -> Vec<StepGroup<'_>> {
     groups
 }
 
-/// Returns the changes to report. Those of a create are in the document already.
+/// Returns the changes to report. The changes of a create are in the document already.
 fn reported_changes(step: &Step) -> &[Change] {
     match step.action {
         Action::Create | Action::Delete => &[],

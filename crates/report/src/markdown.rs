@@ -2,21 +2,17 @@
 
 use std::fmt::Write;
 
+use holdfast_core::plan::Plan;
+
 use crate::changes::line;
 use crate::groups::groups;
-use holdfast_core::plan::{Action, Plan};
+use crate::{Footer, counted, work};
 
 /// Returns a plan.
-pub fn plan(plan: &Plan, calls: u64) -> String {
+pub fn plan(plan: &Plan, footer: Footer) -> String {
     let mut out = String::new();
-    let counts: Vec<String> = Action::ALL
-        .iter()
-        .map(|action| (plan.count(*action), action.word()))
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("**{n}** to {word}"))
-        .collect();
-    let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
-    let _ = writeln!(out, "### `{}/{}`: {counts}\n", plan.stack, plan.env);
+    let work = work(plan, |n| format!("**{n}**")).unwrap_or_else(|| "nothing to do".to_owned());
+    let _ = writeln!(out, "### `{}/{}`: {work}\n", plan.stack, plan.env);
     if !plan.steps.is_empty() {
         out.push_str("| action | resource | cause | changes |\n|---|---|---|---|\n");
     }
@@ -31,11 +27,25 @@ pub fn plan(plan: &Plan, calls: u64) -> String {
         out.push_str("\n| held | reason | |\n|---|---|---|\n");
     }
     for hold in &plan.holds {
-        let _ = writeln!(out, "| `{}` | {:?} | {} |", hold.address, hold.reason, hold.message.replace('|', "\\|"));
+        let _ = writeln!(out, "| `{}` | {:?} | {} |", hold.address, hold.reason, cell(&hold.message));
     }
-    if !plan.steps.is_empty() || !plan.holds.is_empty() {
+    if !plan.conditions.is_empty() {
+        out.push_str("\n| condition of | type | reason | |\n|---|---|---|---|\n");
+    }
+    for (address, condition) in &plan.conditions {
+        let (reason, message) = (cell(&condition.reason), cell(&condition.message));
+        let _ = writeln!(out, "| `{address}` | {} | {reason} | {message} |", condition.ty);
+    }
+    if !plan.steps.is_empty() || !plan.holds.is_empty() || !plan.conditions.is_empty() {
         out.push('\n');
     }
-    let _ = writeln!(out, "{} unchanged, {calls} AWS calls.", plan.unchanged);
-    out
+    let calls = counted(footer.calls, "AWS call");
+    let _ = writeln!(out, "{} unchanged, {calls}. {}", plan.unchanged, footer.orphans());
+    out.truncate(out.trim_end().len());
+    out + "\n"
+}
+
+/// Escapes text for one cell of a table.
+pub(crate) fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
 }

@@ -5,9 +5,14 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
+use holdfast_core::address::Address;
+use holdfast_core::observed::{Condition, Observed};
+use holdfast_core::plan::hold::Hold;
+use holdfast_core::plan::{Action, Cause, Plan};
+
 use crate::changes::line;
 use crate::groups::groups;
-use holdfast_core::plan::{Action, Cause, Plan};
+use crate::{Footer, counted, work};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -42,14 +47,20 @@ fn cause(cause: Cause) -> &'static str {
     }
 }
 
-/// Returns a plan.
-pub fn plan(plan: &Plan, calls: u64) -> String {
+/// Returns a plan. Each change is shown as `live → declared`: the effect of its step.
+pub fn plan(plan: &Plan, footer: Footer) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", plan.stack, plan.env);
     steps(&mut out, plan);
     holds(&mut out, plan);
-    conditions(&mut out, plan);
-    let _ = writeln!(out, "{}", summary(plan, calls));
+    for (address, condition) in &plan.conditions {
+        let _ = writeln!(out, "  {DIM}i{DIM:#} {address}  {}", of_condition(condition));
+    }
+    let work = work(plan, |n| n.to_string()).map_or_else(|| "Nothing to do: ".to_owned(), |work| work + ", ");
+    let _ = writeln!(out, "{work}{} unchanged, {}.", plan.unchanged, counted(footer.calls, "AWS call"));
+    if !footer.orphans().is_empty() {
+        let _ = writeln!(out, "{}", footer.orphans());
+    }
     out
 }
 
@@ -70,52 +81,64 @@ fn steps(out: &mut String, plan: &Plan) {
 
 fn holds(out: &mut String, plan: &Plan) {
     for hold in &plan.holds {
-        let reason = format!("{:?}", hold.reason);
-        let _ =
-            writeln!(out, "  {YELLOW}! held{YELLOW:#}    {}  {BOLD}{reason}{BOLD:#}: {}", hold.address, hold.message);
+        let _ = writeln!(out, "  {YELLOW}! held{YELLOW:#}    {}  {}", hold.address, of_hold(hold));
     }
 }
 
-fn conditions(out: &mut String, plan: &Plan) {
-    for (address, condition) in &plan.conditions {
-        let _ =
-            writeln!(out, "  {DIM}i{DIM:#} {address}  {} {}: {}", condition.ty, condition.reason, condition.message);
-    }
+fn of_hold(hold: &Hold) -> String {
+    format!("{BOLD}{:?}{BOLD:#}: {}", hold.reason, hold.message)
 }
 
-fn summary(plan: &Plan, calls: u64) -> String {
-    let counts: Vec<String> = Action::ALL
-        .iter()
-        .map(|action| (plan.count(*action), action.word()))
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} to {word}"))
-        .chain((!plan.holds.is_empty()).then(|| format!("{} held", plan.holds.len())))
-        .chain([format!("{} unchanged", plan.unchanged), format!("{calls} AWS calls")])
-        .collect();
-    let nothing = if plan.steps.is_empty() && plan.holds.is_empty() { "Nothing to do: " } else { "" };
-    format!("{nothing}{}.", counts.join(", "))
+fn of_condition(condition: &Condition) -> String {
+    format!("{} {}: {}", condition.ty, condition.reason, condition.message)
 }
 
 /// Returns the drift of a plan, and its holds.
 pub fn drift(plan: &Plan, calls: u64) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", plan.stack, plan.env);
-    let mut drifted = 0;
+    if plan.drift().any(|difference| !difference.changes.is_empty()) {
+        let _ = writeln!(
+            out,
+            "  {DIM}A change is shown as `live → declared`, which is what a correction does. In a list, − is only live, \
+             and + is only declared.{DIM:#}"
+        );
+    }
     for difference in plan.drift() {
-        drifted += 1;
         let why = cause(difference.cause);
         let _ = writeln!(out, "  {YELLOW}≠ {why:<10}{YELLOW:#} {}", difference.address);
         for change in &difference.changes {
             let _ = writeln!(out, "      {}", line(change));
         }
     }
-    let edits = plan.differences.iter().filter(|d| !d.cause.is_drift()).count();
     holds(&mut out, plan);
-    let edits = if edits > 0 { format!(" {edits} edits of the document are not applied yet.") } else { String::new() };
-    let _ = match drifted {
-        0 => writeln!(out, "No drift.{edits} {calls} AWS calls."),
-        1 => writeln!(out, "1 resource drifted.{edits} {calls} AWS calls."),
-        n => writeln!(out, "{n} resources drifted.{edits} {calls} AWS calls."),
+    let (drifted, differences) = (plan.drift().count(), plan.differences.len());
+    let head = match drifted {
+        0 => "No drift.".to_owned(),
+        n => format!("{} drifted.", counted(n, "resource")),
     };
+    let edits = match differences - drifted {
+        0 => String::new(),
+        1 => " 1 edit of the document is not applied yet.".to_owned(),
+        n => format!(" {n} edits of the document are not applied yet."),
+    };
+    let _ = writeln!(out, "{head}{edits} {}.", counted(calls, "AWS call"));
+    out
+}
+
+/// Returns live resources with their ids, holds and conditions.
+pub fn resources<'a>(live: impl IntoIterator<Item = (&'a Address, &'a Observed)>, plan: &Plan) -> String {
+    let rows: Vec<_> = live.into_iter().map(|(address, live)| (address.to_string(), address, live)).collect();
+    let width = rows.iter().map(|(text, ..)| text.len()).max().unwrap_or_default();
+    let mut out = String::new();
+    for (text, address, live) in rows {
+        let _ = writeln!(out, "{text:width$}  {:<8}  {}", live.phase.to_string(), live.id);
+        for hold in plan.holds.iter().filter(|hold| hold.address == *address) {
+            let _ = writeln!(out, "{:width$}  held: {}", "", of_hold(hold));
+        }
+        for condition in &live.conditions {
+            let _ = writeln!(out, "{:width$}  {}", "", of_condition(condition));
+        }
+    }
     out
 }
