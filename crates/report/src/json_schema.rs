@@ -273,6 +273,7 @@ fn property(field: &Field) -> Json {
     }
     if let Some(default) = field.server_default {
         property.insert("default".into(), Value::from(default).json());
+        property.insert("$comment".into(), "AWS's default. Holdfast does not send it.".into());
     }
     if !field.doc.is_empty() {
         property.insert("description".into(), field.doc.into());

@@ -139,5 +139,7 @@ fn constraints_are_part_of_the_schema_and_expressions_are_accepted() {
         assert_eq!(subscription(field, value.clone()), [expected], "{field}: {value}");
     }
     let schema = super::schema(&REGISTRY);
-    assert_eq!(schema["$defs"]["fields.Subscription"]["properties"]["protocol"]["default"], "https");
+    let protocol = &schema["$defs"]["fields.Subscription"]["properties"]["protocol"];
+    assert_eq!(protocol["default"], "https");
+    assert_eq!(protocol["$comment"], "AWS's default. Holdfast does not send it.");
 }
