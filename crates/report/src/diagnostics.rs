@@ -67,32 +67,24 @@ mod tests {
         let stack = "apiVersion: holdfast/v1\nkind: Stack\nmetadata: { name: shop }\nspec:\n  regions: { main: us-east-1 }\n  resources:\n    Vpc/main: { cidr: 10.0.0.0/16 }\n";
         let errors = errors(stack).expect("errors");
         expect![[r#"
-            error: this stack has no region
-             --> shop/stack.yaml:3:19
-              |
-            3 | metadata: { name: shop }
-              |                   ^^^^
-              |
-              = help: write `regions: { main: … }` under `spec`, or `region` in the environment's `target`
-
             error: `Vpc/main` needs `cidrBlock`
-             --> shop/stack.yaml:6:5
+             --> shop/stack.yaml:7:5
               |
-            6 |     Vpc/main: { cidr: 10.0.0.0/16 }
+            7 |     Vpc/main: { cidr: 10.0.0.0/16 }
               |     ^^^^^^^^
               |
               = help: `cidrBlock` is a CIDR block: The CIDR block of addresses.
 
             error: unknown field `cidr` in Vpc
-             --> shop/stack.yaml:6:17
+             --> shop/stack.yaml:7:17
               |
-            6 |     Vpc/main: { cidr: 10.0.0.0/16 }
+            7 |     Vpc/main: { cidr: 10.0.0.0/16 }
               |                 ^^^^
               |
               = help: did you mean `cidrBlock`?"#]]
         .assert_eq(&text(&errors, false));
         assert!(text(&errors, true).contains('\u{1b}'));
-        expect![[r#"[{"file":"shop/stack.yaml","line":3,"column":19,"message":"this stack has no region","label":"","help":"write `regions: { main: … }` under `spec`, or `region` in the environment's `target`"},{"file":"shop/stack.yaml","line":6,"column":5,"message":"`Vpc/main` needs `cidrBlock`","label":"","help":"`cidrBlock` is a CIDR block: The CIDR block of addresses."},{"file":"shop/stack.yaml","line":6,"column":17,"message":"unknown field `cidr` in Vpc","label":"","help":"did you mean `cidrBlock`?"}]"#]].assert_eq(&Json::from(json(&errors)).to_string());
+        expect![[r#"[{"file":"shop/stack.yaml","line":7,"column":5,"message":"`Vpc/main` needs `cidrBlock`","label":"","help":"`cidrBlock` is a CIDR block: The CIDR block of addresses."},{"file":"shop/stack.yaml","line":7,"column":17,"message":"unknown field `cidr` in Vpc","label":"","help":"did you mean `cidrBlock`?"}]"#]].assert_eq(&Json::from(json(&errors)).to_string());
     }
 
     proptest! {
