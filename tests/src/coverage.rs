@@ -120,8 +120,12 @@ fn elements(schema: &Value) -> Option<&Value> {
     (record(found).is_some() || elements(found).is_some()).then_some(found)
 }
 
-/// Returns the default value of a field. An empty list or map does not count: it states no elements.
+/// Returns the default value of a field that Holdfast sends. AWS's own defaults have a comment and do not count. Neither
+/// does an empty list or map: it states no elements.
 fn default(schema: &Value) -> Option<&Value> {
+    if schema["$comment"].is_string() {
+        return None;
+    }
     let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value == &serde_json::json!({});
     schema.get("default").filter(|value| !is_empty(value))
 }

@@ -14,6 +14,7 @@ const MOST_LINES: usize = 420;
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &["holdfast-derive"]),
     ("derive", &[]),
+    ("report", &["holdfast-core"]),
     ("engine", &["holdfast-core"]),
     (
         "aws",
@@ -36,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("aws/operations", KINDS_USE),
     ("sim", &["holdfast-core", "holdfast-derive", "holdfast-engine"]),
     ("server", &["holdfast-core", "holdfast-engine"]),
-    ("holdfast", &["holdfast-core", "holdfast-engine", "holdfast-aws", "holdfast-server"]),
+    ("holdfast", &["holdfast-core", "holdfast-report", "holdfast-engine", "holdfast-aws", "holdfast-server"]),
     ("xtask", &["holdfast-tests"]),
 ];
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 /// A location in a file. Lines and columns count from 1; line 0 means the file as a whole.
@@ -24,6 +24,13 @@ impl Location {
     /// Returns the location of a file as a whole.
     pub fn file(file: &str) -> Self {
         Location { file: file.into(), line: 0, column: 0, length: 0 }
+    }
+
+    /// Returns the bytes of the location within the text of its line: one character at least, up to the end of the line.
+    pub fn byte_range(&self, line: &str) -> Range<usize> {
+        let byte = |characters| line.char_indices().nth(characters).map_or(line.len(), |(offset, _)| offset);
+        let start = self.column.saturating_sub(1);
+        byte(start)..byte(start.saturating_add(self.length.max(1)))
     }
 }
 
@@ -127,50 +134,9 @@ impl Diagnostics {
         self.sources.keys().map(AsRef::as_ref)
     }
 
-    /// Returns the errors as text for people, in the format of rustc.
-    pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let shown: Vec<String> = self.iter().map(|diagnostic| self.render_one(diagnostic, &renderer)).collect();
-        shown.join("\n\n")
-    }
-
-    /// Returns the errors as JSON for machines: a list of `{file, line, column, message, label, help}`.
-    pub fn json(&self) -> serde_json::Value {
-        let one = |diagnostic: &Diagnostic| {
-            serde_json::json!({
-                "file": diagnostic.at.file,
-                "line": diagnostic.at.line,
-                "column": diagnostic.at.column,
-                "message": diagnostic.message,
-                "label": diagnostic.label,
-                "help": diagnostic.help,
-            })
-        };
-        self.iter().map(one).collect()
-    }
-
-    fn line(&self, at: &Location) -> Option<&str> {
+    /// Returns the text of the line at a location, if its file was read and has the line.
+    pub fn source_line(&self, at: &Location) -> Option<&str> {
         self.sources.get(&at.file)?.lines().nth(at.line.checked_sub(1)?)
-    }
-
-    fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
-        let at = &diagnostic.at;
-        let title = Level::ERROR.primary_title(&diagnostic.message);
-        let mut group = match self.line(at) {
-            Some(line) => {
-                let start = byte(line, at.column.saturating_sub(1));
-                let end = byte(line, at.column.saturating_sub(1) + at.length.max(1)).max(start);
-                let mark = AnnotationKind::Primary.span(start..end);
-                let mark = if diagnostic.label.is_empty() { mark } else { mark.label(diagnostic.label.as_str()) };
-                Group::with_title(title)
-                    .element(Snippet::source(line).line_start(at.line).path(at.file.as_ref()).annotation(mark))
-            }
-            None => Group::with_title(title).element(Origin::path(at.file.as_ref())),
-        };
-        if let Some(help) = &diagnostic.help {
-            group = group.element(Level::HELP.message(help));
-        }
-        renderer.render(&[group])
     }
 
     /// Finds `part` in the text from a location on: on the same line, or for a block scalar on one of the lines below.
@@ -181,7 +147,7 @@ impl Diagnostics {
         let text = self.sources.get(&at.file)?;
         let from = at.line.checked_sub(1)?;
         for (number, line) in text.lines().enumerate().skip(from).take(LINES) {
-            let skip = if number == from { byte(line, at.column.saturating_sub(1)) } else { 0 };
+            let skip = if number == from { at.byte_range(line).start } else { 0 };
             if let Some(found) = line[skip..].find(part) {
                 let column = line[..skip + found].chars().count() + 1;
                 return Some(Location {
@@ -196,14 +162,15 @@ impl Diagnostics {
     }
 }
 
-/// Returns the byte offset of a character, or the end of the line.
-fn byte(line: &str, characters: usize) -> usize {
-    line.char_indices().nth(characters).map_or(line.len(), |(offset, _)| offset)
-}
-
+/// Writes the errors one a line, for logs: `file:line:column: message; help`.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(false))
+        for (number, Diagnostic { message, at, label: _, help }) in self.iter().enumerate() {
+            let separator = if number > 0 { "\n" } else { "" };
+            let help = help.iter().map(|help| format!("; {help}")).collect::<String>();
+            write!(f, "{separator}{at}: {message}{help}")?;
+        }
+        Ok(())
     }
 }
 
@@ -228,4 +195,23 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     };
     let scored = known.into_iter().map(|word| (score(word), word)).filter(|(score, _)| *score >= NEAR);
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
+}
+
+/// Returns a list in words: "`a`, `b` and `c`".
+pub(crate) fn words<W: AsRef<str>>(list: &[W]) -> String {
+    enumerate(list, "and")
+}
+
+/// Returns alternatives in words: "`a`, `b` or `c`".
+pub(crate) fn either<W: AsRef<str>>(list: &[W]) -> String {
+    enumerate(list, "or")
+}
+
+fn enumerate<W: AsRef<str>>(list: &[W], conjunction: &str) -> String {
+    let quoted: Vec<String> = list.iter().map(|word| format!("`{}`", word.as_ref())).collect();
+    match quoted.as_slice() {
+        [] => "nothing".into(),
+        [one] => one.clone(),
+        [many @ .., last] => format!("{} {conjunction} {last}", many.join(", ")),
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggest, words};
 use crate::schema::Registry;
 
 pub(crate) mod file;
@@ -13,10 +13,13 @@ mod yaml;
 
 use file::{Body, Environment, Stack};
 use node::Node;
-use reader::{Reader, words};
+use reader::Reader;
 
 /// The maximum nesting of components that use components. No sensible library is deeper, and a runaway one is refused.
 const DEPTH: usize = 8;
+
+/// The types that a parameter can have, as a document writes them.
+pub const PARAMETER_TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "list", "map"];
 
 /// A source of files. Paths use `/` and are relative to a folder that the source chooses.
 pub trait FileSource {

@@ -11,8 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::constraint::{Constraint, Literal};
-pub(crate) use self::field::with_article;
-pub use self::field::{Field, FieldName, Presence, Record, Type};
+pub use self::field::{Field, FieldName, Presence, Record, Type, with_article};
 use crate::value::Value;
 
 /// A type with a name in the schema.

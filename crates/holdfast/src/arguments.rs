@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_core::address::Address;
+
+use self::OutputFormat::{Json, Markdown, Text, Yaml};
 
 /// Keeps AWS as you declared it: without a state file, a cluster or Terraform.
 #[derive(Debug, Parser)]
@@ -32,7 +35,7 @@ pub(crate) enum CommandArgs {
     Reconcile(ReconcileArgs),
     /// Shows the drift: what changed in AWS and not in the document. Changes nothing. Exit code 0: no drift, 2: drift,
     /// 1: error.
-    Drift(PlanArgs),
+    Drift(DriftArgs),
     /// Deletes the resources that the stack owns in an environment. Exit code 0: all but the retained are deleted, 2: some
     /// are left, 1: a failed step, a stop or an error.
     Destroy(DestroyArgs),
@@ -79,8 +82,8 @@ pub(crate) struct ConnectionArgs {
     /// $XDG_STATE_HOME or ~/.local/state.
     #[arg(long, env = "HOLDFAST_STORE", value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
-    /// The timeout of one AWS call, as in 250ms, 30s or 1m.
-    #[arg(long, env = "HOLDFAST_CALL_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = time)]
+    /// The timeout of one AWS call, as in 250ms, 30s or 1m. Not 0s.
+    #[arg(long, env = "HOLDFAST_CALL_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = nonzero_time)]
     pub(crate) call_timeout: Duration,
     /// The factor of every window and interval, for tests against an emulator.
     #[arg(long, env = "HOLDFAST_TIME_SCALE", default_value = "1", hide = true)]
@@ -104,11 +107,10 @@ pub(crate) struct GrantArgs {
     pub(crate) delete_data: bool,
 }
 
-/// The format of a command's output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// The format of a command's output. Each command accepts only the formats that it can print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
     /// Text for a terminal.
-    #[default]
     Text,
     /// JSON, with every detail.
     Json,
@@ -116,6 +118,12 @@ pub(crate) enum OutputFormat {
     Yaml,
     /// Markdown, for a comment on a pull request.
     Markdown,
+}
+
+/// Returns the parser of `--output` of a command that can print these formats.
+fn formats(accepted: &[OutputFormat]) -> impl TypedValueParser<Value = OutputFormat> {
+    PossibleValuesParser::new(accepted.iter().filter_map(ValueEnum::to_possible_value))
+        .try_map(|name| OutputFormat::from_str(&name, false))
 }
 
 #[derive(Args, Debug)]
@@ -129,7 +137,7 @@ pub(crate) struct ValidateArgs {
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) set: Vec<(String, String)>,
     /// The format of the errors.
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -138,21 +146,37 @@ pub(crate) struct RenderArgs {
     #[command(flatten)]
     pub(crate) document: DocumentArgs,
     /// The format of the output.
-    #[arg(short, long, default_value = "yaml")]
+    #[arg(short, long, default_value = "yaml", value_parser = formats(&[Yaml, Json]))]
     pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
+    pub(crate) dry_run: DryRunArgs,
+    /// The format of the output.
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml, Markdown]))]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DriftArgs {
+    #[command(flatten)]
+    pub(crate) dry_run: DryRunArgs,
+    /// The format of the output.
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
+    pub(crate) output: OutputFormat,
+}
+
+/// The arguments of a dry run.
+#[derive(Args, Debug)]
+pub(crate) struct DryRunArgs {
+    #[command(flatten)]
     pub(crate) document: DocumentArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) grants: GrantArgs,
-    /// The format of the output.
-    #[arg(short, long, default_value = "text")]
-    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]
@@ -171,8 +195,8 @@ pub(crate) struct ReconcileArgs {
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     pub(crate) wait: Duration,
     /// The time from the end of a pass of the daemon to the beginning of the next, as in 30s, 5m or 1h, with a jitter
-    /// of 5 %.
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    /// of 5 %. Not 0s.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = nonzero_time)]
     pub(crate) interval: Duration,
     /// The number of passes of the daemon from one full scan to the next. A full scan observes every kind in every
     /// configured region, to find orphans. 0 means never.
@@ -187,7 +211,7 @@ pub(crate) struct ReconcileArgs {
     #[arg(long, value_name = "POLICY", value_parser = drift)]
     pub(crate) drift: Option<holdfast_core::document::Drift>,
     /// The format of the report, with --once.
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]), requires = "once")]
     pub(crate) output: OutputFormat,
 }
 
@@ -207,7 +231,7 @@ pub(crate) struct DestroyArgs {
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     pub(crate) wait: Duration,
     /// The format of the report.
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -226,7 +250,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long)]
     pub(crate) release: bool,
     /// The format of the output.
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -239,7 +263,7 @@ pub(crate) struct GetArgs {
     /// The address of one resource, as in `Service/web`. Default: all resources.
     pub(crate) address: Option<Address>,
     /// The format of the output.
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -265,8 +289,8 @@ pub(crate) enum DiagramFormat {
 pub(crate) struct ExplainArgs {
     /// A kind, or a field of one, as in `Service.desiredCount`. Default: the list of kinds.
     pub(crate) what: Option<String>,
-    /// The format of the output. Markdown is the manual's page of a kind; JSON is for the list of kinds.
-    #[arg(short, long, default_value = "text")]
+    /// The format of the output. Markdown is for a kind, and JSON for the list of kinds.
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Markdown]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -302,6 +326,14 @@ fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit).map_err(|_| error())
 }
 
+/// Parses a time that is not zero.
+fn nonzero_time(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err(format!("`{text}` is zero; write a time such as 30s, 5m or 1h")),
+        time => Ok(time),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -314,10 +346,33 @@ mod tests {
     }
 
     #[test]
+    fn a_format_that_a_command_cannot_print_is_an_error_that_names_the_formats() {
+        let parse = |line: &str| CliArgs::try_parse_from(line.split(' ')).map_err(|error| error.to_string());
+        for (line, accepted) in [
+            ("holdfast get . -e test -o markdown", "text, json, yaml"),
+            ("holdfast drift . -e test -o markdown", "text, json, yaml"),
+            ("holdfast validate . -o markdown", "text, json, yaml"),
+            ("holdfast render . -e test -o text", "yaml, json"),
+            ("holdfast explain Vpc -o yaml", "text, json, markdown"),
+            ("holdfast destroy . -e test -o markdown", "text, json, yaml"),
+            ("holdfast rollback . -e test Service/web -o markdown", "text, json, yaml"),
+            ("holdfast reconcile . -e test --once -o markdown", "text, json, yaml"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(&format!("[possible values: {accepted}]")), "{line}: {error}");
+        }
+        assert!(parse("holdfast plan . -e test -o markdown").is_ok());
+        assert!(parse("holdfast reconcile . -e test").is_ok());
+        assert!(parse("holdfast reconcile . -e test -o json").unwrap_err().contains("--once"));
+    }
+
+    #[test]
     fn times_have_units() {
         assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(time("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(nonzero_time("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(nonzero_time("0s").unwrap_err(), "`0s` is zero; write a time such as 30s, 5m or 1h");
         assert!(time("90").is_err() && time("-1s").is_err() && time("5d").is_err());
     }
 }

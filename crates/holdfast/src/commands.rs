@@ -43,7 +43,7 @@ pub(crate) async fn run(args: CliArgs) -> anyhow::Result<ExitCode> {
         CommandArgs::Graph(args) => graph::run(&args),
         CommandArgs::Explain(args) => explain::run(&args),
         CommandArgs::Schema => {
-            print_json(&holdfast_core::json_schema::schema(&holdfast_aws::registry()))?;
+            print_json(&holdfast_report::json_schema::schema(&holdfast_aws::registry()))?;
             Ok(SUCCESS)
         }
         CommandArgs::Completions { shell } => {
@@ -71,13 +71,13 @@ pub(crate) fn print_json(json: &serde_json::Value) -> anyhow::Result<()> {
 
 /// Prints YAML to stdout.
 pub(crate) fn print_yaml(json: &serde_json::Value) -> anyhow::Result<()> {
-    anstream::print!("{}", holdfast_core::report::yaml(json)?);
+    anstream::print!("{}", holdfast_report::yaml(json)?);
     Ok(())
 }
 
 /// Returns a report as JSON: the form of a plan, with the results of the steps.
 pub(crate) fn report_json(report: &PassReport) -> anyhow::Result<serde_json::Value> {
-    let mut json = holdfast_core::report::json::plan(&report.plan, report.calls);
+    let mut json = holdfast_report::json::plan(&report.plan, report.calls);
     if let (Some(map), serde_json::Value::Object(more)) = (json.as_object_mut(), serde_json::to_value(report)?) {
         map.extend(more);
     }

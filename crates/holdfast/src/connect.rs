@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use holdfast_aws::{AwsCloud, SecretStore, Settings};
+use holdfast_core::address::Address;
 use holdfast_core::document::Document;
 use holdfast_core::plan::{Grant, PlanPolicy};
 use holdfast_engine::event::EventSink;
@@ -14,6 +15,7 @@ use holdfast_engine::store::{FileStore, InMemoryStore, Store};
 use holdfast_engine::timing::Timing;
 
 use crate::arguments::{ConnectionArgs, GrantArgs};
+use crate::document;
 
 /// Connects to the account and regions of a document, with the secret values that it refers to.
 pub(crate) async fn cloud(
@@ -65,13 +67,19 @@ fn store(document: &Document, connection: &ConnectionArgs) -> Arc<dyn Store> {
 }
 
 /// Returns the policy with the grants of the flags.
-pub(crate) fn policy(grants: &GrantArgs) -> anyhow::Result<PlanPolicy> {
+///
+/// # Errors
+/// When a grant is not an address, or names a resource that the document does not have.
+pub(crate) fn policy(grants: &GrantArgs, document: &Document) -> anyhow::Result<PlanPolicy> {
     let replace = match &grants.allow_replace[..] {
         [] => Grant::None,
         all if all.iter().any(|address| address == "*") => Grant::All,
         some => {
-            let addresses = some.iter().map(|address| address.parse());
-            Grant::Some(addresses.collect::<Result<_, _>>().context("--allow-replace")?)
+            let granted = |text: &String| {
+                let address: Address = text.parse()?;
+                document::check_address(&address, document).map(|()| address)
+            };
+            Grant::Some(some.iter().map(granted).collect::<anyhow::Result<_>>().context("--allow-replace")?)
         }
     };
     Ok(PlanPolicy { prune: grants.prune, delete_data: grants.delete_data, replace, ..PlanPolicy::default() })

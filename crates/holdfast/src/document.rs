@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use holdfast_aws::SecretStore;
-use holdfast_core::diagnostic::Diagnostics;
+use holdfast_core::address::Address;
+use holdfast_core::diagnostic::{Diagnostics, suggest};
 use holdfast_core::document::Document;
 use holdfast_core::load::{FileSource, Request};
 use holdfast_core::render::{self, Rendered};
 use holdfast_engine::daemon::Reload;
+use holdfast_report::counted;
 
 use crate::arguments::DocumentArgs;
 use crate::secrets;
@@ -59,11 +61,25 @@ fn try_load(args: &DocumentArgs, secret_store: &SecretStore) -> Result<Rendered,
 
 /// Returns all errors of a document as text, in colours. The output stream removes the colours if it is not a terminal.
 pub(crate) fn describe(errors: &Diagnostics) -> String {
-    let count = match errors.len() {
-        1 => "1 error".to_owned(),
-        n => format!("{n} errors"),
-    };
-    format!("{}\n\n{count}; nothing was planned and nothing was changed", errors.render(true))
+    let count = counted(errors.len(), "error");
+    format!(
+        "{}\n\n{count}; nothing was planned and nothing was changed",
+        holdfast_report::diagnostics::text(errors, true)
+    )
+}
+
+/// Checks that a document has an address.
+///
+/// # Errors
+/// When it has not: the error suggests a similar address.
+pub(crate) fn check_address(address: &Address, document: &Document) -> anyhow::Result<()> {
+    if document.resources.contains_key(address) {
+        return Ok(());
+    }
+    let known: Vec<String> = document.resources.keys().map(ToString::to_string).collect();
+    let help = suggest(&address.to_string(), known.iter().map(String::as_str));
+    let help = help.unwrap_or_else(|| "`holdfast render` lists the addresses".to_owned());
+    bail!("the document has no {address}; {help}; nothing was changed")
 }
 
 /// A document whose files are watched for changes, by their modification times.
@@ -100,7 +116,7 @@ impl Reload for WatchedDocument {
             Err(errors) => {
                 self.times = now;
                 self.times.extend(times(&errors.files().map(str::to_owned).collect()));
-                Some(Err(errors.render(false)))
+                Some(Err(holdfast_report::diagnostics::text(&errors, false)))
             }
         }
     }

@@ -13,7 +13,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let arguments = arguments::CliArgs::parse();
+    let arguments = match arguments::CliArgs::try_parse() {
+        Ok(arguments) => arguments,
+        // clap exits with 2 for a usage error, which means "steps or holds are left" here.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
     log::begin();
     let run = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match run.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(commands::run(arguments))) {

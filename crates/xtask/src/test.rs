@@ -8,7 +8,7 @@ use holdfast_tests::{Sandbox, sandbox};
 use crate::process::{cargo, say};
 
 pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
-    say("the tests that need no AWS SDK: core, engine, sim (a minute to build, seconds to run)");
+    say("the tests that need no AWS SDK: core, report, engine, sim (a minute to build, seconds to run)");
     cargo(&[
         "test",
         "--quiet",
@@ -16,6 +16,8 @@ pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
         "holdfast-derive",
         "-p",
         "holdfast-core",
+        "-p",
+        "holdfast-report",
         "-p",
         "holdfast-engine",
         "-p",
@@ -40,6 +42,8 @@ pub(crate) fn run(fast: bool) -> anyhow::Result<()> {
         "--no-fail-fast",
         "--exclude",
         "holdfast-core",
+        "--exclude",
+        "holdfast-report",
         "--exclude",
         "holdfast-engine",
         "--exclude",

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Location, suggest};
+use crate::diagnostic::{Diagnostic, Location, either, suggest};
+use crate::load::PARAMETER_TYPES;
 use crate::load::node::{Key, Node, Tree};
-use crate::load::reader::{Reader, either};
+use crate::load::reader::Reader;
 use crate::schema::{Registry, Schema, with_article};
 use crate::value::Value;
 
@@ -42,8 +43,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const NAMES: [&'static str; 6] = ["string", "integer", "number", "boolean", "list", "map"];
-
     fn of(name: &str) -> Kind {
         match name {
             "integer" => Kind::Integer,
@@ -288,9 +287,9 @@ impl Reader<'_> {
         let what = format!("the parameter `{}`", key.name);
         let fields = self.fields(node, &what, &["type", "default", "description", "allowed"]);
         let ty = match fields.get("type") {
-            Some(ty) => self.choice(ty, "a parameter's type", &Kind::NAMES).map(Kind::of),
+            Some(ty) => self.choice(ty, "a parameter's type", &PARAMETER_TYPES).map(Kind::of),
             None => {
-                let help = format!("add a `type`: {}", either(&Kind::NAMES));
+                let help = format!("add a `type`: {}", either(&PARAMETER_TYPES));
                 self.error(Diagnostic::new(&key.at, format!("{what} has no type")).help(help));
                 None
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, either, suggest, words};
 use crate::load::node::{Key, Node, Tree};
 
 /// The help for a number or boolean where a string is expected.
@@ -121,23 +121,4 @@ impl Reader<'_> {
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-/// Returns a list in words: "`a`, `b` and `c`".
-pub(crate) fn words<W: AsRef<str>>(list: &[W]) -> String {
-    enumerate(list, "and")
-}
-
-/// Returns alternatives in words: "`a`, `b` or `c`".
-pub(crate) fn either<W: AsRef<str>>(list: &[W]) -> String {
-    enumerate(list, "or")
-}
-
-fn enumerate<W: AsRef<str>>(list: &[W], conjunction: &str) -> String {
-    let quoted: Vec<String> = list.iter().map(|word| format!("`{}`", word.as_ref())).collect();
-    match quoted.as_slice() {
-        [] => "nothing".into(),
-        [one] => one.clone(),
-        [many @ .., last] => format!("{} {conjunction} {last}", many.join(", ")),
-    }
 }

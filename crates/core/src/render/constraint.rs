@@ -6,7 +6,7 @@ use crate::schema::{Constraint, Field, Type};
 use crate::value::Value;
 
 /// Returns the errors of a field's value. A value that is not known yet has no errors.
-pub(crate) fn errors(field: &Field, value: &Value, node: &Node) -> Vec<Diagnostic> {
+pub(super) fn errors(field: &Field, value: &Value, node: &Node) -> Vec<Diagnostic> {
     let mut errors = vec![];
     for constraint in field.constraints {
         match (field.ty, value) {

@@ -8,46 +8,43 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use crate::address::Address;
 use crate::diagnostic::Diagnostic;
 use crate::document::Resource;
-use crate::render::Renderer;
+use crate::render::RenderContext;
+use crate::render::expand::Instance;
 use crate::value::Value;
 
-impl Renderer<'_> {
-    /// Reports every group of resources whose creates depend on each other.
-    pub(crate) fn check_cycles(&mut self, resources: &BTreeMap<Address, Resource>) {
-        let mut graph: DiGraph<&Address, ()> = DiGraph::new();
-        let nodes: BTreeMap<&Address, NodeIndex> =
-            resources.keys().map(|address| (address, graph.add_node(address))).collect();
-        for resource in resources.values() {
-            if needs_itself(resource) {
-                let message = format!("`{}` depends on itself", resource.address);
-                let help = "a resource can refer to itself only in a field that AWS accepts after the create";
-                self.report(
-                    &resource.address,
-                    Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help),
-                );
-            }
-            for (address, after_create) in resource.references() {
-                if let (false, Some(from), Some(to)) = (after_create, nodes.get(&resource.address), nodes.get(&address))
-                {
-                    graph.add_edge(*from, *to, ());
-                }
-            }
+/// Reports every group of resources whose creates depend on each other.
+pub(super) fn check_cycles(
+    ctx: &mut RenderContext<'_>,
+    instances: &[Instance],
+    resources: &BTreeMap<Address, Resource>,
+) {
+    let mut report = |address: &Address, message: String, help: &str| {
+        if let Some(instance) = instances.iter().find(|instance| instance.address == *address) {
+            ctx.out.push(Diagnostic::new(&instance.at, message).help(help));
         }
-        for component in tarjan_scc(&graph) {
-            let start = component.iter().min_by_key(|node| graph[**node]);
-            let Some(start) = start.filter(|_| component.len() > 1) else { continue };
-            let links: Vec<String> = shortest(&graph, *start).into_iter().map(|node| graph[node].to_string()).collect();
-            let message = format!("these resources depend on each other in a cycle: {}", links.join(" → "));
-            let help =
-                "remove one of the references; in most cycles one field can be set on the other resource instead";
-            self.report(graph[*start], Diagnostic::new(&crate::diagnostic::Location::file(""), message).help(help));
+    };
+    let mut graph: DiGraph<&Address, ()> = DiGraph::new();
+    let nodes: BTreeMap<&Address, NodeIndex> =
+        resources.keys().map(|address| (address, graph.add_node(address))).collect();
+    for resource in resources.values() {
+        if needs_itself(resource) {
+            let message = format!("`{}` depends on itself", resource.address);
+            let help = "a resource can refer to itself only in a field that AWS accepts after the create";
+            report(&resource.address, message, help);
+        }
+        for (address, after_create) in resource.references() {
+            if let (false, Some(from), Some(to)) = (after_create, nodes.get(&resource.address), nodes.get(&address)) {
+                graph.add_edge(*from, *to, ());
+            }
         }
     }
-
-    fn report(&mut self, address: &Address, diagnostic: Diagnostic) {
-        if let Some(instance) = self.instances.iter().find(|instance| instance.address == *address) {
-            self.out.push(Diagnostic { at: instance.at.clone(), ..diagnostic });
-        }
+    for component in tarjan_scc(&graph) {
+        let start = component.iter().min_by_key(|node| graph[**node]);
+        let Some(start) = start.filter(|_| component.len() > 1) else { continue };
+        let links: Vec<String> = shortest(&graph, *start).into_iter().map(|node| graph[node].to_string()).collect();
+        let message = format!("these resources depend on each other in a cycle: {}", links.join(" → "));
+        let help = "remove one of the references; in most cycles one field can be set on the other resource instead";
+        report(graph[*start], message, help);
     }
 }
 

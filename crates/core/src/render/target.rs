@@ -6,13 +6,13 @@ use crate::diagnostic::{Diagnostic, Location, suggest};
 use crate::document::{Drift, StackPolicy, Target};
 use crate::load::node::{Node, Tree};
 use crate::load::reader::Reader;
-use crate::render::Renderer;
+use crate::render::RenderContext;
 
 /// The values of `drift`.
-pub(crate) const DRIFTS: [&str; 3] = ["correct", "warn", "ignore"];
+pub(super) const DRIFTS: [&str; 3] = ["correct", "warn", "ignore"];
 
 /// Parses a value of `drift`.
-pub(crate) fn drift(word: &str) -> Drift {
+pub(super) fn drift(word: &str) -> Drift {
     match word {
         "warn" => Drift::Warn,
         "ignore" => Drift::Ignore,
@@ -21,79 +21,77 @@ pub(crate) fn drift(word: &str) -> Drift {
 }
 
 /// True for a text in the form of a region: `us-east-1`, `ap-southeast-2`, `us-gov-west-1`.
-pub(crate) fn is_region(text: &str) -> bool {
+pub(super) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
     matches!(parts.as_slice(), [words @ .., number]
         if words.len() >= 2 && words.iter().all(letters) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
-impl Renderer<'_> {
-    /// Reads the target: account, role, and the regions of stack and environment.
-    pub(crate) fn read_target(&mut self) -> Target {
-        let loaded = self.loaded;
-        let mut target = Target::default();
-        let mut reader = Reader { out: &mut self.out };
-        if let Some(node) = &loaded.stack.regions {
-            reader.regions(node, &mut target.regions);
-        }
-        if let Some(node) = &loaded.environment.target {
-            let fields = reader.fields(node, "`target`", &["account", "region", "role", "externalId"]);
-            target.account = fields.get("account").and_then(|n| reader.account(n));
-            target.role = fields.get("role").and_then(|n| reader.text(n, "`role`"));
-            target.external_id = fields.get("externalId").and_then(|n| reader.text(n, "`externalId`"));
-            if let Some(region) = fields.get("region").and_then(|n| reader.region(n)) {
-                target.regions.insert("main".into(), region);
-            }
-        }
-        if let Some(node) = &loaded.environment.regions {
-            reader.regions(node, &mut target.regions);
-        }
-        if !target.regions.contains_key("main") && self.out.is_empty() {
-            let diagnostic = Diagnostic::new(&loaded.stack.at, "this stack has no region");
-            let help = "write `regions: { main: … }` under `spec`, or `region` in the environment's `target`";
-            self.out.push(diagnostic.help(help));
-        }
-        target
+/// Reads the target: account, role, and the regions of stack and environment.
+pub(super) fn read_target(ctx: &mut RenderContext<'_>) -> Target {
+    let loaded = ctx.loaded;
+    let mut target = Target::default();
+    let mut reader = Reader { out: &mut ctx.out };
+    if let Some(node) = &loaded.stack.regions {
+        reader.regions(node, &mut target.regions);
     }
+    if let Some(node) = &loaded.environment.target {
+        let fields = reader.fields(node, "`target`", &["account", "region", "role", "externalId"]);
+        target.account = fields.get("account").and_then(|n| reader.account(n));
+        target.role = fields.get("role").and_then(|n| reader.text(n, "`role`"));
+        target.external_id = fields.get("externalId").and_then(|n| reader.text(n, "`externalId`"));
+        if let Some(region) = fields.get("region").and_then(|n| reader.region(n)) {
+            target.regions.insert("main".into(), region);
+        }
+    }
+    if let Some(node) = &loaded.environment.regions {
+        reader.regions(node, &mut target.regions);
+    }
+    if !target.regions.contains_key("main") && ctx.out.is_empty() {
+        let diagnostic = Diagnostic::new(&loaded.stack.at, "this stack has no region");
+        let help = "write `regions: { main: … }` under `spec`, or `region` in the environment's `target`";
+        ctx.out.push(diagnostic.help(help));
+    }
+    target
+}
 
-    /// Reads the stack's policy, with the environment's policy merged over it.
-    pub(crate) fn read_policy(&mut self) -> StackPolicy {
-        let loaded = self.loaded;
-        let mut policy = StackPolicy::default();
-        let mut reader = Reader { out: &mut self.out };
-        for node in [&loaded.stack.policy, &loaded.environment.policy].into_iter().flatten() {
-            let fields = reader.fields(node, "`policy`", &["prune", "drift", "maxDeletions", "maxMutations"]);
-            if let Some(prune) = fields.get("prune").and_then(|n| reader.boolean(n, "`prune`")) {
-                policy.prune = prune;
-            }
-            if let Some(word) = fields.get("drift").and_then(|n| reader.choice(n, "`drift`", &DRIFTS)) {
-                policy.drift = drift(word);
-            }
-            if let Some(count) = fields.get("maxDeletions").and_then(|n| reader.count(n, "`maxDeletions`")) {
-                policy.max_deletions = count;
-            }
-            if let Some(count) = fields.get("maxMutations").and_then(|n| reader.count(n, "`maxMutations`")) {
-                policy.max_mutations = count;
-            }
+/// Reads the stack's policy, with the environment's policy merged over it.
+pub(super) fn read_policy(ctx: &mut RenderContext<'_>) -> StackPolicy {
+    let loaded = ctx.loaded;
+    let mut policy = StackPolicy::default();
+    let mut reader = Reader { out: &mut ctx.out };
+    for node in [&loaded.stack.policy, &loaded.environment.policy].into_iter().flatten() {
+        let fields = reader.fields(node, "`policy`", &["prune", "drift", "maxDeletions", "maxMutations"]);
+        if let Some(prune) = fields.get("prune").and_then(|n| reader.boolean(n, "`prune`")) {
+            policy.prune = prune;
         }
-        policy
+        if let Some(word) = fields.get("drift").and_then(|n| reader.choice(n, "`drift`", &DRIFTS)) {
+            policy.drift = drift(word);
+        }
+        if let Some(count) = fields.get("maxDeletions").and_then(|n| reader.count(n, "`maxDeletions`")) {
+            policy.max_deletions = count;
+        }
+        if let Some(count) = fields.get("maxMutations").and_then(|n| reader.count(n, "`maxMutations`")) {
+            policy.max_mutations = count;
+        }
     }
+    policy
+}
 
-    /// Returns the region that `region:` names: an alias, or the name of a region, which becomes an alias of itself.
-    pub(crate) fn region(&mut self, text: &str, at: &Location) -> Option<String> {
-        if let Some(region) = self.target.regions.get(text) {
-            return Some(region.clone());
-        }
-        if is_region(text) {
-            self.target.regions.insert(text.to_owned(), text.to_owned());
-            return Some(text.to_owned());
-        }
-        let aliases = self.target.regions.keys().map(String::as_str);
-        let help = suggest(text, aliases).unwrap_or_else(|| "declare it under `spec.regions`".into());
-        self.out.push(Diagnostic::new(at, format!("`{text}` is neither an alias nor the name of a region")).help(help));
-        None
+/// Returns the region that `region:` names: an alias, or the name of a region, which becomes an alias of itself.
+pub(super) fn resolve_region(ctx: &mut RenderContext<'_>, text: &str, at: &Location) -> Option<String> {
+    if let Some(region) = ctx.target.regions.get(text) {
+        return Some(region.clone());
     }
+    if is_region(text) {
+        ctx.target.regions.insert(text.to_owned(), text.to_owned());
+        return Some(text.to_owned());
+    }
+    let aliases = ctx.target.regions.keys().map(String::as_str);
+    let help = suggest(text, aliases).unwrap_or_else(|| "declare it under `spec.regions`".into());
+    ctx.out.push(Diagnostic::new(at, format!("`{text}` is neither an alias nor the name of a region")).help(help));
+    None
 }
 
 impl Reader<'_> {

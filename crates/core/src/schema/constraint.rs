@@ -4,8 +4,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use crate::diagnostic::suggest;
-use crate::load::reader::either;
+use crate::diagnostic::{either, suggest};
 use crate::value::Value;
 
 /// The number of values that an error lists.
@@ -45,7 +44,7 @@ pub enum Constraint {
 /// A value that AWS refuses: what it must be, and a way out where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the value must be, as in "must be at most 35, but this is 40".
+    /// The requirement for the value, as in "must be at most 35, but this is 40".
     pub message: String,
     /// A suggestion, such as the nearest accepted value.
     pub help: Option<String>,
@@ -90,7 +89,7 @@ impl Constraint {
     }
 
     /// True when the constraint is about the elements of a set, list or map and not about the collection.
-    pub(crate) fn is_for_elements(&self) -> bool {
+    pub fn is_for_elements(&self) -> bool {
         !matches!(self, Constraint::Items { .. })
     }
 }

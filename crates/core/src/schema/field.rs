@@ -215,7 +215,7 @@ impl Type {
 }
 
 /// Returns the noun with its article: "a Vpc", "an Alarm".
-pub(crate) fn with_article(noun: &str) -> String {
+pub fn with_article(noun: &str) -> String {
     let article = if noun.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) { "an" } else { "a" };
     format!("{article} {noun}")
 }

@@ -25,7 +25,7 @@ pub(super) async fn run(args: &DestroyArgs) -> anyhow::Result<ExitCode> {
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
     let policy = PlanPolicy { destroy: true, delete_data: args.delete_data, ..PlanPolicy::default() };
     let report = engine.pass(&document, &options(policy, true, args.wait, stop_signal()?)).await?;
-    reconcile::print(&report, args.output)?;
+    reconcile::print(&report, true, args.output)?;
     Ok(match report.converged {
         true => SUCCESS,
         false if report.failed() || report.stopped => ExitCode::from(1),

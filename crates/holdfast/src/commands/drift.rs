@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 
 use holdfast_core::plan::hold::Reason;
-use holdfast_core::report::{json, text};
-use holdfast_engine::pass::DryRun;
+use holdfast_report::{Footer, json, text};
 
 use super::{SUCCESS, plan, print_json, print_yaml, work_left};
-use crate::arguments::{OutputFormat, PlanArgs};
+use crate::arguments::{DriftArgs, OutputFormat};
 
-pub(super) async fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
-    let DryRun { plan, calls, .. } = plan::dry_run(args).await?;
+pub(super) async fn run(args: &DriftArgs) -> anyhow::Result<ExitCode> {
+    let (plan, Footer { calls, .. }) = plan::dry_run(&args.dry_run).await?;
     match args.output {
         OutputFormat::Json => print_json(&json::drift(&plan, calls))?,
         OutputFormat::Yaml => print_yaml(&json::drift(&plan, calls))?,

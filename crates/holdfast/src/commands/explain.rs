@@ -2,31 +2,27 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
-use holdfast_core::explain;
+use anyhow::{anyhow, bail};
+use holdfast_report::{explain, json};
 
-use super::SUCCESS;
+use super::{SUCCESS, print_json};
 use crate::arguments::{ExplainArgs, OutputFormat};
 
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let registry = holdfast_aws::registry();
-    let Some(what) = &args.what else {
-        if args.output == OutputFormat::Json {
-            super::print_json(&holdfast_core::report::json::kinds(&registry))?;
-            return Ok(SUCCESS);
+    let what = args.what.as_deref().unwrap_or_default();
+    match args.output {
+        OutputFormat::Json | OutputFormat::Yaml if what.is_empty() => print_json(&json::kinds(&registry))?,
+        OutputFormat::Json | OutputFormat::Yaml => {
+            bail!("`-o json` is for the list of kinds; for `{what}` use `-o text`, and for a kind also `-o markdown`")
         }
-        let widest = registry.kinds().map(str::len).max().unwrap_or_default();
-        for schema in registry.0 {
-            anstream::println!("{:<widest$}  {:<10}  {}", schema.kind, schema.tier, schema.record.summary());
+        OutputFormat::Markdown => {
+            let kind = registry.get(what);
+            let message = "`-o markdown` is for one kind, as in `explain Vpc -o markdown`; for the list of kinds use \
+                           `-o text` or `-o json`, and for a field `-o text`";
+            anstream::print!("{}", explain::manual(kind.ok_or_else(|| anyhow!(message))?));
         }
-        return Ok(SUCCESS);
-    };
-    match (args.output, registry.get(what)) {
-        (OutputFormat::Markdown, Some(schema)) => anstream::print!("{}", explain::manual(schema)),
-        _ => match explain::explain(&registry, what) {
-            Ok(text) => anstream::println!("{}", text.trim_end()),
-            Err(error) => bail!("{error}"),
-        },
+        OutputFormat::Text => anstream::println!("{}", explain::explain(&registry, what)?.trim_end()),
     }
     Ok(SUCCESS)
 }

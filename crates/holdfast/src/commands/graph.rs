@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use holdfast_core::report::diagram;
+use holdfast_report::diagram;
 
 use super::SUCCESS;
 use crate::arguments::{DiagramFormat, GraphArgs};

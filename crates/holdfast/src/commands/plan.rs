@@ -5,33 +5,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_aws::SecretStore;
-use holdfast_core::report::{json, markdown, text};
+use holdfast_core::plan::Plan;
 use holdfast_engine::event::NoopSink;
-use holdfast_engine::pass::DryRun;
+use holdfast_report::{Footer, json, markdown, text};
 use tokio::sync::watch;
 
 use super::{SUCCESS, options, print_json, print_yaml, work_left};
-use crate::arguments::{OutputFormat, PlanArgs};
+use crate::arguments::{DryRunArgs, OutputFormat, PlanArgs};
 use crate::{connect, document};
 
 pub(super) async fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
-    let DryRun { plan, calls, .. } = dry_run(args).await?;
+    let (plan, footer) = dry_run(&args.dry_run).await?;
     match args.output {
-        OutputFormat::Text => anstream::print!("{}", text::plan(&plan, calls)),
-        OutputFormat::Json => print_json(&json::plan(&plan, calls))?,
-        OutputFormat::Yaml => print_yaml(&json::plan(&plan, calls))?,
-        OutputFormat::Markdown => anstream::print!("{}", markdown::plan(&plan, calls)),
+        OutputFormat::Text => anstream::print!("{}", text::plan(&plan, footer)),
+        OutputFormat::Json => print_json(&json::plan(&plan, footer.calls))?,
+        OutputFormat::Yaml => print_yaml(&json::plan(&plan, footer.calls))?,
+        OutputFormat::Markdown => anstream::print!("{}", markdown::plan(&plan, footer)),
     }
     Ok(if plan.is_converged() { SUCCESS } else { work_left() })
 }
 
 /// Observes and plans, and changes nothing.
-pub(super) async fn dry_run(args: &PlanArgs) -> anyhow::Result<DryRun> {
+pub(super) async fn dry_run(args: &DryRunArgs) -> anyhow::Result<(Plan, Footer)> {
     let secret_store = SecretStore::default();
     let document = document::load(&args.document, &secret_store)?.document;
+    let policy = connect::policy(&args.grants, &document)?;
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(NoopSink));
-    let policy = connect::policy(&args.grants)?;
     let (_stop, stopped) = watch::channel(false);
-    Ok(engine.dry_run(&document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?)
+    let dry_run = engine.dry_run(&document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?;
+    let orphans_searched = args.grants.prune || document.policy.prune;
+    Ok((dry_run.plan, Footer { calls: dry_run.calls, orphans_searched }))
 }

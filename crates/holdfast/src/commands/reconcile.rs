@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use holdfast_aws::SecretStore;
+use holdfast_core::document::Document;
 use holdfast_core::plan::PlanPolicy;
-use holdfast_core::report::text;
 use holdfast_engine::daemon::DaemonSchedule;
 use holdfast_engine::event::EventSink;
 use holdfast_engine::pass::PassReport;
+use holdfast_report::{Footer, counted, text};
 use holdfast_server::{Metrics, Server};
 
 use super::{SUCCESS, options, print_json, print_yaml, stop_signal, work_left};
@@ -18,21 +19,26 @@ use crate::progress::Progress;
 use crate::{connect, document};
 
 pub(super) async fn run(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
-    let policy = PlanPolicy { drift: args.drift, ..connect::policy(&args.grants)? };
     match args.once {
-        true => once(args, policy).await,
-        false => daemon(args, policy).await,
+        true => once(args).await,
+        false => daemon(args).await,
     }
 }
 
-async fn once(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<ExitCode> {
+/// Returns the policy of the flags.
+fn policy(args: &ReconcileArgs, document: &Document) -> anyhow::Result<PlanPolicy> {
+    Ok(PlanPolicy { drift: args.drift, ..connect::policy(&args.grants, document)? })
+}
+
+async fn once(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let secret_store = SecretStore::default();
     let document = document::load(&args.document, &secret_store)?.document;
+    let policy = policy(args, &document)?;
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
     let options = options(policy, args.grants.prune, args.wait, stop_signal()?);
     let report = engine.pass(&document, &options).await?;
-    print(&report, args.output)?;
+    print(&report, args.grants.prune || document.policy.prune, args.output)?;
     Ok(match report.converged {
         true => SUCCESS,
         false if report.failed() || report.stopped => ExitCode::from(1),
@@ -40,29 +46,31 @@ async fn once(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<ExitCo
     })
 }
 
-/// Prints the report of a pass.
-pub(super) fn print(report: &PassReport, output: OutputFormat) -> anyhow::Result<()> {
+/// Prints the report of a pass. `orphans_searched` is true when the pass was a full scan.
+pub(super) fn print(report: &PassReport, orphans_searched: bool, output: OutputFormat) -> anyhow::Result<()> {
+    let footer = Footer { calls: report.calls, orphans_searched };
     let json = || super::report_json(report);
     match output {
         OutputFormat::Json => print_json(&json()?)?,
         OutputFormat::Yaml => print_yaml(&json()?)?,
         OutputFormat::Text | OutputFormat::Markdown => {
-            anstream::print!("{}", text::plan(&report.plan, report.calls));
+            anstream::print!("{}", text::plan(&report.plan, footer));
             let result = match (report.converged, report.stopped) {
                 (true, _) => "Converged",
                 (_, true) => "Stopped early",
                 _ => "Not converged",
             };
-            anstream::println!("{result} after {} steps in {:.1} s.", report.results.len(), report.seconds);
+            anstream::println!("{result} after {} in {:.1} s.", counted(report.results.len(), "step"), report.seconds);
         }
     }
     Ok(())
 }
 
-async fn daemon(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<ExitCode> {
+async fn daemon(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let secret_store = SecretStore::default();
     let rendered = document::load(&args.document, &secret_store)?;
     let document = rendered.document;
+    let policy = policy(args, &document)?;
     let stop = stop_signal()?;
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let metrics = Arc::new(Metrics::new(&document.stack, &document.env, cloud.clone(), args.interval));

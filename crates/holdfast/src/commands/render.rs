@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use holdfast_core::report::json;
+use holdfast_report::json;
 
 use super::{SUCCESS, print_json, print_yaml};
 use crate::arguments::{OutputFormat, RenderArgs};

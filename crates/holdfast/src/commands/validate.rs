@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use holdfast_core::render::Rendered;
+use holdfast_report::{counted, diagnostics};
 
-use super::{SUCCESS, print_json};
+use super::{SUCCESS, print_json, print_yaml};
 use crate::arguments::{DocumentArgs, OutputFormat, ValidateArgs};
 use crate::document;
 
@@ -19,28 +21,33 @@ pub(super) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
             args.path
         );
     }
-    let mut exit_code = SUCCESS;
+    let mut found: Vec<serde_json::Value> = vec![];
     for env in environments {
         let document_args =
             DocumentArgs { path: args.path.clone(), env: env.clone(), set: args.set.clone(), source: String::new() };
-        match document::try_render(&document_args) {
-            Ok(rendered) if args.output == OutputFormat::Text => {
-                anstream::println!(
-                    "{}/{env}: {} resources, no errors",
-                    rendered.document.stack,
-                    rendered.document.resources.len()
-                );
-            }
-            Ok(_) => {}
-            Err(errors) if args.output == OutputFormat::Text => {
-                anstream::eprintln!("{}", document::describe(&errors));
-                exit_code = ExitCode::from(1);
-            }
-            Err(errors) => {
-                print_json(&errors.json())?;
-                exit_code = ExitCode::from(1);
+        let rendered = document::try_render(&document_args);
+        if args.output == OutputFormat::Text {
+            match &rendered {
+                Ok(Rendered { document, .. }) => {
+                    let resources = counted(document.resources.len(), "resource");
+                    anstream::println!("{}/{env}: {resources}, no errors", document.stack);
+                }
+                Err(errors) => anstream::eprintln!("{}", document::describe(errors)),
             }
         }
+        // An error of the stack's own file is found in every environment, and is listed once.
+        for error in rendered.err().map(|errors| diagnostics::json(&errors)).unwrap_or_default() {
+            if !found.contains(&error) {
+                found.push(error);
+            }
+        }
+    }
+    let exit_code = if found.is_empty() { SUCCESS } else { ExitCode::from(1) };
+    let list = serde_json::Value::Array(found);
+    match args.output {
+        OutputFormat::Json => print_json(&list)?,
+        OutputFormat::Yaml => print_yaml(&list)?,
+        OutputFormat::Text | OutputFormat::Markdown => {}
     }
     Ok(exit_code)
 }

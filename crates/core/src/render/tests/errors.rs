@@ -5,28 +5,13 @@ use expect_test::expect;
 use super::*;
 
 #[test]
-fn an_error_shows_the_line_and_the_help() {
+fn an_error_states_the_location_and_the_help() {
     let files = files("resources:\n  Vpc/main: { cidr: 10.0.0.0/16 }", "", &[]);
     let diagnostics = render_files(&files).unwrap_err();
     expect![[r#"
-        error: `Vpc/main` needs `cidrBlock`
-         --> shop/stack.yaml:6:5
-          |
-        6 |     Vpc/main: { cidr: 10.0.0.0/16 }
-          |     ^^^^^^^^
-          |
-          = help: `cidrBlock` is a CIDR block: The CIDR block of addresses.
-
-        error: unknown field `cidr` in Vpc
-         --> shop/stack.yaml:6:17
-          |
-        6 |     Vpc/main: { cidr: 10.0.0.0/16 }
-          |                 ^^^^
-          |
-          = help: did you mean `cidrBlock`?"#]]
-    .assert_eq(&diagnostics.render(false));
-    assert!(diagnostics.render(true).contains('\u{1b}'));
-    expect![[r#"[{"file":"shop/stack.yaml","line":6,"column":5,"message":"`Vpc/main` needs `cidrBlock`","label":"","help":"`cidrBlock` is a CIDR block: The CIDR block of addresses."},{"file":"shop/stack.yaml","line":6,"column":17,"message":"unknown field `cidr` in Vpc","label":"","help":"did you mean `cidrBlock`?"}]"#]].assert_eq(&diagnostics.json().to_string());
+        shop/stack.yaml:6:5: `Vpc/main` needs `cidrBlock`; `cidrBlock` is a CIDR block: The CIDR block of addresses.
+        shop/stack.yaml:6:17: unknown field `cidr` in Vpc; did you mean `cidrBlock`?"#]]
+    .assert_eq(&diagnostics.to_string());
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::address::Address;
-use crate::document::Document;
-use crate::observed::{Condition, Observed};
-use crate::plan::hold::Hold;
-use crate::plan::{Action, Plan};
-use crate::schema::{Field, Registry, Schema};
+use holdfast_core::address::Address;
+use holdfast_core::document::Document;
+use holdfast_core::observed::{Condition, Observed};
+use holdfast_core::plan::hold::Hold;
+use holdfast_core::plan::{Action, Plan};
+use holdfast_core::schema::{Field, Registry, Schema};
 
 /// Returns a plan.
 pub fn plan(plan: &Plan, calls: u64) -> Json {
@@ -131,5 +131,5 @@ fn digest(plan: &Plan) -> String {
         .map(|s| format!("{} {} {}", s.address, s.action.word(), json!(s.changes)))
         .chain(plan.holds.iter().map(|h| format!("{} {:?}", h.address, h.reason)))
         .collect();
-    crate::digest::text(&lines.join("\n"))
+    holdfast_core::digest::text(&lines.join("\n"))
 }

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::alternatives;
-use crate::render::tests::kinds::REGISTRY;
-use crate::schema::Type;
-use crate::value::Value;
+use crate::tests::kinds::REGISTRY;
+use holdfast_core::schema::Type;
+use holdfast_core::value::Value;
 
 /// Returns the paths at which the schema refuses a document of that kind with that spec.
 fn refused(kind: &str, spec: serde_json::Value) -> Vec<String> {
@@ -95,9 +95,51 @@ fn a_canonical_type_accepts_the_json_types_of_its_function() {
         Value::Integer(_) | Value::Text(_) => Ok(value.clone()),
         other => Err(format!("`{other}` is not a protocol")),
     };
-    let types = |canonical| alternatives(&Type::Canonical { name: "", canonical })[0]["type"].clone();
+    let types = |canonical| alternatives(&Type::Canonical { name: "", canonical }, &[])[0]["type"].clone();
     assert_eq!(types(number), json!(["string", "integer"]));
-    assert_eq!(types(crate::canonical::cidr), json!("string"));
-    assert_eq!(types(crate::canonical::policy), json!(["string", "object"]));
-    assert_eq!(types(crate::canonical::json), json!(["string", "object", "array"]));
+    assert_eq!(types(holdfast_core::canonical::cidr), json!("string"));
+    assert_eq!(types(holdfast_core::canonical::policy), json!(["string", "object"]));
+    assert_eq!(types(holdfast_core::canonical::json), json!(["string", "object", "array"]));
+}
+
+#[test]
+fn constraints_are_part_of_the_schema_and_expressions_are_accepted() {
+    let subscription = |field: &str, value: serde_json::Value| {
+        let spec = json!({ "resources": { "Subscription/s": { "endpoint": "x", field: value } } });
+        refused("Stack", spec)
+    };
+    let accepted = [
+        ("protocol", json!("sqs")),
+        ("protocol", json!("${params.protocol}")),
+        ("protocol", json!(null)),
+        ("retries", json!(100)),
+        ("retries", json!("${params.retries}")),
+        ("topics", json!(["ab", "12"])),
+        ("topics", json!(["${params.a_topic_with_a_long_name}"])),
+        ("topics", json!("${params.topics}")),
+        ("weights", json!({ "a": 1, "b": 2.5, "c": null })),
+    ];
+    for (field, value) in accepted {
+        assert_eq!(subscription(field, value.clone()), NOTHING, "{field}: {value}");
+    }
+    let invalid = [
+        ("protocol", json!("htps")),
+        ("retries", json!(101)),
+        ("retries", json!(-1)),
+        ("topics", json!([])),
+        ("topics", json!(["a", "b", "c"])),
+        ("topics", json!(["Ab"])),
+        ("topics", json!(["ab12"])),
+        ("topics", json!(["abcdefghi"])),
+        ("weights", json!({ "a": 0 })),
+        ("weights", json!({ "a": 1, "b": 1, "c": 1, "d": 1 })),
+    ];
+    for (field, value) in invalid {
+        let expected = format!("/spec/resources/Subscription~1s/{field}");
+        assert_eq!(subscription(field, value.clone()), [expected], "{field}: {value}");
+    }
+    let schema = super::schema(&REGISTRY);
+    let protocol = &schema["$defs"]["fields.Subscription"]["properties"]["protocol"];
+    assert_eq!(protocol["default"], "https");
+    assert_eq!(protocol["$comment"], "AWS's default. Holdfast does not send it.");
 }

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::schema::{Field, Presence, Record, Registry, Schema, Type, with_article};
-use crate::value::Value;
+use holdfast_core::schema::{Constraint, Field, Presence, Record, Registry, Schema, Type, with_article};
+use holdfast_core::value::Value;
+
+use crate::common;
 
 /// Returns the JSON Schema (draft 2020-12) for stacks, environments and components.
 ///
@@ -20,12 +22,15 @@ pub fn schema(registry: &Registry) -> Json {
         }),
     );
     definitions.insert("name".into(), json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$" }));
-    definitions.insert("tags".into(), json!({
-        "type": ["object", "null"],
-        "description": "Tags in addition to the stack's tags. {} means no tags at all; a null value removes one of the stack's tags.",
-        "additionalProperties": { "type": ["string", "null"] },
-        "propertyNames": { "not": { "pattern": "^(holdfast|aws):" } },
-    }));
+    definitions.insert(
+        "tags".into(),
+        json!({
+            "type": ["object", "null"],
+            "description": common::TAGS.doc,
+            "additionalProperties": { "type": ["string", "null"] },
+            "propertyNames": { "not": { "pattern": "^(holdfast|aws):" } },
+        }),
+    );
     definitions.insert(
         "regions".into(),
         json!({
@@ -36,7 +41,7 @@ pub fn schema(registry: &Registry) -> Json {
     );
     definitions.insert("policy".into(), object(json!({
         "prune": described(json!({ "type": "boolean" }), "True: resources that left the document may be deleted without a flag."),
-        "drift": described(json!({ "enum": ["correct", "warn", "ignore"] }), DRIFT),
+        "drift": described(json!({ "enum": ["correct", "warn", "ignore"] }), common::DRIFT),
         "maxDeletions": described(count(), "The maximum number of deletions in one pass."),
         "maxMutations": described(count(), "The maximum number of steps in one pass."),
     }), &[]));
@@ -44,7 +49,7 @@ pub fn schema(registry: &Registry) -> Json {
         "parameter".into(),
         object(
             json!({
-                "type": { "enum": crate::load::file::Kind::NAMES },
+                "type": { "enum": holdfast_core::load::PARAMETER_TYPES },
                 "default": described(json!({}), "The value when none is given. It may use the parameters declared above."),
                 "description": { "type": "string" },
                 "allowed": described(json!({ "type": "array" }), "The allowed values."),
@@ -66,9 +71,9 @@ pub fn schema(registry: &Registry) -> Json {
             json!({
                 "from": described(json!({ "type": "string" }), "The path of the component's file, relative to this file."),
                 "with": described(json!({ "type": ["object", "null"] }), "Values of the component's parameters."),
-                "when": when(),
-                "forEach": for_each(),
-                "region": region(),
+                "when": common_field(&common::WHEN),
+                "forEach": common_field(&common::FOR_EACH),
+                "region": common_field(&common::REGION),
             }),
             &["from"],
         ),
@@ -81,7 +86,8 @@ pub fn schema(registry: &Registry) -> Json {
             "additionalProperties": reference("component"),
         }),
     );
-    definitions.insert("lifecycle".into(), lifecycle());
+    let lifecycle = object(Json::Object(fields(common::LIFECYCLE.fields)), &[]);
+    definitions.insert("lifecycle".into(), described(lifecycle, common::LIFECYCLE.doc));
     let mut resources = Map::new();
     let mut patches = Map::new();
     for schema in registry.0 {
@@ -200,62 +206,26 @@ fn or_expression(schema: &Json) -> Json {
     json!({ "anyOf": [schema, reference("expression")] })
 }
 
-fn when() -> Json {
-    let condition = "A condition. When it is false, the document does not contain this resource or component.";
-    described(or_expression(&json!({ "type": ["boolean", "null"] })), condition)
-}
-
-fn for_each() -> Json {
-    let list_or_map = json!({ "type": ["array", "object", "null"] });
-    described(
-        or_expression(&list_or_map),
-        "One copy for each element of a list or map. Expressions read the element as `each.key` and `each.value`; the address gets the suffix `-<key>`.",
-    )
-}
-
-fn region() -> Json {
-    described(json!({ "type": ["string", "null"] }), "An alias of `spec.regions`, or the name of a region.")
-}
-
-const DRIFT: &str = "`correct` corrects drift (the default). `warn` reports drift and leaves it. `ignore` leaves drift and does not report it.";
-
-fn lifecycle() -> Json {
-    let choice = |values: &[&str], text: &str| described(or_expression(&json!({ "enum": values })), text);
-    described(
-        object(
-            json!({
-                "manage": choice(&["full", "observe"], "`observe`: the resource exists already; Holdfast reads it and never changes it."),
-                "onDelete": choice(&["delete", "retain"], "Whether the resource is deleted or kept when it leaves the document."),
-                "replace": choice(&["allow", "refuse"], "Whether the resource may be replaced without a flag."),
-                "ignore": described(json!({ "type": "array", "items": { "type": "string" } }), "The paths of fields that another process or a person controls."),
-                "adopt": described(json!({ "type": ["string", "null"] }), "The id or name of a live resource to adopt."),
-                "protect": described(or_expression(&json!({ "type": "boolean" })), "True: the resource is never deleted or replaced, whatever is granted."),
-                "movedFrom": described(json!({ "type": ["string", "null"] }), "The address that the resource had before: Kind/name."),
-                "drift": choice(&["correct", "warn", "ignore"], DRIFT),
-            }),
-            &[],
-        ),
-        "How the resource is managed.",
-    )
+/// Returns the schema of a common field, other than `name`, of a resource or component.
+fn common_field(field: &Field) -> Json {
+    match field.name {
+        "tags" => or_expression(&reference("tags")),
+        "lifecycle" => reference("lifecycle"),
+        "forEach" => described(or_expression(&json!({ "type": ["array", "object", "null"] })), field.doc),
+        _ => property(field),
+    }
 }
 
 /// Returns the schema of a patch: the fields of a kind and the words beside them. No field is required.
 fn kind(schema: &Schema) -> Json {
-    let mut properties = fields(schema.record);
-    let words = json!({
-        "name": described(or_expression(&json!({ "type": ["string", "null"], "maxLength": schema.naming.limit })), "The physical name. The default is built from stack, environment and address."),
-        "lifecycle": reference("lifecycle"),
-        "forEach": for_each(),
-        "when": when(),
-        "region": region(),
-        "dependsOn": described(or_expression(&json!({ "type": "array", "items": { "type": "string" } })), "The addresses of further resources that must be ready first."),
-        "id": described(json!({ "type": "string" }), "With `manage: observe`: the id of the live resource."),
-    });
-    if let Json::Object(words) = words {
-        properties.extend(words);
-    }
-    if schema.ownership.takes_tags() {
-        properties.insert("tags".into(), json!({ "anyOf": [reference("tags"), reference("expression")] }));
+    let mut properties = fields(schema.record.fields);
+    for field in common::fields(schema) {
+        let name = json!({ "type": ["string", "null"], "maxLength": schema.naming.limit });
+        let field_schema = match field.name {
+            "name" => described(or_expression(&name), field.doc),
+            _ => common_field(field),
+        };
+        properties.insert(field.name.to_owned(), field_schema);
     }
     json!({
         "type": ["object", "null"],
@@ -286,12 +256,12 @@ fn required_fields(record: &Record) -> Vec<&'static str> {
     record.fields.iter().filter(|field| matches!(field.presence, Presence::Required)).map(|field| field.name).collect()
 }
 
-fn fields(record: &Record) -> Map<String, Json> {
-    record.fields.iter().map(|field| (field.name.to_owned(), property(field))).collect()
+fn fields(fields: &[Field]) -> Map<String, Json> {
+    fields.iter().map(|field| (field.name.to_owned(), property(field))).collect()
 }
 
 fn property(field: &Field) -> Json {
-    let mut any = alternatives(&field.ty);
+    let mut any = alternatives(&field.ty, field.constraints);
     let mut property = Map::new();
     match field.presence {
         Presence::Required | Presence::ServerDefault => {}
@@ -300,6 +270,10 @@ fn property(field: &Field) -> Json {
             any.push(json!({ "type": "null" }));
             property.insert("default".into(), default().json());
         }
+    }
+    if let Some(default) = field.server_default {
+        property.insert("default".into(), Value::from(default).json());
+        property.insert("$comment".into(), "AWS's default. Holdfast does not send it.".into());
     }
     if !field.doc.is_empty() {
         property.insert("description".into(), field.doc.into());
@@ -311,8 +285,48 @@ fn property(field: &Field) -> Json {
     Json::Object(property)
 }
 
-/// Returns the schemas of the values that a type accepts. Every type but a plain string also accepts an expression.
-fn alternatives(ty: &Type) -> Vec<Json> {
+/// Returns the schemas of the values that a type accepts within constraints. Every type but a plain string without
+/// constraints also accepts an expression.
+fn alternatives(ty: &Type, constraints: &[Constraint]) -> Vec<Json> {
+    let (of_elements, of_value): (Vec<Constraint>, Vec<Constraint>) = match ty {
+        Type::Set(_) | Type::List(_) | Type::Map(_) => constraints.iter().copied().partition(|c| c.is_for_elements()),
+        _ => (vec![], constraints.to_vec()),
+    };
+    let mut any = unconstrained(ty, &of_elements);
+    let keywords: Map<String, Json> = of_value.iter().flat_map(|constraint| keywords(ty, constraint)).collect();
+    if keywords.is_empty() {
+        return any;
+    }
+    if let Some(Json::Object(plain)) = any.first_mut() {
+        plain.extend(keywords);
+    }
+    if !any.contains(&reference("expression")) {
+        any.push(reference("expression"));
+    }
+    any
+}
+
+/// Returns the keywords of JSON Schema for a constraint. Each of them holds only for values of its own type.
+fn keywords(ty: &Type, constraint: &Constraint) -> Vec<(String, Json)> {
+    let limits = |[least, most]: [&str; 2], min: Option<Json>, max: Option<Json>| {
+        let limits = [(least, min), (most, max)].into_iter();
+        limits.filter_map(|(name, limit)| Some((name.to_owned(), limit?))).collect()
+    };
+    let size = |names, min: Option<usize>, max: Option<usize>| limits(names, min.map(Json::from), max.map(Json::from));
+    match *constraint {
+        Constraint::OneOf(values) => vec![("enum".to_owned(), json!(values))],
+        Constraint::Range { min, max } => limits(["minimum", "maximum"], min.map(Json::from), max.map(Json::from)),
+        Constraint::Length { min, max } => size(["minLength", "maxLength"], min, max),
+        Constraint::Items { min, max } if matches!(ty, Type::Map(_)) => {
+            size(["minProperties", "maxProperties"], min, max)
+        }
+        Constraint::Items { min, max } => size(["minItems", "maxItems"], min, max),
+        Constraint::Pattern(pattern) => vec![("pattern".to_owned(), format!("^(?:{pattern})$").into())],
+    }
+}
+
+/// Returns the schemas of the values that a type accepts, with constraints of the elements of a set, list or map.
+fn unconstrained(ty: &Type, of_elements: &[Constraint]) -> Vec<Json> {
     let plain = match ty {
         Type::Bool => json!({ "type": "boolean" }),
         Type::Integer | Type::AutoscaledCount { .. } => json!({ "type": "integer" }),
@@ -355,19 +369,21 @@ fn alternatives(ty: &Type) -> Vec<Json> {
             let types: Vec<&str> = std::iter::once("string").chain(accepted).collect();
             return vec![if types.len() == 1 { json!({ "type": "string" }) } else { json!({ "type": types }) }];
         }
-        Type::Set(of) | Type::List(of) => json!({ "type": "array", "items": element(of) }),
+        Type::Set(of) | Type::List(of) => json!({ "type": "array", "items": element(of, of_elements) }),
         Type::Map(of) => {
-            let mut any = alternatives(of);
+            let mut any = alternatives(of, of_elements);
             any.push(json!({ "type": "null" }));
             json!({ "type": "object", "additionalProperties": { "anyOf": any } })
         }
-        Type::Record(record) => described(object(Json::Object(fields(record)), &required_fields(record)), record.doc),
+        Type::Record(record) => {
+            described(object(Json::Object(fields(record.fields)), &required_fields(record)), record.doc)
+        }
     };
     vec![plain, reference("expression")]
 }
 
-fn element(ty: &Type) -> Json {
-    let mut any = alternatives(ty);
+fn element(ty: &Type, constraints: &[Constraint]) -> Json {
+    let mut any = alternatives(ty, constraints);
     if any.len() == 1 { any.remove(0) } else { json!({ "anyOf": any }) }
 }
 

@@ -2,8 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::diagnostic::suggest;
-use crate::schema::{Field, Idempotency, Ownership, Presence, Record, Registry, Replacement, Schema, Type};
+use holdfast_core::diagnostic::suggest;
+use holdfast_core::schema::{
+    Constraint, Field, Idempotency, Ownership, Presence, Record, Registry, Replacement, Schema, Type,
+};
+use holdfast_core::value::Value;
+
+use crate::common;
+use crate::markdown::cell;
 
 /// A path that names no kind or field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,42 +33,49 @@ pub fn explain(registry: &Registry, path: &str) -> Result<String, ExplainError> 
         message: format!("there is no kind `{kind}`"),
         help: suggest(kind, registry.kinds()),
     })?;
-    let mut record = schema.record;
+    let mut found: Option<&'static Field> = None;
     let mut at = kind.to_owned();
-    let mut found: Option<&Field> = None;
     for step in steps {
-        let field = record.field(step).ok_or_else(|| ExplainError {
+        let known: Vec<&'static Field> = match found {
+            Some(field) => inner(&field.ty).map(|record| record.fields.iter().collect()).unwrap_or_default(),
+            None => {
+                schema.record.fields.iter().chain(common::fields(schema)).chain(common::attributes(schema)).collect()
+            }
+        };
+        let field = *known.iter().find(|field| field.name == step).ok_or_else(|| ExplainError {
             message: format!("`{at}` has no field `{step}`"),
-            help: suggest(step, record.fields.iter().map(|field| field.name)),
+            help: suggest(step, known.iter().map(|field| field.name)),
         })?;
         at = format!("{at}.{step}");
-        record = inner(&field.ty).unwrap_or(&NO_FIELDS);
         found = Some(field);
     }
     let mut text = String::new();
-    match found {
-        Some(field) => {
-            let _ = writeln!(text, "{at}: {}", field.ty.describe());
-            let _ = writeln!(text, "{}\n", traits(field, write_only(schema, &at)).join(", "));
-            paragraph(&mut text, field.doc, "  ");
+    let Some(field) = found else {
+        let _ = writeln!(text, "{kind} (tier {})\n", schema.tier);
+        paragraph(&mut text, schema.record.doc, "  ");
+        text.push('\n');
+        for (label, fact) in facts(schema) {
+            let _ = writeln!(text, "  {label:<13}{fact}");
         }
-        None => {
-            let _ = writeln!(text, "{kind} (tier {})\n", schema.tier);
-            paragraph(&mut text, schema.record.doc, "  ");
-            text.push('\n');
-            for (label, fact) in facts(schema) {
-                let _ = writeln!(text, "  {label:<13}{fact}");
-            }
-        }
-    }
-    list(&mut text, schema, record, &at);
-    if found.is_none() && !schema.status.fields.is_empty() {
-        text.push_str("\nATTRIBUTES (expressions can also read id, name and the fields)\n");
-        for field in schema.status.fields {
+        list(&mut text, "FIELDS", schema, schema.record.fields, &at);
+        list(&mut text, "FIELDS OF EVERY KIND", schema, common::fields(schema), &at);
+        text.push_str("\nATTRIBUTES (expressions read them, and the fields, as `${");
+        let _ = writeln!(text, "{kind}.<name>.<attribute>}}`)");
+        for field in common::attributes(schema) {
             let _ = writeln!(text, "  {}: {}", field.name, field.ty.describe());
             paragraph(&mut text, field.doc, "      ");
         }
+        return Ok(text);
+    };
+    let _ = writeln!(text, "{at}: {}", field.ty.describe());
+    let _ = writeln!(text, "{}\n", traits(field, write_only(schema, &at)).join(", "));
+    paragraph(&mut text, field.doc, "  ");
+    for constraint in field.constraints {
+        if let Constraint::OneOf(values) = constraint {
+            let _ = writeln!(text, "\nVALUES\n  {}", values.join("\n  "));
+        }
     }
+    list(&mut text, "FIELDS", schema, inner(&field.ty).map_or(&[][..], |record| record.fields), &at);
     Ok(text)
 }
 
@@ -74,17 +87,20 @@ pub fn manual(schema: &Schema) -> String {
     }
     let _ = writeln!(text, "\n## Fields\n");
     table(&mut text, schema, schema.record, schema.kind);
-    if !schema.status.fields.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n## Attributes\n\nExpressions can read these attributes in addition to `id`, `name` and the fields: \
-             `${{{}.name.attribute}}`.\n",
-            schema.kind
-        );
-        let _ = writeln!(text, "| attribute | type | description |\n|---|---|---|");
-        for field in schema.status.fields {
-            let _ = writeln!(text, "| `{}` | {} | {} |", field.name, cell(&field.ty.describe()), cell(field.doc));
-        }
+    let common: Vec<String> = common::fields(schema).map(|field| format!("`{}`", field.name)).collect();
+    let _ = writeln!(
+        text,
+        "\n## Fields of every kind\n\n{} are described in [documents](../documents.md#resources).",
+        common.join(", ")
+    );
+    let _ = writeln!(
+        text,
+        "\n## Attributes\n\nExpressions can read these attributes, and the fields: `${{{}.name.attribute}}`.\n",
+        schema.kind
+    );
+    let _ = writeln!(text, "| attribute | type | description |\n|---|---|---|");
+    for field in common::attributes(schema) {
+        let _ = writeln!(text, "| `{}` | {} | {} |", field.name, cell(&field.ty.describe()), cell(field.doc));
     }
     if !schema.write_only.is_empty() {
         let _ = writeln!(
@@ -98,18 +114,12 @@ pub fn manual(schema: &Schema) -> String {
     text
 }
 
-const NO_FIELDS: Record = Record { name: "", doc: "", fields: &[] };
-
-/// Lists the kinds by tier, each with the first line of its description.
+/// Lists the kinds by name, each with its tier and summary.
 fn kinds(registry: &Registry) -> String {
-    let mut schemas: Vec<&Schema> = registry.0.to_vec();
-    schemas.sort_by_key(|schema| (schema.tier, schema.kind));
-    let mut text = String::new();
-    for schema in schemas {
-        let first = schema.record.doc.lines().next().unwrap_or_default();
-        let _ = writeln!(text, "{:<11} {:<18} {first}", schema.tier, schema.kind);
-    }
-    text
+    let width = registry.kinds().map(str::len).max().unwrap_or_default();
+    let line =
+        |schema: &&Schema| format!("{:<width$}  {:<10}  {}\n", schema.kind, schema.tier, schema.record.summary());
+    registry.0.iter().map(line).collect()
 }
 
 /// Returns the properties of a kind as a whole.
@@ -171,6 +181,14 @@ fn traits(field: &Field, write_only: Option<&str>) -> Vec<String> {
         Presence::ServerDefault => "optional, server default".to_owned(),
         Presence::Default(default) => format!("default {}", default().json()),
     }];
+    if let Some(default) = field.server_default {
+        traits.push(format!("AWS's default is {}", Value::from(default).json()));
+    }
+    let is_collection = matches!(field.ty, Type::Set(_) | Type::List(_) | Type::Map(_));
+    for constraint in field.constraints {
+        let each = if is_collection && constraint.is_for_elements() { "each element must" } else { "must" };
+        traits.push(format!("{each} {constraint}"));
+    }
     if field.immutable {
         traits.push("immutable: a change requires a replacement".to_owned());
     }
@@ -198,12 +216,12 @@ fn inner(ty: &Type) -> Option<&'static Record> {
     }
 }
 
-fn list(text: &mut String, schema: &Schema, record: &Record, at: &str) {
-    if record.fields.is_empty() {
-        return;
-    }
-    text.push_str("\nFIELDS\n");
-    for field in record.fields {
+fn list(text: &mut String, title: &str, schema: &Schema, fields: impl IntoIterator<Item = &'static Field>, at: &str) {
+    let mut title = Some(title);
+    for field in fields {
+        if let Some(title) = title.take() {
+            let _ = writeln!(text, "\n{title}");
+        }
         let _ = writeln!(text, "  {}: {}", field.name, field.ty.describe());
         let path = format!("{at}.{}", field.name);
         let _ = writeln!(text, "      {}", traits(field, write_only(schema, &path)).join(", "));
@@ -238,11 +256,6 @@ fn table(text: &mut String, schema: &Schema, record: &Record, at: &str) {
             table(text, schema, record, &path);
         }
     }
-}
-
-/// Escapes text for one cell of a table.
-fn cell(text: &str) -> String {
-    text.replace('\n', " ").replace('|', "\\|")
 }
 
 #[cfg(test)]

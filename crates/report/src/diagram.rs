@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::address::Address;
-use crate::document::Document;
-use crate::graph::Graph;
-use crate::schema::Tier;
+use holdfast_core::address::Address;
+use holdfast_core::document::Document;
+use holdfast_core::graph::Graph;
+use holdfast_core::schema::Tier;
 
 /// Returns a Mermaid flowchart. An arrow leads from a resource to a resource that it refers to; it is dotted if only an
 /// update needs the reference.
