@@ -90,6 +90,9 @@ impl Flapping {
 
     /// Holds the deletions that succeeded twice without effect, and the steps that come after them.
     pub(crate) fn hold_stuck_deletions(&self, mut plan: Plan) -> Plan {
+        if self.completed.values().all(|completed| completed.unobserved < SUCCESSES_WITHOUT_EFFECT) {
+            return plan;
+        }
         let is_stuck = |step: &Step| {
             let completed = || self.completed.get(&StepKey::of(step));
             step.action == Action::Delete && completed().is_some_and(|c| c.unobserved >= SUCCESSES_WITHOUT_EFFECT)

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use holdfast_core::plan::{Plan, PlanPolicy, plan};
+use holdfast_engine::pass;
 use holdfast_sim::{Sim, World, kinds};
 
 /// Four times the resources may cost at most this many times the time. A linear plan costs 4 times as much, a quadratic
@@ -44,13 +45,13 @@ async fn times(resources: usize) -> [Duration; 2] {
     let document = world.document.clone().expect("a document");
     let policy = PlanPolicy::default();
     let options = world.options(policy.clone(), true, Duration::ZERO);
-    let empty = world.engine.dry_run(&document, &options).await.expect("a dry run").observation;
+    let empty = pass::dry_run(&world.engine, &document, &options).await.expect("a dry run").observation;
     let (create, planned) = measure(|| plan(&document, &empty, &policy, kinds::REGISTRY.0));
     assert_eq!(planned.steps.len(), document.resources.len());
 
     let report = world.reconcile(policy.clone()).await.expect("a pass");
     assert!(report.converged, "{:?}", report.plan.holds);
-    let live = world.engine.dry_run(&document, &options).await.expect("a dry run").observation;
+    let live = pass::dry_run(&world.engine, &document, &options).await.expect("a dry run").observation;
     let (unchanged, planned) = measure(|| plan(&document, &live, &policy, kinds::REGISTRY.0));
     assert_eq!((planned.steps.len(), planned.unchanged), (0, document.resources.len()));
     [create, unchanged]

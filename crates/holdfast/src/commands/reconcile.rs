@@ -9,7 +9,7 @@ use holdfast_core::plan::PlanPolicy;
 use holdfast_core::report::text;
 use holdfast_engine::daemon::DaemonSchedule;
 use holdfast_engine::event::EventSink;
-use holdfast_engine::pass::PassReport;
+use holdfast_engine::pass::{self, PassReport};
 use holdfast_server::{Metrics, Server};
 
 use super::{SUCCESS, options, print_json, print_yaml, stop_signal, work_left};
@@ -31,7 +31,7 @@ async fn once(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<ExitCo
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
     let options = options(policy, args.grants.prune, args.wait, stop_signal()?);
-    let report = engine.pass(&document, &options).await?;
+    let report = pass::run(&engine, &document, &options).await?;
     print(&report, args.output)?;
     Ok(match report.converged {
         true => SUCCESS,
