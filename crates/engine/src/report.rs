@@ -35,6 +35,16 @@ pub struct PassReport {
 }
 
 impl PassReport {
+    /// Returns the word for how the pass ended, as in metrics and log lines.
+    pub fn word(&self) -> &'static str {
+        match self {
+            PassReport { stopped: true, .. } => "stopped",
+            PassReport { converged: true, .. } => "converged",
+            report if report.failed() => "failed",
+            _ => "held",
+        }
+    }
+
     /// True when a step failed and was not retried.
     pub fn failed(&self) -> bool {
         self.results.iter().any(|result| result.outcome == StepOutcome::Failed)
