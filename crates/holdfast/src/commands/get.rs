@@ -29,7 +29,8 @@ pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud.clone(), &document, &args.connection, Arc::new(NoopSink));
     let (_stop, stopped) = watch::channel(false);
-    let dry_run = pass::dry_run(&engine, &document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
+    let dry_run =
+        pass::dry_run(&engine, &document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
     let live = active_resources(&document, &dry_run.observation);
     let shown = live.iter().filter(|(address, _)| args.address.as_ref().is_none_or(|a| a == *address));
     match args.output {

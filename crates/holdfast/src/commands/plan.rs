@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_aws::SecretStore;
 use holdfast_core::report::{json, markdown, text};
 use holdfast_engine::event::NoopSink;
-use holdfast_engine::pass::{DryRun, dry_run};
+use holdfast_engine::pass::{self, DryRun};
 use tokio::sync::watch;
 
 use super::{SUCCESS, options, print_json, print_yaml, work_left};
@@ -33,5 +33,5 @@ pub(super) async fn dry_run(args: &PlanArgs) -> anyhow::Result<DryRun> {
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(NoopSink));
     let policy = connect::policy(&args.grants)?;
     let (_stop, stopped) = watch::channel(false);
-    Ok(dry_run(&engine, &document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?)
+    Ok(pass::dry_run(&engine, &document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?)
 }

@@ -61,8 +61,7 @@ pub(super) fn print(report: &PassReport, output: OutputFormat) -> anyhow::Result
 
 async fn daemon(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<ExitCode> {
     let secret_store = SecretStore::default();
-    let rendered = document::load(&args.document, &secret_store)?;
-    let document = rendered.document;
+    let (document, mut reload) = document::WatchedDocument::load(args.document.clone(), secret_store.clone())?;
     let stop = stop_signal()?;
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let metrics = Arc::new(Metrics::new(&document.stack, &document.env, cloud.clone(), args.interval));
@@ -82,7 +81,6 @@ async fn daemon(args: &ReconcileArgs, policy: PlanPolicy) -> anyhow::Result<Exit
     // A pass waits for pending resources for one interval. Then the next pass observes everything.
     let options = options(policy, args.grants.prune, args.interval, stop);
     let schedule = DaemonSchedule { interval: args.interval, full_scan_every: args.full_scan_every };
-    let mut reload = document::WatchedDocument::new(args.document.clone(), &rendered.files, secret_store);
     holdfast_engine::daemon::run(&engine, document, &options, schedule, &mut reload, |end| metrics.ended(end)).await;
     server.stopped().await;
     anstream::eprintln!("stopped");
