@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::store::{History, HistoryChanges, Store};
 
@@ -35,12 +35,13 @@ impl FileStore {
 impl Store for FileStore {
     fn load(&self) -> io::Result<History> {
         let mut history = match read(&self.0)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other)?,
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| invalid(&self.0, &error))?,
             None => History::default(),
         };
         let lines = read(&self.changes_path())?.unwrap_or_default();
         for line in lines.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
-            let changes: HistoryChanges = serde_json::from_slice(line).map_err(io::Error::other)?;
+            let changes: HistoryChanges =
+                serde_json::from_slice(line).map_err(|error| invalid(&self.changes_path(), &error))?;
             history.apply(&changes);
         }
         Ok(history)
@@ -71,8 +72,12 @@ impl Store for FileStore {
     }
 }
 
+fn invalid(path: &Path, error: &serde_json::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{} is not valid: {error}", path.display()))
+}
+
 /// Returns the content of a file, or `None` when it does not exist.
-fn read(path: &PathBuf) -> io::Result<Option<Vec<u8>>> {
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

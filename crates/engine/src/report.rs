@@ -118,7 +118,7 @@ pub enum PassError {
         actual: String,
     },
     /// The history exists and cannot be read, or the history cannot be written.
-    #[error("the store cannot be used: {0}; move its file away to continue without the history")]
+    #[error("the store cannot be used: {0}; move its files away to continue without the history")]
     Store(io::Error),
     /// No kind could be observed in any region.
     #[error("nothing could be observed, so nothing was done: {0}")]

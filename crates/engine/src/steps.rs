@@ -115,10 +115,7 @@ fn ids_before(state: &PassState<'_>, plan: &Plan, queue: &VecDeque<usize>) -> BT
 /// Returns the addresses whose holds an observation may end, by the kinds and regions to observe, and the kinds and
 /// regions whose observation failed and is worth repeating. A kind that is observed only to find orphans is repeated
 /// when a deletion waits for it.
-fn awaited(
-    state: &PassState<'_>,
-    plan: &Plan,
-) -> (BTreeMap<KindRegion, BTreeSet<Address>>, BTreeSet<KindRegion>) {
+fn awaited(state: &PassState<'_>, plan: &Plan) -> (BTreeMap<KindRegion, BTreeSet<Address>>, BTreeSet<KindRegion>) {
     let document = state.session.document;
     // A resource is observed in the region that the document states, or in every observed region of its kind when it
     // left the document.
@@ -141,7 +138,8 @@ fn awaited(
     let mut awaited: BTreeMap<KindRegion, BTreeSet<Address>> = BTreeMap::new();
     for hold in &plan.holds {
         if hold.reason.is_transient() || hold.reason == Reason::ObservationFailed && is_retryable {
-            for kind_region in [Some(&hold.address), hold.waits_for.as_ref()].into_iter().flatten().flat_map(kind_regions)
+            for kind_region in
+                [Some(&hold.address), hold.waits_for.as_ref()].into_iter().flatten().flat_map(kind_regions)
             {
                 awaited.entry(kind_region).or_default().insert(hold.address.clone());
             }
