@@ -7,6 +7,7 @@ mod constraint;
 mod field;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +80,8 @@ pub struct Schema {
     /// True when dependents can be created as soon as the create call has succeeded, before the resource is ready. An
     /// example is a load balancer, whose listeners can be created while it is being provisioned.
     pub referenceable_on_create: bool,
-    /// How long a read of this kind's API may lag behind a write (eventual consistency), in seconds.
-    pub consistency_window: u32,
+    /// How long a read of this kind's API may lag behind a write (eventual consistency).
+    pub consistency_window: Duration,
     /// The fields that cannot be observed, each with the reason. The manual lists them; drift detection omits them.
     pub write_only: &'static [(&'static str, &'static str)],
     /// The attributes that AWS assigns and expressions can read in addition to the spec (`arn`, `dnsName`).

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use holdfast_core::document::Document;
 
+use crate::engine::Engine;
 use crate::event::Event;
-use crate::pass::{Engine, PassError, PassOptions, PassReport};
-use crate::run::stopped;
+use crate::options::PassOptions;
+use crate::pass;
+use crate::report::{PassError, PassReport};
 
 /// When the daemon runs a pass, and when a pass is a full scan.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +37,7 @@ pub trait Reload: Send {
 /// # Guarantees
 /// A document with errors changes nothing: the last valid document remains in force, and [`Event::Reloaded`] has the
 /// errors. A pass that ends in an error does not end the daemon. A stop during a pass lets the steps that have begun
-/// finish: see [`Engine::pass`].
+/// finish: see [`pass::run`].
 ///
 /// # Assumptions
 /// One daemon reconciles one stack in one environment.
@@ -55,30 +57,30 @@ pub async fn run(
     mut ended: impl FnMut(Result<&PassReport, &PassError>),
 ) {
     let mut passes = 0u64;
-    while !*options.stop.borrow() {
+    while !options.is_stopped() {
         let is_scheduled = schedule.full_scan_every > 0 && passes.is_multiple_of(schedule.full_scan_every);
         let options = PassOptions { full_scan: options.full_scan || is_scheduled, ..options.clone() };
         passes += 1;
-        match engine.pass_with_options(&document, &options).await {
+        match pass::run_with_options(engine, &document, &options).await {
             Ok(report) => ended(Ok(&report)),
             Err(error) => ended(Err(&error)),
         }
         // The jitter keeps several daemons from calling at the same moment.
-        let mut left = schedule.interval.mul_f64(0.95 + 0.1 * engine.jitter().await);
+        let mut left = schedule.interval.mul_f64(0.95 + 0.1 * engine.jitter());
         while !left.is_zero() {
-            let nap = left.min(engine.timing().poll(0).max(Duration::from_millis(200)));
+            let nap = left.min(engine.timing.poll(0).max(Duration::from_millis(200)));
             tokio::select! {
                 () = tokio::time::sleep(nap) => {}
-                () = stopped(options.stop.clone()) => return,
+                () = options.stopped() => return,
             }
             left = left.saturating_sub(nap);
             match reload.changed() {
                 Some(Ok(changed)) => {
-                    engine.event_sink().on(&Event::Reloaded { error: None });
+                    engine.event_sink.on(&Event::Reloaded { error: None });
                     document = changed;
                     left = Duration::ZERO;
                 }
-                Some(Err(error)) => engine.event_sink().on(&Event::Reloaded { error: Some(&error) }),
+                Some(Err(error)) => engine.event_sink.on(&Event::Reloaded { error: Some(&error) }),
                 None => {}
             }
         }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use holdfast_core::address::Address;
-use holdfast_core::plan::{Action, Plan, Step};
-use serde::Serialize;
+use holdfast_core::plan::{Plan, Step};
 
-use crate::cloud::Failure;
-use crate::pass::PassReport;
+use crate::failure::Failure;
+use crate::report::PassReport;
+pub use crate::report::{StepOutcome, StepResult};
 
 /// An event of a pass or of the daemon.
 #[derive(Debug)]
@@ -56,29 +56,6 @@ pub enum Event<'a> {
     },
 }
 
-/// The outcome of an attempt at a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StepOutcome {
-    /// The step succeeded.
-    Done,
-    /// The step failed and will be retried.
-    Retry,
-    /// The step failed and is not retried in this pass.
-    Failed,
-}
-
-impl StepOutcome {
-    /// Returns the word for the outcome, as in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            StepOutcome::Done => "done",
-            StepOutcome::Retry => "retry",
-            StepOutcome::Failed => "failed",
-        }
-    }
-}
-
 /// A receiver of events. It must not block.
 pub trait EventSink: Send + Sync {
     /// Receives an event.
@@ -97,20 +74,4 @@ impl EventSink for Vec<std::sync::Arc<dyn EventSink>> {
     fn on(&self, event: &Event<'_>) {
         self.iter().for_each(|event_sink| event_sink.on(event));
     }
-}
-
-/// The result of a step, in the report of a pass.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepResult {
-    /// The address of the resource.
-    pub address: Address,
-    /// The action.
-    pub action: Action,
-    /// The outcome of the last attempt.
-    pub outcome: StepOutcome,
-    /// The duration of the last attempt, in seconds.
-    pub seconds: f64,
-    /// The failure, unless the step succeeded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
 }

@@ -271,7 +271,7 @@ fn find_created(observation: &Observation, address: &Address, create: &Unconfirm
     found.find(|o| !create.ids_before.contains(&o.id)).map(|o| o.id.clone())
 }
 
-pub(crate) fn hold(address: &Address, reason: Reason, message: String) -> Hold {
+fn hold(address: &Address, reason: Reason, message: String) -> Hold {
     Hold { address: address.clone(), reason, message, waits_for: None }
 }
 

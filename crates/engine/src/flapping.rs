@@ -7,7 +7,6 @@ use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Action, Plan, Step};
 use tokio::time::Instant;
 
-use crate::expectations::hold;
 use crate::retry::StepKey;
 use crate::timing::Timing;
 
@@ -90,6 +89,9 @@ impl Flapping {
 
     /// Holds the deletions that succeeded twice without effect, and the steps that come after them.
     pub(crate) fn hold_stuck_deletions(&self, mut plan: Plan) -> Plan {
+        if self.completed.values().all(|completed| completed.unobserved < SUCCESSES_WITHOUT_EFFECT) {
+            return plan;
+        }
         let is_stuck = |step: &Step| {
             let completed = || self.completed.get(&StepKey::of(step));
             step.action == Action::Delete && completed().is_some_and(|c| c.unobserved >= SUCCESSES_WITHOUT_EFFECT)
@@ -97,17 +99,20 @@ impl Flapping {
         let message = "it was deleted twice and still exists; find out what keeps it, and delete it manually";
         while let Some(at) = plan.steps.iter().position(is_stuck) {
             let step = plan.steps.remove(at);
-            plan.holds.push(hold(&step.address, Reason::Stalled, message.to_owned()));
+            let (address, message) = (step.address.clone(), message.to_owned());
+            plan.holds.push(Hold { address, reason: Reason::Stalled, message, waits_for: None });
             let mut held = vec![step.address];
             while let Some(first) = held.pop() {
                 if plan.steps.iter().any(|step| step.address == first) {
                     continue;
                 }
                 for step in plan.steps.extract_if(.., |step| step.after.contains(&first)) {
-                    let waits_for = Some(first.clone());
-                    let message = format!("it comes after {first}, which is held");
-                    let dependent = Hold { waits_for, ..hold(&step.address, Reason::DependencyNotReady, message) };
-                    plan.holds.push(dependent);
+                    plan.holds.push(Hold {
+                        address: step.address.clone(),
+                        reason: Reason::DependencyNotReady,
+                        message: format!("it comes after {first}, which is held"),
+                        waits_for: Some(first.clone()),
+                    });
                     held.push(step.address);
                 }
             }

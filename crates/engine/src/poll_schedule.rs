@@ -35,17 +35,20 @@ impl PollSchedule {
         self.running.push((address.clone(), kind_regions.into_iter().collect()));
     }
 
-    /// Records that a step of this address ended. With `confirmed`, its effect is known without an observation.
-    pub(crate) fn step_ended(&mut self, address: &Address, confirmed: bool) {
-        let Some(at) = self.running.iter().position(|(of, _)| of == address) else { return };
-        for kind_region in self.running.swap_remove(at).1 {
-            if confirmed {
-                self.observations.insert(kind_region, (Instant::now(), 1));
-            } else {
-                self.observations.remove(&kind_region);
-                self.changed.entry(kind_region).or_default().insert(address.clone());
-            }
+    /// Records that a step of this address ended. With `confirmed`, its effect is known without an observation. Returns
+    /// the kinds and regions whose observation has to show the effect.
+    pub(crate) fn step_ended(&mut self, address: &Address, confirmed: bool) -> BTreeSet<KindRegion> {
+        let ended = self.running.iter().position(|(of, _)| of == address).map(|at| self.running.swap_remove(at).1);
+        let kind_regions = ended.unwrap_or_default();
+        if confirmed {
+            self.observations.extend(kind_regions.into_iter().map(|kind_region| (kind_region, (Instant::now(), 1))));
+            return BTreeSet::new();
         }
+        for kind_region in &kind_regions {
+            self.observations.remove(kind_region);
+            self.changed.entry(kind_region.clone()).or_default().insert(address.clone());
+        }
+        kind_regions
     }
 
     /// Records that an observation of these kinds and regions began. It shows the effect of every step that ended
@@ -70,18 +73,30 @@ impl PollSchedule {
     }
 
     /// Returns the kinds and regions that steps changed, that no running step changes, and that were not observed
-    /// since, with the addresses of those steps.
-    pub(crate) fn changed(&self) -> impl Iterator<Item = (&KindRegion, &BTreeSet<Address>)> {
+    /// since.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &KindRegion> {
         let is_busy =
             |kind_region: &KindRegion| self.running.iter().any(|(_, kind_regions)| kind_regions.contains(kind_region));
-        self.changed.iter().filter(move |(kind_region, _)| !is_busy(kind_region))
+        self.changed.keys().filter(move |kind_region| !is_busy(kind_region))
+    }
+
+    /// Returns the kinds and regions that steps of these addresses changed, and that were not observed since.
+    pub(crate) fn changed_at(&self, addresses: &BTreeSet<Address>) -> BTreeSet<KindRegion> {
+        let changed = self.changed.iter().filter(|(_, changed)| changed.iter().any(|a| addresses.contains(a)));
+        changed.map(|(kind_region, _)| kind_region.clone()).collect()
     }
 
     /// Returns the addresses whose last step is running, or whose effect was not observed. A plan's statements about
     /// them are out of date.
-    pub(crate) fn outdated(&self) -> BTreeSet<Address> {
+    pub(crate) fn outdated(&self) -> BTreeSet<&Address> {
         let running = self.running.iter().map(|(address, _)| address);
-        self.changed.values().chain(self.observing.values()).flatten().chain(running).cloned().collect()
+        self.changed.values().chain(self.observing.values()).flatten().chain(running).collect()
+    }
+
+    /// True when the address is one of [`PollSchedule::outdated`].
+    pub(crate) fn is_outdated(&self, address: &Address) -> bool {
+        self.running.iter().any(|(running, _)| running == address)
+            || self.changed.values().chain(self.observing.values()).any(|of| of.contains(address))
     }
 
     /// Returns when a kind is to be observed next in a region where a resource is pending.

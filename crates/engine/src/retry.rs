@@ -9,7 +9,7 @@ use holdfast_core::operation::Mutation;
 use holdfast_core::plan::Step;
 use tokio::time::Instant;
 
-use crate::cloud::{Failure, FailureClass};
+use crate::failure::{Failure, FailureClass};
 use crate::timing::Timing;
 
 /// Identifies a step across plans. Two steps of one address are the same step when they have the same action and make
@@ -83,6 +83,11 @@ impl Retries {
         let not_before = Instant::now() + timing.retry(attempts - 1);
         self.failed.insert(key, FailedStep { attempts, not_before });
         attempts < Timing::ATTEMPTS
+    }
+
+    /// True when a step of this address failed in this pass, and the same step did not succeed since.
+    pub(crate) fn has_failed(&self, address: &Address) -> bool {
+        self.failed.range(StepKey::first_of(address)..).next().is_some_and(|(key, _)| key.address == *address)
     }
 
     /// Returns whether a step may start now.

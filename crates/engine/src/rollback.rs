@@ -8,8 +8,10 @@ use holdfast_core::observed::{KindRegion, Observation};
 use holdfast_core::rollback::{self, Rollback, RollbackError};
 use tokio::time::sleep;
 
-use crate::cloud::{Failure, FailureClass};
-use crate::pass::{Engine, PassError};
+use crate::engine::{Engine, Session};
+use crate::failure::{Failure, FailureClass};
+use crate::observe::observe;
+use crate::report::PassError;
 
 /// The number of attempts at an observation or a change that fails. With the backoff they take half a minute.
 const ATTEMPTS: u32 = 5;
@@ -36,75 +38,73 @@ pub enum RollbackFailure {
     Refused(#[from] RollbackError),
     /// AWS refused the first call, so nothing was changed.
     #[error("nothing was changed: {0}")]
-    Unchanged(#[source] Box<Failure>),
+    Unchanged(Box<Failure>),
     /// AWS accepted the tag with the hold, and refused the update.
     #[error("the hold is written, but AWS refused the update; the next pass makes the update: {0}")]
-    NotUpdated(#[source] Box<Failure>),
+    NotUpdated(Box<Failure>),
 }
 
-impl Engine {
-    /// Returns a resource to an earlier revision, and holds the document's own revision. [`RollbackTarget::Release`]
-    /// ends that hold instead.
-    ///
-    /// # Expected flow
-    /// 1. Check that the credentials are for the account of the environment.
-    /// 2. Observe the kind of the resource and the kind of its revisions.
-    /// 3. Find the target revision among the observed ones.
-    /// 4. Write the tag `holdfast:rollback`: the digest of the held edit, and the target revision.
-    /// 5. Update the resource to the target revision, and return once AWS accepts the update.
-    ///
-    /// A release only removes the tag.
-    ///
-    /// # Guarantees
-    /// The tag comes before the update, so that no concurrent pass reverts the update. If the process dies between the
-    /// two, the next pass makes the update. Both calls are idempotent and are retried.
-    ///
-    /// # Assumptions
-    /// The document is the one that the passes use: the hold ends when its digest of the revision changes.
-    ///
-    /// # Caveats
-    /// The rollback does not wait until the deployment is complete. It uses neither the store nor the expectations of a
-    /// daemon, so it may run at the same time.
-    ///
-    /// # Errors
-    /// Returns an error when the account is wrong, there is no revision to return to, or AWS refuses a call.
-    pub async fn rollback(
-        &self,
-        document: &Document,
-        address: &Address,
-        target: RollbackTarget<'_>,
-    ) -> Result<Rollback, RollbackFailure> {
-        let account = self.check_account(document).await?;
-        let kind_regions = kind_regions(document, address)?;
-        let mut observation = Observation::default();
+/// Returns a resource to an earlier revision, and holds the document's own revision. [`RollbackTarget::Release`]
+/// ends that hold instead.
+///
+/// # Expected flow
+/// 1. Check that the credentials are for the account of the environment.
+/// 2. Observe the kind of the resource and the kind of its revisions.
+/// 3. Find the target revision among the observed ones.
+/// 4. Write the tag `holdfast:rollback`: the digest of the held edit, and the target revision.
+/// 5. Update the resource to the target revision, and return once AWS accepts the update.
+///
+/// A release only removes the tag.
+///
+/// # Guarantees
+/// The tag comes before the update, so that no concurrent pass reverts the update. If the process dies between the
+/// two, the next pass makes the update. Both calls are idempotent and are retried.
+///
+/// # Assumptions
+/// The document is the one that the passes use: the hold ends when its digest of the revision changes.
+///
+/// # Caveats
+/// The rollback does not wait until the deployment is complete. It uses neither the store nor the expectations of a
+/// daemon, so it may run at the same time.
+///
+/// # Errors
+/// Returns an error when the account is wrong, there is no revision to return to, or AWS refuses a call.
+pub async fn run(
+    engine: &Engine,
+    document: &Document,
+    address: &Address,
+    target: RollbackTarget<'_>,
+) -> Result<Rollback, RollbackFailure> {
+    let session = Session::begin(engine, document).await?;
+    let kind_regions = kind_regions(document, address)?;
+    let mut observation = Observation::default();
+    for attempt in 0..ATTEMPTS {
+        if observe(&session, &kind_regions, &mut observation).await.is_empty() {
+            break;
+        }
+        sleep(engine.timing.retry(attempt)).await;
+    }
+    let rollback = match target {
+        RollbackTarget::Previous => rollback::rollback(document, &observation, address, None)?,
+        RollbackTarget::To(revision) => rollback::rollback(document, &observation, address, Some(revision))?,
+        RollbackTarget::Release => rollback::release(document, &observation, address)?,
+    };
+    for (completed, operation) in rollback.operations.iter().enumerate() {
+        let mut result = engine.cloud.apply(operation).await;
         for attempt in 0..ATTEMPTS {
-            if self.observe(document, &account, &kind_regions, &mut observation).await.is_empty() {
+            // Both operations are idempotent.
+            if result.as_ref().is_ok() || result.as_ref().is_err_and(|f| f.class == FailureClass::Terminal) {
                 break;
             }
-            sleep(self.timing().retry(attempt)).await;
+            sleep(engine.timing.retry(attempt)).await;
+            result = engine.cloud.apply(operation).await;
         }
-        let rollback = match target {
-            RollbackTarget::Previous => rollback::rollback(document, &observation, address, None)?,
-            RollbackTarget::To(revision) => rollback::rollback(document, &observation, address, Some(revision))?,
-            RollbackTarget::Release => rollback::release(document, &observation, address)?,
-        };
-        for (completed, operation) in rollback.operations.iter().enumerate() {
-            let mut result = self.cloud().apply(operation).await;
-            for attempt in 0..ATTEMPTS {
-                // Both operations are idempotent.
-                if result.as_ref().is_ok() || result.as_ref().is_err_and(|f| f.class == FailureClass::Terminal) {
-                    break;
-                }
-                sleep(self.timing().retry(attempt)).await;
-                result = self.cloud().apply(operation).await;
-            }
-            result.map_err(|failure| match completed {
-                0 => RollbackFailure::Unchanged(Box::new(failure)),
-                _ => RollbackFailure::NotUpdated(Box::new(failure)),
-            })?;
-        }
-        Ok(rollback)
+        result.map_err(|failure| match completed {
+            0 => RollbackFailure::Unchanged(Box::new(failure)),
+            _ => RollbackFailure::NotUpdated(Box::new(failure)),
+        })?;
     }
+    Ok(rollback)
 }
 
 /// Returns where a resource and its revisions are observed.

@@ -2,12 +2,11 @@
 //! ownership.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use holdfast_core::address::Address;
 use serde::{Deserialize, Serialize};
 
 /// The history of one stack in one environment.
@@ -15,11 +14,11 @@ use serde::{Deserialize, Serialize};
 pub struct History {
     /// The digest of each resource when it was last converged, by address.
     #[serde(default)]
-    pub converged: BTreeMap<String, String>,
+    pub converged: BTreeMap<Address, String>,
     /// The creates that began, by address. An intent is removed once its resource was observed and its consistency
     /// window has passed.
     #[serde(default)]
-    pub intents: BTreeMap<String, Intent>,
+    pub intents: BTreeMap<Address, Intent>,
     /// True when the history covers every resource that the stack ever had: an address without an entry is new, and not
     /// missing.
     #[serde(default)]
@@ -57,15 +56,64 @@ impl Intent {
     }
 }
 
+/// The changes of a history since they were last written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HistoryChanges {
+    /// The new digests by address; none for an address that is removed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub converged: BTreeMap<Address, Option<String>>,
+    /// The new intents by address; none for an intent that is removed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intents: BTreeMap<Address, Option<Intent>>,
+    /// The new value of [`History::complete`], with the kinds that were not observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<(bool, BTreeSet<String>)>,
+    /// The new regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<BTreeSet<String>>,
+}
+
+impl History {
+    /// Applies changes. The same changes can be applied twice.
+    pub fn apply(&mut self, changes: &HistoryChanges) {
+        for (address, digest) in &changes.converged {
+            set(&mut self.converged, address, digest.clone());
+        }
+        for (address, intent) in &changes.intents {
+            set(&mut self.intents, address, intent.clone());
+        }
+        if let Some((complete, unobserved)) = &changes.complete {
+            (self.complete, self.unobserved) = (*complete, unobserved.clone());
+        }
+        if let Some(regions) = &changes.regions {
+            self.regions.clone_from(regions);
+        }
+    }
+}
+
+fn set<V>(map: &mut BTreeMap<Address, V>, address: &Address, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(address.clone(), value)),
+        None => drop(map.remove(address)),
+    }
+}
+
 /// A place that keeps the history of one stack in one environment.
 pub trait Store: Send + Sync {
-    /// Reads the history. A store without one returns an empty history.
+    /// Reads the history, with all appended changes. A store without one returns an empty history.
     ///
     /// # Errors
     /// Returns an error when the history exists and cannot be read.
     fn load(&self) -> io::Result<History>;
 
-    /// Writes the history in place of the earlier one.
+    /// Adds changes to the history. Once this returns, they outlive the process. The cost depends on the changes, and
+    /// not on the history.
+    ///
+    /// # Errors
+    /// Returns an error when the changes cannot be written.
+    fn append(&self, changes: &HistoryChanges) -> io::Result<()>;
+
+    /// Writes the history in place of the earlier one and its changes. It must contain all appended changes.
     ///
     /// # Errors
     /// Returns an error when the history cannot be written.
@@ -76,93 +124,24 @@ pub trait Store: Send + Sync {
 #[derive(Debug, Default)]
 pub struct InMemoryStore(Mutex<History>);
 
+impl InMemoryStore {
+    fn lock(&self) -> MutexGuard<'_, History> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Store for InMemoryStore {
     fn load(&self) -> io::Result<History> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Ok(self.lock().clone())
     }
 
-    fn save(&self, history: &History) -> io::Result<()> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = history.clone();
+    fn append(&self, changes: &HistoryChanges) -> io::Result<()> {
+        self.lock().apply(changes);
         Ok(())
     }
-}
-
-/// A store in one JSON file. The file is replaced as a whole: after a crash it has the old or the new history.
-#[derive(Debug)]
-pub struct FileStore(pub PathBuf);
-
-impl Store for FileStore {
-    fn load(&self) -> io::Result<History> {
-        match fs::read(&self.0) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
-            Err(error) => Err(error),
-        }
-    }
 
     fn save(&self, history: &History) -> io::Result<()> {
-        if let Some(folder) = self.0.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let new = self.0.with_extension("json.new");
-        let mut file = fs::File::create(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(history)?)?;
-        // Without this, a power cut may leave an empty file under the new name.
-        file.sync_all()?;
-        fs::rename(&new, &self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn history(digest: &str) -> History {
-        let ids_before = BTreeSet::from(["vpc-1".to_owned()]);
-        let intent = Intent { nonce: "n".into(), began: 7, ids_before, created: None };
-        History {
-            converged: BTreeMap::from([("Vpc/main".into(), digest.into())]),
-            intents: BTreeMap::from([("Vpc/next".into(), intent)]),
-            complete: true,
-            unobserved: BTreeSet::from(["Vpc eu-west-1".to_owned()]),
-            regions: BTreeSet::from(["eu-west-1".to_owned()]),
-        }
-    }
-
-    #[test]
-    fn a_file_returns_the_history_that_was_saved_last() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = FileStore(folder.path().join("account/shop.prod.json"));
-        assert_eq!(file.load().unwrap(), History::default(), "no file is an empty history");
-        file.save(&history("a")).unwrap();
-        file.save(&history("b")).unwrap();
-        assert_eq!(file.load().unwrap(), history("b"));
-    }
-
-    #[test]
-    fn a_crash_during_a_write_keeps_the_old_history() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = FileStore(folder.path().join("shop.prod.json"));
-        file.save(&history("a")).unwrap();
-        // The file of a process that died before the rename.
-        fs::write(folder.path().join("shop.prod.json.new"), b"{ \"converged\": {").unwrap();
-        assert_eq!(file.load().unwrap(), history("a"));
-        file.save(&history("b")).unwrap();
-        assert_eq!(file.load().unwrap(), history("b"));
-    }
-
-    #[test]
-    fn an_invalid_file_is_an_error_and_a_file_without_newer_fields_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = FileStore(folder.path().join("shop.prod.json"));
-        fs::write(&file.0, b"").unwrap();
-        assert!(file.load().is_err());
-        fs::write(
-            &file.0,
-            br#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#,
-        )
-        .unwrap();
-        let history = file.load().unwrap();
-        assert_eq!((history.converged.len(), history.intents.len(), history.complete), (1, 1, false));
+        self.lock().clone_from(history);
+        Ok(())
     }
 }

@@ -20,9 +20,10 @@ impl Timing {
         Duration::from_secs_f64(seconds * self.scale)
     }
 
-    /// Returns the consistency window of a kind: how long a read may lag behind a write. The kind states the seconds.
-    pub fn consistency_window(self, seconds: u32) -> Duration {
-        self.scaled(f64::from(seconds))
+    /// Returns the consistency window of a kind: how long a read may lag behind a write. The kind states the window
+    /// against AWS.
+    pub fn consistency_window(self, window: Duration) -> Duration {
+        window.mul_f64(self.scale)
     }
 
     /// Returns the pause before the n-th observation of a pending resource: 1 s, doubling to 15 s.

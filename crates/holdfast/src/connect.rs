@@ -9,9 +9,10 @@ use holdfast_aws::{AwsCloud, SecretStore, Settings};
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
 use holdfast_core::plan::{Grant, PlanPolicy};
+use holdfast_engine::engine::Engine;
 use holdfast_engine::event::EventSink;
-use holdfast_engine::pass::Engine;
-use holdfast_engine::store::{FileStore, InMemoryStore, Store};
+use holdfast_engine::file_store::FileStore;
+use holdfast_engine::store::{InMemoryStore, Store};
 use holdfast_engine::timing::Timing;
 
 use crate::arguments::{ConnectionArgs, GrantArgs};

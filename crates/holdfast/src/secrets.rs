@@ -1,19 +1,18 @@
 //! Secret values that the document refers to: read from environment variables and files into the secret store. The
 //! document gets their versions.
 
-use std::fs;
-
 use holdfast_aws::SecretStore;
 use holdfast_core::document::Document;
+use holdfast_core::load::FileSource;
 use holdfast_core::value::{SecretSource, Value};
 
 /// Reads the secret values. A secret without a value gets no version: a live secret is then left unchanged, and a
 /// missing one is not created.
-pub(crate) fn fill(document: &mut Document, secret_store: &SecretStore) {
+pub(crate) fn fill(document: &mut Document, secret_store: &SecretStore, files: &dyn FileSource) {
     let of = format!("{}/{}", document.stack, document.env);
     for (address, resource) in &mut document.resources {
         resource.spec.fill_secrets("", &mut |path, source| {
-            let value = read(source).filter(|value| !value.is_empty())?;
+            let value = read(source, files).filter(|value| !value.is_empty())?;
             Some(secret_store.keep(&format!("{of} {address} {path}"), value))
         });
     }
@@ -34,11 +33,11 @@ pub(crate) fn files(document: &Document) -> Vec<String> {
     files
 }
 
-fn read(source: &SecretSource) -> Option<String> {
+fn read(source: &SecretSource, files: &dyn FileSource) -> Option<String> {
     match source {
         SecretSource::Env(name) => std::env::var(name).ok(),
         // Editors and `echo` end a file with a line end that is not part of the value.
-        SecretSource::File(path) => fs::read_to_string(path).ok().map(|text| {
+        SecretSource::File(path) => files.read(path).ok().map(|text| {
             let line = text.strip_suffix('\n').unwrap_or(&text);
             line.strip_suffix('\r').unwrap_or(line).to_owned()
         }),
@@ -47,17 +46,16 @@ fn read(source: &SecretSource) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_core::load::InMemoryFiles;
+
     use super::*;
 
     #[test]
-    fn the_last_line_end_of_a_file_is_not_part_of_the_value() -> std::io::Result<()> {
-        let file = std::env::temp_dir().join(format!("holdfast-secret-{}", std::process::id()));
-        let path = file.to_string_lossy().into_owned();
-        fs::write(&file, "a\nb\r\n")?;
-        assert_eq!(read(&SecretSource::File(path.clone())).as_deref(), Some("a\nb"));
-        fs::remove_file(&file)?;
-        assert_eq!(read(&SecretSource::File(path)), None);
-        assert_eq!(read(&SecretSource::Env("HOLDFAST_NO_SUCH_VARIABLE".into())), None);
-        Ok(())
+    fn the_last_line_end_of_a_file_is_not_part_of_the_value() {
+        let files = InMemoryFiles([("token".to_owned(), "a\nb\r\n".to_owned())].into());
+        let value = |path: &str| read(&SecretSource::File(path.into()), &files);
+        assert_eq!(value("token").as_deref(), Some("a\nb"));
+        assert_eq!(value("missing"), None);
+        assert_eq!(read(&SecretSource::Env("HOLDFAST_NO_SUCH_VARIABLE".into()), &files), None);
     }
 }

@@ -1,10 +1,10 @@
 //! Drift events: when the drift of a resource is found, how long the event is open, and how it ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::address::Address;
 use holdfast_core::diff::Change;
-use holdfast_core::plan::hold::{Hold, Reason};
+use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause, Difference, Plan, Step};
 use holdfast_core::schema::Tier;
 
@@ -65,7 +65,8 @@ impl DriftEvent {
 /// The open drift events.
 #[derive(Debug, Default)]
 pub(crate) struct DriftEvents {
-    open: Vec<DriftEvent>,
+    /// The open events by address, each address with those whose fields began to differ first.
+    open: BTreeMap<Address, Vec<DriftEvent>>,
     /// The resources that this process created or edited and that were not observed converged since. Their differences
     /// are the rest of its own change, although they already have the new digest: they are no drift.
     unfinished: BTreeSet<Address>,
@@ -76,8 +77,8 @@ pub(crate) struct DriftEvents {
 
 impl DriftEvents {
     /// Returns the open events.
-    pub(crate) fn open(&self) -> &[DriftEvent] {
-        &self.open
+    pub(crate) fn open(&self) -> impl Iterator<Item = &DriftEvent> {
+        self.open.values().flatten()
     }
 
     /// True when a difference is a change of the document that is not completely applied.
@@ -92,9 +93,7 @@ impl DriftEvents {
 
     /// Records a step that succeeded.
     pub(crate) fn record_step(&mut self, step: &Step) {
-        for event in self.open.iter_mut().filter(|event| event.address == step.address) {
-            event.has_step = true;
-        }
+        self.open.get_mut(&step.address).into_iter().flatten().for_each(|event| event.has_step = true);
         match step.action {
             Action::Delete | Action::Release => {}
             Action::Update if step.cause != Cause::Edit => {}
@@ -118,9 +117,10 @@ impl DriftEvents {
     /// # Caveats
     /// Later plans of a pass open no event, because their differences follow from the steps of the pass.
     pub(crate) fn update(&mut self, plan: &Plan, first: bool) -> Vec<DriftEvent> {
+        let held: BTreeSet<&Address> = plan.holds.iter().map(|hold| &hold.address).collect();
         let is_unconverged = |address: &Address| match plan.live.get(address) {
             Some(live) => !live.converged,
-            None => plan.holds.iter().any(|hold| hold.address == *address),
+            None => held.contains(address),
         };
         self.unfinished.retain(is_unconverged);
         self.awaited.retain(|(address, _)| is_unconverged(address));
@@ -130,10 +130,13 @@ impl DriftEvents {
         }
         let mut changed = self.end_events(plan);
         if first {
+            // The hold of a rollback concerns an edit, and not the drift.
+            let holds = plan.holds.iter().filter(|hold| hold.reason != Reason::RolledBack);
+            let holds: BTreeMap<&Address, Reason> = holds.rev().map(|hold| (&hold.address, hold.reason)).collect();
             let drift: Vec<&Difference> = plan.drift().filter(|difference| !self.is_unfinished(difference)).collect();
             for difference in drift {
-                if let Some(event) = self.new_event(difference, plan) {
-                    self.open.push(event.clone());
+                if let Some(event) = self.new_event(difference, open_state(holds.get(&difference.address).copied())) {
+                    self.open.entry(event.address.clone()).or_default().push(event.clone());
                     changed.push(event);
                 }
             }
@@ -144,9 +147,11 @@ impl DriftEvents {
     /// Ends the events whose differences the plan does not contain any more, and returns them.
     fn end_events(&mut self, plan: &Plan) -> Vec<DriftEvent> {
         let mut ended = vec![];
-        for mut event in std::mem::take(&mut self.open) {
-            let current = plan.drift().find(|difference| difference.address == event.address);
-            let is_open = match current {
+        let differences: BTreeMap<&Address, &Difference> = plan.drift().map(|d| (&d.address, d)).collect();
+        let uncompared = plan.holds.iter().filter(|hold| prevents_comparison(hold.reason));
+        let uncompared: BTreeSet<&Address> = uncompared.map(|hold| &hold.address).collect();
+        for mut event in std::mem::take(&mut self.open).into_values().flatten() {
+            let is_open = match differences.get(&event.address) {
                 Some(difference) => {
                     let paths = difference.changes.iter().map(|change| &change.path);
                     let is_of_event = |path: &&String| event.changes.iter().any(|c| c.path == **path);
@@ -154,10 +159,10 @@ impl DriftEvents {
                     !event.open_paths.is_empty() || event.is_missing() && difference.changes.is_empty()
                 }
                 // A held resource that was not compared may still differ: unknown is not absent.
-                None => plan.holds.iter().any(|h| h.address == event.address && prevents_comparison(h.reason)),
+                None => uncompared.contains(&event.address),
             };
             if is_open {
-                self.open.push(event);
+                self.open.entry(event.address.clone()).or_default().push(event);
             } else {
                 event.state = if event.has_step { DriftEventState::Corrected } else { DriftEventState::Resolved };
                 ended.push(event);
@@ -167,8 +172,8 @@ impl DriftEvents {
     }
 
     /// Returns the event of a difference that no open event covers.
-    fn new_event(&self, difference: &Difference, plan: &Plan) -> Option<DriftEvent> {
-        let mut open = self.open.iter().filter(|event| event.address == difference.address);
+    fn new_event(&self, difference: &Difference, state: DriftEventState) -> Option<DriftEvent> {
+        let mut open = self.open.get(&difference.address).into_iter().flatten();
         let changes: Vec<Change> = match difference.changes.is_empty() {
             true if open.any(DriftEvent::is_missing) => return None,
             true => vec![],
@@ -191,10 +196,7 @@ impl DriftEvents {
             cause: difference.cause,
             open_paths: changes.iter().map(|change| change.path.clone()).collect(),
             changes,
-            state: open_state(plan.holds.iter().filter(|hold| {
-                // The hold of a rollback concerns an edit, and not the drift.
-                hold.address == difference.address && hold.reason != Reason::RolledBack
-            })),
+            state,
             has_step: false,
         })
     }
@@ -206,8 +208,8 @@ fn is_known(change: &Change) -> bool {
 }
 
 /// Returns the state of an event when it opens.
-fn open_state<'a>(mut holds: impl Iterator<Item = &'a Hold>) -> DriftEventState {
-    match holds.next().map(|hold| hold.reason) {
+fn open_state(hold: Option<Reason>) -> DriftEventState {
+    match hold {
         None => DriftEventState::Found,
         Some(Reason::DriftIgnored) => DriftEventState::Ignored,
         Some(reason) => DriftEventState::Held(reason),

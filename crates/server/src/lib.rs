@@ -6,11 +6,11 @@ mod listener;
 mod log;
 mod metrics;
 mod page;
-mod recorder;
+mod samples;
 mod table;
 
 pub use listener::{ListenError, Server};
-pub use log::Log;
 pub use metrics::Metrics;
 pub use page::Format;
+pub use samples::page;
 pub use table::{MetricDefinition, MetricType, TABLE};

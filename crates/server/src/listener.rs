@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
 use crate::page::Format;
+use crate::samples;
 
 /// How long open requests may take after a stop. Responses are computed at once, so this time is for slow clients. It
 /// is far below the 30 s of the whole stop.
@@ -105,9 +106,9 @@ fn router(metrics: Arc<Metrics>) -> Router {
 
 async fn index(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
     let version = env!("CARGO_PKG_VERSION");
-    let owner = metrics.owner();
+    let (stack, env) = metrics.owner();
     let text = format!(
-        "holdfast {version}, reconciling {owner}\n\n\
+        "holdfast {version}, reconciling {stack}/{env}\n\n\
          /metrics  metrics for Prometheus\n\
          /healthz  200 while the reconciliation loop makes progress\n\
          /readyz   200 once a first pass has ended without an error\n"
@@ -118,7 +119,7 @@ async fn index(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
 async fn page(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::accepted(accept);
-    match metrics.page(format) {
+    match samples::page(&metrics, format) {
         Ok(page) => (StatusCode::OK, [(CONTENT_TYPE, format.content_type())], page),
         Err(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, PLAIN)], "the page cannot be encoded\n".to_owned())

@@ -1,74 +1,53 @@
-//! The event sink that writes log lines: drift events, steps, holds, and the ends of passes.
+//! The log lines: drift events, steps, holds, and the ends of passes.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast_core::address::Address;
 use holdfast_core::diff::Change;
-use holdfast_core::plan::hold::{Hold, Reason};
+use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Cause, Plan, Step};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Failure;
-use holdfast_engine::event::{Event, EventSink, StepOutcome};
-use holdfast_engine::pass::{PassError, PassReport};
+use holdfast_engine::event::{Event, StepOutcome};
+use holdfast_engine::pass::PassError;
 use tracing::{debug, error, info, warn};
 
-use crate::drift::{DriftEvent, DriftEventState, DriftEvents};
-use crate::recorder::pass_result;
+use crate::drift::{DriftEvent, DriftEventState};
 
 /// The maximum length of a value in a log line, in characters: a policy can be a page long, and some log stores cut
 /// lines at 16 KiB.
 const MAX_VALUE_LENGTH: usize = 512;
 
-/// The log of one stack in one environment: one line for each event. [`crate::Metrics`] includes a log; this type is
-/// for runs without metrics.
-pub struct Log {
+/// The log of one stack in one environment: one line for each event.
+pub(crate) struct Log {
     stack: String,
     env: String,
-    state: Mutex<LogState>,
-}
-
-#[derive(Default)]
-struct LogState {
-    drift_events: DriftEvents,
     /// The holds of the last plan: each is logged once.
     held: BTreeSet<(Address, Reason)>,
 }
 
 impl Log {
-    /// Creates the log of a stack in an environment.
-    pub fn new(stack: &str, env: &str) -> Log {
-        Log { stack: stack.to_owned(), env: env.to_owned(), state: Mutex::default() }
+    pub(crate) fn new(stack: &str, env: &str) -> Log {
+        Log { stack: stack.to_owned(), env: env.to_owned(), held: BTreeSet::new() }
     }
 
     /// Logs the error of a pass that ended in one, because there is no event for it.
-    pub fn ended(&self, end: Result<&PassReport, &PassError>) {
-        if let Err(cause) = end {
-            error!(target: "holdfast::pass", stack = self.stack, env = self.env, result = "error", error = %cause, "pass");
-        }
+    pub(crate) fn error(&self, error: &PassError) {
+        error!(target: "holdfast::pass", stack = self.stack, env = self.env, result = "error", %error, "pass");
     }
 
-    fn lock(&self) -> MutexGuard<'_, LogState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn plan(&self, plan: &Plan, first: bool) {
-        let (events, new_holds) = {
-            let mut state = self.lock();
-            let events = state.drift_events.update(plan, first);
-            let held: BTreeSet<_> = plan.holds.iter().map(|hold| (hold.address.clone(), hold.reason)).collect();
-            let before = std::mem::replace(&mut state.held, held);
-            let is_new = |hold: &&Hold| !before.contains(&(hold.address.clone(), hold.reason));
-            (events, plan.holds.iter().filter(is_new).collect::<Vec<_>>())
-        };
-        events.iter().for_each(|event| self.drift(event));
-        for hold in new_holds {
+    /// Logs the new holds of a plan.
+    fn holds(&mut self, plan: &Plan) {
+        let held = plan.holds.iter().map(|hold| (hold.address.clone(), hold.reason)).collect();
+        let before = std::mem::replace(&mut self.held, held);
+        for hold in plan.holds.iter().filter(|hold| !before.contains(&(hold.address.clone(), hold.reason))) {
             let (address, reason, message) = (&hold.address, hold.reason, &hold.message);
             info!(target: "holdfast::hold", stack = self.stack, env = self.env, %address, ?reason, message);
         }
     }
 
-    fn drift(&self, event: &DriftEvent) {
+    /// Logs a drift event that opened or ended.
+    pub(crate) fn drift(&self, event: &DriftEvent) {
         let (address, kind, tier) = (&event.address, &*event.address.kind, event.tier.word());
         let fields: Vec<&str> = event.changes.iter().map(|change| change.path.as_str()).collect();
         let fields = fields.join(",");
@@ -104,22 +83,18 @@ impl Log {
             }
         }
     }
-}
 
-impl EventSink for Log {
-    fn on(&self, event: &Event<'_>) {
+    /// Logs an event of the engine. Drift events have lines of their own: see [`Log::drift`].
+    pub(crate) fn on(&mut self, event: &Event<'_>) {
         let (stack, env) = (&self.stack, &self.env);
         match event {
             Event::PassBegan => debug!(target: "holdfast::pass", stack, env, "pass begins"),
-            Event::Planned { plan, first } => self.plan(plan, *first),
+            Event::Planned { plan, .. } => self.holds(plan),
             Event::StepBegan { step } => {
                 let (address, action) = (&step.address, step.action.word());
                 debug!(target: "holdfast::step", stack, env, %address, action, "step begins");
             }
             Event::StepEnded { step, outcome, duration, failure } => {
-                if *outcome == StepOutcome::Done {
-                    self.lock().drift_events.record_step(step);
-                }
                 self.step_ended(step, *outcome, duration.as_secs_f64(), *failure);
             }
             Event::Waiting { addresses, pause } => {
@@ -127,7 +102,7 @@ impl EventSink for Log {
                 debug!(target: "holdfast::pass", stack, env, resources = addresses.len(), seconds, "waiting");
             }
             Event::PassEnded { report } => {
-                let (result, seconds) = (pass_result(report), report.seconds);
+                let (result, seconds) = (report.word(), report.seconds);
                 let (plans, calls, holds) = (report.plans, report.calls, report.plan.holds.len());
                 let steps = report.results.len();
                 if result == "failed" {

@@ -224,7 +224,7 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempot
         stateful: false,
         global: false,
         referenceable_on_create: false,
-        consistency_window: 10,
+        consistency_window: Duration::from_secs(10),
         write_only: &[],
         status: &ArnStatus::RECORD,
         check: no_check,

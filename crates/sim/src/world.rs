@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use holdfast_core::document::Document;
 use holdfast_core::plan::{Plan, PlanPolicy};
+use holdfast_engine::engine::Engine;
 use holdfast_engine::event::NoopSink;
-use holdfast_engine::pass::{Engine, PassError, PassOptions, PassReport};
+use holdfast_engine::pass::{self, PassError, PassOptions, PassReport};
 use holdfast_engine::store::{InMemoryStore, Store};
 use holdfast_engine::timing::Timing;
 use tokio::sync::watch;
@@ -79,7 +80,7 @@ impl World {
         let Some(document) = &self.document else {
             return Err(PassError::ObservationFailed("no document is declared".into()));
         };
-        self.engine.pass(document, &self.options(policy, true, Duration::from_secs(3600))).await
+        pass::run(&self.engine, document, &self.options(policy, true, Duration::from_secs(3600))).await
     }
 
     /// Returns the plan of the next pass.
@@ -90,7 +91,7 @@ impl World {
         let Some(document) = &self.document else {
             return Err(PassError::ObservationFailed("no document is declared".into()));
         };
-        Ok(self.engine.dry_run(document, &self.options(policy, true, Duration::ZERO)).await?.plan)
+        Ok(pass::dry_run(&self.engine, document, &self.options(policy, true, Duration::ZERO)).await?.plan)
     }
 }
 

@@ -8,6 +8,7 @@ use holdfast_core::plan::PlanPolicy;
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Cloud;
 use holdfast_engine::daemon::{DaemonSchedule, Reload, run};
+use holdfast_engine::pass;
 use holdfast_sim::fault::{Call, Fault, FaultRule, When};
 use holdfast_sim::{Sim, World, kinds, stack};
 use tokio::time::{Instant, sleep, timeout};
@@ -159,7 +160,7 @@ async fn a_pass_without_changes_makes_one_call_for_each_kind() {
     again.declare(ONE).expect("a document");
     let options = again.options(PlanPolicy::default(), false, Duration::ZERO);
     let dry_run =
-        again.engine.dry_run(again.document.as_ref().expect("a document"), &options).await.expect("a dry run");
+        pass::dry_run(&again.engine, again.document.as_ref().expect("a document"), &options).await.expect("a dry run");
     assert_eq!(dry_run.calls, world.sim.calls().total() - before);
     assert_eq!(dry_run.calls, 2, "the account of the caller, and the roles");
     assert_eq!(

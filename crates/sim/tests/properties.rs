@@ -14,6 +14,7 @@ use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Grant, Plan, PlanPolicy, Step, plan};
 use holdfast_core::schema::Ownership;
 use holdfast_core::value::Value;
+use holdfast_engine::pass;
 use holdfast_sim::{ActualResource, Sim, World, kinds};
 use proptest::prelude::*;
 
@@ -140,7 +141,7 @@ async fn plan_case(first: &[u8], second: &[u8], out_of_band: &[u8]) -> PlanCase 
     world.declare(&spec(second)).expect("a document");
     let document = world.document.clone().expect("a document");
     let options = world.options(PlanPolicy::default(), true, Duration::ZERO);
-    let observation = world.engine.dry_run(&document, &options).await.expect("a dry run").observation;
+    let observation = pass::dry_run(&world.engine, &document, &options).await.expect("a dry run").observation;
     PlanCase { world, document, observation }
 }
 

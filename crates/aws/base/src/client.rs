@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
@@ -57,8 +57,8 @@ pub struct Base {
     budget: CallBudget,
     regions: Mutex<BTreeMap<String, Arc<Aws>>>,
     secret_store: SecretStore,
-    /// The caller identity, once STS has returned it.
-    caller: OnceLock<Caller>,
+    /// The caller identity that STS returned last: the credentials of a process may change.
+    caller: Mutex<Option<Caller>>,
 }
 
 /// The caller identity.
@@ -114,7 +114,7 @@ impl Base {
             budget,
             regions: Mutex::default(),
             secret_store: settings.secret_store,
-            caller: OnceLock::new(),
+            caller: Mutex::default(),
         })
     }
 
@@ -135,7 +135,13 @@ impl Base {
             }
             result = caller(&self.region(region)).await.or(result);
         }
-        result.map(|caller| self.caller.get_or_init(|| caller).account.clone())
+        let caller = result?;
+        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(caller.clone());
+        Ok(caller.account)
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The clients of a region, created at first use.
@@ -273,7 +279,7 @@ impl Aws {
 
     /// The caller's account. None before STS has returned it; every pass asks first.
     pub fn account(&self) -> Option<String> {
-        Some(self.base.upgrade()?.caller.get()?.account.clone())
+        Some(self.base.upgrade()?.caller()?.account)
     }
 
     /// The ARN of a resource of the caller's account in this region. None before the account is known.
@@ -288,7 +294,7 @@ impl Aws {
 
     fn arn_in(&self, region: &str, service: &str, resource: &str) -> Option<String> {
         let base = self.base.upgrade()?;
-        let Caller { partition, account } = base.caller.get()?;
+        let Caller { partition, account } = base.caller()?;
         Some(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
     }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_core::diff::diff;
 use holdfast_core::observed::{Condition, ConditionType, Phase};
@@ -53,9 +54,9 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// True when dependents can be created as soon as the resource exists, before it is ready. `dependsOn` still waits
     /// until it is ready. Dependents of a resource that already existed and is to be changed wait as well.
     const REFERENCEABLE_ON_CREATE: bool = false;
-    /// The consistency window in seconds: how long a read may lag behind a write (eventual consistency). EC2 asks clients
+    /// The consistency window: how long a read may lag behind a write (eventual consistency). EC2 asks clients
     /// to allow up to five minutes; a few seconds are usual.
-    const CONSISTENCY_WINDOW: u32 = 30;
+    const CONSISTENCY_WINDOW: Duration = Duration::from_secs(30);
     /// The write-only fields: no API returns them. Each with the reason.
     const WRITE_ONLY: &'static [(&'static str, &'static str)] = &[];
 

@@ -54,16 +54,29 @@ impl fmt::Debug for Plain {
     }
 }
 
-/// The secret values of a run, by version. Only drivers read them.
+/// The secret values of a run. Only drivers read them.
 #[derive(Clone, Default)]
-pub struct SecretStore(Arc<Mutex<HashMap<String, Plain>>>);
+pub struct SecretStore(Arc<Mutex<KeptSecrets>>);
+
+#[derive(Default)]
+struct KeptSecrets {
+    values: HashMap<String, Plain>,
+    /// The version of the value that each field had last: a value that did not change is not hashed again.
+    versions: HashMap<String, String>,
+}
 
 impl SecretStore {
     /// Stores the value of a field and returns its version: a UUID that is the same for the same value of the same field,
     /// and that does not reveal the value. `field` names the stack, environment, resource and field.
     pub fn keep(&self, field: &str, value: String) -> String {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = kept.versions.get(field);
+        if let Some(last) = last.filter(|last| kept.values.get(*last).is_some_and(|plain| plain.expose() == value)) {
+            return last.clone();
+        }
         let version = version(field, &value);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone(), Plain::new(value));
+        kept.versions.insert(field.to_owned(), version.clone());
+        kept.values.insert(version.clone(), Plain::new(value));
         version
     }
 
@@ -73,7 +86,7 @@ impl SecretStore {
     /// When the environment variable or the file that holds the value is missing in this process.
     pub fn value(&self, operation: &str, from: &ValueFrom) -> Result<Plain> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = from.version.as_ref().and_then(|version| kept.get(version)).cloned();
+        let found = from.version.as_ref().and_then(|version| kept.values.get(version)).cloned();
         found.ok_or_else(|| {
             let message = match (&from.env, &from.file) {
                 (Some(env), _) => {
@@ -136,5 +149,20 @@ mod tests {
             Some("the environment variable `TOKEN`, which holds the value, is not set in this process")
         );
         Ok(())
+    }
+
+    #[test]
+    fn a_value_that_did_not_change_is_not_hashed_again() {
+        let secret_store = SecretStore::default();
+        let keep = |value: &str| {
+            let began = std::time::Instant::now();
+            (secret_store.keep("shop/prod Secret/app valueFrom", value.into()), began.elapsed())
+        };
+        let (one, hashed) = keep("hunter2");
+        let (again, kept) = keep("hunter2");
+        assert_eq!(one, again);
+        assert!(kept < hashed / 10, "{kept:?} after {hashed:?}");
+        assert_ne!(keep("hunter3").0, one);
+        assert_eq!(keep("hunter2").0, one, "an earlier value has its earlier version again");
     }
 }

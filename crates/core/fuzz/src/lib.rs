@@ -1,6 +1,7 @@
 //! The parts that the fuzz targets share: two small kinds, and a document in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use holdfast_core::Spec;
 use holdfast_core::load::{InMemoryFiles, Request};
@@ -59,7 +60,7 @@ const fn schema(kind: &'static str, record: &'static Record) -> Schema {
         stateful: false,
         global: false,
         referenceable_on_create: false,
-        consistency_window: 10,
+        consistency_window: Duration::from_secs(10),
         write_only: &[],
         status: &Attributes::RECORD,
         check: no_check,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use holdfast_aws::SecretStore;
 use holdfast_core::plan::PlanPolicy;
+use holdfast_engine::pass;
 
 use super::{SUCCESS, options, reconcile, stop_signal, work_left};
 use crate::arguments::DestroyArgs;
@@ -24,7 +25,7 @@ pub(super) async fn run(args: &DestroyArgs) -> anyhow::Result<ExitCode> {
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
     let policy = PlanPolicy { destroy: true, delete_data: args.delete_data, ..PlanPolicy::default() };
-    let report = engine.pass(&document, &options(policy, true, args.wait, stop_signal()?)).await?;
+    let report = pass::run(&engine, &document, &options(policy, true, args.wait, stop_signal()?)).await?;
     reconcile::print(&report, true, args.output)?;
     Ok(match report.converged {
         true => SUCCESS,

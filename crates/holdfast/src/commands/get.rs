@@ -7,6 +7,7 @@ use std::time::Duration;
 use holdfast_aws::SecretStore;
 use holdfast_core::inventory::active_resources;
 use holdfast_engine::event::NoopSink;
+use holdfast_engine::pass;
 use holdfast_report::{json, text};
 use tokio::sync::watch;
 
@@ -23,7 +24,8 @@ pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud.clone(), &document, &args.connection, Arc::new(NoopSink));
     let (_stop, stopped) = watch::channel(false);
-    let dry_run = engine.dry_run(&document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
+    let dry_run =
+        pass::dry_run(&engine, &document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
     let plan = &dry_run.plan;
     let live = active_resources(&document, &dry_run.observation);
     let shown = live.iter().filter(|(address, _)| args.address.as_ref().is_none_or(|a| a == *address));

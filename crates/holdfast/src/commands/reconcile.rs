@@ -9,7 +9,7 @@ use holdfast_core::document::Document;
 use holdfast_core::plan::PlanPolicy;
 use holdfast_engine::daemon::DaemonSchedule;
 use holdfast_engine::event::EventSink;
-use holdfast_engine::pass::PassReport;
+use holdfast_engine::pass::{self, PassReport};
 use holdfast_report::{Footer, counted, text};
 use holdfast_server::{Metrics, Server};
 
@@ -37,7 +37,7 @@ async fn once(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
     let options = options(policy, args.grants.prune, args.wait, stop_signal()?);
-    let report = engine.pass(&document, &options).await?;
+    let report = pass::run(&engine, &document, &options).await?;
     print(&report, args.grants.prune || document.policy.prune, args.output)?;
     Ok(match report.converged {
         true => SUCCESS,
@@ -68,8 +68,7 @@ pub(super) fn print(report: &PassReport, orphans_searched: bool, output: OutputF
 
 async fn daemon(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let secret_store = SecretStore::default();
-    let rendered = document::load(&args.document, &secret_store)?;
-    let document = rendered.document;
+    let (document, mut reload) = document::WatchedDocument::load(args.document.clone(), secret_store.clone())?;
     let policy = policy(args, &document)?;
     let stop = stop_signal()?;
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
@@ -90,7 +89,6 @@ async fn daemon(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     // A pass waits for pending resources for one interval. Then the next pass observes everything.
     let options = options(policy, args.grants.prune, args.interval, stop);
     let schedule = DaemonSchedule { interval: args.interval, full_scan_every: args.full_scan_every };
-    let mut reload = document::WatchedDocument::new(args.document.clone(), &rendered.files, secret_store);
     holdfast_engine::daemon::run(&engine, document, &options, schedule, &mut reload, |end| metrics.ended(end)).await;
     server.stopped().await;
     anstream::eprintln!("stopped");

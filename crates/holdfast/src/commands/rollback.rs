@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_aws::SecretStore;
 use holdfast_engine::event::NoopSink;
-use holdfast_engine::rollback::RollbackTarget;
+use holdfast_engine::rollback::{self, RollbackTarget};
 use serde_json::json;
 
 use super::{SUCCESS, print_json, print_yaml};
@@ -23,7 +23,7 @@ pub(super) async fn run(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
         Some(revision) => RollbackTarget::To(revision),
         None => RollbackTarget::Previous,
     };
-    let rollback = engine.rollback(&document, address, target).await?;
+    let rollback = rollback::run(&engine, &document, address, target).await?;
     let json = json!({
         "address": address,
         "from": rollback.from,

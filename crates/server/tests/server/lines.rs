@@ -8,10 +8,10 @@ use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause};
 use holdfast_engine::event::{Event, EventSink, StepOutcome};
 use holdfast_engine::pass::PassError;
-use holdfast_server::Log;
+use holdfast_server::Metrics;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::test_plan::{TestPlan, change, run_step};
+use crate::test_plan::{TestPlan, change, metrics, run_step};
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -33,7 +33,7 @@ static SUBSCRIBER: LazyLock<()> = LazyLock::new(|| {
 });
 
 /// Compares the lines that a series of events leaves.
-fn check(events: impl FnOnce(&Log), expected: Expect) {
+fn check(events: impl FnOnce(&Metrics), expected: Expect) {
     LazyLock::force(&SUBSCRIBER);
     let buffer = Buffer::default();
     let writer = buffer.clone();
@@ -44,7 +44,7 @@ fn check(events: impl FnOnce(&Log), expected: Expect) {
         .with_max_level(LevelFilter::INFO)
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(subscriber, || events(&Log::new("mashroom", "prod")));
+    tracing::subscriber::with_default(subscriber, || events(&metrics()));
     let bytes = buffer.0.lock().unwrap().clone();
     expected.assert_eq(&String::from_utf8(bytes).unwrap());
 }

@@ -10,7 +10,7 @@ use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause};
 use holdfast_engine::event::{Event, EventSink, StepOutcome};
 use holdfast_engine::pass::PassError;
-use holdfast_server::{Format, MetricType, Metrics, TABLE};
+use holdfast_server::{Format, MetricType, Metrics, TABLE, page as page_of};
 
 use crate::test_plan::{TestPlan, change, metrics, metrics_at, run_step, series};
 
@@ -76,9 +76,9 @@ pub(crate) fn lint(page: &str) {
 #[test]
 fn names_and_types_follow_the_conventions() {
     let metrics = metrics();
-    lint(&metrics.page(Format::Text).unwrap());
+    lint(&page_of(&metrics, Format::Text).unwrap());
     every_event(&metrics);
-    lint(&metrics.page(Format::Text).unwrap());
+    lint(&page_of(&metrics, Format::Text).unwrap());
     for metric in TABLE {
         let name = metric.name;
         let rest = name.strip_prefix("holdfast_").expect("our prefix");
@@ -95,7 +95,7 @@ fn names_and_types_follow_the_conventions() {
 fn every_metric_has_a_series_after_every_event() {
     let metrics = metrics();
     every_event(&metrics);
-    let page = metrics.page(Format::Text).unwrap();
+    let page = page_of(&metrics, Format::Text).unwrap();
     for metric in TABLE {
         let sample = match metric.ty {
             MetricType::Histogram => format!("\n{}_count{{", metric.name),
@@ -168,7 +168,7 @@ fn holds_and_conditions_that_have_ended_are_exported_at_zero() {
         .begins_pass(&*metrics);
     assert_eq!(series(&metrics, "holdfast_holds"), [r#"{reason="Pending"} 1"#]);
     TestPlan::of(&["Service/web"]).begins_pass(&*metrics);
-    let page = metrics.page(Format::Text).unwrap();
+    let page = page_of(&metrics, Format::Text).unwrap();
     assert!(page.contains(r#"holdfast_holds{stack="mashroom",env="prod",reason="Pending"} 0"#), "{page}");
     assert!(
         page.contains(r#"holdfast_conditions{stack="mashroom",env="prod",type="Degraded",reason="X"} 0"#),
@@ -221,10 +221,10 @@ fn the_last_successful_load_is_the_start_or_the_last_valid_reload() {
 async fn openmetrics_has_families_and_an_end_mark() {
     let metrics = metrics();
     every_event(&metrics);
-    let page = metrics.page(Format::OpenMetrics).unwrap();
+    let page = page_of(&metrics, Format::OpenMetrics).unwrap();
     assert!(page.ends_with("# EOF\n"));
     assert!(page.contains("# TYPE holdfast_passes counter\nholdfast_passes_total{"), "{page}");
     assert!(page.contains("# TYPE holdfast_build info\nholdfast_build_info{"), "{page}");
     let samples = |page: &str| page.lines().filter(|l| !l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(samples(&page), samples(&metrics.page(Format::Text).unwrap()));
+    assert_eq!(samples(&page), samples(&page_of(&metrics, Format::Text).unwrap()));
 }

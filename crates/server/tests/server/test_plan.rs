@@ -16,7 +16,7 @@ use holdfast_engine::budget::{CallOutcome, Counts};
 use holdfast_engine::cloud::{Cloud, Failure, FailureClass, Operation, OperationResult, Scope};
 use holdfast_engine::event::{Event, EventSink, StepOutcome, StepResult};
 use holdfast_engine::pass::PassReport;
-use holdfast_server::{Format, Metrics};
+use holdfast_server::{Format, Metrics, page};
 
 /// A cloud with fixed counts of calls.
 struct IdleCloud;
@@ -199,7 +199,7 @@ pub(crate) fn run_step(
 
 /// Returns the series of this name with a value other than zero, without the labels `stack` and `env`.
 pub(crate) fn series(metrics: &Metrics, name: &str) -> Vec<String> {
-    let page = metrics.page(Format::Text).expect("a page");
+    let page = page(metrics, Format::Text).expect("a page");
     let lines = page.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')));
     let lines = lines.filter(|line| !line.ends_with(" 0"));
     lines.map(|line| line[name.len()..].replace(r#"stack="mashroom",env="prod""#, "").replace("{,", "{")).collect()

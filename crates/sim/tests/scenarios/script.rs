@@ -17,8 +17,8 @@ use holdfast_core::document::Drift;
 use holdfast_core::plan::{Grant, PlanPolicy};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Cloud;
-use holdfast_engine::pass::PassOptions;
-use holdfast_engine::rollback::RollbackTarget;
+use holdfast_engine::pass::{self, PassOptions};
+use holdfast_engine::rollback::{self, RollbackTarget};
 use holdfast_sim::fault::{Call, Fault, FaultRule, When};
 use holdfast_sim::{Sim, World, kinds};
 
@@ -132,7 +132,7 @@ async fn rollback(world: &mut World, command: &str, words: &[&str]) -> String {
         _ => RollbackTarget::Previous,
     };
     let name = |id: &str| id.rsplit('/').next().unwrap_or(id).to_owned();
-    match world.engine.rollback(&document, &words[0].parse().expect("an address"), target).await {
+    match rollback::run(&world.engine, &document, &words[0].parse().expect("an address"), target).await {
         Ok(rollback) if rollback.operations.is_empty() => "nothing is held\n".into(),
         Ok(rollback) if rollback.from == rollback.to => format!("released at {}\n", name(&rollback.to)),
         Ok(rollback) => {
@@ -157,15 +157,15 @@ async fn drive(world: &mut World, command: &str, words: &[&str]) -> String {
     let document = world.document.clone().expect("a document");
     let options = options(world, command, words);
     match command {
-        "plan" => match world.engine.dry_run(&document, &options).await {
+        "plan" => match pass::dry_run(&world.engine, &document, &options).await {
             Ok(dry_run) => show::plan(&dry_run.plan),
             Err(error) => format!("error: {error}\n"),
         },
-        "drift" => match world.engine.dry_run(&document, &options).await {
+        "drift" => match pass::dry_run(&world.engine, &document, &options).await {
             Ok(dry_run) => show::drift(&dry_run.plan),
             Err(error) => format!("error: {error}\n"),
         },
-        _ => match world.engine.pass(&document, &options).await {
+        _ => match pass::run(&world.engine, &document, &options).await {
             Ok(report) => show::report(&report),
             Err(error) => format!("error: {error}\n"),
         },

@@ -1,6 +1,7 @@
 //! Role: an IAM role, which services and people assume.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
 use futures::TryFutureExt;
@@ -71,7 +72,7 @@ impl Kind for Role {
     const GLOBAL: bool = true;
     /// IAM is eventually consistent: other services know a new role after 10 to 30 seconds
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).
-    const CONSISTENCY_WINDOW: u32 = 30;
+    const CONSISTENCY_WINDOW: Duration = Duration::from_secs(30);
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         // GetAccountAuthorizationDetails returns all fields of all roles except two, which only ListRoles returns.

@@ -1,6 +1,7 @@
 //! Queue: an SQS queue, which keeps messages until a consumer processes and deletes them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName as AttributeName;
 use holdfast_base::client::Aws;
@@ -112,7 +113,7 @@ impl Kind for Queue {
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     /// Attributes take up to 60 seconds to propagate, and the retention period up to 15 minutes
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
-    const CONSISTENCY_WINDOW: u32 = 60;
+    const CONSISTENCY_WINDOW: Duration = Duration::from_secs(60);
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());

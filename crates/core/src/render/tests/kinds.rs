@@ -1,6 +1,7 @@
 //! Small kinds for tests, with a field of every type.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -159,7 +160,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         stateful: false,
         global: false,
         referenceable_on_create: false,
-        consistency_window: 300,
+        consistency_window: Duration::from_secs(300),
         write_only: &[],
         status: &STATUS,
         check: no_check,

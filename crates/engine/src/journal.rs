@@ -1,0 +1,96 @@
+//! The journal: the history of a running pass, whose changes are written to the store as they happen.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use holdfast_core::address::Address;
+
+use crate::store::{History, HistoryChanges, Intent, Store};
+
+/// A history, and its changes that are not written yet. Every change goes through a method, so that a write costs as
+/// much as the changes, and not as much as the history.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    history: History,
+    changes: HistoryChanges,
+}
+
+impl Journal {
+    pub(crate) fn new(history: History) -> Journal {
+        Journal { history, changes: HistoryChanges::default() }
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Records the digest of a converged resource.
+    pub(crate) fn set_converged(&mut self, address: &Address, digest: &str) {
+        if self.history.converged.get(address).is_none_or(|recorded| recorded != digest) {
+            self.history.converged.insert(address.clone(), digest.to_owned());
+            self.changes.converged.insert(address.clone(), Some(digest.to_owned()));
+        }
+    }
+
+    /// Removes the digest of a resource that no longer exists.
+    pub(crate) fn remove_converged(&mut self, address: &Address) {
+        if self.history.converged.remove(address).is_some() {
+            self.changes.converged.insert(address.clone(), None);
+        }
+    }
+
+    /// Records an intent, in place of an earlier one of the address.
+    pub(crate) fn set_intent(&mut self, address: &Address, intent: Intent) {
+        self.changes.intents.insert(address.clone(), Some(intent.clone()));
+        self.history.intents.insert(address.clone(), intent);
+    }
+
+    /// Removes an intent that has ended.
+    pub(crate) fn remove_intent(&mut self, address: &Address) {
+        if self.history.intents.remove(address).is_some() {
+            self.changes.intents.insert(address.clone(), None);
+        }
+    }
+
+    /// Records whether the history covers every resource that the stack ever had, apart from these kinds.
+    pub(crate) fn set_complete(&mut self, complete: bool, unobserved: BTreeSet<String>) {
+        if (self.history.complete, &self.history.unobserved) != (complete, &unobserved) {
+            (self.history.complete, self.history.unobserved) = (complete, unobserved.clone());
+            self.changes.complete = Some((complete, unobserved));
+        }
+    }
+
+    /// Records the regions in which resources of the stack may exist.
+    pub(crate) fn set_regions(&mut self, regions: BTreeSet<String>) {
+        if self.history.regions != regions {
+            self.history.regions.clone_from(&regions);
+            self.changes.regions = Some(regions);
+        }
+    }
+
+    /// Appends the changes to the store. The store is an aid, so the pass continues with a warning when this fails, and
+    /// the next write has the changes too.
+    pub(crate) fn write(&mut self, store: &dyn Store) {
+        if let Err(error) = self.try_write(store) {
+            tracing::warn!(%error, "the store cannot be written; the pass continues without it");
+        }
+    }
+
+    /// Writes the whole history at the end of a pass.
+    ///
+    /// # Errors
+    /// Returns an error when the store cannot be written.
+    pub(crate) fn save(&mut self, store: &dyn Store) -> io::Result<()> {
+        // If the process dies while the history replaces the earlier one, the changes already contain all of it.
+        self.try_write(store)?;
+        store.save(&self.history)
+    }
+
+    fn try_write(&mut self, store: &dyn Store) -> io::Result<()> {
+        if self.changes != HistoryChanges::default() {
+            store.append(&self.changes)?;
+            self.changes = HistoryChanges::default();
+        }
+        Ok(())
+    }
+}
