@@ -10,6 +10,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+/// The format of the files of [`FileStore`]. A file without a format was written before version 0.1.0. The fields have
+/// the names of that time as aliases.
+const FORMAT: u32 = 1;
+
+/// The content of a file.
+#[derive(Serialize, Deserialize)]
+struct FileContent<H> {
+    #[serde(default)]
+    format: u32,
+    #[serde(flatten)]
+    history: H,
+}
+
 /// The history of one stack in one environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
@@ -26,7 +39,7 @@ pub struct History {
     pub complete: bool,
     /// The kinds that could not be observed when the history became complete, as `Kind region`. If an owned resource of
     /// one of them is observed later, the history is not complete after all.
-    #[serde(default)]
+    #[serde(default, alias = "unseen")]
     pub unobserved: BTreeSet<String>,
     /// The regions of the document, and its former regions until no owned resource is left in them.
     #[serde(default)]
@@ -42,10 +55,10 @@ pub struct Intent {
     /// When the create began, in seconds since 1970.
     pub began: u64,
     /// The ids that belonged to the address before the create. A resource with another id is the created one.
-    #[serde(default)]
+    #[serde(default, alias = "known")]
     pub ids_before: BTreeSet<String>,
     /// The id of the created resource, once the response has arrived. Reads may not show the resource yet.
-    #[serde(default)]
+    #[serde(default, alias = "made")]
     pub created: Option<String>,
 }
 
@@ -94,7 +107,17 @@ pub struct FileStore(pub PathBuf);
 impl Store for FileStore {
     fn load(&self) -> io::Result<History> {
         match fs::read(&self.0) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
+            Ok(bytes) => {
+                let content: FileContent<History> = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
+                if content.format > FORMAT {
+                    return Err(io::Error::other(format!(
+                        "the file has format {}, and this version of Holdfast reads formats up to {FORMAT}: use the \
+                         version that wrote the file, or a later one",
+                        content.format
+                    )));
+                }
+                Ok(content.history)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
             Err(error) => Err(error),
         }
@@ -106,7 +129,7 @@ impl Store for FileStore {
         }
         let new = self.0.with_extension("json.new");
         let mut file = fs::File::create(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(history)?)?;
+        file.write_all(&serde_json::to_vec_pretty(&FileContent { format: FORMAT, history })?)?;
         // Without this, a power cut may leave an empty file under the new name.
         file.sync_all()?;
         fs::rename(&new, &self.0)
@@ -152,17 +175,44 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_file_is_an_error_and_a_file_without_newer_fields_is_not() {
+    fn an_invalid_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = FileStore(folder.path().join("shop.prod.json"));
         fs::write(&file.0, b"").unwrap();
         assert!(file.load().is_err());
-        fs::write(
-            &file.0,
-            br#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#,
-        )
-        .unwrap();
-        let history = file.load().unwrap();
-        assert_eq!((history.converged.len(), history.intents.len(), history.complete), (1, 1, false));
+    }
+
+    /// The files as each earlier build wrote them.
+    #[test]
+    fn files_of_earlier_builds_have_the_same_history() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = FileStore(folder.path().join("shop.prod.json"));
+        let oldest = r#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#;
+        fs::write(&file.0, oldest).unwrap();
+        let read = file.load().unwrap();
+        assert_eq!((read.converged.len(), read.intents.len(), read.complete), (1, 1, false));
+
+        let former = r#"{
+            "converged": { "Vpc/main": "a" },
+            "intents": { "Vpc/next": { "nonce": "n", "began": 7, "known": ["vpc-1"], "made": "vpc-2" } },
+            "complete": true, "unseen": ["Vpc eu-west-1"], "regions": ["eu-west-1"]
+        }"#;
+        fs::write(&file.0, former).unwrap();
+        let mut expected = history("a");
+        expected.intents.get_mut("Vpc/next").unwrap().created = Some("vpc-2".into());
+        assert_eq!(file.load().unwrap(), expected);
+        // The next save upgrades the file.
+        file.save(&file.load().unwrap()).unwrap();
+        assert_eq!(file.load().unwrap(), expected);
+        assert!(fs::read_to_string(&file.0).unwrap().starts_with("{\n  \"format\": 1,"));
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = FileStore(folder.path().join("shop.prod.json"));
+        fs::write(&file.0, r#"{ "format": 2, "converged": {} }"#).unwrap();
+        let error = file.load().unwrap_err().to_string();
+        assert!(error.contains("format 2") && error.contains("up to 1"), "{error}");
     }
 }
