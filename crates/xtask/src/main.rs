@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod docs;
+mod files;
 mod fmt;
 mod generate;
 mod process;
