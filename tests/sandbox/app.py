@@ -4,6 +4,7 @@ Requests are passed to moto one at a time. Every error has the form of AWS's pro
 
     POST /holdfast/reset           deletes all state, restores the default settings and clears the call log
     GET, POST /holdfast/settings   reads or changes the settings (knobs.py)
+    GET /holdfast/resources        the ids of all resources by kind (inventory.py)
     GET /holdfast/calls            every AWS call since the last reset, for tests that count calls: [{"service", "operation"}]
 """
 import functools
@@ -14,6 +15,7 @@ import traceback
 
 import loading  # noqa: F401  must be first: it caches the loaders of AWS's models
 import stale  # noqa: F401  must be second: it stamps every model object that moto creates
+import inventory
 import knobs
 import mends
 import protocols
@@ -60,6 +62,8 @@ class Sandbox:
                 if post:
                     knobs.merge(json.loads(protocols.body_of(env) or b"{}"))
                 answer = knobs.settings
+            elif what == "resources":
+                answer = inventory.resources()
             elif what == "calls":
                 answer = calls
             else:

@@ -59,7 +59,7 @@ pub fn find_in_files(folder: &Path, skip: &[&str], values: &BTreeMap<String, Str
 /// Returns an error when the sandbox rejects a call.
 pub fn secret_values(
     test_env: &TestEnv,
-    regions: &[String],
+    regions: &BTreeSet<String>,
     documents: &str,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();

@@ -1,7 +1,5 @@
 //! Resources that exist before Holdfast runs: certificates that a document looks up, and foreign resources.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::TestEnv;
@@ -198,72 +196,4 @@ pub fn snapshot(test_env: &TestEnv, ids: &[String]) -> anyhow::Result<Vec<String
     }
     lines.sort();
     Ok(lines)
-}
-
-/// Returns the ARNs and ids of the live resources with the owner tags of a stack and environment, by address.
-fn ids_by_address(test_env: &TestEnv, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut add = |id: &str, tags: &Value, keys: (&str, &str)| {
-        let get = |name: &str| {
-            let pairs = tags.as_array().into_iter().flatten();
-            pairs.clone().find(|t| t[keys.0] == name).and_then(|t| t[keys.1].as_str()).map(str::to_owned)
-        };
-        if get("holdfast:stack").as_deref() == Some(stack) && get("holdfast:env").as_deref() == Some(env) {
-            found.entry(get("holdfast:address").unwrap_or_default()).or_default().push(id.to_owned());
-        }
-    };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    // EC2 still lists deleted NAT gateways for a while. They are not duplicates.
-    let deleted = ["deleted", "deleting"];
-    for (operation, key, id) in [
-        ("describe_vpcs", "Vpcs", "VpcId"),
-        ("describe_subnets", "Subnets", "SubnetId"),
-        ("describe_security_groups", "SecurityGroups", "GroupId"),
-        ("describe_route_tables", "RouteTables", "RouteTableId"),
-        ("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
-        ("describe_addresses", "Addresses", "AllocationId"),
-        ("describe_nat_gateways", "NatGateways", "NatGatewayId"),
-        ("describe_flow_logs", "FlowLogs", "FlowLogId"),
-    ] {
-        for item in test_env.out_of_band.call("ec2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
-            if !item["State"].as_str().is_some_and(|state| deleted.contains(&state)) {
-                add(&text(&item[id]), &item["Tags"], ("Key", "Value"));
-            }
-        }
-    }
-    for role in
-        test_env.out_of_band.call("iam", "get_account_authorization_details", json!({ "Filter": ["Role"] }))?["RoleDetailList"]
-            .as_array()
-            .into_iter()
-            .flatten()
-    {
-        add(&text(&role["Arn"]), &role["Tags"], ("Key", "Value"));
-    }
-    for (operation, key, id) in [
-        ("describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
-        ("describe_target_groups", "TargetGroups", "TargetGroupArn"),
-    ] {
-        for item in test_env.out_of_band.call("elbv2", operation, Value::Null)?[key].as_array().into_iter().flatten() {
-            let arn = text(&item[id]);
-            let tags = test_env.out_of_band.call("elbv2", "describe_tags", json!({ "ResourceArns": [arn] }))?;
-            add(&arn, &tags["TagDescriptions"][0]["Tags"], ("Key", "Value"));
-        }
-    }
-    Ok(found)
-}
-
-/// Returns the addresses with more than one live resource, with the ids of the resources.
-///
-/// # Errors
-/// Returns an error when the sandbox rejects a call.
-pub fn duplicates(test_env: &TestEnv, stack: &str, env: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
-    Ok(ids_by_address(test_env, stack, env)?.into_iter().filter(|(_, ids)| ids.len() > 1).collect())
-}
-
-/// Returns the addresses with a live resource.
-///
-/// # Errors
-/// Returns an error when the sandbox rejects a call.
-pub fn owned_addresses(test_env: &TestEnv, stack: &str, env: &str) -> anyhow::Result<Vec<String>> {
-    Ok(ids_by_address(test_env, stack, env)?.into_keys().collect())
 }

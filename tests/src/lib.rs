@@ -17,6 +17,7 @@ pub mod coverage;
 pub mod fixtures;
 pub mod holdfast;
 pub mod http;
+pub mod inventory;
 pub mod manual;
 pub mod out_of_band;
 pub mod proxy;
@@ -28,6 +29,7 @@ pub mod test_env;
 mod exchange;
 
 pub use holdfast::{Daemon, Holdfast, KillTarget, Run};
+pub use inventory::Inventory;
 pub use out_of_band::{OutOfBand, Refused};
 pub use proxy::{Call, CallOutcome, Effect, HookResult, Match, Nth, Proxy, Reply, Rule, RuleId, When};
 pub use sandbox::Sandbox;

@@ -23,6 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
 
+mod call;
 mod call_log;
 mod fault;
 mod relay;
@@ -31,7 +32,7 @@ mod rule;
 mod tests;
 mod wire;
 
-pub use call_log::{Call, CallOutcome};
+pub use call::{Call, CallOutcome};
 pub use rule::{Bytes, Effect, Hook, HookResult, Match, Nth, Reply, ReplyFactory, ReplyRewriter, Rule, RuleId, When};
 
 use crate::Env;

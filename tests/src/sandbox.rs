@@ -15,7 +15,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::exchange::exchange;
-use crate::{Env, Proxy, env_for, isolate};
+use crate::{Env, Inventory, Proxy, env_for, isolate};
 
 mod python;
 
@@ -90,12 +90,17 @@ impl Sandbox {
 
     /// Deletes all resources and restores the default settings.
     pub fn reset(&self) -> anyhow::Result<()> {
-        self.post("/holdfast/reset", &Value::Null).map(drop)
+        self.own("POST", "/holdfast/reset", &Value::Null).map(drop)
     }
 
     /// Changes settings of the emulator. `tests/sandbox/server.py` lists them.
     pub fn settings(&self, settings: &Value) -> anyhow::Result<Value> {
-        self.post("/holdfast/settings", settings)
+        self.own("POST", "/holdfast/settings", settings)
+    }
+
+    /// Returns all resources of the account, as the state of the emulator has them.
+    pub fn inventory(&self) -> anyhow::Result<Inventory> {
+        Ok(serde_json::from_value(self.own("GET", "/holdfast/resources", &Value::Null)?)?)
     }
 
     /// Returns the standard error so far. A response with status 500 leaves a traceback there.
@@ -103,10 +108,11 @@ impl Sandbox {
         read_from_start(&self.errors)
     }
 
-    fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+    /// Calls one of the sandbox's own endpoints.
+    fn own(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let headers = [("content-type", "application/json")];
-        let response = exchange(&self.endpoint, "POST", path, &headers, body.as_bytes());
+        let response = exchange(&self.endpoint, method, path, &headers, body.as_bytes());
         let response = response
             .with_context(|| format!("the sandbox does not respond to {path}; its messages:\n{}", self.log()))?;
         let text = response.text();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{Call, Holdfast, Run, TestEnv, fixtures, sandbox, table};
 
@@ -39,7 +39,7 @@ pub struct EnvironmentEntry {
     pub measured: Option<Figures>,
     /// The promised maximum.
     pub promised: Option<Figures>,
-    /// The resources that outlive `destroy` on purpose: a part of their ARN or id, and the reason.
+    /// The resources that outlive `destroy` on purpose: a part of their line in the inventory, and the reason.
     #[serde(default)]
     pub retained: BTreeMap<String, String>,
 }
@@ -271,19 +271,6 @@ fn text(folder: &Path) -> anyhow::Result<String> {
     Ok(all)
 }
 
-/// Returns the regions in which an environment has live resources, and the main region.
-///
-/// # Errors
-/// Returns an error when `get` fails.
-pub fn regions(system: &System, test_env: &TestEnv) -> anyhow::Result<Vec<String>> {
-    let run = system.run(test_env, &system.path(), "get", &["-o", "json"])?;
-    let list = run.json()?;
-    let reported = list.as_array().into_iter().flatten().filter_map(|o| o["region"].as_str());
-    let mut regions: BTreeSet<&str> = reported.filter(|region| region.contains('-')).collect();
-    regions.insert(crate::REGION);
-    Ok(regions.into_iter().map(str::to_owned).collect())
-}
-
 /// Counts the polls: repeated reads between which no call changed a resource of the same service in the same region.
 pub fn polls(calls: &[Call]) -> usize {
     let mut changes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -300,87 +287,4 @@ pub fn polls(calls: &[Call]) -> usize {
         polls += usize::from(last.insert(same, *changed) == Some(*changed));
     }
     polls
-}
-
-/// Returns the live resources with the owner tags of an environment in these regions. The second client reads them from
-/// the Tagging API, IAM, EC2 and ELB. A resource that is scheduled for deletion is not live.
-///
-/// # Errors
-/// Returns an error when the sandbox rejects a call.
-pub fn owned_resources(test_env: &TestEnv, stack: &str, env: &str, regions: &[String]) -> anyhow::Result<Vec<String>> {
-    let mut found = fixtures::owned_addresses(test_env, stack, env)?;
-    let filter = |key: &str, value: &str| json!({ "Key": key, "Values": [value] });
-    let filters = json!([filter("holdfast:stack", stack), filter("holdfast:env", env)]);
-    for region in regions {
-        let mut token = String::new();
-        loop {
-            let query = json!({ "TagFilters": filters, "ResourcesPerPage": 100, "PaginationToken": token });
-            let page = test_env.out_of_band.call_in(region, "resourcegroupstaggingapi", "get_resources", query)?;
-            for entry in page["ResourceTagMappingList"].as_array().into_iter().flatten() {
-                let arn = entry["ResourceARN"].as_str().unwrap_or_default();
-                if !is_deleted(test_env, region, arn) {
-                    found.push(arn.to_owned());
-                }
-            }
-            token = page["PaginationToken"].as_str().unwrap_or_default().to_owned();
-            if token.is_empty() {
-                break;
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// True when the resource is deleted, and only the Tagging API still returns it, as on AWS for a while.
-fn is_deleted(test_env: &TestEnv, region: &str, arn: &str) -> bool {
-    let part = |n: usize| arn.split(':').nth(n).unwrap_or_default();
-    let last = arn.rsplit(['/', ':']).next().unwrap_or_default();
-    let call = |service: &str, operation: &str, parameters: Value| {
-        test_env.out_of_band.call_in(region, service, operation, parameters)
-    };
-    let is = |response: anyhow::Result<Value>, path: &str, words: &[&str]| match response {
-        Ok(response) => response.pointer(path).and_then(Value::as_str).is_some_and(|word| words.contains(&word)),
-        Err(_) => true,
-    };
-    match part(2) {
-        "kms" => {
-            is(call("kms", "describe_key", json!({ "KeyId": arn })), "/KeyMetadata/KeyState", &["PendingDeletion"])
-        }
-        "secretsmanager" => call("secretsmanager", "describe_secret", json!({ "SecretId": arn }))
-            .map_or(true, |s| s["DeletedDate"].is_string()),
-        "ec2" if last.starts_with("nat-") => is(
-            call("ec2", "describe_nat_gateways", json!({ "NatGatewayIds": [last] })),
-            "/NatGateways/0/State",
-            &["deleted", "deleting"],
-        ),
-        "ec2" if last.starts_with("pcx-") => is(
-            call("ec2", "describe_vpc_peering_connections", json!({ "VpcPeeringConnectionIds": [last] })),
-            "/VpcPeeringConnections/0/Status/Code",
-            &["deleted", "deleting"],
-        ),
-        "ec2" if last.starts_with("i-") => is(
-            call("ec2", "describe_instances", json!({ "InstanceIds": [last] })),
-            "/Reservations/0/Instances/0/State/Name",
-            &["terminated"],
-        ),
-        "ecs" if part(5).starts_with("task-definition/") => is(
-            call("ecs", "describe_task_definition", json!({ "taskDefinition": arn })),
-            "/taskDefinition/status",
-            &["INACTIVE", "DELETE_IN_PROGRESS"],
-        ),
-        "ecs" if part(5).starts_with("service/") => is(
-            call("ecs", "describe_services", json!({ "cluster": part(5).split('/').nth(1), "services": [arn] })),
-            "/services/0/status",
-            &["INACTIVE"],
-        ),
-        "ecs" if part(5).starts_with("task/") => is(
-            call("ecs", "describe_tasks", json!({ "cluster": part(5).split('/').nth(1), "tasks": [arn] })),
-            "/tasks/0/lastStatus",
-            &["STOPPED"],
-        ),
-        "ecs" if part(5).starts_with("cluster/") => {
-            is(call("ecs", "describe_clusters", json!({ "clusters": [arn] })), "/clusters/0/status", &["INACTIVE"])
-        }
-        _ => false,
-    }
 }

@@ -53,7 +53,7 @@ fn check(mut system: System) {
     run(&system, &test_env, &mut outputs, "reconcile", &["--once", "-o", "json"]).expect(0);
     plans(&system, &test_env, &mut outputs);
 
-    let regions: Vec<String> = systems::regions(&system, &test_env).expect("regions");
+    let regions = test_env.sandbox.inventory().expect("an inventory").regions();
     let mut values = canary::secret_values(&test_env, &regions, &system.text().expect("documents")).expect("values");
     values.extend(system.entry.variables.clone());
 

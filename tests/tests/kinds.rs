@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_tests::coverage::{Coverage, MAX_UNCOVERED_PERCENT};
 use holdfast_tests::table::{Calls, KindTable, Placeholders};
-use holdfast_tests::{Holdfast, Run, TestEnv, table};
+use holdfast_tests::{Holdfast, Inventory, Run, TestEnv, inventory, table};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Map, Value};
+
+/// The last step of the test `edits`.
+const EDITS: &str = "all edits were reverted";
 
 /// A test environment, and the environment variables of the table's secret values.
 struct Runner {
@@ -72,6 +75,24 @@ fn assert_empty_plan(runner: &Runner, path: &str, after: &str) {
     assert_eq!(plan.code, 0, "the plan after {after} is not empty: {plan}");
 }
 
+/// Returns the resources that exist now and did not exist before.
+fn created(runner: &Runner, before: &Inventory) -> Inventory {
+    runner.test_env.sandbox.inventory().expect("an inventory").since(before)
+}
+
+/// Checks that the account has the resources of the table, each once, in addition to those that existed before.
+fn assert_inventory(runner: &Runner, before: &Inventory, table: &KindTable, after: &str) {
+    let (created, declared) = (created(runner, before), inventory::counts(table.resources.keys().map(String::as_str)));
+    let mut counts = created.counts();
+    // An edit of a task definition registers a revision, and the last revisions are kept.
+    if after == EDITS
+        && let Some(revisions) = counts.get_mut("TaskDefinition")
+    {
+        *revisions = (*revisions).min(declared["TaskDefinition"]);
+    }
+    assert_eq!(counts, declared, "after {after}: {created:?}");
+}
+
 /// A table in its test environment.
 struct TestCase {
     runner: Runner,
@@ -79,6 +100,8 @@ struct TestCase {
     /// The address of the resource that the test changes.
     example: String,
     placeholders: Placeholders,
+    /// The resources that existed before the first pass.
+    before: Inventory,
 }
 
 impl TestCase {
@@ -93,7 +116,8 @@ impl TestCase {
         for value in table.resources.values_mut().chain(table.edits.values_mut()) {
             *value = before.fill(value)?;
         }
-        Ok(TestCase { runner, table, example, placeholders })
+        let before = runner.test_env.sandbox.inventory()?;
+        Ok(TestCase { runner, table, example, placeholders, before })
     }
 
     fn document(&self, resources: Map<String, Value>) -> String {
@@ -104,7 +128,7 @@ impl TestCase {
     /// document was converged before.
     fn drift(self) {
         let path = self.document(self.table.resources.clone());
-        let TestCase { runner, table, example, mut placeholders } = self;
+        let TestCase { runner, table, example, mut placeholders, before } = self;
         let has_changes = converge(&runner, &path, "no change");
         let mutating: Vec<String> = runner.test_env.proxy.mutating().iter().map(holdfast_tests::Call::name).collect();
         assert!(!has_changes && mutating.is_empty(), "a converged document causes no changes: {mutating:?}");
@@ -126,20 +150,24 @@ impl TestCase {
         if !table.delete.is_empty() {
             out_of_band(&mut placeholders, &table.delete);
             let mut expected = BTreeSet::from([format!("{example} -")]);
-            expected.extend(table.also_deleted);
+            expected.extend(table.also_deleted.clone());
             assert_eq!(differences(&runner, &path).0, expected, "drift after it was deleted out of band");
             converge(&runner, &path, "it was deleted out of band");
             assert_empty_plan(&runner, &path, "it was deleted out of band");
+            assert_inventory(&runner, &before, &table, "it was deleted out of band");
         }
         let run = runner.run("destroy", &path, &["--confirm", "kinds/test", "--delete-data"]);
         assert_eq!(run.code, 0, "destroy: {run}");
         assert_eq!(live(&runner, &path), BTreeMap::new(), "destroy deletes all resources");
+        // The last backup of a database outlives it, unless the document skips the final snapshot.
+        let left = created(&runner, &before).lines().into_iter().filter(|line| !line.starts_with("database snapshot"));
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new(), "destroy deletes all resources");
     }
 
     /// Edits each field, and reverts the edit together with the next field's edit. If the table does not change the
     /// next field out of band, the revert is a step of its own, so that the edit alone must cause an update.
     fn edits(self) {
-        let TestCase { runner, table, example, .. } = &self;
+        let TestCase { runner, table, example, before, .. } = &self;
         let mut last = None;
         for (field, value) in &table.edits {
             if last.is_some() && !table.out_of_band.contains_key(field) {
@@ -160,8 +188,9 @@ impl TestCase {
             assert_empty_plan(runner, &path, &format!("an edit of `{field}`"));
         }
         let path = self.document(table.resources.clone());
-        converge(runner, &path, "all edits were reverted");
-        assert_empty_plan(runner, &path, "all edits were reverted");
+        converge(runner, &path, EDITS);
+        assert_empty_plan(runner, &path, EDITS);
+        assert_inventory(runner, before, table, EDITS);
     }
 }
 
@@ -175,6 +204,7 @@ fn check(name: &str, part: fn(TestCase)) {
     let mut case = TestCase::set_up(name).unwrap_or_else(|error| panic!("{error:#}"));
     let path = case.document(case.table.resources.clone());
     converge(&case.runner, &path, "no change");
+    assert_inventory(&case.runner, &case.before, &case.table, "the first pass");
     if !case.table.after_create.is_empty() {
         case.placeholders.live = live(&case.runner, &path);
         let result = case.placeholders.call(&case.runner.test_env.out_of_band, &case.table.after_create);
@@ -206,6 +236,7 @@ fn main() {
         .map(|(name, part, run)| trial(&format!("{}::{part}", snake(&name)), move || check(&name, run)))
         .collect();
     trials.push(trial("every_kind_and_every_mutable_field_is_covered", coverage));
+    trials.push(trial("the_inventory_counts_every_kind", inventory_of_every_kind));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -214,6 +245,16 @@ fn trial(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
         test();
         Ok(())
     })
+}
+
+/// The kinds of the binary are the kinds that `tests/sandbox/inventory.py` counts. Each table's tests check that the
+/// count of its kind is right.
+fn inventory_of_every_kind() {
+    let test_env = TestEnv::start().expect("a test environment");
+    let explained = test_env.holdfast().run(["explain", "-o", "json"]).expect("a run").expect(0).json().expect("JSON");
+    let kinds = explained.as_array().expect("kinds").iter().filter_map(|kind| kind["kind"].as_str());
+    let inventory = test_env.sandbox.inventory().expect("an inventory");
+    assert_eq!(inventory.kinds(), kinds.collect::<BTreeSet<_>>());
 }
 
 fn coverage() {

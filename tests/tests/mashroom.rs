@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_tests::{Effect, KillTarget, Match, Rule, TestEnv, When, fixtures, http};
+use holdfast_tests::{Effect, Inventory, KillTarget, Match, Rule, TestEnv, When, fixtures, http, inventory};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -52,16 +52,23 @@ fn destroy(test_env: &TestEnv, env: &str) {
     assert_eq!(run.code, 0, "destroy {env}: {run}");
 }
 
-/// Checks that each address has at most one live resource with our owner tags.
+/// Checks that the account has the resources of the document, each once, and those of [`test_env`]: the certificate that
+/// the document looks up, and the zone of its validation.
 fn assert_no_duplicates(test_env: &TestEnv, env: &str) {
-    let duplicates = fixtures::duplicates(test_env, "mashroom", env).expect("the duplicates");
-    assert_eq!(duplicates, BTreeMap::new(), "addresses with more than one live resource");
+    let rendered = test_env.run("render", PATH, env, &["-o", "json"]).expect("render").expect(0);
+    let rendered = rendered.json().expect("JSON");
+    let addresses = rendered["resources"].as_object().expect("resources").keys().map(String::as_str);
+    let created = addresses.filter(|address| !address.starts_with("Certificate/"));
+    let expected = inventory::counts(created.chain(["Certificate/", "HostedZone/"]));
+    let inventory = test_env.sandbox.inventory().expect("an inventory");
+    assert_eq!(inventory.counts(), expected, "{env}: the account has each resource once: {inventory:?}");
 }
 
 #[test]
 fn every_environment_converges_from_an_empty_account_and_stays_converged() {
     for env in ["dev", "staging", "prod"] {
         let test_env = test_env();
+        let before = test_env.sandbox.inventory().expect("an inventory");
         converge(&test_env, env);
         assert_empty_plan(&test_env, env);
         test_env.proxy.clear();
@@ -70,12 +77,8 @@ fn every_environment_converges_from_an_empty_account_and_stays_converged() {
         assert_eq!(mutating, Vec::<String>::new(), "{env}: a second reconcile changes nothing");
         assert_no_duplicates(&test_env, env);
         destroy(&test_env, env);
-        let left: Vec<String> = live(&test_env, env).into_keys().filter(|a| !a.starts_with("Certificate/")).collect();
-        assert_eq!(left, Vec::<String>::new(), "{env}: destroy deletes all resources");
-        assert_eq!(
-            fixtures::owned_addresses(&test_env, "mashroom", env).expect("the owned addresses"),
-            Vec::<String>::new()
-        );
+        let left = test_env.sandbox.inventory().expect("an inventory").since(&before);
+        assert_eq!(left, Inventory::default(), "{env}: destroy deletes all resources");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use holdfast_tests::systems::{self, Figures, SizeChange, System};
-use holdfast_tests::{Call, TestEnv};
+use holdfast_tests::{Call, TestEnv, inventory};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json};
 
@@ -37,6 +37,15 @@ fn live(system: &System, test_env: &TestEnv, path: &str) -> Vec<Value> {
     serde_json::from_str(&run.stdout).expect("JSON")
 }
 
+/// Returns the numbers of resources by kind that a pass creates. A resource that is live before is a lookup.
+fn declared(system: &System, test_env: &TestEnv, path: &str) -> BTreeMap<String, usize> {
+    let lookups: Vec<Value> = live(system, test_env, path).into_iter().map(|o| o["address"].clone()).collect();
+    let run = system.run(test_env, path, "render", &["-o", "json"]).expect("render").expect(0);
+    let rendered = run.json().expect("JSON");
+    let addresses = rendered["resources"].as_object().expect("resources").keys();
+    inventory::counts(addresses.map(String::as_str).filter(|address| !lookups.iter().any(|lookup| lookup == address)))
+}
+
 /// Checks that a second pass makes no mutating call.
 fn assert_no_changes(system: &System, test_env: &TestEnv, path: &str) {
     test_env.proxy.clear();
@@ -49,6 +58,9 @@ fn assert_no_changes(system: &System, test_env: &TestEnv, path: &str) {
 fn environment(system: &System) {
     let test_env = system.test_env().expect("a test environment");
     let (path, name) = (system.path(), system.name());
+    let before = test_env.sandbox.inventory().expect("an inventory");
+    let declared = declared(system, &test_env, &path);
+    test_env.proxy.clear();
     let began = Instant::now();
     let converged = converge(system, &test_env, &path, &[]);
     let seconds = began.elapsed().as_secs_f64();
@@ -60,8 +72,9 @@ fn environment(system: &System) {
     assert_empty_plan(system, &test_env, &path);
     let (refresh, refresh_table) = (test_env.proxy.count(), test_env.proxy.table());
     assert_no_changes(system, &test_env, &path);
+    let created = test_env.sandbox.inventory().expect("an inventory").since(&before);
+    assert_eq!(created.counts(), declared, "{name}: the account has the declared resources, each once: {created:?}");
     let resources = live(system, &test_env, &path).len();
-    let regions = systems::regions(system, &test_env).expect("regions");
     let figures = Figures { resources, refresh, mutating, reads };
     let row = format!(
         "| {name} | {} | {refresh} | {mutating} | {reads} | {polls} | {} | {seconds:.1} s |",
@@ -72,17 +85,10 @@ fn environment(system: &System) {
     let confirm = ["--confirm", &name, "--delete-data"];
     let run = system.run(&test_env, &path, "destroy", &confirm).expect("destroy");
     assert_eq!(run.code, 0, "destroy {name}: {run}");
-    let is_retained = |of: &String| system.entry.retained.keys().any(|part| of.contains(part.as_str()));
-    let left = systems::owned_resources(&test_env, &system.system, &system.env, &regions).expect("the owned resources");
-    let left: Vec<String> = left.into_iter().filter(|of| !is_retained(of)).collect();
-    assert_eq!(left, Vec::<String>::new(), "{name}: destroy deletes all resources with our tags");
-    // Resources that are only looked up are not destroyed.
-    let still_live: Vec<Value> = live(system, &test_env, &path)
-        .into_iter()
-        .filter(|o| o["tags"]["holdfast:stack"] == *system.system)
-        .map(|o| o["address"].clone())
-        .collect();
-    assert_eq!(still_live, Vec::<Value>::new(), "{name}: destroy deletes all live resources");
+    let left = test_env.sandbox.inventory().expect("an inventory").since(&before).lines();
+    let is_retained = |line: &String| system.entry.retained.keys().any(|part| line.contains(part.as_str()));
+    let left: Vec<String> = left.into_iter().filter(|line| !is_retained(line)).collect();
+    assert_eq!(left, Vec::<String>::new(), "{name}: destroy deletes all resources");
 
     let measured = system.entry.measured;
     let measured = measured.unwrap_or_else(|| panic!("tests/systems.yaml has no `measured` of {name}: {figures:?}"));

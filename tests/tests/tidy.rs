@@ -1,11 +1,14 @@
 //! House rules that the compiler does not check: dependencies between crates, a sentence at the top of every module,
-//! file lengths, existing functions in docs/reconciliation.md, and up-to-date generated documentation.
+//! file lengths, existing functions in docs/reconciliation.md, a row for each test in docs/testing.md, and up-to-date
+//! generated documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use holdfast_tests::{Holdfast, env_for, manual, sandbox};
+use serde_json::Value;
 
 /// The maximum number of lines of a file. A longer file is split by its responsibilities.
 const MOST_LINES: usize = 420;
@@ -39,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["holdfast-core", "holdfast-engine"]),
     ("holdfast", &["holdfast-core", "holdfast-report", "holdfast-engine", "holdfast-aws", "holdfast-server"]),
     ("xtask", &["holdfast-tests"]),
+    ("tests", &[]),
 ];
 
 /// The crates that a crate of kinds may depend on. They include no other crate of kinds, so that an edit of a kind
@@ -76,26 +80,34 @@ fn shown(path: &Path) -> String {
 
 #[test]
 fn crates_depend_only_on_the_crates_that_the_architecture_allows() {
-    let mut wrong = vec![];
-    for (name, allowed) in ARROWS {
-        let text = fs::read_to_string(root().join(format!("crates/{name}/Cargo.toml"))).expect("a manifest");
-        let dependencies = text.split("[dev-dependencies]").next().unwrap_or_default();
-        for line in dependencies.lines().filter_map(|l| l.strip_suffix(".workspace = true")) {
-            if line.starts_with("holdfast-") && !allowed.contains(&line) {
-                wrong.push(format!("{name} may not depend on {line}"));
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo");
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).expect("JSON");
+    let (mut wrong, mut found) = (vec![], BTreeSet::new());
+    for package in metadata["packages"].as_array().expect("packages") {
+        let manifest = shown(Path::new(package["manifest_path"].as_str().expect("a path")));
+        let name = manifest.trim_end_matches("/Cargo.toml");
+        let name = name.strip_prefix("crates/").unwrap_or(name);
+        found.insert(name.to_owned());
+        let Some((_, allowed)) = ARROWS.iter().find(|(of, _)| *of == name) else { continue };
+        // Cargo lists every spelling: renamed, optional, and for a platform. Tests may depend on any crate.
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let on = dependency["name"].as_str().expect("a name");
+            if dependency["kind"] == "dev" {
+                continue;
             }
-            if line.starts_with("aws-") && !name.starts_with("aws/") {
-                wrong.push(format!("{name} may not depend on {line}: only crates below crates/aws may use SDKs"));
+            if dependency["path"].is_string() && !allowed.contains(&on) {
+                wrong.push(format!("{name} may not depend on {on}"));
+            }
+            if on.starts_with("aws-") && !name.starts_with("aws/") {
+                wrong.push(format!("{name} may not depend on {on}: only crates below crates/aws may use SDKs"));
             }
         }
     }
     let known: BTreeSet<String> = ARROWS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let crates = |folder: &str| {
-        let folders = fs::read_dir(root().join("crates").join(folder)).expect("crates").flatten();
-        let folders = folders.filter(|entry| entry.path().join("Cargo.toml").exists());
-        folders.map(|entry| format!("{folder}{}", entry.file_name().to_string_lossy())).collect::<Vec<_>>()
-    };
-    let found: BTreeSet<String> = crates("").into_iter().chain(crates("aws/")).collect();
     assert_eq!(found, known, "ARROWS lists every crate");
     assert_eq!(wrong, Vec::<String>::new());
 }
@@ -135,19 +147,6 @@ fn files_have_a_readable_length() {
 fn the_main_function_stays_small() {
     let main = fs::read_to_string(root().join("crates/holdfast/src/main.rs")).expect("main.rs");
     assert!(main.lines().count() < 40);
-}
-
-/// Counts code, not comments: the doc comments of the fields are the manual, and are as long as AWS's facts need.
-#[test]
-fn the_median_kind_has_at_most_220_lines_of_code() {
-    let kinds = rust_files()
-        .into_iter()
-        .filter(|(path, text)| shown(path).starts_with("crates/aws/") && text.contains("\nimpl Kind for "));
-    let is_code = |line: &&str| !line.trim_start().starts_with("//");
-    let mut lines: Vec<usize> = kinds.map(|(_, text)| text.lines().filter(is_code).count()).collect();
-    lines.sort_unstable();
-    let median = lines[lines.len() / 2];
-    assert!(median <= 220, "the median of {} kinds has {median} lines of code: {lines:?}", lines.len());
 }
 
 #[test]
@@ -195,6 +194,26 @@ fn the_walk_of_docs_reconciliation_names_existing_functions() {
     for count in counts {
         assert!(page.contains(&count), "docs/reconciliation.md says: {count}");
     }
+}
+
+/// Every target of tests has a row in docs/testing.md. A folder with a `main.rs` is one target.
+#[test]
+fn docs_testing_names_every_test_file() {
+    let page = fs::read_to_string(root().join("docs/testing.md")).expect("docs/testing.md");
+    let files = rust_files().into_iter().map(|(path, _)| shown(&path));
+    let is_target = |path: &String| {
+        let (folder, file) = path.rsplit_once('/').unwrap_or_default();
+        let parent = folder.rsplit_once('/').unwrap_or_default().0;
+        folder.ends_with("/tests") && !folder.contains("/src/")
+            || parent.ends_with("/tests") && !folder.contains("/src/") && file == "main.rs"
+    };
+    let targets: Vec<String> = files.filter(is_target).collect();
+    assert!(targets.len() > 15, "{targets:?}");
+    let missing: Vec<&String> = targets.iter().filter(|path| !page.contains(&format!("| `{path}` |"))).collect();
+    assert_eq!(missing, Vec::<&String>::new(), "docs/testing.md has a row for each");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split("` |").next());
+    let stale: Vec<&str> = rows.filter(|path| path.ends_with(".rs") && !root().join(path).is_file()).collect();
+    assert_eq!(stale, Vec::<&str>::new(), "docs/testing.md has a row for a file that does not exist");
 }
 
 #[test]

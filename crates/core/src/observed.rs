@@ -20,6 +20,8 @@ pub mod tag {
     pub const ADDRESS: &str = "holdfast:address";
     /// The source of the document. Two sources cannot prune each other's resources.
     pub const SOURCE: &str = "holdfast:source";
+    /// The key of the source that builds before version 0.1.0 wrote. It is read if there is no [`SOURCE`].
+    pub const FORMER_SOURCE: &str = "holdfast:origin";
     /// The generation, from 1. A replacement has the next number.
     pub const GENERATION: &str = "holdfast:generation";
     /// The digest of the last converged spec.
@@ -67,7 +69,7 @@ impl Owner {
             stack: get(tag::STACK)?,
             env: get(tag::ENV)?,
             address: get(tag::ADDRESS)?,
-            source: get(tag::SOURCE).unwrap_or_default(),
+            source: get(tag::SOURCE).or_else(|| get(tag::FORMER_SOURCE)).unwrap_or_default(),
             generation: get(tag::GENERATION).and_then(|g| g.parse().ok()).unwrap_or(1),
             digest: get(tag::DIGEST).unwrap_or_default(),
             retained: tags.contains_key(tag::RETAINED),
@@ -245,5 +247,31 @@ impl Observation {
             .iter()
             .find(|(kind_region, _)| kind_region.kind == kind && kind_region.region == region)
             .map(|(_, found)| &found[..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(tags: &[(&str, &str)]) -> Option<Owner> {
+        Owner::from_tags(&tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// The tags as each earlier build wrote them. The oldest had no digest and no generation.
+    #[test]
+    fn owner_tags_of_earlier_builds_name_the_same_owner() {
+        let oldest = [("holdfast:stack", "shop"), ("holdfast:env", "prod"), ("holdfast:address", "Vpc/main")];
+        let found = owner(&oldest).expect("an owner");
+        assert_eq!((found.source.as_str(), found.generation, found.digest.as_str()), ("", 1, ""));
+
+        let with = |more: &[(&'static str, &'static str)]| owner(&[&oldest, more].concat()).expect("an owner");
+        let rest = [("holdfast:generation", "2"), ("holdfast:digest", "9f86d081884c7d65")];
+        let former = with(&[&rest[..], &[("holdfast:origin", "github.com/shop/infra")]].concat());
+        let current = with(&[&rest[..], &[("holdfast:source", "github.com/shop/infra")]].concat());
+        assert_eq!(former, current);
+        assert_eq!(current.tags()["holdfast:source"], "github.com/shop/infra");
+        let both = with(&[("holdfast:origin", "old"), ("holdfast:source", "new")]);
+        assert_eq!(both.source, "new", "the tag of the current build is in force");
     }
 }

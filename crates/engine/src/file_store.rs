@@ -4,7 +4,22 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::store::{History, HistoryChanges, Store};
+
+/// The format of the files of [`FileStore`]. A file without a format was written before version 0.1.0. The fields have
+/// the names of that time as aliases.
+const FORMAT: u32 = 1;
+
+/// The content of a file.
+#[derive(Serialize, Deserialize)]
+struct FileContent<H> {
+    #[serde(default)]
+    format: u32,
+    #[serde(flatten)]
+    history: H,
+}
 
 /// A store in a JSON file, and a file with the changes beside it: one JSON object a line.
 ///
@@ -35,7 +50,18 @@ impl FileStore {
 impl Store for FileStore {
     fn load(&self) -> io::Result<History> {
         let mut history = match read(&self.0)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| invalid(&self.0, &error))?,
+            Some(bytes) => {
+                let content: FileContent<History> =
+                    serde_json::from_slice(&bytes).map_err(|error| invalid(&self.0, &error))?;
+                if content.format > FORMAT {
+                    return Err(io::Error::other(format!(
+                        "the file has format {}, and this version of Holdfast reads formats up to {FORMAT}: use the \
+                         version that wrote the file, or a later one",
+                        content.format
+                    )));
+                }
+                content.history
+            }
             None => History::default(),
         };
         let lines = read(&self.changes_path())?.unwrap_or_default();
@@ -61,7 +87,7 @@ impl Store for FileStore {
         self.create_folder()?;
         let new = self.0.with_extension("json.new");
         let mut file = fs::File::create(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(history)?)?;
+        file.write_all(&serde_json::to_vec_pretty(&FileContent { format: FORMAT, history })?)?;
         // Without this, a power cut may leave an empty file under the new name.
         file.sync_all()?;
         fs::rename(&new, &self.0)?;
@@ -147,18 +173,45 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_file_is_an_error_and_a_file_without_newer_fields_is_not() {
+    fn an_invalid_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = FileStore(folder.path().join("shop.prod.json"));
         fs::write(&file.0, b"").unwrap();
         assert!(file.load().is_err());
-        fs::write(
-            &file.0,
-            br#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#,
-        )
-        .unwrap();
-        let history = file.load().unwrap();
-        assert_eq!((history.converged.len(), history.intents.len(), history.complete), (1, 1, false));
+    }
+
+    /// The files as each earlier build wrote them.
+    #[test]
+    fn files_of_earlier_builds_have_the_same_history() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = FileStore(folder.path().join("shop.prod.json"));
+        let oldest = r#"{ "converged": { "Vpc/main": "a" }, "intents": { "Vpc/x": { "nonce": "n", "began": 1 } } }"#;
+        fs::write(&file.0, oldest).unwrap();
+        let read = file.load().unwrap();
+        assert_eq!((read.converged.len(), read.intents.len(), read.complete), (1, 1, false));
+
+        let former = r#"{
+            "converged": { "Vpc/main": "a" },
+            "intents": { "Vpc/next": { "nonce": "n", "began": 7, "known": ["vpc-1"], "made": "vpc-2" } },
+            "complete": true, "unseen": ["Vpc eu-west-1"], "regions": ["eu-west-1"]
+        }"#;
+        fs::write(&file.0, former).unwrap();
+        let mut expected = history("a");
+        expected.intents.get_mut(&Address::new("Vpc", "next")).unwrap().created = Some("vpc-2".into());
+        assert_eq!(file.load().unwrap(), expected);
+        // The next save upgrades the file.
+        file.save(&file.load().unwrap()).unwrap();
+        assert_eq!(file.load().unwrap(), expected);
+        assert!(fs::read_to_string(&file.0).unwrap().starts_with("{\n  \"format\": 1,"));
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = FileStore(folder.path().join("shop.prod.json"));
+        fs::write(&file.0, r#"{ "format": 2, "converged": {} }"#).unwrap();
+        let error = file.load().unwrap_err().to_string();
+        assert!(error.contains("format 2") && error.contains("up to 1"), "{error}");
     }
 
     fn changes(digest: Option<&str>) -> HistoryChanges {

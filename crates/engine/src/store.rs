@@ -25,7 +25,7 @@ pub struct History {
     pub complete: bool,
     /// The kinds that could not be observed when the history became complete, as `Kind region`. If an owned resource of
     /// one of them is observed later, the history is not complete after all.
-    #[serde(default)]
+    #[serde(default, alias = "unseen")]
     pub unobserved: BTreeSet<String>,
     /// The regions of the document, and its former regions until no owned resource is left in them.
     #[serde(default)]
@@ -41,10 +41,10 @@ pub struct Intent {
     /// When the create began, in seconds since 1970.
     pub began: u64,
     /// The ids that belonged to the address before the create. A resource with another id is the created one.
-    #[serde(default)]
+    #[serde(default, alias = "known")]
     pub ids_before: BTreeSet<String>,
     /// The id of the created resource, once the response has arrived. Reads may not show the resource yet.
-    #[serde(default)]
+    #[serde(default, alias = "made")]
     pub created: Option<String>,
 }
 

@@ -4,21 +4,22 @@
 use clap::Args;
 use holdfast_tests::sandbox;
 
-use crate::fmt;
 use crate::process::cargo;
+use crate::{files, fmt};
 
 mod banned;
 mod block;
+mod circles;
 mod comments;
-pub(crate) mod files;
 mod headless;
+mod kinds;
 mod markdown;
 mod report;
 mod tidy;
 mod types;
 mod words;
 
-use report::Measure;
+use report::{ALL, Measure};
 
 /// The findings of a measure that are shown unless all are asked for.
 const SHOWN: usize = 20;
@@ -26,7 +27,7 @@ const SHOWN: usize = 20;
 /// The options of `check`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Shows all findings, not only the first 20 of each measure.
+    /// Shows all findings, also those of reached goals, and not only the first 20 of each measure.
     #[arg(long)]
     all: bool,
     /// Only the measures of texts: runs no cargo, and takes a second.
@@ -41,12 +42,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut measures = headless::measures(&files);
     measures.extend(words::measures(&files));
     measures.push(types::measure(&files));
+    measures.extend(circles::measures(&files));
+    measures.extend(kinds::measures(&files));
     measures.extend(tidy::measures(&files, &root)?);
     if !options.text {
         measures.push(Measure::command("format (`cargo xtask fmt` writes it)", &fmt::check()));
         measures.push(Measure::command("house rules (tests/tests/tidy.rs)", &house_rules()));
     }
-    let most = if options.all { usize::MAX } else { SHOWN };
+    let most = if options.all { ALL } else { SHOWN };
     for measure in &measures {
         print!("{}", measure.show_findings(most));
     }

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod demo;
 mod docs;
+mod files;
 mod fmt;
 mod generate;
 mod process;

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use holdfast_tests::sandbox;
 
-use crate::check::files;
+use crate::files;
 use crate::process::say;
 
 /// Where the table of contents is.

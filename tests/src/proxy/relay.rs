@@ -20,7 +20,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::call_log::{Call, CallLog, CallOutcome};
+use super::call::{Call, CallOutcome};
+use super::call_log::CallLog;
 use super::fault;
 use super::rule::{Effect, HookResult, Reply, When};
 use super::wire::{self, RequestIdentity};

@@ -9,7 +9,7 @@ pub use hyper::body::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::call_log::Call;
+use super::call::Call;
 use crate::holdfast::KillTarget;
 
 /// A rule: an effect, and the calls that it applies to.

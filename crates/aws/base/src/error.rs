@@ -156,102 +156,106 @@ fn chain(error: &dyn StdError) -> String {
     parts.join(": ")
 }
 
+/// Codes of throttled calls.
+const THROTTLED: &[&str] = &[
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
+/// Codes of refusals that time resolves: a resource is in use until a dependent is deleted, or a read lags behind.
+const NOT_YET: &[&str] = &[
+    // SQS: a name is free 60 seconds after its queue was deleted, with the code of either protocol
+    // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html).
+    "AWS.SimpleQueueService.QueueDeletedRecently",
+    "CachePolicyInUse",
+    "CacheSubnetGroupInUse",
+    "ClusterContainsServicesException",
+    "ClusterContainsTasksException",
+    "ConcurrentAccess",
+    "ConcurrentModification",
+    "ConcurrentModificationException",
+    "ConcurrentUpdateException",
+    "ConflictException",
+    "DeleteConflict",
+    "DependencyViolation",
+    "DistributionNotDisabled",
+    "EntityTemporarilyUnmodifiable",
+    "Gateway.NotAttached",
+    "HealthCheckInUse",
+    "HealthCheckVersionMismatch",
+    "HostedZoneNotEmpty",
+    "IncorrectInstanceState",
+    "IncorrectModificationState",
+    "IncorrectState",
+    // CloudTrail: the bucket policy, the key policy or the role may be too new to be visible.
+    "InsufficientEncryptionPolicyException",
+    "InsufficientS3BucketPolicyException",
+    "InvalidCacheClusterState",
+    "InvalidCacheParameterGroupState",
+    // CloudTrail again.
+    "InvalidCloudWatchLogsLogGroupArnException",
+    "InvalidCloudWatchLogsRoleArnException",
+    // RDS: a resource that is being created, modified or backed up, or a group that a database still uses.
+    "InvalidDBInstanceAutomatedBackupState",
+    "InvalidDBInstanceState",
+    "InvalidDBInstanceStateFault",
+    "InvalidDBParameterGroupState",
+    "InvalidDBProxyStateFault",
+    "InvalidDBSubnetGroupStateFault",
+    "InvalidGroup.InUse",
+    "InvalidIPAddress.InUse",
+    "InvalidIfMatchVersion",
+    "InvalidReplicationGroupState",
+    "KMSInvalidStateException",
+    "OperationAborted",
+    "OperationInProgress",
+    "OperationNotPermitted.InUse",
+    "OriginAccessControlInUse",
+    "OriginRequestPolicyInUse",
+    "PreconditionFailed",
+    "PriorityInUse",
+    "QueueDeletedRecently",
+    "QueueNameExists",
+    "RequestInProgressException",
+    "Resource.AlreadyAssociated",
+    "ResourceInUse",
+    "ResourceInUseException",
+    "ResourceNotReady",
+    "ResponseHeadersPolicyInUse",
+    "TooManyUpdates",
+    "UpdateInProgressException",
+    "WAFAssociatedItemException",
+    "WAFOptimisticLockException",
+    "WAFUnavailableEntityException",
+];
+
+/// Codes of failures inside AWS.
+const TRANSIENT: &[&str] = &[
+    "DependencyTimeoutException",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "ServerException",
+    "ServiceException",
+    "ServiceFailure",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Unavailable",
+];
+
 /// Classifies an error by its code and HTTP status. The lists follow each service's "common errors" and error pages in its
 /// API reference; EC2's are at <https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html>.
 fn classify(code: Option<&str>, status: u16) -> FailureClass {
-    const THROTTLED: &[&str] = &[
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "TooManyRequestsException",
-        "EC2ThrottledException",
-    ];
-    // In use, or not visible yet: a dependent has to be deleted first, or a read lags behind a write.
-    const NOT_YET: &[&str] = &[
-        "CacheSubnetGroupInUse",
-        "CachePolicyInUse",
-        "ClusterContainsServicesException",
-        "ClusterContainsTasksException",
-        "ConcurrentAccess",
-        "ConcurrentModification",
-        "ConcurrentModificationException",
-        "ConcurrentUpdateException",
-        "ConflictException",
-        "DeleteConflict",
-        "DependencyViolation",
-        "DistributionNotDisabled",
-        "EntityTemporarilyUnmodifiable",
-        "Gateway.NotAttached",
-        "IncorrectInstanceState",
-        "IncorrectModificationState",
-        "HealthCheckInUse",
-        "HealthCheckVersionMismatch",
-        "HostedZoneNotEmpty",
-        "IncorrectState",
-        // RDS: being created, modified or backed up; a group that a database still uses.
-        "InvalidDBInstanceAutomatedBackupState",
-        "InvalidDBInstanceState",
-        "InvalidDBInstanceStateFault",
-        "InvalidDBParameterGroupState",
-        "InvalidDBProxyStateFault",
-        "InvalidDBSubnetGroupStateFault",
-        "InvalidCacheClusterState",
-        "InvalidCacheParameterGroupState",
-        // CloudTrail: the bucket policy, the key policy or the role may be too new to be visible.
-        "InsufficientEncryptionPolicyException",
-        "InsufficientS3BucketPolicyException",
-        "InvalidCloudWatchLogsLogGroupArnException",
-        "InvalidCloudWatchLogsRoleArnException",
-        "InvalidGroup.InUse",
-        "InvalidIPAddress.InUse",
-        "InvalidIfMatchVersion",
-        "InvalidPermission.Duplicate",
-        "InvalidReplicationGroupState",
-        "KMSInvalidStateException",
-        "OperationAborted",
-        "OperationInProgress",
-        "OperationNotPermitted.InUse",
-        "PriorityInUse",
-        // SQS: a name is free 60 seconds after its queue was deleted, with the code of either protocol
-        // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html).
-        "AWS.SimpleQueueService.QueueDeletedRecently",
-        "QueueDeletedRecently",
-        "QueueNameExists",
-        "OriginAccessControlInUse",
-        "OriginRequestPolicyInUse",
-        "PreconditionFailed",
-        "RequestInProgressException",
-        "Resource.AlreadyAssociated",
-        "ResourceInUse",
-        "ResourceInUseException",
-        "ResourceNotReady",
-        "ResponseHeadersPolicyInUse",
-        "RouteAlreadyExists",
-        "TooManyUpdates",
-        "UpdateInProgressException",
-        "WAFAssociatedItemException",
-        "WAFOptimisticLockException",
-        "WAFUnavailableEntityException",
-    ];
-    const TRANSIENT: &[&str] = &[
-        "DependencyTimeoutException",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "ServerException",
-        "ServiceException",
-        "ServiceFailure",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "Unavailable",
-    ];
     match code {
         Some(code) if THROTTLED.contains(&code) => FailureClass::Throttled,
         Some(code) if NOT_YET.contains(&code) || is_absent(code) || already_exists(code) => FailureClass::NotYet,
@@ -329,7 +333,7 @@ fn is_absent(code: &str) -> bool {
         || code.ends_with("NonExistentQueue")
         // IAM, S3, Route 53 and CloudFront. NoSuchOrigin is a mistake in the distribution itself.
         || (code.starts_with("NoSuch") && code != "NoSuchOrigin")
-        || matches!(code, "NatGatewayNotFound" | "QueueDoesNotExist" | "WAFNonexistentItemException")
+        || matches!(code, "QueueDoesNotExist" | "WAFNonexistentItemException")
 }
 
 #[cfg(test)]
@@ -341,18 +345,61 @@ mod tests {
         assert_eq!(operation_of("aws_sdk_ec2::operation::create_vpc::CreateVpcError"), "ec2.CreateVpc");
     }
 
+    /// The patterns of [`is_absent`] and [`already_exists`] are not lists: they stand for every code of that form.
     #[test]
-    fn codes_have_one_meaning() {
-        assert_eq!(classify(Some("RequestLimitExceeded"), 503), FailureClass::Throttled);
-        assert_eq!(classify(Some("DependencyViolation"), 400), FailureClass::NotYet);
-        assert_eq!(classify(Some("InvalidVpcID.NotFound"), 400), FailureClass::NotYet);
-        assert_eq!(classify(Some("RouteAlreadyExists"), 400), FailureClass::NotYet);
-        assert_eq!(classify(Some("InternalFailure"), 500), FailureClass::Transient);
-        assert_eq!(classify(Some("BucketAlreadyExists"), 409), FailureClass::Terminal);
-        assert_eq!(classify(Some("BucketAlreadyOwnedByYou"), 409), FailureClass::NotYet);
-        assert_eq!(classify(Some("QueueDeletedRecently"), 400), FailureClass::NotYet);
-        assert_eq!(classify(Some("NotImplemented"), 501), FailureClass::Terminal);
-        assert_eq!(classify(Some("InvalidParameterValue"), 400), FailureClass::Terminal);
+    fn every_listed_code_is_listed_once_and_has_the_class_of_its_list() {
+        let lists = [
+            (THROTTLED, FailureClass::Throttled),
+            (NOT_YET, FailureClass::NotYet),
+            (TRANSIENT, FailureClass::Transient),
+        ];
+        for (codes, class) in lists {
+            assert!(codes.is_sorted(), "the codes of {class:?} are not sorted");
+            for code in codes {
+                // The code alone decides, whatever the HTTP status says.
+                let classes = [400, 409, 429, 500, 503].map(|status| classify(Some(code), status));
+                assert_eq!(classes, [class; 5], "{code}");
+                assert!(!is_absent(code) && !already_exists(code), "{code} is listed, and a pattern matches it too");
+            }
+        }
+        let codes: Vec<_> = lists.iter().flat_map(|(codes, _)| *codes).collect();
+        let distinct: std::collections::BTreeSet<_> = codes.iter().collect();
+        assert_eq!(distinct.len(), codes.len(), "a code is listed twice");
+    }
+
+    #[test]
+    fn unlisted_codes_are_classified_by_their_form_and_then_by_the_status() {
+        use FailureClass::{NotYet, Terminal, Throttled, Transient};
+        for (code, status, class) in [
+            // The resource does not exist, or not yet.
+            (Some("InvalidVpcID.NotFound"), 400, NotYet),
+            (Some("ResourceNotFoundException"), 404, NotYet),
+            (Some("DBProxyNotFoundFault"), 404, NotYet),
+            (Some("DBInstanceNotFoundError"), 404, NotYet),
+            (Some("NoSuchEntity"), 404, NotYet),
+            (Some("NoSuchOrigin"), 404, Terminal),
+            (Some("AWS.SimpleQueueService.NonExistentQueue"), 400, NotYet),
+            (Some("QueueDoesNotExist"), 400, NotYet),
+            (Some("WAFNonexistentItemException"), 400, NotYet),
+            // The resource already exists.
+            (Some("RouteAlreadyExists"), 400, NotYet),
+            (Some("EntityAlreadyExists"), 409, NotYet),
+            (Some("InvalidPermission.Duplicate"), 400, NotYet),
+            (Some("ResourceExistsException"), 400, NotYet),
+            (Some("BucketAlreadyOwnedByYou"), 409, NotYet),
+            (Some("BucketAlreadyExists"), 409, Terminal),
+            // Other codes, and responses without a code.
+            (Some("InvalidParameterValue"), 400, Terminal),
+            (Some("InvalidParameterValue"), 429, Throttled),
+            (Some("InvalidParameterValue"), 500, Transient),
+            (Some("NotImplemented"), 501, Terminal),
+            (None, 429, Throttled),
+            (None, 503, Transient),
+            (None, 501, Terminal),
+            (None, 403, Terminal),
+        ] {
+            assert_eq!(classify(code, status), class, "{code:?} with HTTP status {status}");
+        }
     }
 
     #[test]

@@ -49,8 +49,14 @@ pub(crate) const BANNED: &[Banned] = &[
     name(&["--origin"], "--source"),
     name(&["HOLDFAST_ORIGIN"], "HOLDFAST_SOURCE"),
     // Tags.
-    name(&["holdfast:origin"], "holdfast:source"),
-    name(&["holdfast:asked"], "holdfast:requested"),
+    Banned {
+        allowed: (4, "earlier builds wrote this tag, and Holdfast still reads it"),
+        ..name(&["holdfast:origin"], "holdfast:source")
+    },
+    Banned {
+        allowed: (5, "earlier builds wrote this tag, and Holdfast still reads it"),
+        ..name(&["holdfast:asked"], "holdfast:requested")
+    },
     // Metrics and JSON.
     name(&["*drift_mended*"], "holdfast_drift_corrected_total"),
     name(&["holdfast_remarks"], "holdfast_conditions"),

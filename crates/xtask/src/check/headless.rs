@@ -1,9 +1,9 @@
 //! Headless sentences: sentences that begin with a relative word and so have no subject that a reader knows.
 
 use super::block::{Block, Sentence};
-use super::files::TextFile;
 use super::report::{Finding, Measure};
 use super::{comments, markdown};
+use crate::files::TextFile;
 
 /// The most headless sentences of a group, in percent of its sentences. The Rust projects that this one is compared
 /// with have 0 (kube) to 0.1 % (linkerd); a few are English, as in a quotation.

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// The number that stands for all findings.
+pub(crate) const ALL: usize = usize::MAX;
+
 /// Something that is wrong, and where. Line 0 stands for the whole file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
@@ -46,6 +49,17 @@ impl Measure {
         Measure { name: name.to_owned(), figure: count.to_string(), goal: "0".into(), reached: count == 0, findings }
     }
 
+    /// A number of findings that should become 0, and fails no check until then.
+    pub(crate) fn reported(name: &str, findings: Vec<Finding>) -> Measure {
+        Measure { reached: true, goal: "0, only reported".into(), ..Measure::none(name, findings) }
+    }
+
+    /// A number that may be at most `most`.
+    pub(crate) fn at_most(name: &str, figure: usize, most: usize) -> Measure {
+        let (figure, goal, reached) = (figure.to_string(), format!("at most {most}"), figure <= most);
+        Measure { name: name.to_owned(), figure, goal, reached, findings: vec![] }
+    }
+
     /// A command that has to succeed. It shows its own findings.
     pub(crate) fn command(name: &str, result: &anyhow::Result<()>) -> Measure {
         let (figure, reached) = match result {
@@ -60,10 +74,10 @@ impl Measure {
         self.reached
     }
 
-    /// The findings, at most `most` of them. Nothing when the goal is reached.
+    /// The findings, at most `most` of them. Nothing when the goal is reached, unless all findings are asked for.
     pub(crate) fn show_findings(&self, most: usize) -> String {
         let mut out = String::new();
-        if self.reached || self.findings.is_empty() {
+        if (self.reached && most != ALL) || self.findings.is_empty() {
             return out;
         }
         let _ = writeln!(out, "── {}: {}", self.name, self.figure);
@@ -124,5 +138,9 @@ mod tests {
         assert!(measure.is_reached());
         assert_eq!(measure.show_findings(20), "");
         assert!(!Measure::none("another", vec![Finding::new("a.md", 0, "wrong")]).is_reached());
+        let reported = Measure::reported("a third", vec![Finding::new("a.md", 0, "wrong")]);
+        assert!(reported.is_reached());
+        assert_eq!(reported.show_findings(20), "");
+        assert_eq!(reported.show_findings(ALL), "── a third: 1\n  a.md: wrong\n");
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::files::TextFile;
 use super::report::{Finding, Measure};
+use crate::files::TextFile;
 use crate::summary;
 
 /// Folders of people on machines.

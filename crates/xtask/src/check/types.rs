@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::TextFile;
 use super::report::{Finding, Measure};
+use crate::files::TextFile;
 
 /// The most names that are declared in more than one file, in percent of all names. When the rule was made, 7 % of this
 /// project's names were, and a reader could not know which `Standing` or `Outcome` a sentence meant. A few are right: a

@@ -2,10 +2,10 @@
 
 use super::banned::{BANNED, Banned, MAY_NAME_THEM, Place};
 use super::block::Block;
-use super::files::TextFile;
 use super::headless::{Language, script};
 use super::report::{Finding, Measure};
 use super::{comments, markdown};
+use crate::files::TextFile;
 
 /// The table itself.
 const TABLE: &str = "crates/xtask/src/check/banned.rs";

@@ -1,6 +1,6 @@
 //! The tag `holdfast:requested`: stated values of fields that AWS does not return or changes on its own.
 
-use holdfast_base::tagging::Tags;
+use holdfast_base::tagging::{self, Tags};
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(crate) struct RequestedValues(BTreeMap<String, String>);
 impl RequestedValues {
     /// Reads the requested values from the tags of a resource.
     pub(crate) fn of(tags: &Tags) -> RequestedValues {
-        let text = tags.get(KEY).map(String::as_str).unwrap_or_default();
+        let text = tagging::requested(tags, KEY).map(String::as_str).unwrap_or_default();
         let pairs = text.split(' ').filter_map(|pair| pair.split_once('='));
         RequestedValues(pairs.map(|(field, value)| (field.to_owned(), value.to_owned())).collect())
     }
@@ -58,5 +58,7 @@ mod tests {
         assert_eq!(read, requested);
         assert_eq!((read.get("engineVersion"), read.flag("skipFinalSnapshot", false)), (Some("15.4"), true));
         assert!(RequestedValues::of(&Tags::new()).flag("applyImmediately", true));
+        let former = Tags::from([("holdfast:asked".to_owned(), requested.tag().1)]);
+        assert_eq!(RequestedValues::of(&former), requested, "the tag of an earlier build");
     }
 }

@@ -11,7 +11,7 @@ use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::kind::Live;
 use holdfast_base::names::InstanceProfile;
-use holdfast_base::tagging::Tags;
+use holdfast_base::tagging::{Tags, requested};
 use holdfast_core::observed::Phase;
 use holdfast_core::types::{Arn, Ref, ServerDefault};
 
@@ -268,11 +268,12 @@ pub(super) fn live(
         _ => (Phase::Ready, "running"),
     };
     let auto = |i: &sdk::InstanceNetworkInterface| i.association().is_some_and(|a| a.ip_owner_id() == Some("amazon"));
-    let public = tags.get(PUBLIC).map(|text| text == "true").or(interface.filter(|_| word == "running").map(auto));
+    let public =
+        requested(&tags, PUBLIC).map(|text| text == "true").or(interface.filter(|_| word == "running").map(auto));
     let metadata = instance.metadata_options();
     let volume = root_of(instance).and_then(|id| volumes.get(id));
     let spec = Instance {
-        image_id: tags.get(IMAGE).cloned().unwrap_or_else(|| image.clone()),
+        image_id: requested(&tags, IMAGE).cloned().unwrap_or_else(|| image.clone()),
         instance_type: instance.instance_type.as_ref().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         subnet: Ref::new(instance.subnet_id().unwrap_or_default()),
         security_groups: Some(
@@ -323,11 +324,15 @@ mod tests {
     #[test]
     fn the_live_image_is_the_requested_parameter() {
         let requested = "resolve:ssm:/aws/service/x";
-        let tag = sdk::Tag::builder().key(IMAGE).value(requested).build();
-        let live =
-            live(&instance(State::Running).tags(tag).build(), InstanceAttributes::default(), &BTreeMap::new()).unwrap();
-        assert_eq!((live.spec.image_id.as_str(), live.status.image.as_str()), (requested, "ami-2"));
-        assert_eq!(requested_tags(&live.spec).get(IMAGE).map(String::as_str), Some(requested));
+        let live = |key: &str| {
+            let tag = sdk::Tag::builder().key(key).value(requested).build();
+            live(&instance(State::Running).tags(tag).build(), InstanceAttributes::default(), &BTreeMap::new()).unwrap()
+        };
+        // The second key is that of an earlier build.
+        for live in [live(IMAGE), live("holdfast:asked/imageId")] {
+            assert_eq!((live.spec.image_id.as_str(), live.status.image.as_str()), (requested, "ami-2"));
+            assert_eq!(requested_tags(&live.spec).get(IMAGE).map(String::as_str), Some(requested));
+        }
     }
 
     #[test]
