@@ -41,7 +41,7 @@ pub fn destroy_policy() -> PlanPolicy {
 /// Panics when nothing can be observed.
 pub async fn observation(world: &World, document: &Document) -> Observation {
     let options = world.options(PlanPolicy::default(), true, Duration::ZERO);
-    world.engine.dry_run(document, &options).await.expect("a dry run").observation
+    holdfast_engine::pass::dry_run(&world.engine, document, &options).await.expect("a dry run").observation
 }
 
 /// Converges the account with few plans: all operations of a plan are carried out before the next plan. A pass plans more

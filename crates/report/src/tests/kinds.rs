@@ -161,7 +161,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         stateful: false,
         global: false,
         referenceable_on_create: false,
-        consistency_window: 300,
+        consistency_window: std::time::Duration::from_secs(300),
         write_only: &[],
         status: &STATUS,
         check: no_check,
