@@ -3,14 +3,15 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use holdfast_base::client::{self, Aws};
+use holdfast_base::client::Aws;
+use holdfast_base::connection::Connection;
 use holdfast_base::driver::{self, Driver};
 use holdfast_core::observed::Observed;
 use holdfast_core::schema::{Registry, Schema};
 use holdfast_engine::budget::{CallBudget, Counts};
 use holdfast_engine::cloud::{Cloud, Failure, Operation, OperationResult, Scope};
 
-pub use holdfast_base::client::{Settings, SettingsError};
+pub use holdfast_base::connection::{Settings, SettingsError};
 pub use holdfast_base::secret_store::SecretStore;
 
 /// The kinds by group, one crate each, in the usual order of dependencies.
@@ -38,7 +39,7 @@ fn driver(kind: &str) -> Result<&'static dyn Driver, Failure> {
 
 /// The AWS cloud, for one set of credentials.
 pub struct AwsCloud {
-    base: Arc<client::Base>,
+    base: Connection,
     budget: CallBudget,
 }
 
@@ -49,7 +50,7 @@ impl AwsCloud {
     /// When no region is known or the settings contradict each other. Makes no call.
     pub async fn connect(settings: Settings) -> Result<AwsCloud, SettingsError> {
         let budget = CallBudget::scaled(settings.time_scale);
-        let base = Arc::new(client::Base::load(settings, budget.clone()).await?);
+        let base = Connection::load(settings, budget.clone()).await?;
         Ok(AwsCloud { base, budget })
     }
 

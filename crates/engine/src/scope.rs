@@ -161,6 +161,8 @@ pub(crate) fn scope(
             Some(Lookup::Fields) => {
                 if resource.named {
                     scope.names.insert(resource.name.clone());
+                    // The fields of this one resource are read, whoever owns it.
+                    scope.ids.insert(resource.name.clone());
                 }
                 scope.lookups.push(resource.spec.clone());
             }

@@ -1,151 +1,47 @@
-//! The SDK clients of each region, and their configuration.
+//! The SDK clients of each region, and the responses that kinds share within a refresh.
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
+use aws_config::Region;
 pub use aws_config::SdkConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use aws_smithy_types::retry::RetryConfig;
 use holdfast_engine::budget::CallBudget;
-use holdfast_engine::cloud::{Failure, FailureClass, Scope};
+use holdfast_engine::cloud::Scope;
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
 use crate::secret_store::SecretStore;
 use crate::transport;
 
-/// The connection settings.
+/// The caller identity.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// The home region, for global kinds. None means the region of the AWS environment or profile.
-    pub region: Option<String>,
-    /// Further regions, whose STS endpoints are used while that of the home region does not respond.
-    pub others: Vec<String>,
-    /// The role to assume.
-    pub role: Option<String>,
-    /// The external id for assuming the role.
-    pub external_id: Option<String>,
-    /// The name of this run, for role session names in CloudTrail and user agents.
-    pub run: String,
-    /// The time-out of one call. None means 30 seconds, more than the slowest EC2 describe call seen in practice.
-    pub call_timeout: Option<Duration>,
-    /// The factor for the waits of the call budget and for the backoff between retries. 1 against AWS.
-    pub time_scale: f64,
-    /// The secret values that the document refers to.
-    pub secret_store: SecretStore,
+pub(crate) struct Caller {
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub(crate) partition: String,
+    pub(crate) account: String,
 }
 
-/// An error in the connection settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// No region in the document, the environment or the profile.
-    #[error("no region is known: set `regions.main` in the stack, `target.region` in the environment, or AWS_REGION")]
-    NoRegion,
-}
-
-/// The configuration that the clients of all regions share.
-pub struct Base {
+/// The regions of one connection, and what their clients share.
+pub(crate) struct Regions {
     config: SdkConfig,
-    home: String,
-    others: Vec<String>,
+    pub(crate) home: String,
     budget: CallBudget,
-    regions: Mutex<BTreeMap<String, Arc<Aws>>>,
     secret_store: SecretStore,
-    /// The caller identity that STS returned last: the credentials of a process may change.
+    clients: Mutex<BTreeMap<String, Arc<Aws>>>,
+    /// The caller identity, once STS has returned it. Credentials can change while a daemon runs.
     caller: Mutex<Option<Caller>>,
 }
 
-/// The caller identity.
-#[derive(Clone, Debug)]
-struct Caller {
-    /// `aws`, `aws-cn` or `aws-us-gov`.
-    partition: String,
-    account: String,
-}
-
-impl Base {
-    /// Reads the usual AWS environment and profiles, and assumes the role if there is one. Makes no call.
-    ///
-    /// # Errors
-    /// When no region is known.
-    pub async fn load(settings: Settings, budget: CallBudget) -> std::result::Result<Base, SettingsError> {
-        let read = settings.call_timeout.unwrap_or(Duration::from_secs(30));
-        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(read).build();
-        // The SDK's own backoff: 1 s doubling to 20 s, in scaled time.
-        let pause = |seconds| Duration::from_secs_f64(seconds * settings.time_scale);
-        let retries = RetryConfig::standard().with_initial_backoff(pause(1.0)).with_max_backoff(pause(20.0));
-        let mut loader = aws_config::defaults(behavior())
-            .http_client(transport::client(budget.clone(), "default".into()))
-            .timeout_config(timeouts)
-            // Reads only: the interceptor turns retries off for mutations.
-            .retry_config(retries.with_max_attempts(5));
-        if let Some(region) = &settings.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let mut config = loader.load().await;
-        let home = config.region().map(|r| r.as_ref().to_owned()).ok_or(SettingsError::NoRegion)?;
-        if let Some(role) = &settings.role {
-            let mut providers = vec![];
-            for region in std::iter::once(&home).chain(&settings.others) {
-                let mut provider = aws_config::sts::AssumeRoleProvider::builder(role.clone())
-                    .configure(&config)
-                    .region(Region::new(region.clone()))
-                    .session_name(session_name(&settings.run));
-                if let Some(external_id) = &settings.external_id {
-                    provider = provider.external_id(external_id.clone());
-                }
-                providers.push(provider.build().await);
-            }
-            config = config
-                .into_builder()
-                .credentials_provider(SharedCredentialsProvider::new(AnyRegion(providers)))
-                .build();
-        }
-        Ok(Base {
-            config,
-            home,
-            others: settings.others,
-            budget,
-            regions: Mutex::default(),
-            secret_store: settings.secret_store,
-            caller: Mutex::default(),
-        })
+impl Regions {
+    /// Creates the regions; `home` is the region of global kinds.
+    pub(crate) fn new(config: SdkConfig, home: String, budget: CallBudget, secret_store: SecretStore) -> Regions {
+        Regions { config, home, budget, secret_store, clients: Mutex::default(), caller: Mutex::default() }
     }
 
-    /// The home region.
-    pub fn home(&self) -> &str {
-        &self.home
-    }
-
-    /// The account of the credentials. When one region's STS does not respond, the next region is tried.
-    pub async fn account(self: &Arc<Self>) -> std::result::Result<String, Failure> {
-        let mut result = caller(&self.region(&self.home)).await;
-        for region in &self.others {
-            if !result
-                .as_ref()
-                .is_err_and(|failure| matches!(failure.class, FailureClass::Transient | FailureClass::Throttled))
-            {
-                break;
-            }
-            result = caller(&self.region(region)).await.or(result);
-        }
-        let caller = result?;
-        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(caller.clone());
-        Ok(caller.account)
-    }
-
-    fn caller(&self) -> Option<Caller> {
-        self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The clients of a region, created at first use.
-    pub fn region(self: &Arc<Self>, region: &str) -> Arc<Aws> {
+    /// Returns the clients of a region, created at first use.
+    pub(crate) fn region(self: &Arc<Self>, region: &str) -> Arc<Aws> {
         let make = || {
             let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
             let http = transport::client(self.budget.clone(), region.to_owned());
@@ -153,57 +49,22 @@ impl Base {
                 config: config.http_client(http).build(),
                 clients: Mutex::default(),
                 secret_store: self.secret_store.clone(),
-                base: Arc::downgrade(self),
+                regions: Arc::downgrade(self),
                 memo: Memo::default(),
             })
         };
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        regions.entry(region.to_owned()).or_insert_with(make).clone()
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.entry(region.to_owned()).or_insert_with(make).clone()
     }
-}
 
-/// The credentials of a role, from the first region whose STS responds.
-#[derive(Debug)]
-struct AnyRegion(Vec<aws_config::sts::AssumeRoleProvider>);
-
-impl ProvideCredentials for AnyRegion {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async {
-            let mut result = Err(CredentialsError::not_loaded_no_source());
-            for provider in &self.0 {
-                result = provider.provide_credentials().await;
-                if result.is_ok() {
-                    break;
-                }
-            }
-            result
-        })
+    /// Records the caller identity.
+    pub(crate) fn set_caller(&self, caller: Caller) {
+        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(caller);
     }
-}
 
-/// The pinned behaviour version of the SDK: AWS has announced newer defaults for retries.
-fn behavior() -> BehaviorVersion {
-    BehaviorVersion::v2026_01_12()
-}
-
-/// STS takes 2 to 64 of `[\w+=,.@-]` (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
-fn session_name(run: &str) -> String {
-    let clean: String = run.chars().filter(|c| c.is_ascii_alphanumeric() || "+=,.@-_".contains(*c)).take(54).collect();
-    format!("holdfast-{clean}")
-}
-
-/// Reads the caller identity from STS.
-async fn caller(aws: &Aws) -> std::result::Result<Caller, Failure> {
-    let output = sts(aws).get_caller_identity().send().await.map_err(|error| crate::error::Error::from(error).0)?;
-    let partition = output.arn.as_deref().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws").to_owned();
-    let account = output.account.ok_or_else(|| Failure {
-        class: FailureClass::Transient,
-        ..Failure::terminal("sts.GetCallerIdentity", "the response has no account")
-    })?;
-    Ok(Caller { partition, account })
+    fn caller(&self) -> Option<Caller> {
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The clients of one region, and the responses that kinds share within a refresh.
@@ -213,7 +74,7 @@ pub struct Aws {
     clients: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
     /// The secret values that the document names.
     pub secret_store: SecretStore,
-    base: Weak<Base>,
+    regions: Weak<Regions>,
     memo: Memo,
 }
 
@@ -235,8 +96,6 @@ macro_rules! client {
         }
     };
 }
-
-crate::client!(sts: aws_sdk_sts);
 
 type SharedResponse = Arc<dyn Any + Send + Sync>;
 
@@ -268,18 +127,18 @@ impl Aws {
 
     /// The clients of another region, for resources that span regions.
     pub fn in_region(&self, region: &str) -> Result<Arc<Aws>> {
-        Ok(self.base()?.region(region))
+        Ok(self.regions()?.region(region))
     }
 
     /// The clients of the home region, for calls that cover all regions.
     pub fn at_home(&self) -> Result<Arc<Aws>> {
-        let base = self.base()?;
-        Ok(base.region(base.home()))
+        let regions = self.regions()?;
+        Ok(regions.region(&regions.home))
     }
 
     /// The caller's account. None before STS has returned it; every pass asks first.
     pub fn account(&self) -> Option<String> {
-        Some(self.base.upgrade()?.caller()?.account)
+        Some(self.regions.upgrade()?.caller()?.account)
     }
 
     /// The ARN of a resource of the caller's account in this region. None before the account is known.
@@ -293,14 +152,13 @@ impl Aws {
     }
 
     fn arn_in(&self, region: &str, service: &str, resource: &str) -> Option<String> {
-        let base = self.base.upgrade()?;
-        let Caller { partition, account } = base.caller()?;
+        let Caller { partition, account } = self.regions.upgrade()?.caller()?;
         Some(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
     }
 
-    fn base(&self) -> Result<Arc<Base>> {
-        let base = self.base.upgrade();
-        base.ok_or_else(|| Error::terminal("region", "the connection is closed; this is a bug in Holdfast"))
+    fn regions(&self) -> Result<Arc<Regions>> {
+        let regions = self.regions.upgrade();
+        regions.ok_or_else(|| Error::terminal("region", "the connection is closed; this is a bug in Holdfast"))
     }
 
     /// The response of `ask`, which is called once per refresh however many kinds need it.

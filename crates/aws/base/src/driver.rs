@@ -13,7 +13,9 @@ use holdfast_engine::cloud::{DesiredResource, Failure, Mutation, OperationResult
 
 use crate::client::Aws;
 use crate::error::{Error, Result};
-use crate::kind::{Created, Desired, Kind, Live, TagChanges};
+use crate::field_tags::{self, FieldTag};
+use crate::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use crate::owner::OwnerRecord;
 
 /// A kind without its type, as the registry holds it.
 ///
@@ -29,9 +31,11 @@ pub trait Driver: Send + Sync {
     async fn create(&self, aws: &Aws, desired: &DesiredResource) -> Result<OperationResult>;
     /// [`Kind::update`]. Returns the new live state where it is known.
     async fn update(&self, aws: &Aws, live: &Observed, desired: &DesiredResource) -> Result<Option<Observed>>;
+    /// [`Kind::FIELD_TAGS`].
+    fn field_tags(&self) -> &'static [FieldTag];
     /// [`Kind::delete`].
     async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()>;
-    /// [`Kind::tag`]. Returns the new live state.
+    /// [`OwnerRecord::write`]. Returns the new live state.
     async fn tag(&self, aws: &Aws, live: &Observed, tags: &TagChanges) -> Result<Observed>;
 }
 
@@ -78,7 +82,8 @@ async fn run(driver: &dyn Driver, aws: &Aws, mutation: &Mutation) -> Result<Oper
         }
         Mutation::Update { live, desired } => {
             let mut confirmed = Some((**live).clone());
-            if desired.changed.iter().any(|field| field != "tags") {
+            let fields = driver.field_tags();
+            if desired.changed.iter().any(|field| field != "tags" && !field_tags::records(fields, field)) {
                 confirmed = driver.update(aws, live, desired).await?;
                 if matches!(driver.schema().ownership, Ownership::EmbeddedMarker { .. }) {
                     // The update wrote the owner marker together with the text.
@@ -87,7 +92,8 @@ async fn run(driver: &dyn Driver, aws: &Aws, mutation: &Mutation) -> Result<Oper
             }
             let mut set = desired.tags.clone();
             set.retain(|key, value| live.tags.get(key) != Some(value));
-            let tags = TagChanges { set, remove: desired.remove_tags.clone() };
+            let mut tags = TagChanges { set, remove: desired.remove_tags.clone() };
+            field_tags::change(fields, |field| desired.changed.contains(field), &desired.spec, &mut tags);
             change_tags(driver, aws, live, confirmed, tags).await
         }
         Mutation::Delete { live } => match driver.delete(aws, live).await {
@@ -145,16 +151,25 @@ impl<K: Kind> Of<K> {
         check: K::check,
     };
 
-    fn untyped(live: Live<K>, region: &str) -> Observed {
+    fn untyped(mut live: Live<K>, region: &str) -> Observed {
+        let mut spec = value::of(&live.spec).without_nulls();
+        let mut tags = live.tags.clone();
+        if !K::FIELD_TAGS.is_empty() {
+            field_tags::read(&K::RECORD, K::FIELD_TAGS, &mut tags, &mut spec);
+            // A tag that somebody edited may not fit the field: the field then keeps the value of the response.
+            if let Ok(typed) = serde_json::from_value(spec.json()) {
+                live.spec = typed;
+            }
+        }
         Observed {
             region: region.to_owned(),
             id: live.id.clone(),
             name: live.name.clone(),
-            spec: value::of(&live.spec).without_nulls(),
+            spec,
             status: value::of(&live.status).without_nulls(),
             phase: live.phase,
             conditions: live.conditions.clone(),
-            tags: live.tags.clone(),
+            tags,
             scheduled: live.scheduled.clone(),
             bound: live.bound,
             opaque: Opaque(Some(Arc::new(live))),
@@ -206,7 +221,9 @@ impl<K: Kind> Driver for Of<K> {
     }
 
     async fn create(&self, aws: &Aws, desired: &DesiredResource) -> Result<OperationResult> {
-        let Created { id, live } = K::create(aws, &Self::typed_desired(desired)?).await?;
+        let mut typed = Self::typed_desired(desired)?;
+        field_tags::add(K::FIELD_TAGS, &desired.spec, &mut typed.tags);
+        let Created { id, live } = K::create(aws, &typed).await?;
         let live = live.map(|mut live| {
             if !K::OWNERSHIP.is_own() {
                 live.tags.clear();
@@ -219,10 +236,15 @@ impl<K: Kind> Driver for Of<K> {
 
     async fn update(&self, aws: &Aws, live: &Observed, desired: &DesiredResource) -> Result<Option<Observed>> {
         let (typed, typed_desired) = (Self::typed(live)?, Self::typed_desired(desired)?);
-        K::update(aws, typed, &typed_desired).await?;
-        // A kept SDK response (ETag, lock token) is out of date after the update, so only an observation gives the live state.
-        let known = typed.raw.is_none();
-        Ok(known.then(|| Self::untyped(Live { spec: typed_desired.spec, ..typed.clone() }, &live.region)))
+        match K::update(aws, typed, &typed_desired).await? {
+            Updated::Known => Ok(Some(Self::untyped(Live { spec: typed_desired.spec, ..typed.clone() }, &live.region))),
+            Updated::ObserveAgain => Ok(None),
+            Updated::Unfinished(rest) => Err(Error::not_yet(K::KIND, rest)),
+        }
+    }
+
+    fn field_tags(&self) -> &'static [FieldTag] {
+        K::FIELD_TAGS
     }
 
     async fn delete(&self, aws: &Aws, live: &Observed) -> Result<()> {
@@ -233,9 +255,8 @@ impl<K: Kind> Driver for Of<K> {
 
     async fn tag(&self, aws: &Aws, live: &Observed, tags: &TagChanges) -> Result<Observed> {
         let mut tagged = Self::typed(live)?.clone();
-        K::tag(aws, &tagged, tags).await?;
-        tagged.tags.extend(tags.set.clone());
-        tagged.tags.retain(|key, _| !tags.remove.contains(key));
+        <K::Owner as OwnerRecord<K>>::write(aws, &tagged, tags).await?;
+        tagged.tags = tags.applied_to(&tagged.tags);
         Ok(Self::untyped(tagged, &live.region))
     }
 }

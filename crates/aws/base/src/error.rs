@@ -8,7 +8,7 @@ use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_engine::cloud::{Failure, FailureClass};
 
-use crate::secret_store::without_secrets;
+use crate::plain::without_secrets;
 
 /// The failure of a call, for use with `?` in kinds.
 #[derive(Debug)]

@@ -1,47 +1,153 @@
-//! Field tags: tags of the resource that record fields which no AWS API returns.
+//! Field tags: tags of a resource that record fields which no AWS API returns.
+//!
+//! A kind lists such fields in [`Kind::FIELD_TAGS`](crate::kind::Kind::FIELD_TAGS). The driver adds the tags to a create,
+//! reads the fields from the tags of a live resource, and changes the tags when the fields change.
 
-use crate::kind::{Desired, TagChanges};
-use crate::tagging::Tags;
+use holdfast_core::schema::{FieldName, Record, Type};
+use holdfast_core::value::Value;
 
-/// The key of the tag that records a field.
-fn key(field: &str) -> String {
+use crate::owner::TagChanges;
+use crate::tagging::{self, Tags};
+
+/// A field that a tag of the resource records: `true` or `false`, a whole number or a string.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldTag {
+    field: &'static str,
+    key: Option<&'static str>,
+}
+
+impl FieldTag {
+    /// The tag `holdfast:field/<field>` records the field.
+    pub const fn new<R>(field: FieldName<R>) -> FieldTag {
+        FieldTag { field: field.name(), key: None }
+    }
+
+    /// The tag with this key records the field.
+    pub const fn with_key<R>(field: FieldName<R>, key: &'static str) -> FieldTag {
+        FieldTag { field: field.name(), key: Some(key) }
+    }
+
+    fn key(self) -> String {
+        self.key.map_or_else(|| key(self.field), str::to_owned)
+    }
+}
+
+/// The key of the tag that records a field, unless the kind names another key.
+pub fn key(field: &str) -> String {
     format!("holdfast:field/{field}")
 }
 
-/// The last value that was set for a field.
-pub fn recall(tags: &Tags, field: &str) -> Option<String> {
-    tags.get(&key(field)).cloned()
+/// Adds the tags that record these fields of a spec. A field without a value, and a field that is false, has no tag.
+pub(crate) fn add(fields: &[FieldTag], spec: &Value, tags: &mut Tags) {
+    tags.extend(fields.iter().filter_map(|field| Some((field.key(), text(spec.get(field.field)?)?))));
 }
 
-/// The tags of a create, with the field tags of these fields.
-pub fn with<'a>(tags: &Tags, fields: impl IntoIterator<Item = (&'a str, Option<String>)>) -> Tags {
-    let mut all = tags.clone();
-    all.extend(fields.into_iter().filter_map(|(field, value)| Some((key(field), value?))));
-    all
-}
-
-/// The field tags to set and to remove for the fields that differ.
-pub fn change_tags<'a, K>(
-    desired: &Desired<K>,
-    fields: impl IntoIterator<Item = (&'a str, Option<String>)>,
-) -> TagChanges {
-    let mut changes = TagChanges::default();
-    for (field, value) in fields.into_iter().filter(|(field, _)| desired.changed(field)) {
+/// Moves the fields that tags record from the tags to the spec. A field without a tag is left out of the spec.
+pub(crate) fn read(record: &Record, fields: &[FieldTag], tags: &mut Tags, spec: &mut Value) {
+    let Value::Map(spec) = spec else { return };
+    for field in fields {
+        let key = field.key();
+        let text = tagging::requested(tags, &key).cloned();
+        tags.remove(&key);
+        let value = text.and_then(|text| {
+            let ty = record.field(field.field)?.ty;
+            Some(match ty {
+                Type::Bool => Value::Bool(text == "true"),
+                Type::Integer => Value::Integer(text.parse().ok()?),
+                _ => Value::Text(text),
+            })
+        });
         match value {
-            Some(value) => drop(changes.set.insert(key(field), value)),
-            None => drop(changes.remove.insert(key(field))),
+            Some(value) => drop(spec.insert(field.field.to_owned(), value)),
+            None => drop(spec.remove(field.field)),
         }
     }
-    changes
+}
+
+/// Adds the changes of the tags that record fields which differ.
+pub(crate) fn change(fields: &[FieldTag], changed: impl Fn(&str) -> bool, spec: &Value, changes: &mut TagChanges) {
+    for field in fields.iter().filter(|field| changed(field.field)) {
+        match spec.get(field.field).and_then(text) {
+            Some(text) => drop(changes.set.insert(field.key(), text)),
+            None => drop(changes.remove.insert(field.key())),
+        }
+    }
+}
+
+/// True when a tag records this field.
+pub(crate) fn records(fields: &[FieldTag], name: &str) -> bool {
+    fields.iter().any(|field| field.field == name)
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(true) => Some("true".to_owned()),
+        Value::Integer(n) => Some(n.to_string()),
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use holdfast_core::schema::{Field, Presence};
+    use serde_json::json;
+
     use super::*;
 
+    const fn field(name: &'static str, ty: Type) -> Field {
+        Field {
+            name,
+            doc: "",
+            ty,
+            presence: Presence::Optional,
+            immutable: false,
+            constraints: &[],
+            server_default: None,
+            after_create: false,
+            only_at_create: false,
+        }
+    }
+
+    const RECORD: Record = Record {
+        name: "Test",
+        doc: "",
+        fields: &[field("force", Type::Bool), field("days", Type::Integer), field("word", Type::Text)],
+    };
+
+    const FIELDS: &[FieldTag] = &[
+        FieldTag { field: "force", key: Some("holdfast:force") },
+        FieldTag { field: "days", key: None },
+        FieldTag { field: "word", key: None },
+    ];
+
+    fn tags(spec: &Value) -> Tags {
+        let mut tags = Tags::from([("team".to_owned(), "a".to_owned())]);
+        add(FIELDS, spec, &mut tags);
+        tags
+    }
+
     #[test]
-    fn a_recorded_field_is_read_back() {
-        let tags = with(&Tags::new(), [("a", Some("1".to_owned())), ("b", None)]);
-        assert_eq!((recall(&tags, "a").as_deref(), recall(&tags, "b")), (Some("1"), None));
+    fn fields_are_read_from_the_tags_that_record_them() {
+        let spec: Value = json!({ "force": true, "days": 7, "word": "x" }).into();
+        let mut tags = tags(&spec);
+        assert_eq!(tags.get("holdfast:force").map(String::as_str), Some("true"));
+        assert_eq!(tags.get("holdfast:field/days").map(String::as_str), Some("7"));
+        let mut live: Value = json!({ "word": "from AWS" }).into();
+        read(&RECORD, FIELDS, &mut tags, &mut live);
+        assert_eq!(live, spec);
+        assert_eq!(tags.keys().collect::<Vec<_>>(), ["team"]);
+        let mut live: Value = json!({ "force": true }).into();
+        read(&RECORD, FIELDS, &mut tags, &mut live);
+        assert!(live.is_empty(), "without a tag, the field has no value");
+    }
+
+    #[test]
+    fn a_changed_field_changes_its_tag() {
+        let spec: Value = json!({ "force": false, "days": 9, "word": "x" }).into();
+        let mut changes = TagChanges::default();
+        change(FIELDS, |field| field != "word", &spec, &mut changes);
+        assert_eq!(changes.set, Tags::from([("holdfast:field/days".to_owned(), "9".to_owned())]));
+        assert_eq!(changes.remove.into_iter().collect::<Vec<_>>(), ["holdfast:force"]);
     }
 }

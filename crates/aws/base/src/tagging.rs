@@ -13,7 +13,9 @@ use holdfast_engine::cloud::Scope;
 
 use crate::client::Aws;
 use crate::error::Result;
-use crate::kind::{Kind, Live, each};
+use crate::kind::Kind;
+use crate::resource::Live;
+use crate::wanted::each;
 
 crate::client!(tagging: aws_sdk_resourcegroupstagging);
 

@@ -3,7 +3,8 @@
 use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
@@ -70,7 +71,7 @@ impl Kind for ScalableTarget {
             .into_paginator()
             .items()
             .send();
-        let mut targets = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let mut targets = all(pages).await?;
         targets.retain(|target| is_in_scope(scope, &target.resource_id));
         each(targets, |target| async move {
             let arn = arn(&target)?;
@@ -115,7 +116,7 @@ impl Kind for ScalableTarget {
         }
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let ScalableTarget { service: _, min_capacity, max_capacity, suspended_state } = &desired.spec;
         let none = SuspendedState {
             dynamic_scaling_in_suspended: None,
@@ -132,7 +133,7 @@ impl Kind for ScalableTarget {
             .suspended_state(suspended(suspended_state.as_ref().unwrap_or(&none)))
             .send()
             .await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     /// Deregisters the target. AWS deletes its scaling policies and their alarms with it.

@@ -6,7 +6,9 @@ use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, Serv
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::{Child, ViaParent};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier, ValidationError};
 use holdfast_core::types::Ref;
@@ -120,8 +122,8 @@ pub(crate) struct ScalingPolicyStatus {
 
 impl Kind for ScalingPolicy {
     type Status = ScalingPolicyStatus;
+    type Owner = ViaParent;
     const TIER: Tier = Tier::Compute;
-    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "scalableTarget", key: &[] };
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(256);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -151,7 +153,7 @@ impl Kind for ScalingPolicy {
             .into_paginator()
             .items()
             .send();
-        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?.iter().map(live).collect())
+        Ok(all(pages).await?.iter().map(live).collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -159,7 +161,7 @@ impl Kind for ScalingPolicy {
         Ok(desired.as_live(status.arn.clone(), status).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         put(aws, &live.name, &desired.spec).await.map(drop)
     }
 
@@ -174,6 +176,10 @@ impl Kind for ScalingPolicy {
             .await?;
         Ok(())
     }
+}
+
+impl Child for ScalingPolicy {
+    const PARENT: FieldName<Self> = Self::SCALABLE_TARGET;
 }
 
 /// Creates the policy, or replaces its configuration as a whole.

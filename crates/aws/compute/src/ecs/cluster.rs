@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ecs::types::{self as sdk, ClusterSettingName};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::names::LogGroup;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -139,15 +139,15 @@ impl Kind for Cluster {
         })
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = &desired.spec;
-        if desired.changed("settings") || desired.changed("configuration") {
+        if desired.changed(Cluster::SETTINGS) || desired.changed(Cluster::CONFIGURATION) {
             let mut update = ecs(aws).update_cluster().cluster(&live.id);
-            if desired.changed("settings") {
+            if desired.changed(Cluster::SETTINGS) {
                 let default = ClusterSettings { container_insights: Some("disabled".into()) };
                 update = update.set_settings(Some(sdk_settings(settings.as_ref().unwrap_or(&default))));
             }
-            if desired.changed("configuration") {
+            if desired.changed(Cluster::CONFIGURATION) {
                 let none =
                     ClusterConfiguration { execute_command_configuration: None, managed_storage_configuration: None };
                 update = update.configuration(sdk_configuration(configuration.as_ref().unwrap_or(&none))?);
@@ -155,7 +155,8 @@ impl Kind for Cluster {
             update.send().await?;
         }
         // One call sets both fields, and replaces each of them as a whole.
-        if desired.changed("capacityProviders") || desired.changed("defaultCapacityProviderStrategy") {
+        if desired.changed(Cluster::CAPACITY_PROVIDERS) || desired.changed(Cluster::DEFAULT_CAPACITY_PROVIDER_STRATEGY)
+        {
             let providers = capacity_providers.iter().flatten().cloned().collect();
             let strategy = default_capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
             ecs(aws)
@@ -166,7 +167,7 @@ impl Kind for Cluster {
                 .send()
                 .await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

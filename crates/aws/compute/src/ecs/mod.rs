@@ -17,6 +17,7 @@ use aws_sdk_ecs::types::{self as sdk, ClusterField, Failure, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::TagChanges;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_engine::cloud::Scope;
@@ -48,7 +49,7 @@ pub(crate) async fn clusters(aws: &Aws, scope: &Scope, requested: &[&str]) -> Re
     }
     let request = || async {
         let arns = ecs(aws).list_clusters().into_paginator().items().send();
-        describe_clusters(aws, arns.collect::<std::result::Result<Vec<_>, _>>().await?).await
+        describe_clusters(aws, all(arns).await?).await
     };
     aws.once(scope, "ecs.clusters", request).await
 }

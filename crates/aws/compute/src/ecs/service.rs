@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ecs::types::{self as sdk, ServiceField};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -189,7 +189,7 @@ impl Kind for Service {
         Ok(Live { conditions, ..live(&service)? }.tags(desired.tags.clone()).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Service {
             cluster: _,
             task_definition,
@@ -211,57 +211,57 @@ impl Kind for Service {
         } = &desired.spec;
         // Only changed fields are sent: the count may belong to an autoscaler, and many other fields start a rollout.
         let mut update = ecs(aws).update_service().cluster(&live.status.cluster_arn).service(&live.id);
-        if desired.changed("taskDefinition") {
+        if desired.changed(Service::TASK_DEFINITION) {
             update = update.task_definition(task_definition.as_str());
         }
-        if desired.changed("desiredCount") {
+        if desired.changed(Service::DESIRED_COUNT) {
             update = update.set_desired_count(desired_count.map(|count| count.0.0));
         }
-        if desired.changed("capacityProviderStrategy") {
+        if desired.changed(Service::CAPACITY_PROVIDER_STRATEGY) {
             // "You must force a new deployment": ECS refuses the change otherwise. An empty list returns the service to
             // its launch type.
             let strategy = capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
             update = update.set_capacity_provider_strategy(Some(strategy.unwrap_or_default()));
             update = update.force_new_deployment(true);
         }
-        if desired.changed("platformVersion") {
+        if desired.changed(Service::PLATFORM_VERSION) {
             update = update.set_platform_version(platform_version.clone().map(|version| version.0));
         }
-        if desired.changed("networkConfiguration") {
+        if desired.changed(Service::NETWORK_CONFIGURATION) {
             update = update
                 .set_network_configuration(network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?);
         }
-        if desired.changed("loadBalancers") {
+        if desired.changed(Service::LOAD_BALANCERS) {
             let balancers = load_balancers.iter().flatten().map(ServiceLoadBalancer::sdk).collect();
             update = update.set_load_balancers(Some(balancers));
         }
-        if desired.changed("deploymentConfiguration") {
+        if desired.changed(Service::DEPLOYMENT_CONFIGURATION) {
             update =
                 update.set_deployment_configuration(deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?);
         }
-        if desired.changed("healthCheckGracePeriodSeconds") {
+        if desired.changed(Service::HEALTH_CHECK_GRACE_PERIOD_SECONDS) {
             let seconds = health_check_grace_period_seconds.map(|seconds| seconds.0);
             update = update.set_health_check_grace_period_seconds(seconds);
         }
-        if desired.changed("enableExecuteCommand") {
+        if desired.changed(Service::ENABLE_EXECUTE_COMMAND) {
             update = update.set_enable_execute_command(enable_execute_command.map(|enable| enable.0));
         }
-        if desired.changed("enableECSManagedTags") {
+        if desired.changed(Service::ENABLE_E_C_S_MANAGED_TAGS) {
             update = update.set_enable_ecs_managed_tags(enable_ecs_managed_tags.map(|enable| enable.0));
         }
-        if desired.changed("propagateTags") {
+        if desired.changed(Service::PROPAGATE_TAGS) {
             update = update.set_propagate_tags(propagate_tags.as_ref().map(|tags| tags.as_str().into()));
         }
-        if desired.changed("serviceRegistries") {
+        if desired.changed(Service::SERVICE_REGISTRIES) {
             let registries = service_registries.iter().flatten().map(ServiceRegistry::sdk).collect();
             update = update.set_service_registries(Some(registries));
         }
-        if desired.changed("availabilityZoneRebalancing") {
+        if desired.changed(Service::AVAILABILITY_ZONE_REBALANCING) {
             let rebalancing = availability_zone_rebalancing.as_ref().map(|r| r.as_str().into());
             update = update.set_availability_zone_rebalancing(rebalancing);
         }
         update.send().await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ecs::types::{self as sdk, TaskDefinitionField};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::names::Role;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::Owner;
@@ -194,7 +195,7 @@ impl Kind for TaskDefinition {
         })
     }
 
-    async fn update(_: &Aws, live: &Live<Self>, _: &Desired<Self>) -> Result<()> {
+    async fn update(_: &Aws, live: &Live<Self>, _: &Desired<Self>) -> Result<Updated> {
         Err(Error::terminal(
             "ecs.UpdateTaskDefinition",
             format!("{} is immutable: a change needs a new revision", live.id),
@@ -265,12 +266,12 @@ async fn families(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<
         for prefix in &scope.prefixes {
             let ours = ecs(aws).list_task_definition_families().family_prefix(prefix).status("ACTIVE".into());
             let ours = ours.into_paginator().items().send();
-            families.extend(ours.collect::<std::result::Result<Vec<_>, _>>().await?);
+            families.extend(all(ours).await?);
         }
         arns = vec![];
         for family in families {
             let revisions = list().family_prefix(family).into_paginator().items().send();
-            arns.extend(revisions.collect::<std::result::Result<Vec<_>, _>>().await?);
+            arns.extend(all(revisions).await?);
         }
     }
     Ok(by_family(arns))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::names::Certificate;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier, ValidationError};
@@ -106,7 +106,7 @@ impl Kind for Listener {
         Ok(Live { name, ..live(&listener)? }.tags(tags).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Listener { load_balancer: _, port, protocol, ssl_policy, certificate, default_actions } = &desired.spec;
         let modify = elbv2(aws).modify_listener().listener_arn(&live.id).port(*port).protocol(protocol.as_str().into());
         // AWS refuses a TLS setting for a protocol without TLS, and a merged spec may still have one.
@@ -119,7 +119,7 @@ impl Kind for Listener {
             .set_default_actions(Some(actions))
             .send()
             .await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
@@ -90,29 +91,29 @@ impl Kind for ListenerRule {
         Ok(Live { name: name_of(&tags), ..created }.tags(tags).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let ListenerRule { listener: _, priority, conditions, actions } = &desired.spec;
         // ModifyRule keeps a part that the request leaves out.
-        if desired.changed("conditions") || desired.changed("actions") {
+        if desired.changed(ListenerRule::CONDITIONS) || desired.changed(ListenerRule::ACTIONS) {
             let mut modify = elbv2(aws).modify_rule().rule_arn(&live.id);
-            if desired.changed("conditions") {
+            if desired.changed(ListenerRule::CONDITIONS) {
                 modify = modify.set_conditions(Some(conditions.iter().map(RuleCondition::sdk).collect()));
             }
-            if desired.changed("actions") {
+            if desired.changed(ListenerRule::ACTIONS) {
                 let current = &live.spec.actions;
                 let actions = actions.iter().enumerate().map(|(i, action)| action.sdk(current.get(i))).collect();
                 modify = modify.set_actions(Some(actions));
             }
             modify.send().await?;
         }
-        if desired.changed("priority") {
+        if desired.changed(ListenerRule::PRIORITY) {
             let mut pairs = vec![pair(&live.id, *priority)];
             if let Some(other) = rule_with_priority(aws, live, *priority, &desired.tags).await? {
                 pairs.push(pair(&other, live.spec.priority));
             }
             elbv2(aws).set_rule_priorities().set_rule_priorities(Some(pairs)).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -138,7 +139,7 @@ async fn rule_with_priority(
     tags: &Tags,
 ) -> Result<Option<String>> {
     let pages = elbv2(aws).describe_rules().listener_arn(live.spec.listener.as_str()).into_paginator().items().send();
-    let rules = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+    let rules = all(pages).await?;
     let priority = priority.to_string();
     let other =
         rules.iter().find(|rule| rule.priority.as_ref() == Some(&priority) && rule.rule_arn != Some(live.id.clone()));

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use aws_sdk_elasticloadbalancingv2::types::{self as sdk, LoadBalancerAttribute, LoadBalancerStateEnum};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, is_requested};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, is_requested};
 use holdfast_base::names::SecurityGroup;
 use holdfast_base::names::Subnet;
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -184,21 +185,21 @@ impl Kind for LoadBalancer {
         Ok(live(&balancer)?.tags(desired.tags.clone()).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let LoadBalancer { r#type: _, scheme: _, ip_address_type, subnets, security_groups, attributes } =
             &desired.spec;
         // The security groups are first, because they restrict access. The subnets precede the address type, because
         // `dualstack` needs subnets with IPv6.
-        if desired.changed("securityGroups") {
+        if desired.changed(LoadBalancer::SECURITY_GROUPS) {
             let groups = security_groups.as_ref().map(texts).unwrap_or_default();
             let set = elbv2(aws).set_security_groups().load_balancer_arn(&live.id);
             set.set_security_groups(Some(groups)).send().await?;
         }
-        if desired.changed("subnets") {
+        if desired.changed(LoadBalancer::SUBNETS) {
             let set = elbv2(aws).set_subnets().load_balancer_arn(&live.id);
             set.set_subnets(Some(texts(subnets))).send().await?;
         }
-        if let Some(of) = ip_address_type.as_ref().filter(|_| desired.changed("ipAddressType")) {
+        if let Some(of) = ip_address_type.as_ref().filter(|_| desired.changed(LoadBalancer::IP_ADDRESS_TYPE)) {
             let set = elbv2(aws).set_ip_address_type().load_balancer_arn(&live.id);
             set.ip_address_type(of.as_str().into()).send().await?;
         }
@@ -208,7 +209,7 @@ impl Kind for LoadBalancer {
             let modify = elbv2(aws).modify_load_balancer_attributes().load_balancer_arn(&live.id);
             modify.set_attributes(Some(changes.collect())).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -225,7 +226,7 @@ impl Kind for LoadBalancer {
 pub(crate) async fn load_balancers(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::LoadBalancer>>> {
     aws.once(scope, "elbv2.loadBalancers", || async {
         let pages = elbv2(aws).describe_load_balancers().into_paginator().items().send();
-        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
+        Ok(all(pages).await?)
     })
     .await
 }

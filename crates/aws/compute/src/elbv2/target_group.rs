@@ -3,8 +3,9 @@
 use aws_sdk_elasticloadbalancingv2::types::{self as sdk, TargetGroupAttribute};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested};
 use holdfast_base::names::Vpc;
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
@@ -155,7 +156,7 @@ impl Kind for TargetGroup {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = elbv2(aws).describe_target_groups().into_paginator().items().send();
         let mut found = vec![];
-        for group in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+        for group in all(pages).await? {
             let live = live(&group)?;
             let requested = is_requested(scope, &live.id, &live.name, &live.spec);
             if requested || scope.is_candidate(&live.name) {
@@ -213,7 +214,7 @@ impl Kind for TargetGroup {
         Ok(live(&group)?.tags(desired.tags.clone()).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let TargetGroup {
             target_type: _,
             protocol: _,
@@ -234,7 +235,7 @@ impl Kind for TargetGroup {
         } = &desired.spec;
         let changed = |field: &str| desired.changed(field);
         let checks = desired.changed.iter().any(|f| f.starts_with("health") || f.starts_with("unhealthy"));
-        if checks || changed("matcher") {
+        if checks || changed(TargetGroup::MATCHER) {
             // Only changed fields are sent: AWS refuses even an unchanged matcher for a health check without one.
             let number =
                 |field: &str, value: &Option<ServerDefault<i32>>| value.map(|n| n.0).filter(|_| changed(field));
@@ -244,7 +245,9 @@ impl Kind for TargetGroup {
             elbv2(aws)
                 .modify_target_group()
                 .target_group_arn(&live.id)
-                .set_health_check_enabled(health_check_enabled.map(|on| on.0).filter(|_| changed("healthCheckEnabled")))
+                .set_health_check_enabled(
+                    health_check_enabled.map(|on| on.0).filter(|_| changed(TargetGroup::HEALTH_CHECK_ENABLED)),
+                )
                 .set_health_check_protocol(
                     text("healthCheckProtocol", health_check_protocol).map(|p| p.as_str().into()),
                 )
@@ -254,7 +257,7 @@ impl Kind for TargetGroup {
                 .set_health_check_timeout_seconds(number("healthCheckTimeoutSeconds", health_check_timeout_seconds))
                 .set_healthy_threshold_count(number("healthyThresholdCount", healthy_threshold_count))
                 .set_unhealthy_threshold_count(number("unhealthyThresholdCount", unhealthy_threshold_count))
-                .set_matcher(codes.as_deref().map(matcher).filter(|_| changed("matcher")))
+                .set_matcher(codes.as_deref().map(matcher).filter(|_| changed(TargetGroup::MATCHER)))
                 .send()
                 .await?;
         }
@@ -269,7 +272,7 @@ impl Kind for TargetGroup {
                 .send()
                 .await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

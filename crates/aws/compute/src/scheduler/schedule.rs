@@ -6,9 +6,10 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::names::Key;
 use holdfast_base::owner_marker;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
@@ -105,7 +106,7 @@ impl Kind for Schedule {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = scheduler(aws).list_schedules().into_paginator().items().send();
-        let listed = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let listed = all(pages).await?;
         // The list response has neither the expression nor the description with the owner marker.
         let candidates = listed.into_iter().filter_map(|schedule| {
             let (group, name) = (schedule.group_name?, schedule.name?);
@@ -172,7 +173,7 @@ impl Kind for Schedule {
         Ok(created.map_or_else(|_| Created::unobserved(id(group_name, &desired.name)), Into::into))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         put(aws, live, &desired.spec, &desired.tags).await
     }
 

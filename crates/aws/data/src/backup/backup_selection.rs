@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use aws_sdk_backup::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
 use holdfast_base::names::Role;
+use holdfast_base::owner::{Child, ViaParent};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::{Arn, Ref};
@@ -79,8 +80,8 @@ pub(crate) struct BackupSelectionStatus {
 
 impl Kind for BackupSelection {
     type Status = BackupSelectionStatus;
+    type Owner = ViaParent;
     const TIER: Tier = Tier::Data;
-    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "plan", key: &[] };
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(50);
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
@@ -124,10 +125,10 @@ impl Kind for BackupSelection {
         Ok(desired.as_live(id_of(plan.as_str(), &id), BackupSelectionStatus { selection_id: id }).into())
     }
 
-    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let BackupSelection { plan: _, iam_role: _, resources: _, not_resources: _, list_of_tags: _, conditions: _ } =
             &desired.spec;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -135,6 +136,10 @@ impl Kind for BackupSelection {
         delete.selection_id(&live.status.selection_id).send().await?;
         Ok(())
     }
+}
+
+impl Child for BackupSelection {
+    const PARENT: FieldName<Self> = Self::PLAN;
 }
 
 /// Returns the resource's id, `<plan id>/<selection id>`: calls need both.

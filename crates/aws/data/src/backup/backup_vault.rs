@@ -4,7 +4,8 @@ use aws_sdk_backup::types::BackupVaultListMember;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::field_tags;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -64,7 +65,7 @@ impl Kind for BackupVault {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let vaults = backup(aws).list_backup_vaults().into_paginator().items().send();
-        each(vaults.collect::<std::result::Result<Vec<_>, _>>().await?, |vault| async move {
+        each(all(vaults).await?, |vault| async move {
             let name = vault.backup_vault_name().unwrap_or_default();
             let is_requested = scope.ids.contains(name) || !scope.lookups.is_empty();
             if !scope.is_candidate(name) && !is_requested {
@@ -75,7 +76,7 @@ impl Kind for BackupVault {
             };
             let mut live = live(&vault, tags)?;
             if is_requested
-                || scope.is_owned(&live.tags) && is_requested_field::<BackupVault>(scope, &live.tags, "accessPolicy")
+                || scope.is_owned(&live.tags) && is_requested_field(scope, &live.tags, BackupVault::ACCESS_POLICY)
             {
                 // GetBackupVaultAccessPolicy fails with a not-found error if the vault has no policy.
                 let response =
@@ -104,10 +105,10 @@ impl Kind for BackupVault {
         Ok(Live { spec, ..desired.as_live(&desired.name, BackupVaultStatus { arn, recovery_points: 0 }) }.into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let BackupVault { kms_key: _, access_policy, lock, lock_changeable_for_days } = &desired.spec;
         let name = &live.id;
-        if desired.changed("accessPolicy") {
+        if desired.changed(BackupVault::ACCESS_POLICY) {
             match access_policy {
                 Some(policy) => {
                     let put = backup(aws).put_backup_vault_access_policy().backup_vault_name(name);
@@ -118,7 +119,7 @@ impl Kind for BackupVault {
                 }
             }
         }
-        if desired.changed("lock") || desired.changed("lockChangeableForDays") {
+        if desired.changed(BackupVault::LOCK) || desired.changed(BackupVault::LOCK_CHANGEABLE_FOR_DAYS) {
             match lock {
                 Some(VaultLock { min_retention_days, max_retention_days }) => {
                     backup(aws)
@@ -137,7 +138,7 @@ impl Kind for BackupVault {
             let days = lock_changeable_for_days.map(|days| days.to_string());
             tag(aws, &live.status.arn, &field_tags::change_tags(desired, [(DAYS, days)])).await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -10,6 +10,7 @@ use aws_sdk_backup::types::BackupPlansListMember;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
 use holdfast_base::kind::TagChanges;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_engine::cloud::Scope;
 
@@ -19,7 +20,7 @@ holdfast_base::client!(backup: aws_sdk_backup);
 async fn plans(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<BackupPlansListMember>>> {
     aws.once(scope, "backup.plans", || async {
         let pages = backup(aws).list_backup_plans().into_paginator().items().send();
-        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
+        Ok(all(pages).await?)
     })
     .await
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ecr::types::{self as sdk, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -98,7 +99,7 @@ impl Kind for Repository {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let repositories = ecr(aws).describe_repositories().into_paginator().items().send();
-        each(repositories.collect::<std::result::Result<Vec<_>, _>>().await?, |repository| async move {
+        each(all(repositories).await?, |repository| async move {
             let name = repository.repository_name().unwrap_or_default();
             if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
                 return Ok(None);
@@ -108,13 +109,13 @@ impl Kind for Repository {
             let Some(tags) = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await? else { return Ok(None) };
             let (lifecycle, policy) = futures::try_join!(
                 async {
-                    match is_requested_field::<Repository>(scope, &tags, "lifecyclePolicy") {
+                    match is_requested_field(scope, &tags, Repository::LIFECYCLE_POLICY) {
                         true => ecr(aws).get_lifecycle_policy().repository_name(name).send().await.or_absent(),
                         false => Ok(None),
                     }
                 },
                 async {
-                    match is_requested_field::<Repository>(scope, &tags, "repositoryPolicy") {
+                    match is_requested_field(scope, &tags, Repository::REPOSITORY_POLICY) {
                         true => ecr(aws).get_repository_policy().repository_name(name).send().await.or_absent(),
                         false => Ok(None),
                     }
@@ -160,7 +161,7 @@ impl Kind for Repository {
         })
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Repository {
             image_tag_mutability,
             image_tag_mutability_exclusion_filters: filters,
@@ -171,20 +172,22 @@ impl Kind for Repository {
             empty_on_delete,
         } = &desired.spec;
         let (ecr, name) = (ecr(aws), &live.id);
-        if desired.changed("imageTagMutability") || desired.changed("imageTagMutabilityExclusionFilters") {
+        if desired.changed(Repository::IMAGE_TAG_MUTABILITY)
+            || desired.changed(Repository::IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS)
+        {
             let put = ecr.put_image_tag_mutability().repository_name(name);
             put.image_tag_mutability(image_tag_mutability.as_deref().unwrap_or("MUTABLE").into())
                 .set_image_tag_mutability_exclusion_filters(filters.as_ref().map(sdk_filters).transpose()?)
                 .send()
                 .await?;
         }
-        if desired.changed("imageScanningConfiguration") {
+        if desired.changed(Repository::IMAGE_SCANNING_CONFIGURATION) {
             let scanning =
                 sdk_scanning(scanning.as_ref().unwrap_or(&ImageScanningConfiguration { scan_on_push: false }));
             let put = ecr.put_image_scanning_configuration().repository_name(name);
             put.image_scanning_configuration(scanning).send().await?;
         }
-        if desired.changed("repositoryPolicy") {
+        if desired.changed(Repository::REPOSITORY_POLICY) {
             match repository_policy {
                 Some(policy) => {
                     ecr.set_repository_policy().repository_name(name).policy_text(policy.json()).send().await?;
@@ -194,7 +197,7 @@ impl Kind for Repository {
                 }
             }
         }
-        if desired.changed("lifecyclePolicy") {
+        if desired.changed(Repository::LIFECYCLE_POLICY) {
             match lifecycle_policy {
                 Some(policy) => {
                     let put = ecr.put_lifecycle_policy().repository_name(name);
@@ -205,7 +208,7 @@ impl Kind for Repository {
                 }
             }
         }
-        if desired.changed("emptyOnDelete") {
+        if desired.changed(Repository::EMPTY_ON_DELETE) {
             let mut tags = TagChanges::default();
             match empty_on_delete {
                 true => drop(tags.set.insert(EMPTY_ON_DELETE.into(), "true".into())),
@@ -213,7 +216,7 @@ impl Kind for Repository {
             }
             Self::tag(aws, live, &tags).await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -82,7 +82,8 @@ pub(super) async fn update(
     };
     let group: &sdk::ReplicationGroup = live.raw()?;
     let token = read(aws, secret, desired.spec.auth_token_key.as_deref()).await?;
-    let is_same = consumed(&live.tags, FIELD).as_ref() == Some(secret) && !desired.changed("authTokenKey");
+    let is_same =
+        consumed(&live.tags, FIELD).as_ref() == Some(secret) && !desired.changed(ReplicationGroup::AUTH_TOKEN_KEY);
     let before = step(&live.tags, group).filter(|_| is_same);
     let (name, strategy) = next_step(before.as_ref(), desired.spec.auth_token_update_strategy.as_deref());
     let mut tags =

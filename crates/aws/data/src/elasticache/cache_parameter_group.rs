@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_elasticache::types::{self as sdk, ParameterNameValue};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_engine::cloud::Scope;
@@ -53,7 +54,7 @@ impl Kind for CacheParameterGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = elasticache(aws).describe_cache_parameter_groups().into_paginator().items().send();
-        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
+        each(all(groups).await?, |group| async move {
             let name = group.cache_parameter_group_name().unwrap_or_default();
             let reads_parameters = scope.ids.contains(name) || !scope.lookups.is_empty();
             if !is_requested(scope, name) {
@@ -84,7 +85,7 @@ impl Kind for CacheParameterGroup {
         Ok(desired.confirmed(&desired.name, created))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let CacheParameterGroup { cache_parameter_group_family: _, description: _, parameters } = &desired.spec;
         let current = &live.spec.parameters;
         let removed: Vec<_> =
@@ -99,7 +100,7 @@ impl Kind for CacheParameterGroup {
             let modify = elasticache(aws).modify_cache_parameter_group().cache_parameter_group_name(&live.id);
             modify.set_parameter_name_values(Some(some.to_vec())).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use aws_sdk_elasticache::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::names::Subnet;
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
@@ -47,7 +48,7 @@ impl Kind for CacheSubnetGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = elasticache(aws).describe_cache_subnet_groups().into_paginator().items().send();
-        let mut groups = groups.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let mut groups = all(groups).await?;
         groups.retain(|group| is_requested(scope, group.cache_subnet_group_name().unwrap_or_default()));
         each(groups, |group| async move {
             let live = live(&group)?;
@@ -71,7 +72,7 @@ impl Kind for CacheSubnetGroup {
         Ok(desired.confirmed(&desired.name, created))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let CacheSubnetGroup { description, subnets } = &desired.spec;
         let modify = elasticache(aws).modify_cache_subnet_group().cache_subnet_group_name(&live.id);
         modify
@@ -79,7 +80,7 @@ impl Kind for CacheSubnetGroup {
             .set_subnet_ids(Some(subnets.iter().cloned().map(String::from).collect()))
             .send()
             .await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -57,16 +57,17 @@ pub(super) async fn change(
 ) -> Result<()> {
     let (replicas, desired_replicas) = (replicas(&live.spec), desired_replica_count(desired));
     // Failover needs a replica first. Otherwise the replicas, which take longest, come last.
-    let failover = desired.changed("automaticFailoverEnabled") || desired.changed("multiAzEnabled");
+    let failover = desired.changed(ReplicationGroup::AUTOMATIC_FAILOVER_ENABLED)
+        || desired.changed(ReplicationGroup::MULTI_AZ_ENABLED);
     if failover && desired_replicas > replicas {
         increase_replicas(aws, &live.id, desired_replicas).await?;
     }
-    let removes_token = desired.changed("authToken") && desired.spec.auth_token.is_none();
+    let removes_token = desired.changed(ReplicationGroup::AUTH_TOKEN) && desired.spec.auth_token.is_none();
     if removes_token || COMBINED_FIELDS.iter().any(|field| desired.changed(field)) {
         combined_call(aws, live, desired)?.send().await?;
     }
     change_transit_encryption(aws, live, desired).await?;
-    if desired.changed("authToken") || desired.changed("authTokenKey") {
+    if desired.changed(ReplicationGroup::AUTH_TOKEN) || desired.changed(ReplicationGroup::AUTH_TOKEN_KEY) {
         auth_token::update(aws, live, desired).await?;
     }
     if !failover && desired_replicas > replicas {
@@ -76,7 +77,9 @@ pub(super) async fn change(
         let decrease = elasticache(aws).decrease_replica_count().replication_group_id(&live.id);
         decrease.new_replica_count(desired_replicas).apply_immediately(true).send().await?;
     }
-    if let Some(ServerDefault(count)) = desired.spec.num_node_groups.filter(|_| desired.changed("numNodeGroups")) {
+    if let Some(ServerDefault(count)) =
+        desired.spec.num_node_groups.filter(|_| desired.changed(ReplicationGroup::NUM_NODE_GROUPS))
+    {
         change_shards(aws, live, count).await?;
     }
     Ok(())
@@ -91,58 +94,73 @@ fn combined_call(aws: &Aws, live: &Live<ReplicationGroup>, desired: &Desired<Rep
     let (spec, changed) = (&desired.spec, |field: &str| desired.changed(field));
     let group: &Group = live.raw()?;
     let mut call = modify(aws, &live.id)
-        .set_replication_group_description(changed("description").then(|| spec.description.clone()))
-        .set_engine(spec.engine.as_deref().filter(|_| changed("engine")).cloned())
-        .set_engine_version(spec.engine_version.as_deref().filter(|_| changed("engineVersion")).map(|v| v.0.clone()))
-        .set_cache_node_type(changed("cacheNodeType").then(|| spec.cache_node_type.clone()))
+        .set_replication_group_description(changed(ReplicationGroup::DESCRIPTION).then(|| spec.description.clone()))
+        .set_engine(spec.engine.as_deref().filter(|_| changed(ReplicationGroup::ENGINE)).cloned())
+        .set_engine_version(
+            spec.engine_version.as_deref().filter(|_| changed(ReplicationGroup::ENGINE_VERSION)).map(|v| v.0.clone()),
+        )
+        .set_cache_node_type(changed(ReplicationGroup::CACHE_NODE_TYPE).then(|| spec.cache_node_type.clone()))
         .set_automatic_failover_enabled(changed_value(
             spec.automatic_failover_enabled,
-            changed("automaticFailoverEnabled"),
+            changed(ReplicationGroup::AUTOMATIC_FAILOVER_ENABLED),
         ))
-        .set_multi_az_enabled(changed_value(spec.multi_az_enabled, changed("multiAzEnabled")))
-        .set_cluster_mode(spec.cluster_mode.as_deref().filter(|_| changed("clusterMode")).map(|m| m.as_str().into()))
+        .set_multi_az_enabled(changed_value(spec.multi_az_enabled, changed(ReplicationGroup::MULTI_AZ_ENABLED)))
+        .set_cluster_mode(
+            spec.cluster_mode.as_deref().filter(|_| changed(ReplicationGroup::CLUSTER_MODE)).map(|m| m.as_str().into()),
+        )
         .set_preferred_maintenance_window(
-            spec.preferred_maintenance_window.as_deref().filter(|_| changed("preferredMaintenanceWindow")).cloned(),
+            spec.preferred_maintenance_window
+                .as_deref()
+                .filter(|_| changed(ReplicationGroup::PREFERRED_MAINTENANCE_WINDOW))
+                .cloned(),
         )
         .set_auto_minor_version_upgrade(changed_value(
             spec.auto_minor_version_upgrade,
-            changed("autoMinorVersionUpgrade"),
+            changed(ReplicationGroup::AUTO_MINOR_VERSION_UPGRADE),
         ))
-        .set_snapshot_retention_limit(changed_value(spec.snapshot_retention_limit, changed("snapshotRetentionLimit")))
-        .set_snapshot_window(spec.snapshot_window.as_deref().filter(|_| changed("snapshotWindow")).cloned())
-        .set_ip_discovery(spec.ip_discovery.as_deref().filter(|_| changed("ipDiscovery")).map(|d| d.as_str().into()));
-    if let Some(of) = spec.cache_parameter_group.as_deref().filter(|_| changed("cacheParameterGroup")) {
+        .set_snapshot_retention_limit(changed_value(
+            spec.snapshot_retention_limit,
+            changed(ReplicationGroup::SNAPSHOT_RETENTION_LIMIT),
+        ))
+        .set_snapshot_window(
+            spec.snapshot_window.as_deref().filter(|_| changed(ReplicationGroup::SNAPSHOT_WINDOW)).cloned(),
+        )
+        .set_ip_discovery(
+            spec.ip_discovery.as_deref().filter(|_| changed(ReplicationGroup::IP_DISCOVERY)).map(|d| d.as_str().into()),
+        );
+    if let Some(of) = spec.cache_parameter_group.as_deref().filter(|_| changed(ReplicationGroup::CACHE_PARAMETER_GROUP))
+    {
         call = call.cache_parameter_group_name(of.as_str());
     }
-    if let Some(groups) = spec.security_groups.as_deref().filter(|_| changed("securityGroups")) {
+    if let Some(groups) = spec.security_groups.as_deref().filter(|_| changed(ReplicationGroup::SECURITY_GROUPS)) {
         call = call.set_security_group_ids(Some(groups.iter().cloned().map(String::from).collect()));
     }
-    if changed("notificationTopic") {
+    if changed(ReplicationGroup::NOTIFICATION_TOPIC) {
         call = call
             .set_notification_topic_arn(spec.notification_topic.clone().map(String::from))
             .notification_topic_status(if spec.notification_topic.is_some() { "active" } else { "inactive" });
     }
     // Without cluster mode, snapshots are taken of one node, which the call that turns them on must name. With cluster
     // mode they are taken of every shard.
-    if changed("snapshotRetentionLimit")
+    if changed(ReplicationGroup::SNAPSHOT_RETENTION_LIMIT)
         && group.snapshotting_cluster_id.is_none()
         && group.cluster_enabled != Some(true)
     {
         call = call.set_snapshotting_cluster_id(group.member_clusters().last().cloned());
     }
-    if changed("logDeliveryConfigurations") {
+    if changed(ReplicationGroup::LOG_DELIVERY_CONFIGURATIONS) {
         let requests =
             requests(live.spec.log_delivery_configurations.as_ref(), spec.log_delivery_configurations.as_ref());
         call = call.set_log_delivery_configurations(Some(requests));
     }
-    if changed("userGroupIds") {
+    if changed(ReplicationGroup::USER_GROUP_IDS) {
         let (current, stated) = (live.spec.user_group_ids.clone(), spec.user_group_ids.clone());
         let (current, stated) = (current.unwrap_or_default(), stated.unwrap_or_default());
         call = call
             .set_user_group_ids_to_add(non_empty(stated.difference(&current).cloned().collect()))
             .set_user_group_ids_to_remove(non_empty(current.difference(&stated).cloned().collect()));
     }
-    if changed("authToken") && spec.auth_token.is_none() {
+    if changed(ReplicationGroup::AUTH_TOKEN) && spec.auth_token.is_none() {
         call = call.auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete);
     }
     Ok(call)
@@ -165,10 +183,12 @@ async fn change_transit_encryption(
     desired: &Desired<ReplicationGroup>,
 ) -> Result<()> {
     let mode = desired.spec.transit_encryption_mode.as_deref();
-    let Some(ServerDefault(enabled)) =
-        desired.spec.transit_encryption_enabled.filter(|_| desired.changed("transitEncryptionEnabled"))
+    let Some(ServerDefault(enabled)) = desired
+        .spec
+        .transit_encryption_enabled
+        .filter(|_| desired.changed(ReplicationGroup::TRANSIT_ENCRYPTION_ENABLED))
     else {
-        if let Some(mode) = mode.filter(|_| desired.changed("transitEncryptionMode")) {
+        if let Some(mode) = mode.filter(|_| desired.changed(ReplicationGroup::TRANSIT_ENCRYPTION_MODE)) {
             let call = modify(aws, &live.id).transit_encryption_enabled(true);
             call.transit_encryption_mode(mode.into()).send().await?;
         }
@@ -203,7 +223,7 @@ fn replicas(spec: &ReplicationGroup) -> i32 {
 
 /// Returns the desired number of replicas, from `numCacheClusters` when it changes.
 fn desired_replica_count(desired: &Desired<ReplicationGroup>) -> i32 {
-    let clusters = desired.spec.num_cache_clusters.filter(|_| desired.changed("numCacheClusters"));
+    let clusters = desired.spec.num_cache_clusters.filter(|_| desired.changed(ReplicationGroup::NUM_CACHE_CLUSTERS));
     let stated = replicas(&desired.spec);
     match clusters {
         Some(ServerDefault(count)) => count - 1,

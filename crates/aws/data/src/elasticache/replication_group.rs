@@ -7,7 +7,7 @@ use futures::TryFutureExt;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
 use holdfast_base::field_tags;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::names::SecurityGroup;
 use holdfast_base::names::Topic;
 use holdfast_base::tagging::Tags;
@@ -268,7 +268,7 @@ impl Kind for ReplicationGroup {
         Ok(created.map_or_else(|| Created::unobserved(&desired.name), Into::into))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         // Tags come first: AWS refuses tags while a group changes.
         tag(aws, &live.status.arn, &field_tags::change_tags(desired, desired.spec.field_tags())).await?;
         change(aws, live, desired).await

@@ -4,7 +4,8 @@ use aws_sdk_kms::types as sdk;
 use futures::TryFutureExt;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::{Child, ViaParent};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
@@ -39,8 +40,8 @@ pub(crate) struct AliasStatus {
 
 impl Kind for Alias {
     type Status = AliasStatus;
+    type Owner = ViaParent;
     const TIER: Tier = Tier::Data;
-    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "targetKey", key: &[] };
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules { prefix: "alias/", ..NamingRules::limit(256) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -81,15 +82,19 @@ impl Kind for Alias {
         Ok(desired.confirmed(name, live))
     }
 
-    async fn update(_aws: &Aws, _live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(_aws: &Aws, _live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Alias { target_key: _ } = &desired.spec;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         kms(aws).delete_alias().alias_name(&live.id).send().await?;
         Ok(())
     }
+}
+
+impl Child for Alias {
+    const PARENT: FieldName<Self> = Self::TARGET_KEY;
 }
 
 /// Moves an existing alias to this key, if the alias belongs to one of the stack's own keys.

@@ -8,7 +8,8 @@ use futures::TryFutureExt;
 use futures::future::try_join_all;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -91,7 +92,7 @@ impl Kind for Key {
             return Ok(found);
         }
         let pages = kms(aws).list_keys().limit(1000).into_paginator().items().send();
-        let keys = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let keys = all(pages).await?;
         let arns: Vec<String> = keys.into_iter().filter_map(|key| key.key_arn).collect();
         // ListKeys returns only ids and ARNs. Tags that the tag index does not have are read key by key.
         let (mut tagged, unknown) = tagging::split(aws, scope, &arns).await?;
@@ -138,7 +139,7 @@ impl Kind for Key {
         Ok(live(&key, arn, policy, rotation.as_ref(), tags).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Key {
             description,
             policy,
@@ -153,22 +154,22 @@ impl Kind for Key {
         } = &desired.spec;
         let (kms, id) = (kms(aws), &live.id);
         let enabled = enabled.is_none_or(|enabled| enabled.0);
-        if desired.changed("policy") {
+        if desired.changed(Key::POLICY) {
             let policy = policy.as_ref().map_or_else(|| default_policy(&live.status.arn), |policy| policy.0.clone());
             kms.put_key_policy().key_id(id).policy_name("default").policy(policy.json()).send().await?;
         }
         // AWS refuses rotation changes of a disabled key: enable the key before, and disable it after, all other calls.
-        if desired.changed("enabled") && enabled {
+        if desired.changed(Key::ENABLED) && enabled {
             kms.enable_key().key_id(id).send().await?;
         }
-        if desired.changed("description") {
+        if desired.changed(Key::DESCRIPTION) {
             kms.update_key_description()
                 .key_id(id)
                 .description(description.as_deref().unwrap_or_default())
                 .send()
                 .await?;
         }
-        if desired.changed("enableKeyRotation") || desired.changed("rotationPeriodInDays") {
+        if desired.changed(Key::ENABLE_KEY_ROTATION) || desired.changed(Key::ROTATION_PERIOD_IN_DAYS) {
             if enable_key_rotation.is_some_and(|enable| enable.0) {
                 let days = rotation_period_in_days.map(|days| days.0);
                 kms.enable_key_rotation().key_id(id).set_rotation_period_in_days(days).send().await?;
@@ -176,7 +177,7 @@ impl Kind for Key {
                 kms.disable_key_rotation().key_id(id).send().await?;
             }
         }
-        if desired.changed("pendingWindowInDays") {
+        if desired.changed(Key::PENDING_WINDOW_IN_DAYS) {
             let mut tags = TagChanges::default();
             match pending_window_in_days {
                 Some(days) => drop(tags.set.insert(WINDOW.into(), days.to_string())),
@@ -184,10 +185,10 @@ impl Kind for Key {
             }
             Self::tag(aws, live, &tags).await?;
         }
-        if desired.changed("enabled") && !enabled {
+        if desired.changed(Key::ENABLED) && !enabled {
             kms.disable_key().key_id(id).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     /// Schedules the deletion. The key counts as absent from now on, although AWS deletes it after the waiting period.
@@ -222,7 +223,7 @@ type KeyDetail = (sdk::KeyMetadata, Option<PolicyDocument>, Option<RotationStatu
 async fn describe(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<KeyDetail>> {
     let key = kms(aws).describe_key().key_id(arn).send().map_err(Error::from);
     let policy = async {
-        match is_requested_field::<Key>(scope, tags, "policy") {
+        match is_requested_field(scope, tags, Key::POLICY) {
             true => Ok(kms(aws).get_key_policy().key_id(arn).send().await?.policy),
             false => Ok(None),
         }

@@ -6,7 +6,7 @@ use aws_sdk_opensearch::types::{self as sdk, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::field_tags;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -213,13 +213,15 @@ impl Kind for SearchDomain {
     }
 
     /// Changes the configuration first, and the engine version in a later update.
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let is_config = CONFIGURATION.iter().any(|field| desired.changed(field));
         if is_config {
             configure(aws, live, desired).await?;
         }
-        let Some(version) = desired.spec.engine_version.as_deref().filter(|_| desired.changed("engineVersion")) else {
-            return Ok(());
+        let Some(version) =
+            desired.spec.engine_version.as_deref().filter(|_| desired.changed(SearchDomain::ENGINE_VERSION))
+        else {
+            return Ok(Updated::Known);
         };
         if is_config {
             return Err(Error::not_yet(
@@ -228,7 +230,7 @@ impl Kind for SearchDomain {
             ));
         }
         opensearch(aws).upgrade_domain().domain_name(&live.id).target_version(version).send().await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -249,47 +251,68 @@ async fn configure(aws: &Aws, live: &Live<SearchDomain>, desired: &Desired<Searc
         .update_domain_config()
         .domain_name(&live.id)
         .set_access_policies(
-            changed("accessPolicies")
+            changed(SearchDomain::ACCESS_POLICIES)
                 .then(|| spec.access_policies.as_ref().map(PolicyDocument::json).unwrap_or_default()),
         )
         .set_encryption_at_rest_options(
-            spec.encryption_at_rest_options.as_ref().filter(|_| changed("encryptionAtRestOptions")).map(wire::at_rest),
+            spec.encryption_at_rest_options
+                .as_ref()
+                .filter(|_| changed(SearchDomain::ENCRYPTION_AT_REST_OPTIONS))
+                .map(wire::at_rest),
         )
         .set_node_to_node_encryption_options(
             spec.node_to_node_encryption_options
                 .as_ref()
-                .filter(|_| changed("nodeToNodeEncryptionOptions"))
+                .filter(|_| changed(SearchDomain::NODE_TO_NODE_ENCRYPTION_OPTIONS))
                 .map(wire::node_to_node),
         )
         .set_domain_endpoint_options(
-            spec.domain_endpoint_options.as_ref().filter(|_| changed("domainEndpointOptions")).map(wire::endpoint),
+            spec.domain_endpoint_options
+                .as_ref()
+                .filter(|_| changed(SearchDomain::DOMAIN_ENDPOINT_OPTIONS))
+                .map(wire::endpoint),
         )
-        .set_vpc_options(spec.vpc_options.as_ref().filter(|_| changed("vpcOptions")).map(wire::vpc))
+        .set_vpc_options(spec.vpc_options.as_ref().filter(|_| changed(SearchDomain::VPC_OPTIONS)).map(wire::vpc))
         .set_cluster_config(
-            spec.cluster_config.as_ref().filter(|_| changed("clusterConfig")).map(wire::cluster).transpose()?,
+            spec.cluster_config
+                .as_ref()
+                .filter(|_| changed(SearchDomain::CLUSTER_CONFIG))
+                .map(wire::cluster)
+                .transpose()?,
         )
-        .set_ebs_options(spec.ebs_options.as_ref().filter(|_| changed("ebsOptions")).map(wire::ebs))
+        .set_ebs_options(spec.ebs_options.as_ref().filter(|_| changed(SearchDomain::EBS_OPTIONS)).map(wire::ebs))
         .set_ip_address_type(
-            spec.ip_address_type.as_deref().filter(|_| changed("ipAddressType")).map(|of| of.as_str().into()),
+            spec.ip_address_type
+                .as_deref()
+                .filter(|_| changed(SearchDomain::IP_ADDRESS_TYPE))
+                .map(|of| of.as_str().into()),
         )
-        .set_advanced_options(spec.advanced_options.as_ref().filter(|_| changed("advancedOptions")).map(wire::advanced))
+        .set_advanced_options(
+            spec.advanced_options.as_ref().filter(|_| changed(SearchDomain::ADVANCED_OPTIONS)).map(wire::advanced),
+        )
         .set_auto_tune_options(
-            spec.auto_tune_options.as_ref().filter(|_| changed("autoTuneOptions")).map(wire::auto_tune),
+            spec.auto_tune_options.as_ref().filter(|_| changed(SearchDomain::AUTO_TUNE_OPTIONS)).map(wire::auto_tune),
         )
         .set_off_peak_window_options(
-            spec.off_peak_window_options.as_ref().filter(|_| changed("offPeakWindowOptions")).map(wire::off_peak),
+            spec.off_peak_window_options
+                .as_ref()
+                .filter(|_| changed(SearchDomain::OFF_PEAK_WINDOW_OPTIONS))
+                .map(wire::off_peak),
         )
         .set_software_update_options(
-            spec.software_update_options.as_ref().filter(|_| changed("softwareUpdateOptions")).map(wire::software),
+            spec.software_update_options
+                .as_ref()
+                .filter(|_| changed(SearchDomain::SOFTWARE_UPDATE_OPTIONS))
+                .map(wire::software),
         );
-    if user || changed("advancedSecurityOptions") {
+    if user || changed(SearchDomain::ADVANCED_SECURITY_OPTIONS) {
         call = call.set_advanced_security_options(spec.security(aws).await?);
     }
-    if changed("cognitoOptions") {
+    if changed(SearchDomain::COGNITO_OPTIONS) {
         let disabled = CognitoOptions { enabled: false, user_pool_id: None, identity_pool_id: None, role: None };
         call = call.cognito_options(wire::cognito(spec.cognito_options.as_ref().unwrap_or(&disabled)));
     }
-    if changed("logPublishingOptions") {
+    if changed(SearchDomain::LOG_PUBLISHING_OPTIONS) {
         let (live, desired) = (live.spec.log_publishing_options.as_ref(), spec.log_publishing_options.clone());
         call = call.set_log_publishing_options(Some(wire::logs(live, &desired.unwrap_or_default())));
     }

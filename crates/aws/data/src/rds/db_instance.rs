@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::names::Role;
 use holdfast_base::names::SecurityGroup;
 use holdfast_base::try_join_all::try_join_all;
@@ -285,12 +285,12 @@ impl Kind for DbInstance {
         Ok(created.map_or_else(|| Created::unobserved(&desired.name), Into::into))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         update(aws, live, desired).await?;
-        if desired.changed("automatedBackupsReplication") {
+        if desired.changed(DbInstance::AUTOMATED_BACKUPS_REPLICATION) {
             replicate_backups(aws, live, desired.spec.automated_backups_replication.as_ref()).await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     /// Deletes the database, after turning deletion protection off.

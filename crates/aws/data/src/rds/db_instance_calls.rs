@@ -198,7 +198,8 @@ pub(super) async fn update(aws: &Aws, live: &Live<DbInstance>, desired: &Desired
     record_requested(&desired.spec, &mut requested, |field| desired.changed(field));
     let mut tags = Tags::new();
     // A call with `ApplyImmediately` also applies pending changes, even when the call itself changes nothing.
-    let immediate = desired.changed("applyImmediately") && desired.spec.apply_immediately && !live.scheduled.is_empty();
+    let immediate =
+        desired.changed(DbInstance::APPLY_IMMEDIATELY) && desired.spec.apply_immediately && !live.scheduled.is_empty();
     let modify = modify(aws, live, desired, &before)?.or_else(|| immediate.then(|| rds(aws).modify_db_instance()));
     if let Some(secret) = desired.spec.master_user_password.as_ref().filter(|_| sends_password(desired)) {
         let password = secretsmanager::read(aws, secret, desired.spec.master_user_password_key.as_deref()).await?;
@@ -293,7 +294,7 @@ fn modify(
     let running = &live.status.engine_version;
     let auto_upgrade = value(&auto_minor_version_upgrade) != Some(false);
     let desired_version = value(&engine_version)
-        .filter(|version| changed("engineVersion") && !accepts(&engine, version, running, auto_upgrade));
+        .filter(|version| changed(DbInstance::ENGINE_VERSION) && !accepts(&engine, version, running, auto_upgrade));
     if let Some(version) = desired_version {
         // AWS refuses a downgrade, and a major upgrade that is not allowed.
         let allowed = Some(allow_major_version_upgrade).filter(|allowed| *allowed);
@@ -302,42 +303,43 @@ fn modify(
 
     let gp3 = storage_type.as_ref().is_some_and(|of| of.as_str() == "gp3");
     // AWS returns the baseline IOPS of a small gp3 volume, and refuses the value as an input.
-    let small = gp3 && value(&live.spec.iops).is_none_or(|iops| iops <= 3000) && !changed("iops");
+    let small = gp3 && value(&live.spec.iops).is_none_or(|iops| iops <= 3000) && !changed(DbInstance::IOPS);
     if ["allocatedStorage", "iops", "storageThroughput", "storageType"].iter().any(|field| changed(field)) {
         let current_gib = live.status.allocated_storage;
         let desired_gib = value(&allocated_storage).unwrap_or(current_gib);
         let before = requested.get("allocatedStorage").and_then(|text| text.parse().ok()).unwrap_or(desired_gib);
         let autoscales = max_allocated_storage.is_some();
-        if changed("allocatedStorage") && desired_gib < current_gib && (desired_gib < before || !autoscales) {
+        if changed(DbInstance::ALLOCATED_STORAGE) && desired_gib < current_gib && (desired_gib < before || !autoscales)
+        {
             let message = format!("AWS cannot reduce storage: set `allocatedStorage` to at least {current_gib} GiB");
             return Err(Error::terminal("rds.ModifyDBInstance", message));
         }
         modify = modify.allocated_storage(desired_gib.max(current_gib));
-        if changed("storageType") {
+        if changed(DbInstance::STORAGE_TYPE) {
             modify = modify.set_storage_type(value(&storage_type));
         }
         if !small {
             modify = modify.set_iops(value(&iops));
         }
-        if changed("storageThroughput") {
+        if changed(DbInstance::STORAGE_THROUGHPUT) {
             modify = modify.set_iops(value(&iops)).set_storage_throughput(value(&storage_throughput));
         }
     }
-    if changed("maxAllocatedStorage") {
+    if changed(DbInstance::MAX_ALLOCATED_STORAGE) {
         // A limit that equals the allocated storage turns storage autoscaling off
         // (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html).
         modify = modify.max_allocated_storage(max_allocated_storage.unwrap_or(live.status.allocated_storage));
     }
     let managed = value(&manage_master_user_password);
-    if changed("manageMasterUserPassword") {
+    if changed(DbInstance::MANAGE_MASTER_USER_PASSWORD) {
         let key = reference(&master_user_secret_kms_key).filter(|_| managed == Some(true));
         modify = modify.set_manage_master_user_password(managed).set_master_user_secret_kms_key_id(key);
-    } else if changed("masterUserSecretKmsKey") && managed == Some(true) {
+    } else if changed(DbInstance::MASTER_USER_SECRET_KMS_KEY) && managed == Some(true) {
         let message = "AWS cannot change the key of a managed password's secret: set `masterUserSecretKmsKey` back, \
                        or `manageMasterUserPassword` to false, with a `masterUserPassword`, and to true again";
         return Err(Error::terminal("rds.ModifyDBInstance", message));
     }
-    if changed("enabledCloudwatchLogsExports") {
+    if changed(DbInstance::ENABLED_CLOUDWATCH_LOGS_EXPORTS) {
         let (desired_logs, none) = (enabled_cloudwatch_logs_exports.unwrap_or_default(), Default::default());
         let live_logs = live.spec.enabled_cloudwatch_logs_exports.as_ref().unwrap_or(&none);
         let logs = CloudwatchLogsExportConfiguration::builder()
@@ -346,7 +348,7 @@ fn modify(
         modify = modify.cloudwatch_logs_export_configuration(logs.build());
     }
     // AWS requires the interval and the role in one call. Without an interval there is no role.
-    if changed("monitoringInterval") || changed("monitoringRole") {
+    if changed(DbInstance::MONITORING_INTERVAL) || changed(DbInstance::MONITORING_ROLE) {
         let role = monitoring_role.map(String::from).filter(|_| value(&monitoring_interval) != Some(0));
         modify = modify.set_monitoring_interval(value(&monitoring_interval)).set_monitoring_role_arn(role);
     }
@@ -362,18 +364,18 @@ fn modify(
         let on = value(&performance_insights_enabled);
         let retention = value(&performance_insights_retention_period).filter(|_| on != Some(false));
         modify = modify.set_enable_performance_insights(on).set_performance_insights_retention_period(retention);
-        if changed("databaseInsightsMode") {
+        if changed(DbInstance::DATABASE_INSIGHTS_MODE) {
             let mode = database_insights_mode.as_ref().map(|mode| mode.as_str().into());
             modify = modify.set_database_insights_mode(mode);
         }
-        if changed("performanceInsightsKmsKey") {
+        if changed(DbInstance::PERFORMANCE_INSIGHTS_KMS_KEY) {
             modify = modify.set_performance_insights_kms_key_id(reference(&performance_insights_kms_key));
         }
     }
-    if changed("dbInstanceClass") {
+    if changed(DbInstance::DB_INSTANCE_CLASS) {
         modify = modify.db_instance_class(db_instance_class);
     }
-    if changed("replication") {
+    if changed(DbInstance::REPLICATION) {
         let mode = replication.and_then(|replication| replication.replica_mode);
         modify = modify.set_replica_mode(mode.map(|mode| mode.as_str().into()));
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_rds::types::{self as sdk, ApplyMethod, Parameter};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -55,7 +56,7 @@ impl Kind for DbParameterGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = rds(aws).describe_db_parameter_groups().into_paginator().items().send();
-        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
+        each(all(groups).await?, |group| async move {
             let mut live = live(&group)?;
             let is_requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
             if !scope.is_candidate(&live.name) && !is_requested && scope.lookups.is_empty() {
@@ -88,10 +89,10 @@ impl Kind for DbParameterGroup {
         Ok(desired.confirmed(&desired.name, created))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let DbParameterGroup { db_parameter_group_family: _, description: _, parameters } = &desired.spec;
-        if !desired.changed("parameters") {
-            return Ok(());
+        if !desired.changed(DbParameterGroup::PARAMETERS) {
+            return Ok(Updated::Known);
         }
         let none = BTreeMap::new();
         let (stated, current) = (parameters.as_ref().unwrap_or(&none), live.spec.parameters.as_ref().unwrap_or(&none));
@@ -115,7 +116,7 @@ impl Kind for DbParameterGroup {
             let call = rds(aws).modify_db_parameter_group().db_parameter_group_name(&live.id);
             call.set_parameters(Some(set)).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -138,7 +139,7 @@ async fn parameters(aws: &Aws, name: &str) -> Result<Option<Vec<Parameter>>> {
 /// Returns for each parameter, by name, whether it is dynamic.
 async fn all_parameters(aws: &Aws, name: &str) -> Result<BTreeMap<String, bool>> {
     let pages = rds(aws).describe_db_parameters().db_parameter_group_name(name).into_paginator().items().send();
-    let all = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+    let all = all(pages).await?;
     Ok(all.into_iter().filter_map(|p| Some((p.parameter_name?, p.apply_type? == "dynamic"))).collect())
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use aws_sdk_rds::types::{self as sdk, DbProxyStatus as State};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::names::Role;
 use holdfast_base::names::SecurityGroup;
 use holdfast_base::names::Subnet;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -125,7 +126,7 @@ impl Kind for DbProxy {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = rds(aws).describe_db_proxies().into_paginator().items().send();
-        each(pages.collect::<std::result::Result<Vec<_>, _>>().await?, |proxy| async move {
+        each(all(pages).await?, |proxy| async move {
             let mut live = live(&proxy)?;
             let is_requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
             if !scope.is_candidate(&live.name) && !is_requested && scope.lookups.is_empty() {
@@ -181,7 +182,7 @@ impl Kind for DbProxy {
         Ok(desired.confirmed(&desired.name, created))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let DbProxy {
             engine_family: _,
             auth,
@@ -197,10 +198,12 @@ impl Kind for DbProxy {
             connection_pool_config,
         } = &desired.spec;
         // The pool and the targets come first: AWS refuses changes of both while it modifies the proxy.
-        if let Some(pool) = connection_pool_config.as_deref().filter(|_| desired.changed("connectionPoolConfig")) {
+        if let Some(pool) =
+            connection_pool_config.as_deref().filter(|_| desired.changed(DbProxy::CONNECTION_POOL_CONFIG))
+        {
             set_pool(aws, &live.id, live.spec.connection_pool_config.as_deref(), pool).await?;
         }
-        if desired.changed("dbInstances") {
+        if desired.changed(DbProxy::DB_INSTANCES) {
             let (none, current) = (BTreeSet::new(), live.spec.db_instances.clone().unwrap_or_default());
             set_targets(aws, &live.id, &current, db_instances.as_ref().unwrap_or(&none)).await?;
         }
@@ -219,7 +222,7 @@ impl Kind for DbProxy {
                 .send()
                 .await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

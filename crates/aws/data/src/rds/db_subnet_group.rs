@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use aws_sdk_rds::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::names::Subnet;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -52,7 +53,7 @@ impl Kind for DbSubnetGroup {
             return Ok(found);
         }
         let groups = rds(aws).describe_db_subnet_groups().into_paginator().items().send();
-        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
+        each(all(groups).await?, |group| async move {
             let arn = group.db_subnet_group_arn.clone();
             let live = live(&group, arn.ok_or_else(|| missing("dbSubnetGroupArn"))?)?;
             let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
@@ -80,7 +81,7 @@ impl Kind for DbSubnetGroup {
         Ok(desired.confirmed(&desired.name, created))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let DbSubnetGroup { db_subnet_group_description, subnets } = &desired.spec;
         rds(aws)
             .modify_db_subnet_group()
@@ -89,7 +90,7 @@ impl Kind for DbSubnetGroup {
             .set_subnet_ids(Some(texts(subnets)))
             .send()
             .await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

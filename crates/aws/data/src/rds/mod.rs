@@ -17,6 +17,7 @@ use aws_sdk_rds::types::{DbInstance, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
 use holdfast_base::kind::TagChanges;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_core::schema::{Type, Typed};
 use holdfast_core::types::Ref;
@@ -46,7 +47,7 @@ fn lowercase(value: &Value) -> std::result::Result<Value, String> {
 pub(crate) async fn instances(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<DbInstance>>> {
     let list = || async {
         let pages = rds(aws).describe_db_instances().into_paginator().items().send();
-        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
+        Ok(all(pages).await?)
     };
     aws.once(scope, "rds.instances", list).await
 }

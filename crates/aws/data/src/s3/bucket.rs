@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -108,7 +109,7 @@ impl Kind for Bucket {
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let pages =
             s3(aws).list_buckets().bucket_region(&scope.region).max_buckets(1000).into_paginator().items().send();
-        let listed = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let listed = all(pages).await?;
         let names = listed.into_iter().filter_map(|bucket| bucket.name);
         let candidates = names.filter(|name| by_fields || scope.is_candidate(name) || scope.ids.contains(name));
         each(candidates, |name| async move {
@@ -161,7 +162,7 @@ impl Kind for Bucket {
         Ok(Live::new(&desired.name, &desired.name, spec, status).tags(tags).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Bucket {
             versioning,
             encryption,
@@ -182,13 +183,13 @@ impl Kind for Bucket {
         let (name, preserved) = (&live.id, live.raw::<observe::PreservedSettings>().unwrap_or(&none));
         let changed = |field: &str| desired.changed(field);
         // Protective settings come first, and versioning comes before the replication that needs it.
-        if let (true, Some(ServerDefault(encryption))) = (changed("encryption"), encryption) {
+        if let (true, Some(ServerDefault(encryption))) = (changed(Bucket::ENCRYPTION), encryption) {
             write::encryption(aws, name, encryption).await?;
         }
-        if let (true, Some(ownership)) = (changed("objectOwnership"), object_ownership) {
+        if let (true, Some(ownership)) = (changed(Bucket::OBJECT_OWNERSHIP), object_ownership) {
             write::ownership(aws, name, ownership).await?;
         }
-        if let (true, Some(ServerDefault(block))) = (changed("publicAccessBlock"), public_access_block) {
+        if let (true, Some(ServerDefault(block))) = (changed(Bucket::PUBLIC_ACCESS_BLOCK), public_access_block) {
             s3(aws)
                 .put_public_access_block()
                 .bucket(name)
@@ -196,32 +197,32 @@ impl Kind for Bucket {
                 .send()
                 .await?;
         }
-        if changed("policy") || changed("distributions") {
+        if changed(Bucket::POLICY) || changed(Bucket::DISTRIBUTIONS) {
             let policy = access::join(policy.as_ref(), distributions.as_ref(), &live.status.arn);
             write::policy(aws, name, policy.as_ref()).await?;
         }
-        if let (true, Some(status)) = (changed("versioning"), versioning) {
+        if let (true, Some(status)) = (changed(Bucket::VERSIONING), versioning) {
             write::versioning(aws, name, status).await?;
         }
-        if changed("lifecycleRules") {
+        if changed(Bucket::LIFECYCLE_RULES) {
             write::lifecycle(aws, name, lifecycle_rules.as_ref(), preserved).await?;
         }
-        if changed("corsRules") {
+        if changed(Bucket::CORS_RULES) {
             write::cors(aws, name, cors_rules.as_deref().unwrap_or_default()).await?;
         }
-        if changed("accessLogging") {
+        if changed(Bucket::ACCESS_LOGGING) {
             write::logging(aws, name, access_logging.as_ref(), preserved).await?;
         }
-        if changed("replication") {
+        if changed(Bucket::REPLICATION) {
             write::replication(aws, name, replication.as_ref()).await?;
         }
-        if changed("eventBridgeEnabled") {
+        if changed(Bucket::EVENT_BRIDGE_ENABLED) {
             write::event_bridge(aws, name, event_bridge_enabled.as_deref() == Some(&true), preserved).await?;
         }
-        if changed("emptyOnDelete") {
+        if changed(Bucket::EMPTY_ON_DELETE) {
             tags::change(aws, name, &tags::empty_on_delete_changes(*empty_on_delete)).await?;
         }
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -6,7 +6,8 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
@@ -105,7 +106,7 @@ impl Kind for Secret {
             return Ok(found);
         }
         let pages = secrets(aws).list_secrets().max_results(100).into_paginator().send();
-        let pages = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let pages = all(pages).await?;
         let listed: Vec<_> = pages.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).collect();
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let mut requested = vec![];
@@ -205,7 +206,7 @@ impl Kind for Secret {
         Ok(live(&secret, None).map_or_else(|| Created::unobserved(arn), |live| live.keep(()).into()))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Secret {
             description,
             kms_key,
@@ -219,17 +220,17 @@ impl Kind for Secret {
             recovery_window_in_days,
         } = &desired.spec;
         let (secrets, id) = (secrets(aws), &live.id);
-        if desired.changed("kmsKey") || desired.changed("description") {
+        if desired.changed(Secret::KMS_KEY) || desired.changed(Secret::DESCRIPTION) {
             let mut update = secrets.update_secret().secret_id(id);
-            if desired.changed("kmsKey") {
+            if desired.changed(Secret::KMS_KEY) {
                 update = update.kms_key_id(kms_key.as_ref().map_or(OWN_KEY, |key| key.as_str()));
             }
-            if desired.changed("description") {
+            if desired.changed(Secret::DESCRIPTION) {
                 update = update.description(description.as_deref().unwrap_or_default());
             }
             update.send().await?;
         }
-        if desired.changed("policy") {
+        if desired.changed(Secret::POLICY) {
             match policy {
                 Some(policy) => {
                     let put = secrets.put_resource_policy().secret_id(id).resource_policy(policy.0.json());
@@ -242,21 +243,21 @@ impl Kind for Secret {
         }
         let mut tags = TagChanges::default();
         let window = recovery_window_in_days.map(|days| days.to_string());
-        match window.filter(|_| desired.changed("recoveryWindowInDays")) {
+        match window.filter(|_| desired.changed(Secret::RECOVERY_WINDOW_IN_DAYS)) {
             Some(days) => drop(tags.set.insert(WINDOW.into(), days)),
-            None if desired.changed("recoveryWindowInDays") => drop(tags.remove.insert(WINDOW.into())),
+            None if desired.changed(Secret::RECOVERY_WINDOW_IN_DAYS) => drop(tags.remove.insert(WINDOW.into())),
             None => {}
         }
-        if desired.changed("generate") && live.spec.generate.is_none() || desired.changed("valueFrom") {
+        if desired.changed(Secret::GENERATE) && live.spec.generate.is_none() || desired.changed(Secret::VALUE_FROM) {
             content::put_whole(aws, live, generate.as_ref(), value_from.as_ref()).await?;
         }
-        if desired.changed("fields") {
+        if desired.changed(Secret::FIELDS) {
             content::put_fields(aws, live, fields.as_ref(), &mut tags).await?;
         }
-        if desired.changed("rotation") {
+        if desired.changed(Secret::ROTATION) {
             rotation::set(aws, id, live.spec.rotation.as_ref(), rotation.as_ref()).await?;
         }
-        if desired.changed("replicaRegions") {
+        if desired.changed(Secret::REPLICA_REGIONS) {
             let force = force_overwrite_replica_secret.unwrap_or(false);
             replicate(aws, live, &replica_regions.clone().unwrap_or_default(), force).await?;
         }

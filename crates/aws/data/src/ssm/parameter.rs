@@ -6,7 +6,8 @@ use aws_sdk_ssm::types::{ParameterMetadata, ParameterType, ResourceTypeForTaggin
 use futures::future::try_join;
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
@@ -81,7 +82,7 @@ impl Kind for Parameter {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = ssm(aws).describe_parameters().max_results(50).into_paginator().send();
-        let pages = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let pages = all(pages).await?;
         let listed: Vec<_> = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).collect();
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let is_requested = |p: &ParameterMetadata| {
@@ -134,7 +135,7 @@ impl Kind for Parameter {
 
     /// Replaces the whole parameter with one call. The call includes the value, so an unchanged encrypted value is read
     /// first.
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let value_fields = ["value", "valueFrom", "secret", "secretField", "generate", "type"];
         let value_changed = value_fields.iter().any(|field| desired.changed(field));
         let content = content::updated(aws, live, &desired.spec, value_changed).await?;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_acm::types::{self as sdk, CertificateStatus, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -95,7 +96,7 @@ impl Kind for Certificate {
         let filter = sdk::Filters::builder().set_key_types(Some(kinds)).build();
         let pages = acm(aws).list_certificates().includes(filter).into_paginator().items().send();
         let mut candidates = vec![];
-        for one in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+        for one in all(pages).await? {
             let arn = one.certificate_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("acm.ListCertificates", "certificateArn"))?;
             let is_requested = scope.ids.contains(&arn) || is_looked_up(scope, &one);
@@ -150,7 +151,7 @@ impl Kind for Certificate {
         Ok(created.tags(tags).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Certificate {
             domain_name: _,
             subject_alternative_names: _,
@@ -158,11 +159,11 @@ impl Kind for Certificate {
             key_algorithm: _,
             validation_zone,
         } = &desired.spec;
-        if let Some(zone) = validation_zone.as_ref().filter(|_| desired.changed("validationZone")) {
+        if let Some(zone) = validation_zone.as_ref().filter(|_| desired.changed(Certificate::VALIDATION_ZONE)) {
             let domain = live.raw::<ZoneDomains>()?.get(zone.as_str());
             validation::write(aws, zone.as_str(), domain, &live.status.domain_validation_options).await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

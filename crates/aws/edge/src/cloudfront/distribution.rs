@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudfront::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested};
 use holdfast_base::owner_marker;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
@@ -195,7 +196,7 @@ impl Kind for Distribution {
             return Ok(found);
         }
         let list = cloudfront(aws).list_distributions().into_paginator().items().send();
-        let list = list.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let list = all(list).await?;
         if list.is_empty() {
             return Ok(vec![]);
         }
@@ -244,7 +245,7 @@ impl Kind for Distribution {
         live(output.distribution.ok_or_else(missing)?, output.e_tag, tags).map(Created::from)
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let VersionedConfig { config, e_tag } = live.raw::<VersionedConfig>()?;
         let mut config = config.clone();
         let count = |spec: &Self| spec.cache_behaviors.as_ref().map(Vec::len);
@@ -255,7 +256,7 @@ impl Kind for Distribution {
             let remove = BTreeSet::from([DELETING.to_owned()]);
             Self::tag(aws, live, &TagChanges { remove, ..TagChanges::default() }).await?;
         }
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     /// Deletes the distribution in two steps, because CloudFront deletes only a disabled and deployed distribution

@@ -3,7 +3,8 @@
 use aws_sdk_cloudfront::types::{self as sdk, OriginAccessControlConfig};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
@@ -61,7 +62,7 @@ impl Kind for OriginAccessControl {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let list = cloudfront(aws).list_origin_access_controls().into_paginator().items().send();
-        let list = list.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let list = all(list).await?;
         Ok(list.iter().map(live).filter(|live| is_requested(scope, live)).collect())
     }
 
@@ -82,7 +83,7 @@ impl Kind for OriginAccessControl {
         Ok(live(&summary.build()?).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         change(aws, live, |config| put(config, &desired.spec, &desired.tags)).await
     }
 

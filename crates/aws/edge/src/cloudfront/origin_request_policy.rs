@@ -3,7 +3,7 @@
 use aws_sdk_cloudfront::types::{OriginRequestPolicyConfig, OriginRequestPolicyType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
@@ -73,7 +73,7 @@ impl Kind for OriginRequestPolicy {
         })
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         change(aws, live, |config| put(config, &desired.spec, &desired.tags)).await
     }
 

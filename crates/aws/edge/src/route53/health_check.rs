@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use aws_sdk_route53::types::{self as sdk, ResettableElementName, TagResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::names::Alarm;
 use holdfast_base::owner_marker;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
@@ -106,7 +107,7 @@ impl Kind for HealthCheck {
     /// the health checks of other Holdfast stacks and of AWS services; their tags are not read.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let listed = route53(aws).list_health_checks().into_paginator().items().send();
-        let mut listed = listed.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let mut listed = all(listed).await?;
         listed.retain(|check| {
             let owner = owner_marker::read::<Self>(&check.caller_reference);
             let elsewhere = check.linked_service.is_some() || owner.is_some_and(|owner| !scope.is_owned(&owner));
@@ -187,7 +188,7 @@ impl Kind for HealthCheck {
 
     /// Writes the changed fields. UpdateHealthCheck keeps the fields that the call leaves out. Four fields can be
     /// reset.
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let HealthCheck {
             r#type: _,
             fully_qualified_domain_name,
@@ -230,31 +231,43 @@ impl Kind for HealthCheck {
             .health_check_version(live.raw::<sdk::HealthCheck>()?.health_check_version)
             .set_reset_elements(Some(reset).filter(|reset| !reset.is_empty()))
             .set_fully_qualified_domain_name(
-                fully_qualified_domain_name.clone().filter(|_| changed("fullyQualifiedDomainName")),
+                fully_qualified_domain_name.clone().filter(|_| changed(HealthCheck::FULLY_QUALIFIED_DOMAIN_NAME)),
             )
-            .set_ip_address(ip_address.as_ref().filter(|_| changed("ipAddress")).map(|address| address.0.clone()))
-            .set_port(port.filter(|_| changed("port")).map(|port| port.0))
-            .set_resource_path(resource_path.clone().filter(|_| changed("resourcePath")))
-            .set_search_string(search_string.as_ref().filter(|_| changed("searchString")).map(|text| text.0.clone()))
-            .set_failure_threshold(failure_threshold.filter(|_| changed("failureThreshold")).map(|count| count.0))
-            .set_inverted(inverted.filter(|_| changed("inverted")).map(|on| on.0))
-            .set_disabled(disabled.filter(|_| changed("disabled")).map(|on| on.0))
-            .set_enable_sni(enable_sni.filter(|_| changed("enableSNI")).map(|on| on.0))
-            .set_regions(regions.filter(|_| changed("regions")).map(sdk_regions))
-            .set_health_threshold(health_threshold.filter(|_| changed("healthThreshold")).map(|count| count.0))
-            .set_child_health_checks(children.filter(|_| changed("childHealthChecks")).map(ids))
+            .set_ip_address(
+                ip_address.as_ref().filter(|_| changed(HealthCheck::IP_ADDRESS)).map(|address| address.0.clone()),
+            )
+            .set_port(port.filter(|_| changed(HealthCheck::PORT)).map(|port| port.0))
+            .set_resource_path(resource_path.clone().filter(|_| changed(HealthCheck::RESOURCE_PATH)))
+            .set_search_string(
+                search_string.as_ref().filter(|_| changed(HealthCheck::SEARCH_STRING)).map(|text| text.0.clone()),
+            )
+            .set_failure_threshold(
+                failure_threshold.filter(|_| changed(HealthCheck::FAILURE_THRESHOLD)).map(|count| count.0),
+            )
+            .set_inverted(inverted.filter(|_| changed(HealthCheck::INVERTED)).map(|on| on.0))
+            .set_disabled(disabled.filter(|_| changed(HealthCheck::DISABLED)).map(|on| on.0))
+            .set_enable_sni(enable_sni.filter(|_| changed(HealthCheck::ENABLE_S_N_I)).map(|on| on.0))
+            .set_regions(regions.filter(|_| changed(HealthCheck::REGIONS)).map(sdk_regions))
+            .set_health_threshold(
+                health_threshold.filter(|_| changed(HealthCheck::HEALTH_THRESHOLD)).map(|count| count.0),
+            )
+            .set_child_health_checks(children.filter(|_| changed(HealthCheck::CHILD_HEALTH_CHECKS)).map(ids))
             .set_alarm_identifier(
-                alarm_identifier.as_ref().filter(|_| changed("alarmIdentifier")).map(sdk_alarm).transpose()?,
+                alarm_identifier
+                    .as_ref()
+                    .filter(|_| changed(HealthCheck::ALARM_IDENTIFIER))
+                    .map(sdk_alarm)
+                    .transpose()?,
             )
             .set_insufficient_data_health_status(
                 insufficient_data_health_status
                     .as_ref()
-                    .filter(|_| changed("insufficientDataHealthStatus"))
+                    .filter(|_| changed(HealthCheck::INSUFFICIENT_DATA_HEALTH_STATUS))
                     .map(|status| status.0.as_str().into()),
             )
             .send()
             .await?;
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

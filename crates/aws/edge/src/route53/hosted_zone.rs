@@ -6,7 +6,7 @@ use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ChangeAction, RrType, TagResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::names::Vpc;
 use holdfast_base::owner_marker;
 use holdfast_base::tagging::{self, Tags};
@@ -134,13 +134,13 @@ impl Kind for HostedZone {
         Ok(live(partition(aws), &zone, output.delegation_set.as_ref(), &vpcs).tags(tags).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let HostedZone { comment, vpcs, private_zone: _, delegation_set: _ } = &desired.spec;
-        if desired.changed("comment") {
+        if desired.changed(HostedZone::COMMENT) {
             let update = route53(aws).update_hosted_zone_comment().id(&live.id);
             update.comment(comment.clone().unwrap_or_default()).send().await?;
         }
-        if desired.changed("vpcs") {
+        if desired.changed(HostedZone::VPCS) {
             let none = BTreeSet::new();
             let (current, stated) = (live.spec.vpcs.as_ref().unwrap_or(&none), vpcs.as_ref().unwrap_or(&none));
             // New VPCs are associated first, because AWS refuses to disassociate the last VPC.
@@ -153,7 +153,7 @@ impl Kind for HostedZone {
                 leave.vpc(sdk_vpc(vpc)).send().await.or_absent()?;
             }
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     /// Deletes the zone and the records that Holdfast wrote into it for itself.

@@ -16,6 +16,7 @@ use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::kind::{Kind, TagChanges, each};
 use holdfast_base::owner_marker;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::observed::tag;
@@ -60,7 +61,7 @@ pub(crate) async fn zones(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::Hoste
     let home = aws.at_home()?;
     let list = || async {
         let pages = route53(&home).list_hosted_zones().into_paginator().items().send();
-        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?)
+        Ok(all(pages).await?)
     };
     home.once(scope, "route53.zones", list).await
 }

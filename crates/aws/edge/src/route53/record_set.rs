@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_route53::types::{ChangeAction, ResourceRecordSet};
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::owner_marker;
 use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
@@ -175,7 +175,7 @@ impl Kind for RecordSet {
         Ok(live(zone, &record, Some((read_owner(&owner).unwrap_or_default(), &owner))).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let RecordAndOwner { record: current, owner_record: current_owner } = live.raw::<RecordAndOwner>()?.clone();
         let record = desired_record(desired, Some(&current))?;
         let identity = RecordIdentity::of(&record);

@@ -99,8 +99,8 @@ pub(crate) fn desired_record(
         multi_value_answer,
         health_check,
     } = &desired.spec;
-    let by_records = desired.changed("records") && records.is_some();
-    let alias = alias_target.as_ref().filter(|_| desired.changed("aliasTarget") || !by_records);
+    let by_records = desired.changed(RecordSet::RECORDS) && records.is_some();
+    let alias = alias_target.as_ref().filter(|_| desired.changed(RecordSet::ALIAS_TARGET) || !by_records);
     let routings = ["weight", "latencyRegion", "failover", "geoLocation", "cidrRoutingConfig", "multiValueAnswer"];
     let is_stated = [
         weight.is_some(),

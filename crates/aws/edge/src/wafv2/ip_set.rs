@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_wafv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -89,14 +89,14 @@ impl Kind for IpSet {
         Ok(desired.as_live(arn.clone(), IpSetStatus { arn }).keep(LockToken(summary.lock_token)).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let IpSet { scope: _, ip_address_version: _, addresses, description } = &desired.spec;
         let (WafArn { scope, name, id }, LockToken(lock_token)) = (WafArn::parse(&live.id)?, live.raw::<LockToken>()?);
         let update =
             wafv2(aws).update_ip_set().name(name).scope(scope.into()).id(id).set_lock_token(lock_token.clone());
         // UpdateIPSet erases fields that the call leaves out.
         update.set_addresses(Some(blocks(addresses))).set_description(description.clone()).send().await?;
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

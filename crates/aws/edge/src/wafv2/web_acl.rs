@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_wafv2::types::ResourceType;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
 use holdfast_base::names::LoadBalancer;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
@@ -179,7 +179,7 @@ impl Kind for WebAcl {
 
     /// Writes the changed fields. Associations and logging have calls of their own: CreateWebACL does not accept them,
     /// so an update follows the create.
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let is_in_body = |field: &String| !matches!(field.as_str(), "associations" | "loggingConfiguration" | "tags");
         if desired.changed.iter().any(is_in_body) {
             let raw = live.raw::<WebAclSnapshot>()?;
@@ -190,7 +190,7 @@ impl Kind for WebAcl {
             call!(wafv2(aws).update_web_acl(), body)?;
         }
         let WebAcl { associations, logging_configuration, .. } = &desired.spec;
-        if desired.changed("associations") {
+        if desired.changed(WebAcl::ASSOCIATIONS) {
             let (stated, current) = (associations.clone().unwrap_or_default(), &live.spec.associations);
             for balancer in stated.iter().filter(|of| !current.as_ref().is_some_and(|current| current.contains(of))) {
                 let associate = wafv2(aws).associate_web_acl().web_acl_arn(&live.id);
@@ -200,7 +200,7 @@ impl Kind for WebAcl {
                 wafv2(aws).disassociate_web_acl().resource_arn(balancer.as_str()).send().await?;
             }
         }
-        if desired.changed("loggingConfiguration") {
+        if desired.changed(WebAcl::LOGGING_CONFIGURATION) {
             match logging_configuration {
                 Some(logging) => {
                     // A web ACL that was created in this pass has no snapshot and no logging.
@@ -213,7 +213,7 @@ impl Kind for WebAcl {
                 }
             }
         }
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     /// Removes the associations and deletes the web ACL. WAF refuses to delete a web ACL that is still associated.
@@ -250,7 +250,7 @@ async fn observe_one(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Liv
         let body = json!({ "ResourceArn": arn });
         let (output, protected) = futures::try_join!(
             async {
-                match is_requested_field::<WebAcl>(scope, &tags, "loggingConfiguration") {
+                match is_requested_field(scope, &tags, WebAcl::LOGGING_CONFIGURATION) {
                     true => call!(wafv2(aws).get_logging_configuration(), body).or_absent(),
                     false => Ok(None),
                 }

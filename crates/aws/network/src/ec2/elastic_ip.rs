@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{self as sdk, DomainType, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, is_requested_field};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -84,9 +84,9 @@ impl Kind for ElasticIp {
         Ok(from_create_response(live(&address.build()).ok_or_else(missing)?, desired))
     }
 
-    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let ElasticIp { public_ipv4_pool: _, network_border_group: _ } = &desired.spec;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{self as sdk, FlowLogsResourceType, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::{Arn, Name, Ref};
@@ -126,8 +126,8 @@ impl Kind for FlowLog {
     }
 
     /// Does nothing: AWS has no call that changes a flow log, and all fields are immutable.
-    async fn update(_: &Aws, _: &Live<Self>, _: &Desired<Self>) -> Result<()> {
-        Ok(())
+    async fn update(_: &Aws, _: &Live<Self>, _: &Desired<Self>) -> Result<Updated> {
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ec2::types::{self as sdk, AttributeValue, InstanceStateName as State, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::names::InstanceProfile;
 use holdfast_base::names::Key;
 use holdfast_base::try_join_all::try_join_all;
@@ -204,7 +204,7 @@ impl Kind for Instance {
     ///
     /// # Caveats
     /// If the document ignores `state`, the instance remains stopped after step 2.
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Instance {
             image_id: _,
             instance_type,
@@ -227,38 +227,39 @@ impl Kind for Instance {
         // One attribute a call
         // (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html).
         let modify = || ec2(aws).modify_instance_attribute().instance_id(&live.id);
-        if let Some(on) = disable_api_termination.filter(|_| changed("disableApiTermination")) {
+        if let Some(on) = disable_api_termination.filter(|_| changed(Instance::DISABLE_API_TERMINATION)) {
             modify().disable_api_termination(boolean(on.0)).send().await?;
         }
-        if changed("metadataOptions") {
+        if changed(Instance::METADATA_OPTIONS) {
             metadata(aws, &live.id, metadata_options).send().await?;
         }
-        if let Some(groups) = security_groups.as_ref().filter(|_| changed("securityGroups")) {
+        if let Some(groups) = security_groups.as_ref().filter(|_| changed(Instance::SECURITY_GROUPS)) {
             modify().set_groups(Some(groups.iter().map(ToString::to_string).collect())).send().await?;
         }
-        if changed("iamInstanceProfile") {
+        if changed(Instance::IAM_INSTANCE_PROFILE) {
             profile(aws, &live.id, iam_instance_profile.as_ref()).await?;
         }
-        if let Some(on) = source_dest_check.filter(|_| changed("sourceDestCheck")) {
+        if let Some(on) = source_dest_check.filter(|_| changed(Instance::SOURCE_DEST_CHECK)) {
             modify().source_dest_check(boolean(on.0)).send().await?;
         }
-        if changed("monitoring") {
+        if changed(Instance::MONITORING) {
             if monitoring.unwrap_or(false) {
                 ec2(aws).monitor_instances().instance_ids(&live.id).send().await?;
             } else {
                 ec2(aws).unmonitor_instances().instance_ids(&live.id).send().await?;
             }
         }
-        if let (Some(root), Some(id), true) = (root_volume, &live.status.root_volume_id, changed("rootVolume")) {
+        if let (Some(root), Some(id), true) = (root_volume, &live.status.root_volume_id, changed(Instance::ROOT_VOLUME))
+        {
             volume(aws, id, live.spec.root_volume.as_deref(), root).send().await?;
         }
         // AWS changes these attributes only on a stopped instance.
-        let needs_stop = changed("instanceType") || changed("ebsOptimized");
+        let needs_stop = changed(Instance::INSTANCE_TYPE) || changed(Instance::EBS_OPTIMIZED);
         let stopped = live.spec.state == "stopped";
-        if changed("instanceType") && stopped {
+        if changed(Instance::INSTANCE_TYPE) && stopped {
             modify().instance_type(AttributeValue::builder().value(instance_type).build()).send().await?;
         }
-        if changed("ebsOptimized") && stopped {
+        if changed(Instance::EBS_OPTIMIZED) && stopped {
             modify().ebs_optimized(boolean(ebs_optimized.unwrap_or(false))).send().await?;
         }
         if (needs_stop || state == "stopped") && !stopped {
@@ -267,7 +268,7 @@ impl Kind for Instance {
         if stopped && state == "running" {
             ec2(aws).start_instances().instance_ids(&live.id).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

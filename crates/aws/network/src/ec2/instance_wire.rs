@@ -11,6 +11,7 @@ use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::kind::Live;
 use holdfast_base::names::InstanceProfile;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{Tags, requested};
 use holdfast_core::observed::Phase;
 use holdfast_core::types::{Arn, Ref, ServerDefault};
@@ -166,7 +167,7 @@ pub(super) async fn volumes(aws: &Aws, instances: &[&sdk::Instance]) -> Result<B
         return Ok(BTreeMap::new());
     }
     let pages = ec2(aws).describe_volumes().filters(super::filter("volume-id", ids)).into_paginator().items().send();
-    let volumes = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+    let volumes = all(pages).await?;
     Ok(volumes.into_iter().filter_map(|volume| Some((volume.volume_id.clone()?, volume))).collect())
 }
 

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{self as sdk, AttachmentStatus, ResourceType, RouteState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -60,15 +60,15 @@ impl Kind for InternetGateway {
         Ok(from_create_response(live(&created.internet_gateway.ok_or_else(missing)?)?, desired))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let InternetGateway { vpc } = &desired.spec;
-        if desired.changed("vpc") {
+        if desired.changed(InternetGateway::VPC) {
             detach(aws, live).await?;
             if let Some(vpc) = vpc {
                 ec2(aws).attach_internet_gateway().internet_gateway_id(&live.id).vpc_id(vpc.as_str()).send().await?;
             }
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_ec2::types::{self as sdk, NatGatewayState, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -84,9 +84,9 @@ impl Kind for NatGateway {
         Ok(from_create_response(live(&gateway)?, desired))
     }
 
-    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(_: &Aws, _: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let NatGateway { subnet: _, allocation: _, connectivity_type: _, private_ip_address: _ } = &desired.spec;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use aws_sdk_ec2::types::{self as sdk, ResourceType, RouteState, RouteTableAssociationStateCode};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
@@ -69,16 +70,16 @@ impl Kind for RouteTable {
         Ok(from_create_response(live(&table)?, desired))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let RouteTable { vpc: _, routes, subnets } = &desired.spec;
         // Change the routes first, so that a newly associated subnet has them at once.
-        if desired.changed("routes") {
+        if desired.changed(RouteTable::ROUTES) {
             update_routes(aws, &live.id, live.spec.routes.as_ref(), routes.as_ref()).await?;
         }
-        if desired.changed("subnets") {
+        if desired.changed(RouteTable::SUBNETS) {
             associate(aws, live, subnets.as_ref()).await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -114,7 +115,7 @@ async fn associate(aws: &Aws, live: &Live<RouteTable>, desired: Option<&BTreeSet
         // A subnet has one association. Replacing the association moves the subnet.
         let by_subnet = filter("association.subnet-id", elsewhere.iter().cloned());
         let pages = ec2(aws).describe_route_tables().filters(by_subnet).into_paginator().items().send();
-        let tables = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let tables = all(pages).await?;
         for (_, association) in tables.iter().flat_map(associations).filter(|(subnet, _)| elsewhere.contains(subnet)) {
             let replace = ec2(aws).replace_route_table_association().association_id(association);
             replace.route_table_id(&live.id).send().await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ec2::types::{self as sdk, ResourceType, TagSpecification};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
@@ -90,19 +90,19 @@ impl Kind for SecurityGroup {
         Ok(from_create_response(live, desired))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let SecurityGroup { vpc: _, description: _, ingress, egress } = &desired.spec;
         let none = BTreeSet::new();
         let from = |rules: &Option<BTreeSet<SecurityGroupRule>>| rules.clone().unwrap_or_default();
-        if desired.changed("ingress") {
+        if desired.changed(SecurityGroup::INGRESS) {
             let changes = changes(&from(&live.spec.ingress), ingress.as_ref().unwrap_or(&none))?;
             send(aws, &live.id, Direction::Ingress, changes).await?;
         }
-        if desired.changed("egress") {
+        if desired.changed(SecurityGroup::EGRESS) {
             let changes = changes(&from(&live.spec.egress), egress.as_ref().unwrap_or(&none))?;
             send(aws, &live.id, Direction::Egress, changes).await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{self as sdk, ResourceType, SubnetCidrBlockStateCode, SubnetState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -97,7 +97,7 @@ impl Kind for Subnet {
         Ok(from_create_response(live(&subnet)?, desired))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Subnet {
             vpc: _,
             cidr_block: _,
@@ -129,7 +129,7 @@ impl Kind for Subnet {
         for (_, change) in changes.into_iter().filter(|(field, _)| desired.changed(field)) {
             change.send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -3,7 +3,8 @@
 use aws_sdk_ec2::types::{self as sdk, ResourceType, VpcAttributeName, VpcState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, is_requested_field};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -50,7 +51,7 @@ impl Kind for Vpc {
         let mut found = vec![];
         for filters in filter_sets(scope, "vpc-id") {
             let pages = ec2(aws).describe_vpcs().set_filters(filters).into_paginator().items().send();
-            for vpc in pages.collect::<std::result::Result<Vec<_>, _>>().await? {
+            for vpc in all(pages).await? {
                 let id = vpc.vpc_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeVpcs", "vpcId"))?;
                 // Each call reads one attribute. A VPC that was deleted between the calls counts as absent.
                 let tags = tags_of(vpc.tags.as_deref());
@@ -90,17 +91,17 @@ impl Kind for Vpc {
         Ok(live(&vpc, id, Some(true), Some(false)).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Vpc { cidr_block: _, instance_tenancy: _, enable_dns_support, enable_dns_hostnames } = &desired.spec;
         // Each call changes one attribute. DNS host names require DNS support, which is changed first.
         let modify = || ec2(aws).modify_vpc_attribute().vpc_id(&live.id);
-        if desired.changed("enableDnsSupport") {
+        if desired.changed(Vpc::ENABLE_DNS_SUPPORT) {
             modify().enable_dns_support(boolean(enable_dns_support.unwrap_or(true))).send().await?;
         }
-        if desired.changed("enableDnsHostnames") {
+        if desired.changed(Vpc::ENABLE_DNS_HOSTNAMES) {
             modify().enable_dns_hostnames(boolean(enable_dns_hostnames.unwrap_or(false))).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ec2::types::{self as sdk, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -128,7 +128,7 @@ impl Kind for VpcEndpoint {
         Ok(from_create_response(live(&endpoint)?, desired))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let VpcEndpoint {
             vpc: _,
             service_name: _,
@@ -152,17 +152,22 @@ impl Kind for VpcEndpoint {
             .set_remove_subnet_ids(difference(&current.subnets, subnets))
             .set_add_security_group_ids(difference(security_groups, &current.security_groups))
             .set_remove_security_group_ids(difference(&current.security_groups, security_groups))
-            .set_private_dns_enabled(private_dns_enabled.map(|on| on.0).filter(|_| changed("privateDnsEnabled")))
+            .set_private_dns_enabled(
+                private_dns_enabled.map(|on| on.0).filter(|_| changed(VpcEndpoint::PRIVATE_DNS_ENABLED)),
+            )
             .set_policy_document(
-                policy_document.as_ref().map(|policy| policy.json()).filter(|_| changed("policyDocument")),
+                policy_document.as_ref().map(|policy| policy.json()).filter(|_| changed(VpcEndpoint::POLICY_DOCUMENT)),
             )
             .set_ip_address_type(
-                ip_address_type.as_deref().map(|kind| kind.as_str().into()).filter(|_| changed("ipAddressType")),
+                ip_address_type
+                    .as_deref()
+                    .map(|kind| kind.as_str().into())
+                    .filter(|_| changed(VpcEndpoint::IP_ADDRESS_TYPE)),
             )
-            .set_dns_options(dns_options.as_ref().map(sdk_dns_options).filter(|_| changed("dnsOptions")))
+            .set_dns_options(dns_options.as_ref().map(sdk_dns_options).filter(|_| changed(VpcEndpoint::DNS_OPTIONS)))
             .send()
             .await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{self as sdk, ResourceType, VpcPeeringConnectionStateReasonCode as Code};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -132,7 +132,7 @@ impl Kind for VpcPeering {
     ///
     /// # Errors
     /// Returns a `Terminal` failure if the document states `accepted: false` for an accepted connection.
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let VpcPeering {
             vpc: _,
             peer_vpc: _,
@@ -150,7 +150,7 @@ impl Kind for VpcPeering {
             None => None,
         };
         let accepter_aws = remote.as_deref().unwrap_or(aws);
-        if desired.changed("accepted") {
+        if desired.changed(VpcPeering::ACCEPTED) {
             if !accepted {
                 let message =
                     "an accepted peering connection remains accepted until it is deleted: state `accepted: true`";
@@ -158,10 +158,13 @@ impl Kind for VpcPeering {
             }
             ec2(accepter_aws).accept_vpc_peering_connection().vpc_peering_connection_id(&live.id).send().await?;
             // AWS sets options only on an active connection. The next observation finds them different.
-            return Ok(());
+            return Ok(Updated::ObserveAgain);
         }
-        let requester = desired.changed("requesterPeeringConnectionOptions").then(|| sdk_options(requester.as_deref()));
-        let accepter = desired.changed("accepterPeeringConnectionOptions").then(|| sdk_options(accepter.as_deref()));
+        let requester = desired
+            .changed(VpcPeering::REQUESTER_PEERING_CONNECTION_OPTIONS)
+            .then(|| sdk_options(requester.as_deref()));
+        let accepter =
+            desired.changed(VpcPeering::ACCEPTER_PEERING_CONNECTION_OPTIONS).then(|| sdk_options(accepter.as_deref()));
         // Each side's options are set in its own region
         // (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcPeeringConnectionOptions.html).
         let modify = |aws: &Aws| ec2(aws).modify_vpc_peering_connection_options().vpc_peering_connection_id(&live.id);
@@ -179,7 +182,7 @@ impl Kind for VpcPeering {
                 }
             }
         }
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

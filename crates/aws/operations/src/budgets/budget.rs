@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_budgets::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -170,7 +171,7 @@ impl Kind for Budget {
     /// the two, and each notification takes one call for its subscribers.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = budgets(aws).describe_budgets().account_id(&scope.account).into_paginator().items().send();
-        let mut all = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let mut all = all(pages).await?;
         all.retain(|budget| {
             let name = &budget.budget_name;
             scope.is_candidate(name) || scope.ids.contains(name) || !scope.lookups.is_empty()
@@ -194,13 +195,13 @@ impl Kind for Budget {
         Ok(desired.as_live(&desired.name, status).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let account = account(live);
         if desired.changed.iter().any(|field| field != "notifications") {
             let budget = wire::budget(Some(live.raw()?), &live.id, &desired.spec)?;
             budgets(aws).update_budget().account_id(account).new_budget(budget).send().await?;
         }
-        if desired.changed("notifications") {
+        if desired.changed(Budget::NOTIFICATIONS) {
             let changes = wire::notification_changes(&live.spec.notifications, &desired.spec.notifications);
             for notification in changes.deleted {
                 let delete = budgets(aws).delete_notification().account_id(account).budget_name(&live.id);
@@ -229,7 +230,7 @@ impl Kind for Budget {
                 }
             }
         }
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudtrail::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::names::Bucket;
 use holdfast_base::names::Key;
 use holdfast_base::tagging::{self, Tags};
@@ -170,7 +170,7 @@ impl Kind for Trail {
         Ok(live(&trail.build(), arn, &TrailDetails::default()).tags(desired.tags.clone()).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Trail {
             s3_bucket,
             s3_key_prefix,
@@ -214,24 +214,24 @@ impl Kind for Trail {
                 .await?;
         }
         let advanced = advanced_event_selectors.as_ref().filter(|all| !all.is_empty());
-        if let (true, Some(advanced)) = (desired.changed("advancedEventSelectors"), advanced) {
+        if let (true, Some(advanced)) = (desired.changed(Trail::ADVANCED_EVENT_SELECTORS), advanced) {
             let all = advanced.iter().map(|(name, selector)| selector.sdk(name)).collect::<Result<_>>()?;
             let put = cloudtrail(aws).put_event_selectors().trail_name(&live.status.arn);
             put.set_advanced_event_selectors(Some(all)).send().await?;
-        } else if desired.changed("eventSelectors") || desired.changed("advancedEventSelectors") {
+        } else if desired.changed(Trail::EVENT_SELECTORS) || desired.changed(Trail::ADVANCED_EVENT_SELECTORS) {
             // Basic and advanced selectors replace each other.
             let plain = event_selectors.as_deref().filter(|all| !all.is_empty()).cloned();
             let all = plain.unwrap_or_else(|| vec![EventSelector::all_management_events()]);
             let put = cloudtrail(aws).put_event_selectors().trail_name(&live.status.arn);
             put.set_event_selectors(Some(all.iter().map(EventSelector::sdk).collect())).send().await?;
         }
-        if desired.changed("insightSelectors") {
+        if desired.changed(Trail::INSIGHT_SELECTORS) {
             let insight = |of: &String| sdk::InsightSelector::builder().insight_type(of.as_str().into()).build();
             let insights = insight_selectors.iter().flatten().map(insight).collect();
             let put = cloudtrail(aws).put_insight_selectors().trail_name(&live.status.arn);
             put.set_insight_selectors(Some(insights)).send().await?;
         }
-        if desired.changed("isLogging") {
+        if desired.changed(Trail::IS_LOGGING) {
             match is_logging {
                 true => {
                     cloudtrail(aws).start_logging().name(&live.status.arn).send().await?;
@@ -241,7 +241,7 @@ impl Kind for Trail {
                 }
             }
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

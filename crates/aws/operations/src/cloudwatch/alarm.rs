@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatch::types::{self as sdk, AlarmType, Dimension, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
@@ -142,7 +143,7 @@ impl Kind for Alarm {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = cloudwatch(aws).describe_alarms().alarm_types(AlarmType::MetricAlarm).into_paginator().send();
-        let pages = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let pages = all(pages).await?;
         each(pages.iter().flat_map(|page| page.metric_alarms()), |alarm| async move {
             let name = alarm.alarm_name().unwrap_or_default();
             let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
@@ -167,7 +168,7 @@ impl Kind for Alarm {
         Ok(desired.as_live(&desired.name, AlarmStatus { arn }).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         // PutMetricAlarm ignores the tags for an existing alarm
         // (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>).
         let spec = drop_superseded(desired.spec.clone(), |field| desired.changed(field));
@@ -196,7 +197,7 @@ impl Kind for Alarm {
 /// Drops the fields that a change supersedes. The desired spec contains the fields of the live alarm, but AWS accepts
 /// either one metric or several, and either a statistic or an extended statistic. The fields that changed win.
 fn drop_superseded(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
-    if spec.metrics.is_some() && !(changed("metricName") && spec.metric_name.is_some()) {
+    if spec.metrics.is_some() && !(changed(Alarm::METRIC_NAME) && spec.metric_name.is_some()) {
         spec = Alarm {
             namespace: None,
             metric_name: None,
@@ -211,7 +212,7 @@ fn drop_superseded(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
         spec.metrics = None;
     }
     if spec.statistic.is_some() && spec.extended_statistic.is_some() {
-        match changed("extendedStatistic") {
+        match changed(Alarm::EXTENDED_STATISTIC) {
             true => spec.statistic = None,
             false => spec.extended_statistic = None,
         }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudwatch::types::Tag;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -58,7 +59,7 @@ impl Kind for Dashboard {
             return Ok(found);
         }
         let entries = cloudwatch(aws).list_dashboards().into_paginator().items().send();
-        let entries = entries.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let entries = all(entries).await?;
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let index = &index;
         each(entries, |entry| async move {
@@ -84,10 +85,10 @@ impl Kind for Dashboard {
         Ok(desired.as_live(&desired.name, DashboardStatus { arn }).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Dashboard { body } = &desired.spec;
         cloudwatch(aws).put_dashboard().dashboard_name(&live.id).dashboard_body(body.json()).send().await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_eventbridge::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
@@ -109,13 +109,13 @@ impl Kind for EventRule {
         Ok(desired.confirmed(&id, live))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let EventRule { targets, event_bus, .. } = &desired.spec;
         if desired.changed.iter().any(|field| field != "targets" && field != "tags") {
             put(aws, desired).send().await?;
         }
-        if !desired.changed("targets") {
-            return Ok(());
+        if !desired.changed(EventRule::TARGETS) {
+            return Ok(Updated::ObserveAgain);
         }
         let current = live.spec.targets.keys();
         remove(aws, live, current.filter(|id| !targets.contains_key(*id)).cloned().collect()).await?;
@@ -132,7 +132,7 @@ impl Kind for EventRule {
                 return Err(Error::refused("eventbridge.PutTargets", failed.error_code().unwrap_or_default(), message));
             }
         }
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

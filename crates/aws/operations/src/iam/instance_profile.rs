@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_iam::types::{self as sdk, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -56,7 +57,7 @@ impl Kind for InstanceProfile {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = iam(aws).list_instance_profiles().into_paginator().items().send();
         let index = &tagging::of_no_region(aws)?;
-        each(pages.collect::<std::result::Result<Vec<_>, _>>().await?, |profile| async move {
+        each(all(pages).await?, |profile| async move {
             let name = profile.instance_profile_name();
             if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
                 return Ok(None);
@@ -75,7 +76,7 @@ impl Kind for InstanceProfile {
         Ok(desired.confirmed(&desired.name, output.instance_profile.as_ref().map(live)))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let InstanceProfile { role, path: _ } = &desired.spec;
         // An instance profile holds only one role, so the old role is removed before the new role is added.
         if let Some(old) = live.spec.role.as_ref().filter(|old| Some(*old) != role.as_ref()) {
@@ -85,7 +86,7 @@ impl Kind for InstanceProfile {
             let add = iam(aws).add_role_to_instance_profile().instance_profile_name(&live.id);
             add.role_name(role.as_str()).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -83,13 +83,13 @@ impl Kind for OidcProvider {
         Ok(Live { name: name(&arn).to_owned(), ..live }.into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let OidcProvider { client_id_list, thumbprint_list } = &desired.spec;
-        if let Some(list) = thumbprint_list.as_ref().filter(|_| desired.changed("thumbprintList")) {
+        if let Some(list) = thumbprint_list.as_ref().filter(|_| desired.changed(OidcProvider::THUMBPRINT_LIST)) {
             let update = iam(aws).update_open_id_connect_provider_thumbprint().open_id_connect_provider_arn(&live.id);
             update.set_thumbprint_list(Some(list.iter().cloned().collect())).send().await?;
         }
-        if desired.changed("clientIdList") {
+        if desired.changed(OidcProvider::CLIENT_ID_LIST) {
             let current = &live.spec.client_id_list;
             for client in current.difference(client_id_list) {
                 let remove = iam(aws).remove_client_id_from_open_id_connect_provider();
@@ -100,7 +100,7 @@ impl Kind for OidcProvider {
                 add.open_id_connect_provider_arn(&live.id).client_id(client).send().await?;
             }
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

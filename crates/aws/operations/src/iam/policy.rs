@@ -3,7 +3,7 @@
 use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -98,10 +98,10 @@ impl Kind for Policy {
         Ok(desired.as_live(arn.clone(), PolicyStatus { arn, default_version_id }).keep(detail).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Policy { policy_document, description: _, path: _ } = &desired.spec;
-        if !desired.changed("policyDocument") {
-            return Ok(());
+        if !desired.changed(Policy::POLICY_DOCUMENT) {
+            return Ok(Updated::ObserveAgain);
         }
         let old = old_versions(live.raw()?);
         if let Some(oldest) = old.first().filter(|_| old.len() + 1 >= VERSIONS) {
@@ -109,7 +109,7 @@ impl Kind for Policy {
         }
         let version = iam(aws).create_policy_version().policy_arn(&live.id).policy_document(policy_document.json());
         version.set_as_default(true).send().await?;
-        Ok(())
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

@@ -7,7 +7,7 @@ use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
 use futures::TryFutureExt;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, PolicyDocument};
@@ -149,7 +149,7 @@ impl Kind for Role {
         Ok(desired.confirmed(&desired.name, live))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Role {
             assume_role_policy_document,
             description,
@@ -161,7 +161,7 @@ impl Kind for Role {
         } = &desired.spec;
         let (iam, name) = (iam(aws), &live.id);
         // Changes that reduce permissions come first.
-        if desired.changed("permissionsBoundary") {
+        if desired.changed(Role::PERMISSIONS_BOUNDARY) {
             match permissions_boundary {
                 Some(arn) => {
                     iam.put_role_permissions_boundary().role_name(name).permissions_boundary(&arn.0).send().await?;
@@ -171,12 +171,12 @@ impl Kind for Role {
                 }
             }
         }
-        if desired.changed("managedPolicies") {
+        if desired.changed(Role::MANAGED_POLICIES) {
             for arn in live.spec.managed_policies.difference(managed_policies) {
                 iam.detach_role_policy().role_name(name).policy_arn(&arn.0).send().await.or_absent()?;
             }
         }
-        if desired.changed("policies") {
+        if desired.changed(Role::POLICIES) {
             for policy in live.spec.policies.keys().filter(|policy| !policies.contains_key(*policy)) {
                 iam.delete_role_policy().role_name(name).policy_name(policy).send().await.or_absent()?;
             }
@@ -185,18 +185,18 @@ impl Kind for Role {
                 put.policy_document(document.json()).send().await?;
             }
         }
-        if desired.changed("managedPolicies") {
+        if desired.changed(Role::MANAGED_POLICIES) {
             for arn in managed_policies.difference(&live.spec.managed_policies) {
                 iam.attach_role_policy().role_name(name).policy_arn(&arn.0).send().await?;
             }
         }
-        if desired.changed("assumeRolePolicyDocument") {
+        if desired.changed(Role::ASSUME_ROLE_POLICY_DOCUMENT) {
             let document = assume_role_policy_document.json();
             iam.update_assume_role_policy().role_name(name).policy_document(document).send().await?;
         }
         // One call sets both fields: UpdateRole without the duration resets it to one hour
         // (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html).
-        if desired.changed("description") || desired.changed("maxSessionDuration") {
+        if desired.changed(Role::DESCRIPTION) || desired.changed(Role::MAX_SESSION_DURATION) {
             iam.update_role()
                 .role_name(name)
                 .description(description.clone().unwrap_or_default())
@@ -204,7 +204,7 @@ impl Kind for Role {
                 .send()
                 .await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

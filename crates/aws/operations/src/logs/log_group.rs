@@ -3,7 +3,8 @@
 use aws_sdk_cloudwatchlogs::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -45,7 +46,7 @@ impl Kind for LogGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = logs(aws).describe_log_groups().into_paginator().items().send();
-        each(groups.collect::<std::result::Result<Vec<_>, _>>().await?, |group| async move {
+        each(all(groups).await?, |group| async move {
             let name = group.log_group_name.clone().unwrap_or_default();
             if !scope.is_candidate(&name) && !scope.ids.contains(&name) && scope.lookups.is_empty() {
                 return Ok(None);
@@ -74,9 +75,9 @@ impl Kind for LogGroup {
         Ok(Live { spec, ..desired.as_live(&desired.name, LogGroupStatus { arn }) }.into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let LogGroup { retention_in_days, kms_key_id, log_group_class: _ } = &desired.spec;
-        if desired.changed("kmsKeyId") {
+        if desired.changed(LogGroup::KMS_KEY_ID) {
             match kms_key_id {
                 Some(key) => {
                     logs(aws).associate_kms_key().log_group_name(&live.id).kms_key_id(&key.0).send().await?;
@@ -86,7 +87,7 @@ impl Kind for LogGroup {
                 }
             }
         }
-        if desired.changed("retentionInDays") {
+        if desired.changed(LogGroup::RETENTION_IN_DAYS) {
             match retention_in_days {
                 Some(days) => {
                     logs(aws).put_retention_policy().log_group_name(&live.id).retention_in_days(*days).send().await?;
@@ -96,7 +97,7 @@ impl Kind for LogGroup {
                 }
             }
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

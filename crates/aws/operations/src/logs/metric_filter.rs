@@ -6,7 +6,9 @@ use aws_sdk_cloudwatchlogs::types as sdk;
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::{Child, ViaParent};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier, ValidationError};
 use holdfast_core::types::{Name, Ref, ServerDefault};
@@ -68,8 +70,8 @@ pub(crate) struct MetricTransformation {
 
 impl Kind for MetricFilter {
     type Status = ();
+    type Owner = ViaParent;
     const TIER: Tier = Tier::Operations;
-    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "logGroup", key: &[] };
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(512);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -89,7 +91,7 @@ impl Kind for MetricFilter {
     /// The list call of the region returns whole filters, so filters of other owners cost no further calls.
     async fn observe(aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = logs(aws).describe_metric_filters().into_paginator().items().send();
-        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await?.iter().map(live).collect())
+        Ok(all(pages).await?.iter().map(live).collect())
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -97,7 +99,7 @@ impl Kind for MetricFilter {
         Ok(desired.as_live(id(desired.spec.log_group.as_str(), &desired.name), ()).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let mut spec = desired.spec.clone();
         for (desired, live) in spec.metric_transformations.iter_mut().zip(&live.spec.metric_transformations) {
             drop_superseded(desired, live);
@@ -110,6 +112,10 @@ impl Kind for MetricFilter {
         logs(aws).delete_metric_filter().log_group_name(group).filter_name(&live.name).send().await?;
         Ok(())
     }
+}
+
+impl Child for MetricFilter {
+    const PARENT: FieldName<Self> = Self::LOG_GROUP;
 }
 
 /// Drops either the default value or the dimensions. The desired spec contains the fields of the live filter, but AWS

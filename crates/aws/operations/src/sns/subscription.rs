@@ -3,7 +3,9 @@
 use aws_sdk_sns::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
+use holdfast_base::owner::{Child, ViaParent};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::{JsonText, Ref};
@@ -56,15 +58,15 @@ pub(crate) struct SubscriptionStatus {
 
 impl Kind for Subscription {
     type Status = SubscriptionStatus;
+    type Owner = ViaParent;
     const TIER: Tier = Tier::Operations;
-    const OWNERSHIP: Ownership = Ownership::ViaParent { field: "topic", key: &["protocol", "endpoint"] };
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = sns(aws).list_subscriptions().into_paginator().items().send();
-        let all = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let all = all(pages).await?;
         each(all, |subscription| async move {
             let topic = subscription.topic_arn().unwrap_or_default();
             let name = topic.rsplit(':').next().unwrap_or_default();
@@ -105,7 +107,7 @@ impl Kind for Subscription {
         Ok(live.into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Some(arn) = &live.status.arn else {
             let message = "the subscription is not confirmed yet; confirm it at the endpoint first";
             return Err(Error::not_yet("sns.SetSubscriptionAttributes", message));
@@ -114,7 +116,7 @@ impl Kind for Subscription {
             let set = sns(aws).set_subscription_attributes().subscription_arn(arn);
             set.attribute_name(key).attribute_value(text).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -124,6 +126,11 @@ impl Kind for Subscription {
         }
         Ok(())
     }
+}
+
+impl Child for Subscription {
+    const PARENT: FieldName<Self> = Self::TOPIC;
+    const KEY: &'static [&'static str] = &[Self::PROTOCOL.name(), Self::ENDPOINT.name()];
 }
 
 /// Returns the attributes that can be set. The scope of the filter policy comes before the filter policy, which may

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_sns::types::Tag;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
@@ -87,7 +88,7 @@ impl Kind for Topic {
             return Ok(found);
         }
         let pages = sns(aws).list_topics().into_paginator().items().send();
-        let topics = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let topics = all(pages).await?;
         each(topics.into_iter().filter_map(|topic| topic.topic_arn), |arn| observe_topic(aws, scope, arn)).await
     }
 
@@ -107,12 +108,12 @@ impl Kind for Topic {
         Ok(created.tags(desired.tags.clone()).into())
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         for (key, text) in changes(desired, attributes(&desired.spec, &live.id)) {
             let set = sns(aws).set_topic_attributes().topic_arn(&live.id);
             set.attribute_name(key).attribute_value(text).send().await?;
         }
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

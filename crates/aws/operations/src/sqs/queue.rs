@@ -6,7 +6,8 @@ use std::time::Duration;
 use aws_sdk_sqs::types::QueueAttributeName as AttributeName;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
@@ -118,7 +119,7 @@ impl Kind for Queue {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let pages = sqs(aws).list_queues().max_results(1000).into_paginator().items().send();
-        let urls = pages.collect::<std::result::Result<Vec<_>, _>>().await?;
+        let urls = all(pages).await?;
         let candidates = urls.into_iter().filter(|url| {
             let name = name_of(url);
             by_fields || scope.is_candidate(name) || scope.ids.contains(url) || scope.ids.contains(name)
@@ -157,13 +158,13 @@ impl Kind for Queue {
         Ok(desired.confirmed(&url, status.map(|status| Live { spec, ..desired.as_live(&url, status) })))
     }
 
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<()> {
+    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let changed = attributes(&desired.spec).into_iter().filter(|attribute| desired.changed(attribute.0));
         let changed =
             changed.map(|QueueAttribute(_, key, text, default)| (key, text.unwrap_or_else(|| default.into())));
         let set = sqs(aws).set_queue_attributes().queue_url(&live.id);
         set.set_attributes(Some(changed.collect())).send().await?;
-        Ok(())
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
