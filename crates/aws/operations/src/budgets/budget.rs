@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_budgets::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
@@ -26,10 +27,11 @@ use super::wire::{self, Threshold};
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Budget {
-    /// The type: `COST`, `USAGE`, `RI_UTILIZATION`, `RI_COVERAGE`, `SAVINGS_PLANS_UTILIZATION` or
-    /// `SAVINGS_PLANS_COVERAGE`.
+    /// The type.
+    #[spec(one_of = sdk::BudgetType)]
     pub(super) budget_type: String,
-    /// The length of a period, after which the amounts are reset: `DAILY`, `MONTHLY`, `QUARTERLY` or `ANNUALLY`.
+    /// The length of a period, after which the amounts are reset.
+    #[spec(one_of = sdk::TimeUnit)]
     pub(super) time_unit: String,
     /// The limit. A `COST` or `USAGE` budget needs a limit, unless `autoAdjustData` determines it. The limit of all
     /// other types is 100 percent.
@@ -44,9 +46,10 @@ pub(crate) struct Budget {
     pub(super) time_period: Option<ServerDefault<TimePeriod>>,
     /// The automatic adjustment of the limit by AWS. `null` for a fixed limit.
     pub(super) auto_adjust_data: Option<AutoAdjustData>,
-    /// The notifications, at most ten. Holdfast treats a notification that was added out of band as drift, and deletes
+    /// The notifications. Holdfast treats a notification that was added out of band as drift, and deletes
     /// it (<https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CreateBudget.html>).
     #[serde(default)]
+    #[spec(items = ..=10)]
     pub(super) notifications: BTreeSet<Notification>,
 }
 
@@ -102,9 +105,11 @@ pub(crate) struct TimePeriod {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AutoAdjustData {
-    /// The basis of the limit: `HISTORICAL` or `FORECAST`.
+    /// The basis of the limit.
+    #[spec(one_of = sdk::AutoAdjustType)]
     pub(super) auto_adjust_type: String,
     /// The number of past periods that the limit is based on; `HISTORICAL` only.
+    #[spec(range = 1..=60)]
     pub(super) budget_adjustment_period: Option<ServerDefault<i32>>,
 }
 
@@ -112,18 +117,22 @@ pub(crate) struct AutoAdjustData {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Notification {
-    /// The amount that AWS compares with the threshold: `ACTUAL` or `FORECASTED` costs or usage.
+    /// The amount that AWS compares with the threshold: the actual or the forecasted costs or usage.
     #[serde(default = "actual")]
+    #[spec(one_of = sdk::NotificationType)]
     pub(super) notification_type: String,
-    /// The comparison with the threshold: `GREATER_THAN`, `LESS_THAN` or `EQUAL_TO`.
+    /// The comparison with the threshold.
     #[serde(default = "greater_than")]
+    #[spec(one_of = sdk::ComparisonOperator)]
     pub(super) comparison_operator: String,
     /// The threshold.
     pub(super) threshold: Threshold,
-    /// The type of the threshold: `PERCENTAGE` of the limit, or `ABSOLUTE_VALUE`.
+    /// The type of the threshold: a percentage of the limit, or an absolute value.
     #[serde(default = "percentage")]
+    #[spec(one_of = sdk::ThresholdType)]
     pub(super) threshold_type: String,
-    /// The subscribers: at least one, at most one topic and ten e-mail addresses.
+    /// The subscribers: at most one topic and ten e-mail addresses.
+    #[spec(items = 1..=11)]
     pub(super) subscribers: BTreeSet<Subscriber>,
 }
 
@@ -131,7 +140,8 @@ pub(crate) struct Notification {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subscriber {
-    /// The type of the subscriber: `EMAIL` or `SNS`.
+    /// The type of the subscriber.
+    #[spec(one_of = sdk::SubscriptionType)]
     pub(super) subscription_type: String,
     /// The e-mail address, or the ARN of the topic. The topic policy must allow `budgets.amazonaws.com` to publish
     /// (<https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html>).
@@ -162,6 +172,7 @@ pub(crate) struct BudgetStatus {
 
 impl Kind for Budget {
     type Status = BudgetStatus;
+    type Owner = TagOnCreate<BudgetTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(100);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -171,12 +182,9 @@ impl Kind for Budget {
     /// the two, and each notification takes one call for its subscribers.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = budgets(aws).describe_budgets().account_id(&scope.account).into_paginator().items().send();
-        let mut all = all(pages).await?;
-        all.retain(|budget| {
-            let name = &budget.budget_name;
-            scope.is_candidate(name) || scope.ids.contains(name) || !scope.lookups.is_empty()
-        });
-        each(all, |budget| observe_budget(aws, scope, budget)).await
+        let mut listed = all(pages).await?;
+        listed.retain(|budget| scope.wants(&Listed::name(&budget.budget_name)).any());
+        each(listed, |budget| observe_budget(aws, scope, budget)).await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -197,7 +205,7 @@ impl Kind for Budget {
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let account = account(live);
-        if desired.changed.iter().any(|field| field != "notifications") {
+        if desired.changed_besides(&[Budget::NOTIFICATIONS]) {
             let budget = wire::budget(Some(live.raw()?), &live.id, &desired.spec)?;
             budgets(aws).update_budget().account_id(account).new_budget(budget).send().await?;
         }
@@ -237,17 +245,21 @@ impl Kind for Budget {
         budgets(aws).delete_budget().account_id(account(live)).budget_name(&live.id).send().await?;
         Ok(())
     }
+}
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            budgets(aws).tag_resource().resource_arn(arn).set_resource_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            budgets(aws).untag_resource().resource_arn(arn).set_resource_tag_keys(Some(keys)).send().await?;
-        }
+holdfast_base::sdk_tags!(required sdk::ResourceTag);
+
+/// The calls that set and remove tags.
+pub(crate) struct BudgetTags;
+
+impl TagCalls for BudgetTags {
+    async fn set(aws: &Aws, arn: &str, tags: &Tags) -> Result<()> {
+        budgets(aws).tag_resource().resource_arn(arn).set_resource_tags(Some(sdk_tags(tags)?)).send().await?;
+        Ok(())
+    }
+
+    async fn remove(aws: &Aws, arn: &str, keys: Vec<String>) -> Result<()> {
+        budgets(aws).untag_resource().resource_arn(arn).set_resource_tag_keys(Some(keys)).send().await?;
         Ok(())
     }
 }
@@ -267,18 +279,16 @@ async fn observe_budget(aws: &Aws, scope: &Scope, budget: sdk::Budget) -> Result
     let index = tagging::of_no_region(aws)?;
     let tags = tagging::tags(&index, scope, &arn, || async {
         let output = budgets(aws).list_tags_for_resource().resource_arn(&arn).send().await.or_absent()?;
-        let pair = |tag: sdk::ResourceTag| (tag.key, tag.value);
-        Ok(output.map(|a| a.resource_tags.unwrap_or_default().into_iter().map(pair).collect::<Tags>()))
+        Ok(output.map(|output| from_sdk_tags(output.resource_tags())))
     });
     let notifications = async {
         let pages = budgets(aws).describe_notifications_for_budget().account_id(account).budget_name(name);
-        let all =
-            pages.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-        let subscribers = all.unwrap_or_default().into_iter().map(|notification| async move {
+        let listed = all(pages.into_paginator().items().send()).await.or_absent()?;
+        let subscribers = listed.unwrap_or_default().into_iter().map(|notification| async move {
             let pages = budgets(aws).describe_subscribers_for_notification().account_id(account).budget_name(name);
             let pages = pages.notification(notification.clone()).into_paginator().items().send();
-            let all = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-            Ok::<_, Error>(wire::notification_from_response(&notification, &all.unwrap_or_default()))
+            let listed = all(pages).await.or_absent()?;
+            Ok::<_, Error>(wire::notification_from_response(&notification, &listed.unwrap_or_default()))
         });
         futures::future::try_join_all(subscribers).await
     };
@@ -297,10 +307,6 @@ fn live(budget: sdk::Budget, arn: String, notifications: BTreeSet<Notification>)
 /// Returns the account of a budget, which its ARN contains.
 fn account(live: &Live<Budget>) -> &str {
     live.status.arn.split(':').nth(4).unwrap_or_default()
-}
-
-fn sdk_tags(tags: &Tags) -> Result<Vec<sdk::ResourceTag>> {
-    tags.iter().map(|(k, v)| Ok(sdk::ResourceTag::builder().key(k).value(v).build()?)).collect()
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventSelector {
-    /// The type of calls: `All`, `ReadOnly` or `WriteOnly`.
+    /// The type of calls.
     #[serde(default = "all")]
+    #[spec(one_of = sdk::ReadWriteType)]
     read_write_type: String,
     /// Whether management events are recorded: calls that manage resources.
     #[serde(default = "yes")]

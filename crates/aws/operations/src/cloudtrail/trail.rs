@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudtrail::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
+use holdfast_base::sdk::all;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::names::Bucket;
 use holdfast_base::names::Key;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -33,17 +35,22 @@ pub(crate) struct Trail {
     /// The bucket that receives the log files.
     s3_bucket: Ref<Bucket, Name>,
     /// The prefix of the keys of log files, before `AWSLogs/`; `null` for none.
+    #[spec(length = ..=200)]
     s3_key_prefix: Option<String>,
     /// The topic that is notified of each new log file. Its topic policy must allow CloudTrail to publish.
     sns_topic: Option<Ref<Topic, Name>>,
-    /// Whether the trail also records global services: IAM, STS and CloudFront. AWS's default is true.
+    /// Whether the trail also records global services: IAM, STS and CloudFront.
+    #[spec(default = true)]
     include_global_service_events: Option<ServerDefault<bool>>,
-    /// Whether the trail records all regions of the account. AWS's default is false.
+    /// Whether the trail records all regions of the account.
+    #[spec(default = false)]
     is_multi_region_trail: Option<ServerDefault<bool>>,
     /// Whether the trail records all accounts of the organization. Only the organization's management account can have
-    /// such a trail. AWS's default is false.
+    /// such a trail.
+    #[spec(default = false)]
     is_organization_trail: Option<ServerDefault<bool>>,
-    /// Whether CloudTrail delivers digest files, which prove that no log file was changed. AWS's default is false.
+    /// Whether CloudTrail delivers digest files, which prove that no log file was changed.
+    #[spec(default = false)]
     enable_log_file_validation: Option<ServerDefault<bool>>,
     /// The KMS key that encrypts the log files; `null` for the bucket's own encryption. Its key policy must allow
     /// CloudTrail
@@ -56,13 +63,14 @@ pub(crate) struct Trail {
     /// Whether the trail records events. Holdfast's default is true; CreateTrail creates a trail that does not record.
     #[serde(default = "yes")]
     is_logging: bool,
-    /// The basic event selectors: which events the trail records, at most five selectors. AWS's default is one
-    /// selector, `{}`: all management events, and no data events. State either this field or `advancedEventSelectors`.
+    /// The basic event selectors: which events the trail records. AWS's default is one selector, `{}`: all management
+    /// events, and no data events. State either this field or `advancedEventSelectors`.
+    #[spec(items = ..=5)]
     event_selectors: Option<ServerDefault<Vec<EventSelector>>>,
     /// The advanced event selectors, by name: which events the trail records. `null` for AWS's default.
     advanced_event_selectors: Option<BTreeMap<String, AdvancedEventSelector>>,
-    /// The unusual activity that CloudTrail Insights detects: `ApiCallRateInsight`, `ApiErrorRateInsight`. `null` for
-    /// none.
+    /// The unusual activity that CloudTrail Insights detects. `null` for none.
+    #[spec(one_of = sdk::InsightType)]
     insight_selectors: Option<BTreeSet<String>>,
 }
 
@@ -86,18 +94,16 @@ const BATCH: usize = 20;
 
 impl Kind for Trail {
     type Status = TrailStatus;
+    type Owner = TagOnCreate<TrailTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(128);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         // Shadow trails of trails in other regions are left out.
         let output = cloudtrail(aws).describe_trails().include_shadow_trails(false).send().await?;
-        let candidates = output.trail_list.unwrap_or_default().into_iter().filter(|trail| {
-            let (name, arn) = (trail.name().unwrap_or_default(), trail.trail_arn().unwrap_or_default());
-            by_fields || scope.is_candidate(name) || scope.ids.contains(name) || scope.ids.contains(arn)
-        });
+        let candidates = output.trail_list.unwrap_or_default().into_iter();
+        let candidates = candidates.filter(|trail| scope.wants(&listed(trail)).any());
         let candidates: Vec<sdk::Trail> = candidates.collect();
         let arns: Vec<String> = candidates.iter().filter_map(|trail| trail.trail_arn.clone()).collect();
         let (mut tags, unknown) = tagging::split(aws, scope, &arns).await?;
@@ -109,8 +115,7 @@ impl Kind for Trail {
             let arn = trail.trail_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("cloudtrail.DescribeTrails", "TrailARN"))?;
             let tags = tags.get(&arn).cloned().unwrap_or_default();
-            let requested = by_fields || !scope.ids.is_empty() || scope.is_owned(&tags);
-            let details = match requested {
+            let details = match scope.wants(&listed(&trail).tags(&tags)).fields() {
                 true => details(aws, &trail, &arn).await?,
                 // For a trail of another owner with a candidate name, only its existence matters.
                 false => Some(TrailDetails::default()),
@@ -187,29 +192,32 @@ impl Kind for Trail {
             advanced_event_selectors,
             insight_selectors,
         } = &desired.spec;
-        const OTHER_CALLS: [&str; 5] =
-            ["tags", "isLogging", "eventSelectors", "advancedEventSelectors", "insightSelectors"];
-        if desired.changed.iter().any(|field| !OTHER_CALLS.contains(&field.as_str())) {
+        let other_calls = [
+            Trail::IS_LOGGING,
+            Trail::EVENT_SELECTORS,
+            Trail::ADVANCED_EVENT_SELECTORS,
+            Trail::INSIGHT_SELECTORS,
+        ];
+        if desired.changed_besides(&other_calls) {
             // An empty string clears a field, and a field that is left out does not change.
             let or_empty =
-                |field: &str, value: Option<String>| desired.changed(field).then(|| value.unwrap_or_default());
+                |field: FieldName<Trail>, value: Option<String>| desired.changed(field).then(|| value.unwrap_or_default());
             let text = ToString::to_string;
             cloudtrail(aws)
                 .update_trail()
                 .name(&live.status.arn)
                 .s3_bucket_name(s3_bucket.as_str())
-                .set_s3_key_prefix(or_empty("s3KeyPrefix", s3_key_prefix.clone()))
-                .set_sns_topic_name(or_empty("snsTopic", sns_topic.as_ref().map(ToString::to_string)))
+                .set_s3_key_prefix(or_empty(Trail::S3_KEY_PREFIX, s3_key_prefix.clone()))
+                .set_sns_topic_name(or_empty(Trail::SNS_TOPIC, sns_topic.as_ref().map(ToString::to_string)))
                 .set_include_global_service_events(include_global_service_events.as_deref().copied())
                 .set_is_multi_region_trail(is_multi_region_trail.as_deref().copied())
                 .set_is_organization_trail(is_organization_trail.as_deref().copied())
                 .set_enable_log_file_validation(enable_log_file_validation.as_deref().copied())
-                .set_kms_key_id(or_empty("kmsKey", kms_key.as_ref().map(ToString::to_string)))
-                .set_cloud_watch_logs_log_group_arn(or_empty(
-                    "cloudWatchLogsLogGroup",
+                .set_kms_key_id(or_empty(Trail::KMS_KEY, kms_key.as_ref().map(ToString::to_string)))
+                .set_cloud_watch_logs_log_group_arn(or_empty(Trail::CLOUD_WATCH_LOGS_LOG_GROUP,
                     cloud_watch_logs_log_group.as_ref().map(with_all_streams),
                 ))
-                .set_cloud_watch_logs_role_arn(or_empty("cloudWatchLogsRole", cloud_watch_logs_role.as_ref().map(text)))
+                .set_cloud_watch_logs_role_arn(or_empty(Trail::CLOUD_WATCH_LOGS_ROLE, cloud_watch_logs_role.as_ref().map(text)))
                 .send()
                 .await?;
         }
@@ -218,7 +226,7 @@ impl Kind for Trail {
             let all = advanced.iter().map(|(name, selector)| selector.sdk(name)).collect::<Result<_>>()?;
             let put = cloudtrail(aws).put_event_selectors().trail_name(&live.status.arn);
             put.set_advanced_event_selectors(Some(all)).send().await?;
-        } else if desired.changed(Trail::EVENT_SELECTORS) || desired.changed(Trail::ADVANCED_EVENT_SELECTORS) {
+        } else if desired.changed_any(&[Trail::EVENT_SELECTORS, Trail::ADVANCED_EVENT_SELECTORS]) {
             // Basic and advanced selectors replace each other.
             let plain = event_selectors.as_deref().filter(|all| !all.is_empty()).cloned();
             let all = plain.unwrap_or_else(|| vec![EventSelector::all_management_events()]);
@@ -248,19 +256,10 @@ impl Kind for Trail {
         cloudtrail(aws).delete_trail().name(&live.status.arn).send().await?;
         Ok(())
     }
+}
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            cloudtrail(aws).add_tags().resource_id(arn).set_tags_list(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().map(|key| Ok(sdk::Tag::builder().key(key).build()?)).collect::<Result<_>>()?;
-            cloudtrail(aws).remove_tags().resource_id(arn).set_tags_list(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
+fn listed(trail: &sdk::Trail) -> Listed<'_> {
+    Listed::id(trail.trail_arn().unwrap_or_default()).named(trail.name().unwrap_or_default())
 }
 
 /// The details of a trail that DescribeTrails does not return.
@@ -302,16 +301,29 @@ async fn details(aws: &Aws, trail: &sdk::Trail, arn: &str) -> Result<Option<Trai
     }))
 }
 
-async fn tags_of(aws: &Aws, arns: &[String]) -> Result<BTreeMap<String, Tags>> {
-    let pages = cloudtrail(aws).list_tags().set_resource_id_list(Some(arns.to_vec())).into_paginator().items().send();
-    let listed = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default();
-    let pair = |tag: sdk::Tag| (tag.key, tag.value.unwrap_or_default());
-    let row = |of: sdk::ResourceTag| Some((of.resource_id?, of.tags_list.into_iter().flatten().map(pair).collect()));
-    Ok(listed.into_iter().filter_map(row).collect())
+holdfast_base::sdk_tags!(key sdk::Tag);
+
+/// The calls that set and remove tags. A tag is removed by its key, as a tag without a value.
+pub(crate) struct TrailTags;
+
+impl TagCalls for TrailTags {
+    async fn set(aws: &Aws, arn: &str, tags: &Tags) -> Result<()> {
+        cloudtrail(aws).add_tags().resource_id(arn).set_tags_list(Some(sdk_tags(tags)?)).send().await?;
+        Ok(())
+    }
+
+    async fn remove(aws: &Aws, arn: &str, keys: Vec<String>) -> Result<()> {
+        let keys = keys.iter().map(|key| Ok(sdk::Tag::builder().key(key).build()?)).collect::<Result<_>>()?;
+        cloudtrail(aws).remove_tags().resource_id(arn).set_tags_list(Some(keys)).send().await?;
+        Ok(())
+    }
 }
 
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<sdk::Tag>> {
-    tags.iter().map(|(key, value)| Ok(sdk::Tag::builder().key(key).value(value).build()?)).collect()
+async fn tags_of(aws: &Aws, arns: &[String]) -> Result<BTreeMap<String, Tags>> {
+    let pages = cloudtrail(aws).list_tags().set_resource_id_list(Some(arns.to_vec())).into_paginator().items().send();
+    let listed = all(pages).await.or_absent()?.unwrap_or_default();
+    let row = |of: &sdk::ResourceTag| Some((of.resource_id.clone()?, from_sdk_tags(of.tags_list())));
+    Ok(listed.iter().filter_map(row).collect())
 }
 
 /// Returns the ARN of a log group with all its streams (`:*`), as CloudTrail requires.

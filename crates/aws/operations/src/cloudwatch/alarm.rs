@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudwatch::types::{self as sdk, AlarmType, Dimension, Tag};
+use aws_sdk_cloudwatch::types::{self as sdk, AlarmType, Dimension};
 use holdfast_base::client::Aws;
-use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::error::{Error, Result};
+use holdfast_base::owner::{ByArn, TagOnCreate};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::sdk::all;
-use holdfast_base::tagging::{self, Tags};
+use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::{Arn, ServerDefault};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::cloudwatch;
+use super::{CloudWatchTags, cloudwatch, sdk_tags, tags_of};
 
 /// A CloudWatch metric alarm: an alarm on a metric, or on a metric math expression.
 ///
@@ -25,15 +26,19 @@ use super::cloudwatch;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Alarm {
     /// The description, which notifications contain. State what to do when the alarm fires.
+    #[spec(length = ..=1024)]
     alarm_description: Option<String>,
     /// Whether the alarm runs its actions. AWS's default is true.
     actions_enabled: Option<ServerDefault<bool>>,
     /// The actions when the alarm fires (it enters the state `ALARM`): ARNs, as in `${Topic.ops.arn}` or
     /// `${ScalingPolicy.out.arn}`.
+    #[spec(items = ..=5)]
     alarm_actions: Option<BTreeSet<Arn>>,
     /// The actions when the alarm enters the state `OK`: ARNs.
+    #[spec(items = ..=5)]
     ok_actions: Option<BTreeSet<Arn>>,
     /// The actions when data are missing (the alarm enters the state `INSUFFICIENT_DATA`): ARNs.
+    #[spec(items = ..=5)]
     insufficient_data_actions: Option<BTreeSet<Arn>>,
     /// The namespace of the metric, as in `AWS/ECS`.
     namespace: Option<String>,
@@ -42,29 +47,36 @@ pub(crate) struct Alarm {
     /// The dimensions of the metric. State all of them: CloudWatch treats each combination of dimensions as a separate
     /// metric.
     dimensions: Option<BTreeMap<String, String>>,
-    /// The statistic: `SampleCount`, `Average`, `Sum`, `Minimum` or `Maximum`.
+    /// The statistic.
+    #[spec(one_of = sdk::Statistic)]
     statistic: Option<String>,
     /// The extended statistic, in place of `statistic`: a percentile as in `p99`, a trimmed mean as in `tm90`, and
     /// others.
     extended_statistic: Option<String>,
     /// The period of a data point in seconds: 10, 20, 30 or a multiple of 60.
+    #[spec(range = 10..)]
     period: Option<i32>,
     /// The unit of the metric. CloudWatch ignores data points in other units. State the unit only if the metric has
     /// data points in several units.
+    #[spec(one_of = sdk::StandardUnit)]
     unit: Option<String>,
     /// The number of periods that the alarm evaluates.
+    #[spec(range = 1..)]
     evaluation_periods: i32,
     /// The number of evaluated data points that must breach the threshold before the alarm fires (M out of N). Without
     /// this field, all of them.
+    #[spec(range = 1..)]
     datapoints_to_alarm: Option<i32>,
     /// The threshold.
     threshold: Option<f64>,
-    /// The comparison with the threshold: `GreaterThanOrEqualToThreshold`, `GreaterThanThreshold`, `LessThanThreshold`
-    /// or `LessThanOrEqualToThreshold`.
+    /// The comparison with the threshold.
+    #[spec(one_of = sdk::ComparisonOperator)]
     comparison_operator: String,
-    /// The treatment of missing data: `missing` (AWS's default), `notBreaching`, `breaching` or `ignore`.
+    /// The treatment of missing data.
+    #[spec(one_of = ["missing", "notBreaching", "breaching", "ignore"], default = "missing")]
     treat_missing_data: Option<ServerDefault<String>>,
-    /// The treatment of a percentile with few data points: `evaluate` (AWS's default) or `ignore`.
+    /// The treatment of a percentile with few data points.
+    #[spec(one_of = ["evaluate", "ignore"], default = "evaluate")]
     evaluate_low_sample_count_percentile: Option<String>,
     /// The metrics and metric math expressions, in place of one metric. The alarm watches the element with
     /// `returnData: true`.
@@ -101,6 +113,7 @@ pub(crate) struct MetricStat {
     /// The statistic: `Average`, `Sum`, `p99` and others.
     stat: String,
     /// The unit of the metric. Without it, data points in all units count.
+    #[spec(one_of = sdk::StandardUnit)]
     unit: Option<String>,
 }
 
@@ -126,6 +139,7 @@ pub(crate) struct AlarmStatus {
 
 impl Kind for Alarm {
     type Status = AlarmStatus;
+    type Owner = TagOnCreate<CloudWatchTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(255);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -145,15 +159,15 @@ impl Kind for Alarm {
         let pages = cloudwatch(aws).describe_alarms().alarm_types(AlarmType::MetricAlarm).into_paginator().send();
         let pages = all(pages).await?;
         each(pages.iter().flat_map(|page| page.metric_alarms()), |alarm| async move {
-            let name = alarm.alarm_name().unwrap_or_default();
-            let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-            if !scope.is_candidate(name) && !scope.ids.contains(name) && !by_fields {
-                return Ok(None);
-            }
             let arn = alarm.alarm_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("cloudwatch.DescribeAlarms", "alarmArn"))?;
-            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
-            Ok(tags.map(|tags| live(alarm, arn).tags(tags)))
+            let live = live(alarm, arn);
+            if !scope.wants(&Listed::name(&live.name).or_id(&live.status.arn).spec(&live.spec)).any() {
+                return Ok(None);
+            }
+            let arn = &live.status.arn;
+            let tags = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await?;
+            Ok(tags.map(|tags| live.tags(tags)))
         })
         .await
     }
@@ -161,7 +175,7 @@ impl Kind for Alarm {
     /// PutMetricAlarm would overwrite an existing alarm. The observation before the create returns the alarm that has
     /// the name, also an alarm of another owner.
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
-        put(aws, &desired.name, &desired.spec, Some(sdk_tags(&desired.tags))).await?;
+        put(aws, &desired.name, &desired.spec, Some(sdk_tags(&desired.tags)?)).await?;
         let Some(arn) = aws.arn("cloudwatch", &format!("alarm:{}", desired.name)) else {
             return Ok(Created::unobserved(&desired.name));
         };
@@ -172,31 +186,19 @@ impl Kind for Alarm {
         // PutMetricAlarm ignores the tags for an existing alarm
         // (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>).
         let spec = drop_superseded(desired.spec.clone(), |field| desired.changed(field));
-        put(aws, &live.id, &spec, None).await
+        put(aws, &live.id, &spec, None).await?;
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         cloudwatch(aws).delete_alarms().alarm_names(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            cloudwatch(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            cloudwatch(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
 }
 
 /// Drops the fields that a change supersedes. The desired spec contains the fields of the live alarm, but AWS accepts
 /// either one metric or several, and either a statistic or an extended statistic. The fields that changed win.
-fn drop_superseded(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
+fn drop_superseded(mut spec: Alarm, changed: impl Fn(FieldName<Alarm>) -> bool) -> Alarm {
     if spec.metrics.is_some() && !(changed(Alarm::METRIC_NAME) && spec.metric_name.is_some()) {
         spec = Alarm {
             namespace: None,
@@ -221,7 +223,7 @@ fn drop_superseded(mut spec: Alarm, changed: impl Fn(&str) -> bool) -> Alarm {
 }
 
 /// Creates the alarm, or replaces its whole configuration.
-async fn put(aws: &Aws, name: &str, spec: &Alarm, tags: Option<Vec<Tag>>) -> Result<()> {
+async fn put(aws: &Aws, name: &str, spec: &Alarm, tags: Option<Vec<sdk::Tag>>) -> Result<()> {
     let Alarm {
         alarm_description,
         actions_enabled,
@@ -296,16 +298,6 @@ fn query(query: &MetricDataQuery) -> sdk::MetricDataQuery {
 
 fn sdk_dimensions(dimensions: &BTreeMap<String, String>) -> Vec<Dimension> {
     dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect()
-}
-
-async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let output = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
-    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
 }
 
 fn dimensions_of(dimensions: &[Dimension]) -> Option<BTreeMap<String, String>> {
@@ -388,9 +380,9 @@ mod tests {
     fn an_alarm_that_changes_to_an_expression_drops_its_metric() {
         let mut spec = live(&alarm().build(), "arn".into()).spec;
         spec.metrics = Some(vec![]);
-        let changed = drop_superseded(spec.clone(), |field| field == "metrics");
+        let changed = drop_superseded(spec.clone(), |field| field.name() == "metrics");
         assert_eq!((changed.metric_name, changed.metrics.is_some()), (None, true));
-        let back = drop_superseded(spec, |field| field == "metricName");
+        let back = drop_superseded(spec, |field| field.name() == "metricName");
         assert_eq!((back.metric_name.as_deref(), back.metrics), (Some("CPUUtilization"), None));
     }
 

@@ -1,20 +1,18 @@
 //! Dashboard: a CloudWatch dashboard, a page of graphs and text in the console.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_cloudwatch::types::Tag;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::{ByArn, TagOnCreate};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::sdk::all;
-use holdfast_base::tagging::{self, Tags};
+use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::JsonText;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::cloudwatch;
+use super::{CloudWatchTags, cloudwatch, sdk_tags, tags_of};
 
 /// A CloudWatch dashboard.
 ///
@@ -41,6 +39,7 @@ pub(crate) struct DashboardStatus {
 
 impl Kind for Dashboard {
     type Status = DashboardStatus;
+    type Owner = TagOnCreate<CloudWatchTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     const GLOBAL: bool = true;
     const NAMING: NamingRules = NamingRules::limit(255);
@@ -52,7 +51,8 @@ impl Kind for Dashboard {
         let is = |service: &str, resource: &str| service == "cloudwatch" && resource.starts_with("dashboard/");
         let known = tagging::known(&index, scope, is, |arn, tags| async move {
             let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
-            let body = if scope.is_candidate(&name) { body_of(aws, &name).await? } else { None };
+            let wants = scope.wants(&Listed::name(&name)).any();
+            let body = if wants { body_of(aws, &name).await? } else { None };
             Ok(body.map(|body| live(name, arn, &body).tags(tags)))
         });
         if let Some(found) = known.await? {
@@ -60,11 +60,10 @@ impl Kind for Dashboard {
         }
         let entries = cloudwatch(aws).list_dashboards().into_paginator().items().send();
         let entries = all(entries).await?;
-        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let index = &index;
         each(entries, |entry| async move {
             let name = entry.dashboard_name.unwrap_or_default();
-            if !scope.is_candidate(&name) && !scope.ids.contains(&name) && !by_fields {
+            if !scope.wants(&Listed::name(&name)).any() {
                 return Ok(None);
             }
             let arn = entry.dashboard_arn.ok_or_else(|| Error::incomplete("cloudwatch.ListDashboards", "arn"))?;
@@ -78,7 +77,7 @@ impl Kind for Dashboard {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let Dashboard { body } = &desired.spec;
         let put = cloudwatch(aws).put_dashboard().dashboard_name(&desired.name).dashboard_body(body.json());
-        put.set_tags(Some(sdk_tags(&desired.tags))).send().await?;
+        put.set_tags(Some(sdk_tags(&desired.tags)?)).send().await?;
         let Some(arn) = aws.global_arn("cloudwatch", &format!("dashboard/{}", desired.name)) else {
             return Ok(Created::unobserved(&desired.name));
         };
@@ -95,34 +94,11 @@ impl Kind for Dashboard {
         cloudwatch(aws).delete_dashboards().dashboard_names(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            cloudwatch(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            cloudwatch(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
 }
 
 async fn body_of(aws: &Aws, name: &str) -> Result<Option<String>> {
     let output = cloudwatch(aws).get_dashboard().dashboard_name(name).send().await.or_absent()?;
     Ok(output.map(|output| output.dashboard_body.unwrap_or_default()))
-}
-
-async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let output = cloudwatch(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
-    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().filter_map(pair).collect()))
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
 }
 
 fn live(name: String, arn: String, body: &str) -> Live<Dashboard> {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_eventbridge::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::{ByArn, TagOnCreate};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
@@ -14,7 +15,7 @@ use holdfast_core::types::{Arn, JsonText, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::events;
+use super::{EventTags, events, from_sdk_tags, sdk_tags};
 use super::target::EventTarget;
 use crate::iam::role::Role;
 
@@ -32,7 +33,8 @@ pub(crate) struct EventRule {
     #[spec(immutable)]
     #[serde(default = "default_bus")]
     event_bus: String,
-    /// The description: at most 512 characters.
+    /// The description.
+    #[spec(length = ..=512)]
     description: Option<String>,
     /// The event pattern, which selects the events
     /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>). A rule needs an event
@@ -40,9 +42,10 @@ pub(crate) struct EventRule {
     event_pattern: Option<JsonText>,
     /// The schedule, in UTC: `rate(5 minutes)` or `cron(0 12 * * ? *)`. Only on the event bus `default`. For a time
     /// zone or a single run, use the kind Schedule.
+    #[spec(length = ..=256)]
     schedule_expression: Option<String>,
-    /// The state: `ENABLED` (AWS's default), `DISABLED`, or `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`, which also
-    /// matches CloudTrail's events of read-only API calls.
+    /// The state. `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS` also matches CloudTrail's events of read-only API calls.
+    #[spec(one_of = sdk::RuleState, default = "ENABLED")]
     state: Option<ServerDefault<String>>,
     /// The role for targets that have no role of their own.
     role: Option<Ref<Role, Arn>>,
@@ -76,6 +79,7 @@ type RawTargets = BTreeMap<String, sdk::Target>;
 
 impl Kind for EventRule {
     type Status = EventRuleStatus;
+    type Owner = TagOnCreate<EventTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(64);
     /// PutRule treats a second create of a name as an update, so the name is observed before the create.
@@ -111,15 +115,17 @@ impl Kind for EventRule {
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let EventRule { targets, event_bus, .. } = &desired.spec;
-        if desired.changed.iter().any(|field| field != "targets" && field != "tags") {
+        if desired.changed_besides(&[EventRule::TARGETS]) {
             put(aws, desired).send().await?;
         }
+        // A rule that was just created has no stored response: its live state follows from the request.
+        let updated = if live.raw.is_none() { Updated::Known } else { Updated::ObserveAgain };
         if !desired.changed(EventRule::TARGETS) {
-            return Ok(Updated::ObserveAgain);
+            return Ok(updated);
         }
         let current = live.spec.targets.keys();
         remove(aws, live, current.filter(|id| !targets.contains_key(*id)).cloned().collect()).await?;
-        // A rule that was just created has no stored response, and no settings that the spec does not have.
+        // Without a stored response, the targets have no settings that the spec does not have.
         let raw = |id: &String| live.raw::<RawTargets>().ok()?.get(id);
         let all = targets.iter().map(|(id, target)| target.sdk(id, raw(id))).collect::<Result<Vec<_>>>()?;
         let all: Vec<_> = all.into_iter().filter(|target| raw(&target.id) != Some(target)).collect();
@@ -132,7 +138,7 @@ impl Kind for EventRule {
                 return Err(Error::refused("eventbridge.PutTargets", failed.error_code().unwrap_or_default(), message));
             }
         }
-        Ok(Updated::ObserveAgain)
+        Ok(updated)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -141,34 +147,24 @@ impl Kind for EventRule {
         events(aws).delete_rule().name(&live.name).event_bus_name(&live.spec.event_bus).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            events(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            events(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
 }
 
 /// Observes the rules of these event buses that the scope requests.
 async fn observe_buses(aws: &Aws, scope: &Scope, buses: BTreeSet<String>) -> Result<Vec<Live<EventRule>>> {
-    let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
     let listed = try_join_all(buses.into_iter().map(|bus| rules(aws, bus))).await?;
-    let candidates = listed.into_iter().flatten().filter(|rule| {
-        let name = rule.name().unwrap_or_default();
-        by_fields || scope.is_candidate(name) || scope.ids.contains(name) || scope.ids.contains(&id_of(rule))
-    });
+    let wants = &|rule: &sdk::Rule, tags: Option<&Tags>| {
+        let (id, name) = (id_of(rule), rule.name().unwrap_or_default());
+        let listed = Listed::id(&id).or_id(rule.arn().unwrap_or_default()).named(name);
+        scope.wants(&match tags {
+            Some(tags) => listed.tags(tags),
+            None => listed,
+        })
+    };
+    let candidates = listed.into_iter().flatten().filter(|rule| wants(rule, None).any());
     each(candidates, |rule| async move {
         let arn = rule.arn.clone().ok_or_else(|| Error::incomplete("eventbridge.ListRules", "Arn"))?;
         let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
-        let requested = by_fields || scope.is_owned(&tags) || !scope.ids.is_empty();
-        let targets = match requested {
+        let targets = match wants(&rule, Some(&tags)).fields() {
             true => targets(aws, &rule).await?,
             false => Some(vec![]),
         };
@@ -256,13 +252,7 @@ async fn targets(aws: &Aws, rule: &sdk::Rule) -> Result<Option<Vec<sdk::Target>>
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
     let output = events(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-    let pair = |tag: sdk::Tag| (tag.key, tag.value);
-    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().map(pair).collect()))
-}
-
-/// Returns tags as the SDK's types.
-pub(super) fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<sdk::Tag>> {
-    tags.iter().map(|(key, value)| Ok(sdk::Tag::builder().key(key).value(value).build()?)).collect()
+    Ok(output.map(|output| from_sdk_tags(output.tags())))
 }
 
 /// Returns the id of a rule. A name is unique on its event bus only: on another event bus than `default`, the id begins

@@ -19,9 +19,11 @@ pub(crate) struct EcsParameters {
     /// The task definition, with its revision. When the task definition gets a new revision, Holdfast updates this
     /// field.
     task_definition: Ref<TaskDefinition, Arn>,
-    /// The number of tasks: 1 (AWS's default) to 10.
+    /// The number of tasks.
+    #[spec(range = 1..=10, default = 1)]
     task_count: Option<ServerDefault<i32>>,
-    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. State at most one of this field and `capacityProviderStrategy`.
+    /// The launch type. State at most one of this field and `capacityProviderStrategy`.
+    #[spec(one_of = sdk::LaunchType)]
     launch_type: Option<String>,
     /// The platform version of Fargate, such as `1.4.0` or `LATEST`.
     platform_version: Option<String>,
@@ -29,7 +31,8 @@ pub(crate) struct EcsParameters {
     network_configuration: Option<EventNetwork>,
     /// The capacity provider strategy: how tasks are spread over capacity providers.
     capacity_provider_strategy: Option<BTreeSet<EventCapacityProvider>>,
-    /// The task group, for task placement: at most 255 characters.
+    /// The task group, for task placement.
+    #[spec(length = ..=255)]
     group: Option<String>,
     /// Whether tasks get the ECS managed tag with the name of the cluster, for cost allocation.
     #[serde(rename = "enableECSManagedTags")]
@@ -38,6 +41,7 @@ pub(crate) struct EcsParameters {
     enable_execute_command: Option<ServerDefault<bool>>,
     /// The source of propagated tags: `TASK_DEFINITION` copies the tags of the task definition to the tasks. `null` for
     /// none.
+    #[spec(one_of = sdk::PropagateTags)]
     propagate_tags: Option<String>,
     /// The tags of the tasks.
     tags: Option<BTreeMap<String, String>>,
@@ -140,7 +144,7 @@ impl EcsParameters {
         ecs.enable_ecs_managed_tags = enable_ecs_managed_tags.as_deref().copied().unwrap_or(false);
         ecs.enable_execute_command = enable_execute_command.as_deref().copied().unwrap_or(false);
         ecs.propagate_tags = propagate_tags.as_deref().map(Into::into);
-        ecs.tags = tags.as_ref().map(super::event_rule::sdk_tags).transpose()?;
+        ecs.tags = tags.as_ref().map(super::sdk_tags).transpose()?;
         Ok(ecs)
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct EventTarget {
     /// and `inputTransformer`.
     input: Option<JsonText>,
     /// The JSON path of the part of the event that the target receives, such as `$.detail`.
+    #[spec(length = ..=256)]
     input_path: Option<String>,
     /// The input transformer, which builds the target's input from parts of the event.
     input_transformer: Option<InputTransformer>,
@@ -60,9 +61,11 @@ pub(crate) struct InputTransformer {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RetryPolicy {
-    /// The maximum number of retries: 0 to 185. AWS's default is 185.
+    /// The maximum number of retries.
+    #[spec(range = 0..=185, default = 185)]
     maximum_retry_attempts: Option<ServerDefault<i32>>,
-    /// The maximum age of an event in seconds: how long EventBridge retries. 60 to 86400; AWS's default is 86400.
+    /// The maximum age of an event in seconds: how long EventBridge retries.
+    #[spec(range = 60..=86400, default = 86400)]
     maximum_event_age_in_seconds: Option<ServerDefault<i32>>,
 }
 

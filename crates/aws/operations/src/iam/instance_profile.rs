@@ -1,11 +1,10 @@
 //! InstanceProfile: an IAM instance profile, through which an EC2 instance gets its role.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_iam::types::{self as sdk, Tag};
+use aws_sdk_iam::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
@@ -14,7 +13,7 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::iam;
+use super::{InstanceProfileTags, from_sdk_tags, iam, sdk_tags};
 use super::role::Role;
 
 /// An instance profile, which gives a role to the programs on an `Instance`.
@@ -28,7 +27,7 @@ pub(crate) struct InstanceProfile {
     /// role's credentials within minutes.
     role: Option<Ref<Role>>,
     /// The path, which begins and ends with `/` and is part of the ARN.
-    #[spec(immutable)]
+    #[spec(immutable, length = 1..=512)]
     #[serde(default = "root")]
     path: String,
 }
@@ -49,6 +48,7 @@ pub(crate) struct InstanceProfileStatus {
 
 impl Kind for InstanceProfile {
     type Status = InstanceProfileStatus;
+    type Owner = TagOnCreate<InstanceProfileTags>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(128);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -59,7 +59,7 @@ impl Kind for InstanceProfile {
         let index = &tagging::of_no_region(aws)?;
         each(all(pages).await?, |profile| async move {
             let name = profile.instance_profile_name();
-            if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
+            if !scope.wants(&Listed::name(name).spec(&live(&profile).spec)).any() {
                 return Ok(None);
             }
             // ListInstanceProfiles returns no tags.
@@ -96,35 +96,17 @@ impl Kind for InstanceProfile {
         iam(aws).delete_instance_profile().instance_profile_name(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            let tags = Some(sdk_tags(set)?);
-            iam(aws).tag_instance_profile().instance_profile_name(&live.id).set_tags(tags).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = Some(remove.iter().cloned().collect());
-            iam(aws).untag_instance_profile().instance_profile_name(&live.id).set_tag_keys(keys).send().await?;
-        }
-        Ok(())
-    }
 }
 
 async fn tags_of(aws: &Aws, name: &str) -> Result<Option<Tags>> {
     let pages = iam(aws).list_instance_profile_tags().instance_profile_name(name).into_paginator().items().send();
-    let tags = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-    Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    Ok(all(pages).await.or_absent()?.as_deref().map(from_sdk_tags))
 }
 
 async fn remove(aws: &Aws, profile: &str, role: &Ref<Role>) -> Result<()> {
     let remove = iam(aws).remove_role_from_instance_profile().instance_profile_name(profile);
     remove.role_name(role.as_str()).send().await.or_absent()?;
     Ok(())
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
-    tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
 }
 
 fn live(profile: &sdk::InstanceProfile) -> Live<InstanceProfile> {

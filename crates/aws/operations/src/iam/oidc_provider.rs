@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -13,8 +14,7 @@ use holdfast_core::types::ServerDefault;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::iam;
-use super::policy::sdk_tags;
+use super::{OidcProviderTags, from_sdk_tags, iam, sdk_tags};
 
 /// An OpenID Connect identity provider, such as GitHub Actions or an EKS cluster.
 ///
@@ -23,12 +23,13 @@ use super::policy::sdk_tags;
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OidcProvider {
-    /// The client ids, also called audiences (`aud`), whose tokens are accepted, as in `sts.amazonaws.com`: at most
-    /// 100, each of at most 255 characters.
+    /// The client ids, also called audiences (`aud`), whose tokens are accepted, as in `sts.amazonaws.com`.
+    #[spec(items = ..=100, length = 1..=255)]
     client_id_list: BTreeSet<String>,
-    /// The SHA-1 thumbprints of the certificates that sign the provider's own certificate, at most five, in lower case.
+    /// The SHA-1 thumbprints of the certificates that sign the provider's own certificate, in lower case.
     /// Best left out: AWS determines a thumbprint if none is stated, and does not use it if it trusts the provider's
     /// certificate authority (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html>).
+    #[spec(items = ..=5, length = 40..=40)]
     thumbprint_list: Option<ServerDefault<BTreeSet<String>>>,
 }
 
@@ -44,6 +45,7 @@ pub(crate) struct OidcProviderStatus {
 
 impl Kind for OidcProvider {
     type Status = OidcProviderStatus;
+    type Owner = TagOnCreate<OidcProviderTags>;
     const TIER: Tier = Tier::Operations;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(255);
@@ -56,8 +58,7 @@ impl Kind for OidcProvider {
         let arns: Vec<String> = arns.collect();
         let (indexed, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
         let candidates = arns.into_iter().filter(|arn| {
-            let requested = scope.ids.contains(arn) || scope.is_candidate(name(arn));
-            requested || indexed.contains_key(arn) || scope.lookups.iter().any(|lookup| !lookup.is_empty())
+            indexed.contains_key(arn) || scope.wants(&Listed::id(arn).named(name(arn))).any()
         });
         each(candidates, |arn| async move {
             let output = iam(aws).get_open_id_connect_provider().open_id_connect_provider_arn(&arn).send().await;
@@ -107,19 +108,6 @@ impl Kind for OidcProvider {
         iam(aws).delete_open_id_connect_provider().open_id_connect_provider_arn(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            let tag = iam(aws).tag_open_id_connect_provider().open_id_connect_provider_arn(&live.id);
-            tag.set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let untag = iam(aws).untag_open_id_connect_provider().open_id_connect_provider_arn(&live.id);
-            untag.set_tag_keys(Some(remove.iter().cloned().collect())).send().await?;
-        }
-        Ok(())
-    }
 }
 
 /// Returns the URL without `https://`, as in the ARN.
@@ -133,8 +121,7 @@ fn live(output: &GetOpenIdConnectProviderOutput, arn: String) -> Live<OidcProvid
         client_id_list: output.client_id_list().iter().cloned().collect(),
         thumbprint_list: Some(ServerDefault(thumbprints)),
     };
-    let tags = output.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-    Live::new(&arn, name(&arn), spec, status(&arn)).tags(tags)
+    Live::new(&arn, name(&arn), spec, status(&arn)).tags(from_sdk_tags(output.tags()))
 }
 
 fn status(arn: &str) -> OidcProviderStatus {

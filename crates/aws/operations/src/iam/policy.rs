@@ -1,17 +1,19 @@
 //! Policy: a customer managed IAM policy, which several roles can use.
 
-use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
+use aws_sdk_iam::types::{self as sdk, EntityType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
-use holdfast_base::tagging::{self, Tags};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::all;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::PolicyDocument;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::iam;
+use super::{PolicyTags, from_sdk_tags, iam, sdk_tags};
 
 /// A customer managed policy.
 ///
@@ -24,11 +26,11 @@ pub(crate) struct Policy {
     /// The policy document: the permissions that the policy allows and denies. At most 6,144 characters without white
     /// space (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
     policy_document: PolicyDocument,
-    /// The description: at most 1,000 characters.
-    #[spec(immutable)]
+    /// The description.
+    #[spec(immutable, length = ..=1000)]
     description: Option<String>,
     /// The path, which begins and ends with `/` and is part of the ARN.
-    #[spec(immutable)]
+    #[spec(immutable, length = 1..=512)]
     #[serde(default = "root")]
     path: String,
 }
@@ -52,6 +54,7 @@ const VERSIONS: usize = 5;
 
 impl Kind for Policy {
     type Status = PolicyStatus;
+    type Owner = TagOnCreate<PolicyTags>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(128);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -61,14 +64,14 @@ impl Kind for Policy {
     /// one call for each requested policy, where `ListPolicies` would take two.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = iam(aws).get_account_authorization_details().filter(EntityType::LocalManagedPolicy);
-        let pages = pages.into_paginator().send().collect::<std::result::Result<Vec<_>, _>>().await?;
+        let pages = all(pages.into_paginator().send()).await?;
         let all: Vec<&sdk::ManagedPolicyDetail> = pages.iter().flat_map(|page| page.policies()).collect();
         let arns: Vec<String> = all.iter().filter_map(|detail| detail.arn.clone()).collect();
         let (indexed, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
         let candidates = all.into_iter().filter(|detail| {
             let arn = detail.arn().unwrap_or_default();
-            let named = scope.is_candidate(detail.policy_name().unwrap_or_default());
-            named || scope.ids.contains(arn) || indexed.contains_key(arn) || !scope.lookups.is_empty()
+            let listed = Listed::id(arn).named(detail.policy_name().unwrap_or_default());
+            indexed.contains_key(arn) || scope.wants(&listed).any()
         });
         each(candidates, |detail| async move {
             let arn = detail.arn().unwrap_or_default();
@@ -100,9 +103,6 @@ impl Kind for Policy {
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Policy { policy_document, description: _, path: _ } = &desired.spec;
-        if !desired.changed(Policy::POLICY_DOCUMENT) {
-            return Ok(Updated::ObserveAgain);
-        }
         let old = old_versions(live.raw()?);
         if let Some(oldest) = old.first().filter(|_| old.len() + 1 >= VERSIONS) {
             iam(aws).delete_policy_version().policy_arn(&live.id).version_id(oldest).send().await.or_absent()?;
@@ -119,22 +119,6 @@ impl Kind for Policy {
         iam(aws).delete_policy().policy_arn(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            iam(aws).tag_policy().policy_arn(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            iam(aws).untag_policy().policy_arn(&live.id).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>> {
-    tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
 }
 
 /// Returns the ids of the versions that are not the default version, the oldest first: `v10` is newer than `v9`.
@@ -158,8 +142,7 @@ fn live(detail: &sdk::ManagedPolicyDetail, policy: &sdk::Policy) -> Result<Live<
         path: detail.path().unwrap_or("/").to_owned(),
     };
     let status = PolicyStatus { arn: arn.clone(), default_version_id: default.version_id.clone().unwrap_or_default() };
-    let tags = policy.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-    Ok(Live::new(arn, detail.policy_name().unwrap_or_default(), spec, status).tags(tags).keep(detail.clone()))
+    Ok(Live::new(arn, detail.policy_name().unwrap_or_default(), spec, status).tags(from_sdk_tags(policy.tags())).keep(detail.clone()))
 }
 
 #[cfg(test)]

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_iam::types::{self as sdk, EntityType, Tag};
-use futures::TryFutureExt;
+use aws_sdk_iam::types::{self as sdk, EntityType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::all;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, PolicyDocument};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::iam;
+use super::{RoleTags, from_sdk_tags, iam, sdk_tags};
 
 /// An IAM role.
 ///
@@ -27,12 +28,14 @@ pub(crate) struct Role {
     /// principal's unique id (`AROA…`, `AIDA…`) in its place, which is drift
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
     assume_role_policy_document: PolicyDocument,
-    /// The description: at most 1,000 characters.
+    /// The description.
+    #[spec(length = ..=1000)]
     description: Option<String>,
-    /// The maximum session duration in seconds: 3600 (AWS's default) to 43200.
+    /// The maximum session duration in seconds.
+    #[spec(range = 3600..=43200, default = 3600)]
     max_session_duration: Option<i32>,
     /// The path, which begins and ends with `/` and is part of the ARN.
-    #[spec(immutable)]
+    #[spec(immutable, length = 1..=512)]
     #[serde(default = "root")]
     path: String,
     /// The permissions boundary: the ARN of the policy that limits the permissions that the role's other policies can
@@ -66,6 +69,7 @@ pub(crate) struct RoleStatus {
 
 impl Kind for Role {
     type Status = RoleStatus;
+    type Owner = TagOnCreate<RoleTags>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(64);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -78,26 +82,23 @@ impl Kind for Role {
         // GetAccountAuthorizationDetails returns all fields of all roles except two, which only ListRoles returns.
         // Neither call is made once per role.
         let details = iam(aws).get_account_authorization_details().filter(EntityType::Role).into_paginator().send();
-        let details = details.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from);
+        let in_list_only = [Role::DESCRIPTION, Role::MAX_SESSION_DURATION];
         let is_in_list_only =
-            |stated: &BTreeSet<String>| ["description", "maxSessionDuration"].iter().any(|of| stated.contains(*of));
+            |stated: &BTreeSet<String>| in_list_only.iter().any(|field| stated.contains(field.name()));
         let list_is_needed = scope.fields.as_ref().is_none_or(|fields| fields.values().any(is_in_list_only));
         let listed = async {
             match list_is_needed {
-                true => {
-                    let roles = iam(aws).list_roles().into_paginator().items().send();
-                    roles.collect::<std::result::Result<Vec<_>, _>>().await.map_err(Error::from)
-                }
+                true => all(iam(aws).list_roles().into_paginator().items().send()).await,
                 false => Ok(vec![]),
             }
         };
-        let (details, listed) = futures::try_join!(details, listed)?;
+        let (details, listed) = futures::try_join!(all(details), listed)?;
         let listed: BTreeMap<_, _> = listed.into_iter().map(|role| (role.role_id.clone(), role)).collect();
 
         let mut found = vec![];
         for detail in details.iter().flat_map(|page| page.role_detail_list()) {
             let name = detail.role_name().unwrap_or_default();
-            if !is_requested(scope, name, &tags_of(detail.tags())) {
+            if !scope.wants(&Listed::name(name).tags(&from_sdk_tags(detail.tags()))).any() {
                 continue;
             }
             // The two responses are from two moments: a role in only one of them was created or deleted in between.
@@ -194,9 +195,10 @@ impl Kind for Role {
             let document = assume_role_policy_document.json();
             iam.update_assume_role_policy().role_name(name).policy_document(document).send().await?;
         }
+        let in_update_role = [Role::DESCRIPTION, Role::MAX_SESSION_DURATION];
         // One call sets both fields: UpdateRole without the duration resets it to one hour
         // (https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html).
-        if desired.changed(Role::DESCRIPTION) || desired.changed(Role::MAX_SESSION_DURATION) {
+        if desired.changed_any(&in_update_role) {
             iam.update_role()
                 .role_name(name)
                 .description(description.clone().unwrap_or_default())
@@ -222,30 +224,6 @@ impl Kind for Role {
         iam.delete_role().role_name(name).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            iam(aws).tag_role().role_name(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            iam(aws).untag_role().role_name(&live.id).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
-}
-
-fn is_requested(scope: &Scope, name: &str, tags: &BTreeMap<String, String>) -> bool {
-    scope.is_candidate(name) || scope.ids.contains(name) || scope.is_owned(tags) || !scope.lookups.is_empty()
-}
-
-fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
-    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
-    tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
 }
 
 /// Parses a policy document of IAM, which is URL-encoded according to RFC 3986: a plus sign stands for itself.
@@ -276,7 +254,7 @@ fn live(detail: &sdk::RoleDetail, role: Option<&sdk::Role>) -> Result<Live<Role>
         role_id: detail.role_id.clone().ok_or_else(|| missing("roleId"))?,
         instance_profiles: detail.instance_profile_list().iter().map(|p| p.instance_profile_name.clone()).collect(),
     };
-    Ok(Live::new(name, name, spec, status).tags(tags_of(detail.tags())))
+    Ok(Live::new(name, name, spec, status).tags(from_sdk_tags(detail.tags())))
 }
 
 #[cfg(test)]
@@ -293,7 +271,7 @@ mod tests {
             .assume_role_policy_document(encoded)
             .role_policy_list(sdk::PolicyDetail::builder().policy_name("read").policy_document(encoded).build())
             .attached_managed_policies(sdk::AttachedPolicy::builder().policy_arn("arn:aws:iam::aws:policy/A").build())
-            .tags(Tag::builder().key("team").value("a").build().unwrap())
+            .tags(sdk::Tag::builder().key("team").value("a").build().unwrap())
             .build();
         let role = sdk::Role::builder()
             .path("/")

@@ -3,7 +3,8 @@
 use aws_sdk_cloudwatchlogs::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
@@ -20,11 +21,12 @@ use super::logs;
 pub(crate) struct LogGroup {
     /// The retention period in days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192,
     /// 2557, 2922, 3288 or 3653. `null` keeps log events forever.
+    #[spec(range = 1..=3653)]
     retention_in_days: Option<i32>,
     /// The ARN of the KMS key that encrypts the log group; `null` for the service's own key.
     kms_key_id: Option<Arn>,
-    /// The log group class: `STANDARD` or `INFREQUENT_ACCESS`.
-    #[spec(immutable)]
+    /// The log group class.
+    #[spec(immutable, one_of = sdk::LogGroupClass)]
     log_group_class: Option<String>,
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct LogGroupStatus {
 
 impl Kind for LogGroup {
     type Status = LogGroupStatus;
+    type Owner = TagOnCreate<LogTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     /// A log group accepts log events as soon as it exists. The update after the create sets the retention period.
     const REFERENCEABLE_ON_CREATE: bool = true;
@@ -48,12 +51,14 @@ impl Kind for LogGroup {
         let groups = logs(aws).describe_log_groups().into_paginator().items().send();
         each(all(groups).await?, |group| async move {
             let name = group.log_group_name.clone().unwrap_or_default();
-            if !scope.is_candidate(&name) && !scope.ids.contains(&name) && scope.lookups.is_empty() {
+            let arn = arn(&group).ok_or_else(|| Error::incomplete("logs.DescribeLogGroups", "arn"))?;
+            let live = live(&group, name, arn);
+            if !scope.wants(&Listed::name(&live.name).or_id(&live.status.arn).spec(&live.spec)).any() {
                 return Ok(None);
             }
-            let arn = arn(&group).ok_or_else(|| Error::incomplete("logs.DescribeLogGroups", "arn"))?;
-            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
-            Ok(tags.map(|tags| live(&group, name, arn).tags(tags)))
+            let arn = &live.status.arn;
+            let tags = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await?;
+            Ok(tags.map(|tags| live.tags(tags)))
         })
         .await
     }
@@ -104,18 +109,19 @@ impl Kind for LogGroup {
         logs(aws).delete_log_group().log_group_name(&live.id).send().await?;
         Ok(())
     }
+}
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            let set = set.clone().into_iter().collect();
-            logs(aws).tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            logs(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
-        }
+/// The calls that set and remove tags, which take tags as a map.
+pub(crate) struct LogTags;
+
+impl TagCalls for LogTags {
+    async fn set(aws: &Aws, arn: &str, tags: &Tags) -> Result<()> {
+        logs(aws).tag_resource().resource_arn(arn).set_tags(Some(tags.clone().into_iter().collect())).send().await?;
+        Ok(())
+    }
+
+    async fn remove(aws: &Aws, arn: &str, keys: Vec<String>) -> Result<()> {
+        logs(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{Child, ViaParent};
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier, ValidationError};
+use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Replacement, Tier, ValidationError};
 use holdfast_core::types::{Name, Ref, ServerDefault};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -31,11 +31,12 @@ pub(crate) struct MetricFilter {
     /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html>).
     #[spec(immutable)]
     log_group: Ref<LogGroup, Name>,
-    /// The filter pattern, which selects events: `ERROR`, `"?ERROR ?WARN"`, `"{ $.status = 5* }"`; `""` for all events.
-    /// At most 1,024 characters
+    /// The filter pattern, which selects events: `ERROR`, `"?ERROR ?WARN"`, `"{ $.status = 5* }"`; `""` for all events
     /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>).
+    #[spec(length = ..=1024)]
     filter_pattern: String,
-    /// The metric transformations: how a matching event becomes a data point. AWS accepts exactly one.
+    /// The metric transformation: how a matching event becomes a data point.
+    #[spec(items = 1..=1)]
     metric_transformations: Vec<MetricTransformation>,
     /// Whether the filter reads the events that the log group's transformer returns. AWS's default is false.
     apply_on_transformed_logs: Option<ServerDefault<bool>>,
@@ -52,19 +53,24 @@ pub(crate) struct MetricFilter {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MetricTransformation {
     /// The name of the metric.
+    #[spec(length = ..=255)]
     metric_name: String,
     /// The namespace of the metric. It cannot begin with `AWS/`.
+    #[spec(length = ..=255)]
     metric_namespace: String,
     /// The value of the data point, as text: a number such as `"1"`, or a field of the event such as `$.latency`.
+    #[spec(length = ..=100)]
     metric_value: String,
     /// The value for a minute in which events arrive and none of them matches; `null` for no data point. AWS refuses it
     /// together with `dimensions`.
     default_value: Option<f64>,
-    /// The unit of the metric, as in `Count` or `Milliseconds`. AWS's default is `None`.
+    /// The unit of the metric.
+    #[spec(one_of = sdk::StandardUnit, default = "None")]
     unit: Option<ServerDefault<String>>,
     /// The dimensions by name, each with the field of the event that holds its value: `{ Path: $.path }`. At most
     /// three. Each new value is billed as a metric of its own. Dimensions require a pattern for JSON or space-delimited
     /// events.
+    #[spec(items = ..=3)]
     dimensions: Option<BTreeMap<String, String>>,
 }
 
@@ -80,12 +86,10 @@ impl Kind for MetricFilter {
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
         let Some(Value::List(list)) = spec.get("metricTransformations") else { return vec![] };
         let both = |one: &Value| ["dimensions", "defaultValue"].into_iter().all(|f| one.states(f) == Some(true));
-        let many = (list.len() != 1)
-            .then(|| ("metricTransformations", format!("it must have exactly one element, not {}", list.len())));
         let both = list.first().is_some_and(both).then(|| {
             ("metricTransformations.0.defaultValue", "AWS refuses `defaultValue` together with `dimensions`".to_owned())
         });
-        many.into_iter().chain(both).collect()
+        both.into_iter().collect()
     }
 
     /// The list call of the region returns whole filters, so filters of other owners cost no further calls.
@@ -104,7 +108,8 @@ impl Kind for MetricFilter {
         for (desired, live) in spec.metric_transformations.iter_mut().zip(&live.spec.metric_transformations) {
             drop_superseded(desired, live);
         }
-        put(aws, &live.name, &spec).await
+        put(aws, &live.name, &spec).await?;
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

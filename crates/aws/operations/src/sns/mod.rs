@@ -7,22 +7,25 @@ pub(crate) mod topic;
 use std::collections::HashMap;
 
 use holdfast_base::kind::Desired;
+use holdfast_core::schema::FieldName;
 use holdfast_core::types::JsonText;
 
 holdfast_base::client!(sns: aws_sdk_sns);
+holdfast_base::sdk_tags!(required aws_sdk_sns::types::Tag);
+holdfast_base::tag_calls!(SnsTags: sns, tag_resource.resource_arn, untag_resource.resource_arn);
 
-/// An attribute of a topic or subscription: AWS's key, the desired value, and the value that restores AWS's default.
-struct SnsAttribute(&'static str, Option<String>, String);
+/// An attribute of a topic or subscription: the field, the desired value, and the value that restores AWS's default.
+struct SnsAttribute<K>(FieldName<K>, Option<String>, String);
 
-impl SnsAttribute {
-    fn json(key: &'static str, json: &Option<JsonText>, default: &str) -> SnsAttribute {
-        SnsAttribute(key, json.as_ref().map(JsonText::json), default.into())
+impl<K> SnsAttribute<K> {
+    fn json(field: FieldName<K>, json: &Option<JsonText>, default: &str) -> SnsAttribute<K> {
+        SnsAttribute(field, json.as_ref().map(JsonText::json), default.into())
     }
 
-    /// Returns the document's field name: AWS's key with a lower-case first letter.
-    fn field(&self) -> String {
-        let (first, rest) = self.0.split_at(1);
-        first.to_lowercase() + rest
+    /// Returns AWS's key: the field's name with an upper-case first letter.
+    fn key(&self) -> String {
+        let (first, rest) = self.0.name().split_at(1);
+        first.to_uppercase() + rest
     }
 }
 
@@ -45,12 +48,12 @@ impl SnsAttributes {
 }
 
 /// Returns the attributes for a create call: those that the document states.
-fn stated(attributes: impl IntoIterator<Item = SnsAttribute>) -> Option<HashMap<String, String>> {
-    Some(attributes.into_iter().filter_map(|SnsAttribute(key, text, _)| Some((key.to_owned(), text?))).collect())
+fn stated<K>(attributes: impl IntoIterator<Item = SnsAttribute<K>>) -> Option<HashMap<String, String>> {
+    Some(attributes.into_iter().filter_map(|attribute| Some((attribute.key(), attribute.1?))).collect())
 }
 
 /// Returns the keys and values to set for the fields that changed.
-fn changes<K>(desired: &Desired<K>, of: impl IntoIterator<Item = SnsAttribute>) -> Vec<(&'static str, String)> {
-    let changed = of.into_iter().filter(|attribute| desired.changed(&attribute.field()));
-    changed.map(|SnsAttribute(key, text, default)| (key, text.unwrap_or(default))).collect()
+fn changes<K>(desired: &Desired<K>, of: impl IntoIterator<Item = SnsAttribute<K>>) -> Vec<(String, String)> {
+    let changed = of.into_iter().filter(|attribute| desired.changed(attribute.0));
+    changed.map(|attribute| (attribute.key(), attribute.1.unwrap_or(attribute.2))).collect()
 }

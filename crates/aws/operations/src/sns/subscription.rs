@@ -3,11 +3,11 @@
 use aws_sdk_sns::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::owner::{Child, ViaParent};
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
+use holdfast_core::schema::{FieldName, Idempotency, Named as _, NamingRules, Replacement, Tier};
 use holdfast_core::types::{JsonText, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -27,14 +27,15 @@ pub(crate) struct Subscription {
     /// The topic.
     #[spec(immutable)]
     topic: Ref<Topic>,
-    /// The protocol: `email`, `email-json`, `sms`, `http`, `https`, `sqs`, `lambda` or `application`.
-    #[spec(immutable)]
+    /// The protocol (<https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html>).
+    #[spec(immutable, one_of = ["email", "email-json", "sms", "http", "https", "sqs", "lambda", "application", "firehose"])]
     protocol: String,
     /// The endpoint that receives the messages: an e-mail address, a telephone number, a URL, or the ARN of the queue
     /// or function.
     #[spec(immutable)]
     endpoint: String,
-    /// The scope of the filter policy: `MessageAttributes` (AWS's default) or `MessageBody`.
+    /// The scope of the filter policy.
+    #[spec(one_of = ["MessageAttributes", "MessageBody"], default = "MessageAttributes")]
     filter_policy_scope: Option<String>,
     /// The filter policy: which messages the subscription receives; `null` for all messages. A change takes up to 15
     /// minutes to take effect (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html>).
@@ -71,10 +72,10 @@ impl Kind for Subscription {
             let topic = subscription.topic_arn().unwrap_or_default();
             let name = topic.rsplit(':').next().unwrap_or_default();
             let arn = subscription.subscription_arn().unwrap_or_default();
-            let parent = scope.is_parent(Topic::KIND, name) || scope.is_parent(Topic::KIND, topic);
-            let requested = scope.ids.contains(arn) || !scope.lookups.is_empty();
+            let spec = live(&subscription, arn, &SnsAttributes::default()).spec;
+            let listed = Listed::id(arn).child_of(Topic::KIND, name).child_of(Topic::KIND, topic).spec(&spec);
             // ListSubscriptions returns a deleted subscription for days, with `Deleted` in place of its ARN.
-            if arn == "Deleted" || !(parent || requested) {
+            if arn == "Deleted" || !scope.wants(&listed).any() {
                 return Ok(None);
             }
             if !is_confirmed(arn) {
@@ -135,7 +136,7 @@ impl Child for Subscription {
 
 /// Returns the attributes that can be set. The scope of the filter policy comes before the filter policy, which may
 /// need it. AWS returns the attributes of confirmed subscriptions only.
-fn attributes(spec: &Subscription) -> [SnsAttribute; 5] {
+fn attributes(spec: &Subscription) -> [SnsAttribute<Subscription>; 5] {
     let Subscription {
         topic: _,
         protocol: _,
@@ -147,11 +148,11 @@ fn attributes(spec: &Subscription) -> [SnsAttribute; 5] {
         delivery_policy,
     } = spec;
     [
-        SnsAttribute("FilterPolicyScope", filter_policy_scope.clone(), "MessageAttributes".into()),
-        SnsAttribute::json("FilterPolicy", filter_policy, "{}"),
-        SnsAttribute("RawMessageDelivery", raw_message_delivery.map(|raw| raw.to_string()), "false".into()),
-        SnsAttribute::json("RedrivePolicy", redrive_policy, ""),
-        SnsAttribute::json("DeliveryPolicy", delivery_policy, ""),
+        SnsAttribute(Subscription::FILTER_POLICY_SCOPE, filter_policy_scope.clone(), "MessageAttributes".into()),
+        SnsAttribute::json(Subscription::FILTER_POLICY, filter_policy, "{}"),
+        SnsAttribute(Subscription::RAW_MESSAGE_DELIVERY, raw_message_delivery.map(|raw| raw.to_string()), "false".into()),
+        SnsAttribute::json(Subscription::REDRIVE_POLICY, redrive_policy, ""),
+        SnsAttribute::json(Subscription::DELIVERY_POLICY, delivery_policy, ""),
     ]
 }
 
@@ -173,7 +174,7 @@ fn pending(subscription: &sdk::Subscription) -> Live<Subscription> {
     let id = pending_id(topic.as_str(), protocol, endpoint);
     let message = format!("{endpoint} must confirm the subscription; AWS deletes it 48 hours after it was created");
     // The attributes of the Subscribe call take effect at the confirmation. AWS does not return them before.
-    let scheduled = attributes(&live.spec).iter().map(SnsAttribute::field).collect();
+    let scheduled = attributes(&live.spec).iter().map(|attribute| attribute.0.name().to_owned()).collect();
     Live { id, status: SubscriptionStatus { arn: None }, scheduled, bound: true, ..live }
         .action_required("AwaitingConfirmation", message)
 }

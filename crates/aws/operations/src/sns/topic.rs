@@ -1,11 +1,9 @@
 //! Topic: an SNS topic, which alarms and events are published to.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_sns::types::Tag;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
@@ -16,7 +14,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{default_policy, is_default};
-use super::{SnsAttribute, SnsAttributes, changes, sns, stated};
+use super::{SnsAttribute, SnsAttributes, SnsTags, changes, from_sdk_tags, sdk_tags, sns, stated};
 
 /// An SNS topic.
 ///
@@ -26,6 +24,7 @@ use super::{SnsAttribute, SnsAttributes, changes, sns, stated};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Topic {
     /// The display name: the sender's name in e-mails and text messages.
+    #[spec(length = ..=100)]
     display_name: Option<String>,
     /// The KMS key that encrypts messages: a key id, a key ARN, or `alias/aws/sns`; `null` for no encryption.
     /// CloudWatch alarms cannot publish to a topic under `alias/aws/sns`; they need a key whose key policy allows them
@@ -36,9 +35,11 @@ pub(crate) struct Topic {
     policy: Option<PolicyDocument>,
     /// The delivery policy: how deliveries over HTTP are retried.
     delivery_policy: Option<JsonText>,
-    /// The X-Ray tracing mode: `PassThrough` (AWS's default) or `Active`.
+    /// The X-Ray tracing mode.
+    #[spec(one_of = ["PassThrough", "Active"], default = "PassThrough")]
     tracing_config: Option<String>,
-    /// The version of message signatures, as a string: `1` for SHA1 (AWS's default) or `2` for SHA256.
+    /// The version of message signatures, as a string: `1` for SHA1 or `2` for SHA256.
+    #[spec(one_of = ["1", "2"], default = "1")]
     signature_version: Option<String>,
     /// Whether the topic is a FIFO topic, which keeps messages in order. AWS's default is false.
     #[spec(immutable)]
@@ -58,6 +59,7 @@ pub(crate) struct TopicStatus {
 
 impl Kind for Topic {
     type Status = TopicStatus;
+    type Owner = TagOnCreate<SnsTags>;
     const TIER: Tier = Tier::Operations;
     /// A topic accepts subscriptions and messages as soon as it exists.
     const REFERENCEABLE_ON_CREATE: bool = true;
@@ -120,22 +122,10 @@ impl Kind for Topic {
         sns(aws).delete_topic().topic_arn(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            sns(aws).tag_resource().resource_arn(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            sns(aws).untag_resource().resource_arn(&live.id).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
 }
 
 /// Returns the attributes that can be set, encryption and the topic policy first.
-fn attributes(spec: &Topic, arn: &str) -> [SnsAttribute; 8] {
+fn attributes(spec: &Topic, arn: &str) -> [SnsAttribute<Topic>; 8] {
     let Topic {
         display_name,
         kms_master_key_id,
@@ -148,23 +138,22 @@ fn attributes(spec: &Topic, arn: &str) -> [SnsAttribute; 8] {
     } = spec;
     let none = String::new;
     [
-        SnsAttribute("KmsMasterKeyId", kms_master_key_id.clone(), none()),
-        SnsAttribute("Policy", policy.as_ref().map(PolicyDocument::json), default_policy(arn).json()),
-        SnsAttribute("DisplayName", display_name.clone(), none()),
-        SnsAttribute::json("DeliveryPolicy", delivery_policy, ""),
-        SnsAttribute("TracingConfig", tracing_config.clone(), "PassThrough".into()),
-        SnsAttribute("SignatureVersion", signature_version.clone(), "1".into()),
+        SnsAttribute(Topic::KMS_MASTER_KEY_ID, kms_master_key_id.clone(), none()),
+        SnsAttribute(Topic::POLICY, policy.as_ref().map(PolicyDocument::json), default_policy(arn).json()),
+        SnsAttribute(Topic::DISPLAY_NAME, display_name.clone(), none()),
+        SnsAttribute::json(Topic::DELIVERY_POLICY, delivery_policy, ""),
+        SnsAttribute(Topic::TRACING_CONFIG, tracing_config.clone(), "PassThrough".into()),
+        SnsAttribute(Topic::SIGNATURE_VERSION, signature_version.clone(), "1".into()),
         // FifoTopic is left out for a standard topic: AWS refuses `false` for some names.
-        SnsAttribute("FifoTopic", fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string()), none()),
-        SnsAttribute("ContentBasedDeduplication", content_based_deduplication.map(|on| on.to_string()), "false".into()),
+        SnsAttribute(Topic::FIFO_TOPIC, fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string()), none()),
+        SnsAttribute(Topic::CONTENT_BASED_DEDUPLICATION, content_based_deduplication.map(|on| on.to_string()), "false".into()),
     ]
 }
 
 /// Observes one topic. None when the topic no longer exists or the scope does not request it.
 async fn observe_topic(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<Topic>>> {
     let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
-    let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-    if !scope.is_candidate(&name) && !scope.ids.contains(&arn) && !scope.ids.contains(&name) && !by_fields {
+    if !scope.wants(&Listed::id(&arn).named(&name)).any() {
         return Ok(None);
     }
     let detail = async { sns(aws).get_topic_attributes().topic_arn(&arn).send().await.or_absent() };
@@ -175,14 +164,7 @@ async fn observe_topic(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<L
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
     let output = sns(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-    let pair = |tag: Tag| (tag.key, tag.value);
-    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().map(pair).collect()))
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
-    let tag = |(k, v): (&String, &String)| Tag::builder().key(k).value(v).build();
-    let tags: std::result::Result<Vec<Tag>, _> = tags.iter().map(tag).collect();
-    tags.map_err(|error| Error::terminal("sns.TagResource", error.to_string()))
+    Ok(output.map(|output| from_sdk_tags(output.tags())))
 }
 
 fn live(attributes: &SnsAttributes, arn: String, name: String) -> Live<Topic> {

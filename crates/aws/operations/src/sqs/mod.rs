@@ -5,12 +5,12 @@ pub(crate) mod queue;
 use std::collections::HashMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use holdfast_base::client::Aws;
+use holdfast_base::error::Result;
+use holdfast_base::owner::TagCalls;
+use holdfast_base::tagging::Tags;
 
 holdfast_base::client!(sqs: aws_sdk_sqs);
-
-/// An attribute of a queue: the document's field, AWS's name, the desired value, and the value that restores AWS's
-/// default.
-struct QueueAttribute(&'static str, QueueAttributeName, Option<String>, &'static str);
 
 /// The attributes in a response. An empty value counts as absent.
 #[derive(Default)]
@@ -31,5 +31,20 @@ impl QueueAttributes {
 
     fn json(&self, name: &QueueAttributeName) -> Option<serde_json::Value> {
         serde_json::from_str(&self.text(name)?).ok()
+    }
+}
+
+/// The calls that set and remove tags, which take tags as a map and a queue's URL.
+struct QueueTags;
+
+impl TagCalls for QueueTags {
+    async fn set(aws: &Aws, url: &str, tags: &Tags) -> Result<()> {
+        sqs(aws).tag_queue().queue_url(url).set_tags(Some(tags.clone().into_iter().collect())).send().await?;
+        Ok(())
+    }
+
+    async fn remove(aws: &Aws, url: &str, keys: Vec<String>) -> Result<()> {
+        sqs(aws).untag_queue().queue_url(url).set_tag_keys(Some(keys)).send().await?;
+        Ok(())
     }
 }

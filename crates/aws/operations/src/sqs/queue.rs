@@ -6,18 +6,19 @@ use std::time::Duration;
 use aws_sdk_sqs::types::QueueAttributeName as AttributeName;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier};
 use holdfast_core::types::{AfterCreate, Arn, PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{QueueAttribute, QueueAttributes, sqs};
+use super::{QueueAttributes, QueueTags, sqs};
 
 /// An SQS queue.
 ///
@@ -31,19 +32,23 @@ pub(crate) struct Queue {
     /// Whether the queue is a FIFO queue, which keeps messages in order. AWS's default is false.
     #[spec(immutable)]
     fifo_queue: Option<ServerDefault<bool>>,
-    /// The visibility timeout in seconds: how long a received message is hidden from other consumers. 0 to 43200; AWS's
-    /// default is 30.
+    /// The visibility timeout in seconds: how long a received message is hidden from other consumers.
+    #[spec(range = 0..=43200, default = 30)]
     visibility_timeout: Option<ServerDefault<i32>>,
-    /// The message retention period in seconds: how long SQS keeps a message that is not deleted. 60 to 1209600 (14
-    /// days); AWS's default is 345600 (4 days).
+    /// The message retention period in seconds: how long SQS keeps a message that is not deleted. The longest is 14 days,
+    /// and AWS's default is 4 days.
+    #[spec(range = 60..=1209600, default = 345600)]
     message_retention_period: Option<ServerDefault<i32>>,
-    /// The delivery delay in seconds: how long a new message is hidden from consumers. 0 (AWS's default) to 900.
+    /// The delivery delay in seconds: how long a new message is hidden from consumers.
+    #[spec(range = 0..=900, default = 0)]
     delay_seconds: Option<ServerDefault<i32>>,
-    /// The wait time in seconds for long polling: how long a receive call waits for a message. 0 (AWS's default: the
-    /// call returns at once) to 20.
+    /// The wait time in seconds for long polling: how long a receive call waits for a message. With 0, the call returns at
+    /// once.
+    #[spec(range = 0..=20, default = 0)]
     receive_message_wait_time_seconds: Option<ServerDefault<i32>>,
-    /// The maximum size of a message in bytes: 1024 to 1048576, which is AWS's default
+    /// The maximum size of a message in bytes
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
+    #[spec(range = 1024..=1048576, default = 1048576)]
     maximum_message_size: Option<ServerDefault<i32>>,
     /// The redrive policy: the dead-letter queue for messages that consumers fail to process; `null` for none.
     redrive_policy: Option<RedrivePolicy>,
@@ -59,18 +64,20 @@ pub(crate) struct Queue {
     /// SQS and EventBridge can use a key only if its key policy allows them
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html>).
     kms_master_key_id: Option<String>,
-    /// The data key reuse period in seconds: how long SQS reuses a data key before it requests another from KMS. 60 to
-    /// 86400; AWS's default is 300.
+    /// The data key reuse period in seconds: how long SQS reuses a data key before it requests another from KMS.
+    #[spec(range = 60..=86400, default = 300)]
     kms_data_key_reuse_period_seconds: Option<ServerDefault<i32>>,
     /// Whether SQS-managed keys encrypt messages (SSE-SQS). AWS's default is true, unless the queue has a KMS key.
     sqs_managed_sse_enabled: Option<ServerDefault<bool>>,
     /// Whether content-based deduplication is on: messages with the same body within five minutes are duplicates. FIFO
     /// queues only. AWS's default is false.
     content_based_deduplication: Option<ServerDefault<bool>>,
-    /// The scope in which messages are duplicates: `queue` (AWS's default) or `messageGroup`. FIFO queues only.
+    /// The scope in which messages are duplicates. FIFO queues only.
+    #[spec(one_of = ["queue", "messageGroup"], default = "queue")]
     deduplication_scope: Option<String>,
-    /// The scope of the throughput limit: `perQueue` (AWS's default), or `perMessageGroupId` for high throughput, which
-    /// requires `deduplicationScope: messageGroup`. FIFO queues only.
+    /// The scope of the throughput limit. `perMessageGroupId` is for high throughput and requires
+    /// `deduplicationScope: messageGroup`. FIFO queues only.
+    #[spec(one_of = ["perQueue", "perMessageGroupId"], default = "perQueue")]
     fifo_throughput_limit: Option<String>,
 }
 
@@ -80,7 +87,8 @@ pub(crate) struct Queue {
 pub(crate) struct RedrivePolicy {
     /// The dead-letter queue: a FIFO queue for a FIFO queue, and a standard queue for a standard queue.
     dead_letter_queue: Ref<Queue, Arn>,
-    /// The number of receives after which a message moves to the dead-letter queue: 1 to 1000.
+    /// The number of receives after which a message moves to the dead-letter queue.
+    #[spec(range = 1..=1000)]
     max_receive_count: i32,
 }
 
@@ -88,9 +96,11 @@ pub(crate) struct RedrivePolicy {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RedriveAllowPolicy {
-    /// The permission: `allowAll`, `denyAll` or `byQueue`.
+    /// The permission. `byQueue` allows the source queues that `sourceQueues` lists.
+    #[spec(one_of = ["allowAll", "denyAll", "byQueue"])]
     redrive_permission: String,
-    /// The source queues for `byQueue`, at most ten. They may refer to this queue as their dead-letter queue.
+    /// The source queues for `byQueue`. They may refer to this queue as their dead-letter queue.
+    #[spec(items = ..=10)]
     #[serde(default)]
     source_queues: BTreeSet<AfterCreate<Ref<Queue, Arn>>>,
 }
@@ -107,6 +117,7 @@ pub(crate) struct QueueStatus {
 
 impl Kind for Queue {
     type Status = QueueStatus;
+    type Owner = TagOnCreate<QueueTags>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(80);
     /// A second CreateQueue call for a name returns the existing queue if the attributes are the same. Otherwise the
@@ -117,13 +128,9 @@ impl Kind for Queue {
     const CONSISTENCY_WINDOW: Duration = Duration::from_secs(60);
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let pages = sqs(aws).list_queues().max_results(1000).into_paginator().items().send();
         let urls = all(pages).await?;
-        let candidates = urls.into_iter().filter(|url| {
-            let name = name_of(url);
-            by_fields || scope.is_candidate(name) || scope.ids.contains(url) || scope.ids.contains(name)
-        });
+        let candidates = urls.into_iter().filter(|url| scope.wants(&Listed::id(url).named(name_of(url))).any());
         let found = try_join_all(candidates.map(|url| async move {
             let get = sqs(aws).get_queue_attributes().queue_url(&url).attribute_names(AttributeName::All);
             let Some(output) = get.send().await.or_absent()? else { return Ok(None) };
@@ -171,19 +178,6 @@ impl Kind for Queue {
         sqs(aws).delete_queue().queue_url(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            let set = set.clone().into_iter().collect();
-            sqs(aws).tag_queue().queue_url(&live.id).set_tags(Some(set)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            sqs(aws).untag_queue().queue_url(&live.id).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
 }
 
 fn name_of(url: &str) -> &str {
@@ -194,6 +188,10 @@ async fn tags_of(aws: &Aws, url: &str) -> Result<Option<Tags>> {
     let output = sqs(aws).list_queue_tags().queue_url(url).send().await.or_absent()?;
     Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().collect()))
 }
+
+/// An attribute of a queue: the field, AWS's name, the desired value, and the value that restores AWS's
+/// default.
+struct QueueAttribute(FieldName<Queue>, AttributeName, Option<String>, &'static str);
 
 /// Returns the attributes that SetQueueAttributes can change: all except `FifoQueue`.
 fn attributes(spec: &Queue) -> Vec<QueueAttribute> {
@@ -227,51 +225,44 @@ fn attributes(spec: &Queue) -> Vec<QueueAttribute> {
         allow.to_string()
     });
     vec![
-        QueueAttribute("kmsMasterKeyId", AttributeName::KmsMasterKeyId, kms_master_key_id.clone(), ""),
-        QueueAttribute(
-            "sqsManagedSseEnabled",
+        QueueAttribute(Queue::KMS_MASTER_KEY_ID, AttributeName::KmsMasterKeyId, kms_master_key_id.clone(), ""),
+        QueueAttribute(Queue::SQS_MANAGED_SSE_ENABLED,
             AttributeName::SqsManagedSseEnabled,
             flag(sqs_managed_sse_enabled),
             "true",
         ),
-        QueueAttribute(
-            "kmsDataKeyReusePeriodSeconds",
+        QueueAttribute(Queue::KMS_DATA_KEY_REUSE_PERIOD_SECONDS,
             AttributeName::KmsDataKeyReusePeriodSeconds,
             number(kms_data_key_reuse_period_seconds),
             "300",
         ),
-        QueueAttribute("policy", AttributeName::Policy, policy.as_ref().map(PolicyDocument::json), ""),
-        QueueAttribute("visibilityTimeout", AttributeName::VisibilityTimeout, number(visibility_timeout), "30"),
-        QueueAttribute(
-            "messageRetentionPeriod",
+        QueueAttribute(Queue::POLICY, AttributeName::Policy, policy.as_ref().map(PolicyDocument::json), ""),
+        QueueAttribute(Queue::VISIBILITY_TIMEOUT, AttributeName::VisibilityTimeout, number(visibility_timeout), "30"),
+        QueueAttribute(Queue::MESSAGE_RETENTION_PERIOD,
             AttributeName::MessageRetentionPeriod,
             number(message_retention_period),
             "345600",
         ),
-        QueueAttribute("delaySeconds", AttributeName::DelaySeconds, number(delay_seconds), "0"),
-        QueueAttribute(
-            "receiveMessageWaitTimeSeconds",
+        QueueAttribute(Queue::DELAY_SECONDS, AttributeName::DelaySeconds, number(delay_seconds), "0"),
+        QueueAttribute(Queue::RECEIVE_MESSAGE_WAIT_TIME_SECONDS,
             AttributeName::ReceiveMessageWaitTimeSeconds,
             number(receive_message_wait_time_seconds),
             "0",
         ),
-        QueueAttribute(
-            "maximumMessageSize",
+        QueueAttribute(Queue::MAXIMUM_MESSAGE_SIZE,
             AttributeName::MaximumMessageSize,
             number(maximum_message_size),
             "1048576",
         ),
-        QueueAttribute("redrivePolicy", AttributeName::RedrivePolicy, redrive, ""),
-        QueueAttribute("redriveAllowPolicy", AttributeName::RedriveAllowPolicy, allow, ""),
-        QueueAttribute(
-            "contentBasedDeduplication",
+        QueueAttribute(Queue::REDRIVE_POLICY, AttributeName::RedrivePolicy, redrive, ""),
+        QueueAttribute(Queue::REDRIVE_ALLOW_POLICY, AttributeName::RedriveAllowPolicy, allow, ""),
+        QueueAttribute(Queue::CONTENT_BASED_DEDUPLICATION,
             AttributeName::ContentBasedDeduplication,
             flag(content_based_deduplication),
             "false",
         ),
-        QueueAttribute("deduplicationScope", AttributeName::DeduplicationScope, deduplication_scope.clone(), "queue"),
-        QueueAttribute(
-            "fifoThroughputLimit",
+        QueueAttribute(Queue::DEDUPLICATION_SCOPE, AttributeName::DeduplicationScope, deduplication_scope.clone(), "queue"),
+        QueueAttribute(Queue::FIFO_THROUGHPUT_LIMIT,
             AttributeName::FifoThroughputLimit,
             fifo_throughput_limit.clone(),
             "perQueue",
