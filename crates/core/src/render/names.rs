@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Location, nearest};
-use crate::expression::{locate, outward, within};
+use crate::expression::{Template, locate, outward, within};
 use crate::render::Renderer;
 use crate::schema::{Schema, with_article};
 use crate::value::{Deferred, Value};
@@ -202,7 +202,7 @@ impl Renderer<'_> {
             });
             bindings.insert(root.clone(), bound);
         }
-        if let Ok(template) = deferred.source.parsed() {
+        if let Ok(template) = Template::of(&deferred.source) {
             for code in template.codes() {
                 for used in code.reads(&bindings) {
                     if self.registry.get(&used.root).is_none() {
