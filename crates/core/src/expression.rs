@@ -19,7 +19,6 @@ pub mod function;
 mod template;
 mod tree;
 
-pub use template::TemplateText;
 pub(crate) use template::{Part, Template};
 use tree::{chain, collect, parts_mut};
 
@@ -78,7 +77,7 @@ pub fn evaluate(deferred: &Deferred, attributes: &dyn Fn(&Address) -> Option<Val
     for (root, bound) in &deferred.bindings {
         variables.insert(root.clone(), evaluate_within(bound, attributes)?);
     }
-    let template = deferred.source.parsed()?;
+    let template = Template::of(&deferred.source)?;
     let kinds: BTreeSet<&str> = deferred.reads.iter().map(|read| &*read.kind).collect();
     let locate = |kind: &str, steps: &[String]| {
         locate(kind, steps, &deferred.component, |address| deferred.reads.contains(address))

@@ -14,9 +14,10 @@ use crate::document::{Document, Lookup, Resource};
 use crate::graph::Graph;
 use crate::observed::{KindRegion, Observation, Observed, Owner, Phase};
 use crate::plan::hold::{Hold, Reason};
+use crate::resolve::{ResolveContext, resolve};
 use crate::schema::{Ownership, Replacement, Schema};
 use crate::value::Value;
-use child::match_by_parent;
+use child::child_key;
 use conflicts::{find_conflict, hold_conflict};
 use index::{KindIndex, LiveIndex};
 use orphans::find_orphans;
@@ -287,6 +288,28 @@ fn revision(observed: &Observed) -> i64 {
 
 fn has_other_source(document: &Document, owner: &Owner) -> bool {
     !owner.source.is_empty() && !document.source.is_empty() && owner.source != document.source
+}
+
+/// Matches a child to the live resource with the same parent and key.
+fn match_by_parent<'a>(
+    resource: &Resource,
+    field: &str,
+    key: &[&str],
+    live: &KindIndex<'a>,
+    inventory: &mut Inventory<'a>,
+) {
+    let Ok(spec) =
+        resolve(&resource.address, resource.schema.record, &resource.spec, ResolveContext::of(&inventory.active))
+    else {
+        return;
+    };
+    let (Some(parent), own_key) = (spec.get(field).and_then(Value::text), child_key(key, &resource.name, &spec)) else {
+        // Without its parent, the child does not exist either.
+        return;
+    };
+    if let Some(child) = live.child(resource.schema, parent, &own_key) {
+        inventory.active.insert(resource.address.clone(), child);
+    }
 }
 
 impl Inventory<'_> {

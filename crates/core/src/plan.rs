@@ -9,6 +9,7 @@ mod difference;
 pub mod hold;
 mod operation;
 mod replace;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 

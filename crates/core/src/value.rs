@@ -1,13 +1,14 @@
 //! The untyped value of documents, observations and plans.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
 use crate::address::Address;
-use crate::expression::TemplateText;
 
 /// A tree of values, from a document or from a response of AWS.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,6 +62,52 @@ pub struct Deferred {
     /// The component that the template is written in, so that `Kind.name` finds the component's own resource first.
     /// Empty for the stack itself.
     pub component: String,
+}
+
+/// The text of a template, with the result of its first parse.
+#[derive(Clone)]
+pub struct TemplateText {
+    text: String,
+    parsed: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl TemplateText {
+    /// Returns the parsed text. `parse` runs at the first call only. None when that call parsed another type.
+    pub(crate) fn parsed<T: Any + Send + Sync>(&self, parse: impl FnOnce(&str) -> T) -> Option<&T> {
+        self.parsed.get_or_init(|| Arc::new(parse(&self.text))).as_ref().downcast_ref()
+    }
+}
+
+impl<T: Into<String>> From<T> for TemplateText {
+    fn from(text: T) -> Self {
+        TemplateText { text: text.into(), parsed: OnceLock::new() }
+    }
+}
+
+impl Deref for TemplateText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for TemplateText {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl fmt::Debug for TemplateText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl fmt::Display for TemplateText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// A reference to a secret value.

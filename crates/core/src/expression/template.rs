@@ -1,60 +1,7 @@
 //! Templates: strings with `${…}` in them, split into text and expressions.
 
-use std::fmt;
-use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
-
 use crate::expression::{Code, ExpressionError, Use};
-
-/// The text of a template, which is parsed at its first evaluation and never again.
-#[derive(Clone)]
-pub struct TemplateText {
-    text: String,
-    parsed: OnceLock<Result<Arc<Template>, ExpressionError>>,
-}
-
-impl TemplateText {
-    /// Returns the parsed template.
-    ///
-    /// # Errors
-    /// When an expression of the template is not valid.
-    pub(crate) fn parsed(&self) -> Result<&Template, ExpressionError> {
-        let parse = || Template::parse(&self.text).map(|template| Arc::new(template.unwrap_or_default()));
-        self.parsed.get_or_init(parse).as_ref().map(AsRef::as_ref).map_err(Clone::clone)
-    }
-}
-
-impl<T: Into<String>> From<T> for TemplateText {
-    fn from(text: T) -> Self {
-        TemplateText { text: text.into(), parsed: OnceLock::new() }
-    }
-}
-
-impl Deref for TemplateText {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.text
-    }
-}
-
-impl PartialEq for TemplateText {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl fmt::Debug for TemplateText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
-    }
-}
-
-impl fmt::Display for TemplateText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+use crate::value::TemplateText;
 
 /// A string with expressions.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +53,15 @@ impl Template {
             parts.push(Part::Text(literal));
         }
         Ok(Some(Template { parts }))
+    }
+
+    /// Returns the template of a deferred value. A text is parsed once, and never again.
+    pub(crate) fn of(text: &TemplateText) -> Result<&Template, ExpressionError> {
+        let parsed = text.parsed(|text| Template::parse(text).map(Option::unwrap_or_default));
+        match parsed {
+            Some(parsed) => parsed.as_ref().map_err(Clone::clone),
+            None => Err(ExpressionError::new("this is not a template", text)),
+        }
     }
 
     /// Returns the expression when the string consists of nothing else.

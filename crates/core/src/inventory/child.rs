@@ -1,12 +1,10 @@
-//! Children: resources that cannot have tags. They are matched by their parent and key, and recorded in the parent's tags.
+//! Children: resources that cannot have tags. The tags of their parent record their digests and keys.
 
 use super::Inventory;
-use super::index::KindIndex;
 use crate::address::Address;
 use crate::digest;
 use crate::document::Resource;
 use crate::observed::{Observed, child_tag};
-use crate::resolve::{ResolveContext, resolve};
 use crate::schema::Ownership;
 use crate::value::Value;
 
@@ -39,28 +37,6 @@ pub fn child_key(key: &[&str], name: &str, spec: &Value) -> String {
         fields => fields.iter().map(|f| spec.get(f).map(ToString::to_string).unwrap_or_default()).collect(),
     };
     digest::text(&parts.join("\n"))
-}
-
-/// Matches a child to the live resource with the same parent and key.
-pub(super) fn match_by_parent<'a>(
-    resource: &Resource,
-    field: &str,
-    key: &[&str],
-    live: &KindIndex<'a>,
-    inventory: &mut Inventory<'a>,
-) {
-    let Ok(spec) =
-        resolve(&resource.address, resource.schema.record, &resource.spec, ResolveContext::of(&inventory.active))
-    else {
-        return;
-    };
-    let (Some(parent), own_key) = (spec.get(field).and_then(Value::text), child_key(key, &resource.name, &spec)) else {
-        // Without its parent, the child does not exist either.
-        return;
-    };
-    if let Some(child) = live.child(resource.schema, parent, &own_key) {
-        inventory.active.insert(resource.address.clone(), child);
-    }
 }
 
 impl Inventory<'_> {

@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::deletion_order::LiveUsers;
 use super::hold::{Hold, Reason};
+use super::users::LiveUsers;
 use super::{Action, Cause, Difference, Plan, PlanPolicy, PreparedDocument, Step};
 use crate::address::Address;
 use crate::diff::Change;
@@ -23,6 +23,15 @@ pub(super) enum Readiness {
     Progressing,
     /// The resource is held: a person has to act, or the state of the resource is not known.
     Blocked,
+}
+
+/// The references of a resource that are not ready.
+#[derive(Debug)]
+pub(super) struct UnreadyDependencies {
+    /// The dependencies that a step or AWS is creating or changing.
+    pub(super) progressing: BTreeSet<Address>,
+    /// The first dependency that is held.
+    pub(super) blocked: Option<Address>,
 }
 
 /// The arguments of a plan, and the decisions so far. The functions of the other files read and extend it.
@@ -46,7 +55,7 @@ pub(super) struct PlanContext<'a> {
     /// The rollback of the resource under consideration: the message of its hold, and the change that waits.
     pub(super) rolled_back: Option<(String, Option<Change>)>,
     /// The index of the references between live resources, once a deletion needs it.
-    pub(super) users: OnceCell<Rc<LiveUsers<'a>>>,
+    users: OnceCell<Rc<LiveUsers<'a>>>,
 }
 
 impl<'a> PlanContext<'a> {
@@ -77,6 +86,11 @@ impl<'a> PlanContext<'a> {
             rolled_back: None,
             users: OnceCell::new(),
         }
+    }
+
+    /// Returns the index of the references between live resources. It is made at the first call.
+    pub(super) fn live_users(&self) -> Rc<LiveUsers<'a>> {
+        self.users.get_or_init(|| Rc::new(LiveUsers::new(self.document, self.inventory))).clone()
     }
 
     /// Adds a hold.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::context::{PlanContext, Readiness};
-use super::decide::UnreadyDependencies;
+use super::context::{PlanContext, Readiness, UnreadyDependencies};
 use super::difference::{cause_of_absence, is_elsewhere};
 use super::hold::Reason;
 use super::operation::{adopted_tags, create_mutation};

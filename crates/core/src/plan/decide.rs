@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::context::{PlanContext, Readiness};
+use super::context::{PlanContext, Readiness, UnreadyDependencies};
 use super::create::create_or_adopt;
 use super::difference::{cause_of_absence, cause_of_difference, find_changes};
 use super::hold::{Hold, Reason};
@@ -18,15 +18,6 @@ use crate::resolve::{ResolveContext, resolve, without_after_create};
 use crate::rollback::pin::{Pin, pin};
 use crate::schema::Replacement;
 use crate::value::Value;
-
-/// The references of a resource that are not ready.
-#[derive(Debug)]
-pub(super) struct UnreadyDependencies {
-    /// The dependencies that a step or AWS is creating or changing.
-    pub(super) progressing: BTreeSet<Address>,
-    /// The first dependency that is held.
-    pub(super) blocked: Option<Address>,
-}
 
 /// Decides the steps and holds of a resource. The resources that it refers to must have been considered before.
 pub(super) fn consider<'a>(context: &mut PlanContext<'a>, address: &Address) {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::context::{PlanContext, Readiness};
-use super::deletion_order::{Deletion, add_deletion, is_progressing, live_users, order_deletions};
+use super::deletion_order::{add_deletion, is_progressing, order_deletions};
 use super::hold::Reason;
+use super::users::Deletion;
 use crate::address::Address;
 use crate::document::{OnDelete, Resource};
 use crate::inventory::Orphan;
@@ -98,7 +99,7 @@ fn delete_revisions<'a>(context: &mut PlanContext<'a>, address: &Address, keep_r
 
 /// True when a resource that no step changes runs this revision.
 fn is_run(context: &PlanContext<'_>, revisions: &Resource, id: &str) -> bool {
-    let live = live_users(context);
+    let live = context.live_users();
     live.referring(revisions.schema.kind, id).iter().any(|user| !is_progressing(context, user.address))
 }
 

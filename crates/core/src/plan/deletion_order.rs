@@ -1,132 +1,17 @@
 //! The order of deletions: each resource is deleted after the resources that refer to it.
-//!
-//! The references between live resources are indexed once, so the cost grows with their number and not with its square.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ptr;
-use std::rc::Rc;
 
 use super::context::{PlanContext, Readiness};
 use super::hold::{Hold, Reason};
+use super::users::{Deletion, LiveUsers, User, UsersOf};
 use super::{Action, Cause, Step};
 use crate::address::Address;
-use crate::graph::{can_refer, live_references};
-use crate::inventory::Orphan;
+use crate::graph::can_refer;
 use crate::observed::{Observed, Phase};
 use crate::operation::{Mutation, Operation};
 use crate::schema::{Replacement, Schema};
-use crate::value::Value;
-
-/// A live resource to delete.
-pub(super) struct Deletion<'a> {
-    pub(super) address: Address,
-    pub(super) schema: &'static Schema,
-    pub(super) observed: &'a Observed,
-    /// The addresses whose steps come first, in addition to those that follow from the live specs.
-    pub(super) after: BTreeSet<Address>,
-}
-
-/// A live resource that may refer to others.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct User<'a> {
-    pub(super) address: &'a Address,
-    schema: &'static Schema,
-    observed: &'a Observed,
-}
-
-/// Live resources, indexed by the kinds and identities that their specs refer to.
-#[derive(Debug, Default)]
-pub(super) struct LiveUsers<'a> {
-    users: Vec<User<'a>>,
-    by_reference: HashMap<(&'static str, &'a str), Vec<usize>>,
-    /// The active resource of each address.
-    active: HashMap<&'a Address, usize>,
-}
-
-/// The users of a resource to delete, as indexes of [`LiveUsers`].
-struct UsersOf {
-    /// The resources whose live specs refer to it.
-    referring: BTreeSet<usize>,
-    /// The resources whose `dependsOn` names it.
-    depending: BTreeSet<usize>,
-}
-
-impl<'a> LiveUsers<'a> {
-    fn add(&mut self, address: &'a Address, schema: &'static Schema, observed: &'a Observed) {
-        let at = self.users.len();
-        self.users.push(User { address, schema, observed });
-        for reference in live_references(schema.record, &observed.spec) {
-            let users = self.by_reference.entry(reference).or_default();
-            if users.last() != Some(&at) {
-                users.push(at);
-            }
-        }
-    }
-
-    fn add_orphans(&mut self, orphans: &'a [Orphan<'a>]) {
-        orphans.iter().for_each(|orphan| self.add(&orphan.address, orphan.schema, orphan.observed));
-    }
-
-    /// Returns the resources whose live specs refer to an identity.
-    pub(super) fn referring(&self, kind: &'static str, identity: &str) -> Vec<User<'a>> {
-        self.by_reference.get(&(kind, identity)).into_iter().flatten().map(|at| self.users[*at]).collect()
-    }
-
-    /// Returns the resources whose live specs refer to a resource to delete.
-    fn referring_to(&self, one: &Deletion<'_>) -> BTreeSet<usize> {
-        let identities = ["id", "arn", "name"].map(|attribute| one.observed.attribute(attribute));
-        let identities = identities.iter().flatten().filter_map(Value::text);
-        let users = identities.filter_map(|identity| self.by_reference.get(&(one.schema.kind, identity))).flatten();
-        users.copied().filter(|at| can_reach(self.users[*at], one)).collect()
-    }
-
-    /// Returns the users of a resource to delete.
-    ///
-    /// The `dependsOn` of the document applies to the active resources of both addresses, and not to older generations
-    /// or resources in other regions.
-    fn of(&self, context: &PlanContext<'_>, one: &Deletion<'_>) -> UsersOf {
-        let is_active = context.inventory.active.get(&one.address).is_some_and(|active| ptr::eq(*active, one.observed));
-        let dependents = context.prepared.dependents(&one.address).iter().filter(|_| is_active);
-        let stated = dependents.filter(|dependent| dependent.depends_on.contains(&one.address));
-        UsersOf {
-            referring: self.referring_to(one),
-            depending: stated.filter_map(|dependent| self.active.get(&dependent.address).copied()).collect(),
-        }
-    }
-}
-
-/// True when a live resource and a resource to delete are different resources, and a reference between them means these
-/// two: an id is unique in its region only.
-fn can_reach(user: User<'_>, one: &Deletion<'_>) -> bool {
-    let is_near = one.schema.global || user.schema.global || user.observed.region == one.observed.region;
-    is_near && !ptr::eq(user.observed, one.observed)
-}
-
-/// Returns the index of all live resources: those of the document, their newer and older generations, and orphans.
-pub(super) fn live_users<'a>(context: &PlanContext<'a>) -> Rc<LiveUsers<'a>> {
-    let index = || {
-        let (inventory, resources) = (context.inventory, &context.document.resources);
-        let schema = |address: &Address| resources.get(address).map(|resource| resource.schema);
-        let mut live = LiveUsers::default();
-        for (address, observed) in &inventory.active {
-            if let Some(schema) = schema(address) {
-                live.active.insert(address, live.users.len());
-                live.add(address, schema, observed);
-            }
-        }
-        let replacements = inventory.replacement.iter().map(|(address, observed)| (address, *observed));
-        let superseded = inventory.superseded.iter();
-        let superseded = superseded.flat_map(|(address, older)| older.iter().map(move |observed| (address, *observed)));
-        for (address, observed) in replacements.chain(superseded) {
-            if let Some(schema) = schema(address) {
-                live.add(address, schema, observed);
-            }
-        }
-        live.add_orphans(&inventory.orphans);
-        Rc::new(live)
-    };
-    context.users.get_or_init(index).clone()
-}
 
 /// Orders the deletions: each resource is deleted after the resources that refer to it.
 ///
@@ -199,9 +84,12 @@ fn hold_unobserved<'a>(context: &mut PlanContext<'a>, deletions: Vec<Deletion<'a
 ///
 /// A held resource keeps the resources that it refers to, so these are checked again.
 fn hold_used<'a>(context: &mut PlanContext<'a>, deletions: Vec<Deletion<'a>>) -> Vec<(Deletion<'a>, UsersOf)> {
-    let live = live_users(context);
-    let mut deletions: Vec<Option<(Deletion<'a>, UsersOf)>> =
-        deletions.into_iter().map(|one| (live.of(context, &one), one)).map(|(users, one)| Some((one, users))).collect();
+    let live = context.live_users();
+    let mut deletions: Vec<Option<(Deletion<'a>, UsersOf)>> = deletions
+        .into_iter()
+        .map(|one| (live.of(context.prepared, &one), one))
+        .map(|(users, one)| Some((one, users)))
+        .collect();
     let mut left: HashSet<*const Observed> =
         deletions.iter().flatten().map(|(one, _)| ptr::from_ref(one.observed)).collect();
     // For each deletion, the deletions of the resources that it refers to.
@@ -244,8 +132,7 @@ fn hold_used<'a>(context: &mut PlanContext<'a>, deletions: Vec<Deletion<'a>>) ->
 /// Returns for each deletion the resources that AWS is deleting and that still refer to it. They need it until their
 /// deletion is complete. A revision is only a description, and may be deleted before the resources that run it.
 fn deleting_users<'a>(context: &PlanContext<'a>, deletions: &[(Deletion<'a>, UsersOf)]) -> Vec<Vec<User<'a>>> {
-    let mut deleting = LiveUsers::default();
-    deleting.add_orphans(&context.inventory.all_deleting);
+    let deleting = LiveUsers::of_orphans(&context.inventory.all_deleting);
     let users = |(one, _): &(Deletion<'_>, UsersOf)| match one.schema.replacement {
         Replacement::Revision { .. } => vec![],
         _ => {
@@ -264,7 +151,7 @@ fn edges(
     deletions: &[(Deletion<'_>, UsersOf)],
     deleting: &[Vec<User<'_>>],
 ) -> BTreeMap<Address, BTreeSet<Address>> {
-    let live = live_users(context);
+    let live = context.live_users();
     let deleted: HashMap<*const Observed, usize> =
         deletions.iter().enumerate().map(|(at, (one, _))| (ptr::from_ref(one.observed), at)).collect();
     let position = |user: &usize| deleted.get(&ptr::from_ref(live.users[*user].observed)).copied();

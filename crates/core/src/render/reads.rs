@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Location, nearest};
-use crate::expression::{locate, outward, within};
+use crate::expression::{Template, locate, outward, within};
 use crate::render::RenderContext;
 use crate::render::names::missing_resource;
 use crate::schema::with_article;
@@ -44,7 +44,7 @@ fn deferred_with_reads(ctx: &mut RenderContext<'_>, deferred: &Deferred, at: Opt
         });
         bindings.insert(root.clone(), bound);
     }
-    if let Ok(template) = deferred.source.parsed() {
+    if let Ok(template) = Template::of(&deferred.source) {
         for code in template.codes() {
             for used in code.reads(&bindings) {
                 if ctx.registry.get(&used.root).is_none() {

@@ -34,7 +34,8 @@ pub(super) async fn dry_run(args: &DryRunArgs) -> anyhow::Result<(Plan, Footer)>
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
     let engine = connect::engine(cloud, &document, &args.connection, Arc::new(NoopSink));
     let (_stop, stopped) = watch::channel(false);
-    let dry_run = pass::dry_run(&engine, &document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?;
+    let dry_run =
+        pass::dry_run(&engine, &document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?;
     let orphans_searched = args.grants.prune || document.policy.prune;
     Ok((dry_run.plan, Footer { calls: dry_run.calls, orphans_searched }))
 }

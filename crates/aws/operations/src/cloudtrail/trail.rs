@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudtrail::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
-use holdfast_base::sdk::all;
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::names::Bucket;
 use holdfast_base::names::Key;
+use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier};
@@ -192,16 +192,13 @@ impl Kind for Trail {
             advanced_event_selectors,
             insight_selectors,
         } = &desired.spec;
-        let other_calls = [
-            Trail::IS_LOGGING,
-            Trail::EVENT_SELECTORS,
-            Trail::ADVANCED_EVENT_SELECTORS,
-            Trail::INSIGHT_SELECTORS,
-        ];
+        let other_calls =
+            [Trail::IS_LOGGING, Trail::EVENT_SELECTORS, Trail::ADVANCED_EVENT_SELECTORS, Trail::INSIGHT_SELECTORS];
         if desired.changed_besides(&other_calls) {
             // An empty string clears a field, and a field that is left out does not change.
-            let or_empty =
-                |field: FieldName<Trail>, value: Option<String>| desired.changed(field).then(|| value.unwrap_or_default());
+            let or_empty = |field: FieldName<Trail>, value: Option<String>| {
+                desired.changed(field).then(|| value.unwrap_or_default())
+            };
             let text = ToString::to_string;
             cloudtrail(aws)
                 .update_trail()
@@ -214,10 +211,14 @@ impl Kind for Trail {
                 .set_is_organization_trail(is_organization_trail.as_deref().copied())
                 .set_enable_log_file_validation(enable_log_file_validation.as_deref().copied())
                 .set_kms_key_id(or_empty(Trail::KMS_KEY, kms_key.as_ref().map(ToString::to_string)))
-                .set_cloud_watch_logs_log_group_arn(or_empty(Trail::CLOUD_WATCH_LOGS_LOG_GROUP,
+                .set_cloud_watch_logs_log_group_arn(or_empty(
+                    Trail::CLOUD_WATCH_LOGS_LOG_GROUP,
                     cloud_watch_logs_log_group.as_ref().map(with_all_streams),
                 ))
-                .set_cloud_watch_logs_role_arn(or_empty(Trail::CLOUD_WATCH_LOGS_ROLE, cloud_watch_logs_role.as_ref().map(text)))
+                .set_cloud_watch_logs_role_arn(or_empty(
+                    Trail::CLOUD_WATCH_LOGS_ROLE,
+                    cloud_watch_logs_role.as_ref().map(text),
+                ))
                 .send()
                 .await?;
         }

@@ -2,8 +2,8 @@
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_eventbridge::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
@@ -15,8 +15,8 @@ use holdfast_core::types::{Arn, JsonText, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{EventTags, events, from_sdk_tags, sdk_tags};
 use super::target::EventTarget;
+use super::{EventTags, events, from_sdk_tags, sdk_tags};
 use crate::iam::role::Role;
 
 /// An EventBridge rule with its targets.

@@ -3,8 +3,8 @@
 use aws_sdk_iam::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::owner::TagOnCreate;
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
@@ -13,8 +13,8 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceProfileTags, from_sdk_tags, iam, sdk_tags};
 use super::role::Role;
+use super::{InstanceProfileTags, from_sdk_tags, iam, sdk_tags};
 
 /// An instance profile, which gives a role to the programs on an `Instance`.
 ///

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::owner::TagOnCreate;
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -57,9 +57,9 @@ impl Kind for OidcProvider {
         let arns = listed.open_id_connect_provider_list().iter().filter_map(|entry| entry.arn.clone());
         let arns: Vec<String> = arns.collect();
         let (indexed, _) = tagging::split(&*tagging::of_no_region(aws)?, scope, &arns).await?;
-        let candidates = arns.into_iter().filter(|arn| {
-            indexed.contains_key(arn) || scope.wants(&Listed::id(arn).named(name(arn))).any()
-        });
+        let candidates = arns
+            .into_iter()
+            .filter(|arn| indexed.contains_key(arn) || scope.wants(&Listed::id(arn).named(name(arn))).any());
         each(candidates, |arn| async move {
             let output = iam(aws).get_open_id_connect_provider().open_id_connect_provider_arn(&arn).send().await;
             Ok(output.or_absent()?.map(|output| live(&output, arn)))

@@ -3,9 +3,9 @@
 use aws_sdk_iam::types::{self as sdk, EntityType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
-use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -142,7 +142,9 @@ fn live(detail: &sdk::ManagedPolicyDetail, policy: &sdk::Policy) -> Result<Live<
         path: detail.path().unwrap_or("/").to_owned(),
     };
     let status = PolicyStatus { arn: arn.clone(), default_version_id: default.version_id.clone().unwrap_or_default() };
-    Ok(Live::new(arn, detail.policy_name().unwrap_or_default(), spec, status).tags(from_sdk_tags(policy.tags())).keep(detail.clone()))
+    Ok(Live::new(arn, detail.policy_name().unwrap_or_default(), spec, status)
+        .tags(from_sdk_tags(policy.tags()))
+        .keep(detail.clone()))
 }
 
 #[cfg(test)]

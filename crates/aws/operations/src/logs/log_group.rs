@@ -3,8 +3,8 @@
 use aws_sdk_cloudwatchlogs::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;

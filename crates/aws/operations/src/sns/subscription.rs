@@ -150,7 +150,11 @@ fn attributes(spec: &Subscription) -> [SnsAttribute<Subscription>; 5] {
     [
         SnsAttribute(Subscription::FILTER_POLICY_SCOPE, filter_policy_scope.clone(), "MessageAttributes".into()),
         SnsAttribute::json(Subscription::FILTER_POLICY, filter_policy, "{}"),
-        SnsAttribute(Subscription::RAW_MESSAGE_DELIVERY, raw_message_delivery.map(|raw| raw.to_string()), "false".into()),
+        SnsAttribute(
+            Subscription::RAW_MESSAGE_DELIVERY,
+            raw_message_delivery.map(|raw| raw.to_string()),
+            "false".into(),
+        ),
         SnsAttribute::json(Subscription::REDRIVE_POLICY, redrive_policy, ""),
         SnsAttribute::json(Subscription::DELIVERY_POLICY, delivery_policy, ""),
     ]

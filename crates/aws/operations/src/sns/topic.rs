@@ -2,8 +2,8 @@
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::owner::TagOnCreate;
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
@@ -146,7 +146,11 @@ fn attributes(spec: &Topic, arn: &str) -> [SnsAttribute<Topic>; 8] {
         SnsAttribute(Topic::SIGNATURE_VERSION, signature_version.clone(), "1".into()),
         // FifoTopic is left out for a standard topic: AWS refuses `false` for some names.
         SnsAttribute(Topic::FIFO_TOPIC, fifo_topic.filter(|fifo| *fifo).map(|fifo| fifo.to_string()), none()),
-        SnsAttribute(Topic::CONTENT_BASED_DEDUPLICATION, content_based_deduplication.map(|on| on.to_string()), "false".into()),
+        SnsAttribute(
+            Topic::CONTENT_BASED_DEDUPLICATION,
+            content_based_deduplication.map(|on| on.to_string()),
+            "false".into(),
+        ),
     ]
 }
 

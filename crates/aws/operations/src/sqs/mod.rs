@@ -35,7 +35,7 @@ impl QueueAttributes {
 }
 
 /// The calls that set and remove tags, which take tags as a map and a queue's URL.
-struct QueueTags;
+pub(crate) struct QueueTags;
 
 impl TagCalls for QueueTags {
     async fn set(aws: &Aws, url: &str, tags: &Tags) -> Result<()> {

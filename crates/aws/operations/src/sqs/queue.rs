@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_sqs::types::QueueAttributeName as AttributeName;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::owner::TagOnCreate;
 use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
@@ -226,43 +226,55 @@ fn attributes(spec: &Queue) -> Vec<QueueAttribute> {
     });
     vec![
         QueueAttribute(Queue::KMS_MASTER_KEY_ID, AttributeName::KmsMasterKeyId, kms_master_key_id.clone(), ""),
-        QueueAttribute(Queue::SQS_MANAGED_SSE_ENABLED,
+        QueueAttribute(
+            Queue::SQS_MANAGED_SSE_ENABLED,
             AttributeName::SqsManagedSseEnabled,
             flag(sqs_managed_sse_enabled),
             "true",
         ),
-        QueueAttribute(Queue::KMS_DATA_KEY_REUSE_PERIOD_SECONDS,
+        QueueAttribute(
+            Queue::KMS_DATA_KEY_REUSE_PERIOD_SECONDS,
             AttributeName::KmsDataKeyReusePeriodSeconds,
             number(kms_data_key_reuse_period_seconds),
             "300",
         ),
         QueueAttribute(Queue::POLICY, AttributeName::Policy, policy.as_ref().map(PolicyDocument::json), ""),
         QueueAttribute(Queue::VISIBILITY_TIMEOUT, AttributeName::VisibilityTimeout, number(visibility_timeout), "30"),
-        QueueAttribute(Queue::MESSAGE_RETENTION_PERIOD,
+        QueueAttribute(
+            Queue::MESSAGE_RETENTION_PERIOD,
             AttributeName::MessageRetentionPeriod,
             number(message_retention_period),
             "345600",
         ),
         QueueAttribute(Queue::DELAY_SECONDS, AttributeName::DelaySeconds, number(delay_seconds), "0"),
-        QueueAttribute(Queue::RECEIVE_MESSAGE_WAIT_TIME_SECONDS,
+        QueueAttribute(
+            Queue::RECEIVE_MESSAGE_WAIT_TIME_SECONDS,
             AttributeName::ReceiveMessageWaitTimeSeconds,
             number(receive_message_wait_time_seconds),
             "0",
         ),
-        QueueAttribute(Queue::MAXIMUM_MESSAGE_SIZE,
+        QueueAttribute(
+            Queue::MAXIMUM_MESSAGE_SIZE,
             AttributeName::MaximumMessageSize,
             number(maximum_message_size),
             "1048576",
         ),
         QueueAttribute(Queue::REDRIVE_POLICY, AttributeName::RedrivePolicy, redrive, ""),
         QueueAttribute(Queue::REDRIVE_ALLOW_POLICY, AttributeName::RedriveAllowPolicy, allow, ""),
-        QueueAttribute(Queue::CONTENT_BASED_DEDUPLICATION,
+        QueueAttribute(
+            Queue::CONTENT_BASED_DEDUPLICATION,
             AttributeName::ContentBasedDeduplication,
             flag(content_based_deduplication),
             "false",
         ),
-        QueueAttribute(Queue::DEDUPLICATION_SCOPE, AttributeName::DeduplicationScope, deduplication_scope.clone(), "queue"),
-        QueueAttribute(Queue::FIFO_THROUGHPUT_LIMIT,
+        QueueAttribute(
+            Queue::DEDUPLICATION_SCOPE,
+            AttributeName::DeduplicationScope,
+            deduplication_scope.clone(),
+            "queue",
+        ),
+        QueueAttribute(
+            Queue::FIFO_THROUGHPUT_LIMIT,
             AttributeName::FifoThroughputLimit,
             fifo_throughput_limit.clone(),
             "perQueue",
