@@ -28,7 +28,8 @@ pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
         pass::dry_run(&engine, &document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
     let plan = &dry_run.plan;
     let live = active_resources(&document, &dry_run.observation);
-    let shown = live.iter().filter(|(address, _)| args.address.as_ref().is_none_or(|a| a == *address));
+    let shown = live.iter().map(|(address, live)| (address, *live));
+    let shown = shown.filter(|(address, _)| args.address.as_ref().is_none_or(|a| a == *address));
     match args.output {
         OutputFormat::Json => print_json(&shown.map(|(a, o)| json::observed(a, o, plan)).collect())?,
         OutputFormat::Yaml => print_yaml(&shown.map(|(a, o)| json::observed(a, o, plan)).collect())?,
