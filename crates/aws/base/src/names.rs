@@ -30,6 +30,7 @@ names! {
     LogGroup,
     Queue,
     Role,
+    RouteTable,
     Secret,
     SecurityGroup,
     Subnet,

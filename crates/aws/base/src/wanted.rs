@@ -17,7 +17,9 @@ use crate::tagging::Tags;
 #[derive(Clone, Debug, Default)]
 pub struct Listed<'a> {
     ids: Vec<&'a str>,
+    id_prefix: Option<&'a str>,
     name: Option<&'a str>,
+    is_name_unknown: bool,
     parents: Vec<(&'static str, &'a str)>,
     tags: Option<&'a Tags>,
     spec: Option<(&'static Record, Value)>,
@@ -49,6 +51,24 @@ impl<'a> Listed<'a> {
     /// Adds the name or id of a parent of this kind. A child of a wanted parent is wanted.
     pub fn child_of(mut self, kind: &'static str, parent: &'a str) -> Self {
         self.parents.push((kind, parent));
+        self
+    }
+
+    /// Adds the prefix of the ids of several resources: the resources below this one.
+    pub fn id_prefix(mut self, prefix: &'a str) -> Self {
+        self.id_prefix = Some(prefix);
+        self
+    }
+
+    /// States that only a further call returns the name, for example because it is a tag. A lookup by name may match.
+    pub fn name_unknown(mut self) -> Self {
+        self.is_name_unknown = true;
+        self
+    }
+
+    /// Adds one field, where the list response has no other.
+    pub fn field<K: Kind>(mut self, field: FieldName<K>, value: &str) -> Self {
+        self.spec = Some((&K::RECORD, Value::Map([(field.name().to_owned(), value.into())].into())));
         self
     }
 
@@ -100,7 +120,8 @@ pub trait Wants {
 
 impl Wants for Scope {
     fn wants(&self, listed: &Listed<'_>) -> Want {
-        let by_id = listed.ids.iter().any(|id| self.ids.contains(*id));
+        let is_below = |id: &String| listed.id_prefix.is_some_and(|prefix| id.starts_with(prefix));
+        let by_id = listed.ids.iter().any(|id| self.ids.contains(*id)) || self.ids.iter().any(is_below);
         let by_owner = listed.tags.is_some_and(|tags| self.is_owned(tags));
         let by_parent = listed.parents.iter().any(|(kind, parent)| self.is_parent(kind, parent));
         if by_id || by_owner || by_parent || self.lookups.iter().any(|lookup| may_match(lookup, listed)) {
@@ -121,7 +142,7 @@ impl Wants for Scope {
 /// that the list response lacks, and references that a lookup has not resolved yet, exclude nothing.
 fn may_match(lookup: &Value, listed: &Listed<'_>) -> bool {
     if lookup.is_empty() {
-        return false;
+        return listed.is_name_unknown;
     }
     let tags_match = match (lookup.get("tags").and_then(Value::map), listed.tags) {
         (Some(stated), Some(tags)) => {
@@ -180,6 +201,8 @@ mod tests {
         assert_eq!(scope().wants(&Listed::id("arn").or_id("id-1")), Want::Fields);
         assert_eq!(scope().wants(&Listed::id("x").child_of("Vpc", "main")), Want::Fields);
         assert_eq!(scope().wants(&Listed::id("x").child_of("Subnet", "main")), Want::Nothing);
+        assert_eq!(scope().wants(&Listed::default().id_prefix("id-")), Want::Fields);
+        assert_eq!(scope().wants(&Listed::default().id_prefix("id-2")), Want::Nothing);
     }
 
     #[test]
@@ -187,6 +210,7 @@ mod tests {
         let mut scope = scope();
         scope.lookups.push(json!({}).into());
         assert_eq!(scope.wants(&Listed::name("other")), Want::Nothing, "a lookup by name wants one resource");
+        assert_eq!(scope.wants(&Listed::id("x").name_unknown()), Want::Fields, "the name may be that of the lookup");
         assert!(!scope.has_lookups());
         scope.lookups.push(json!({ "tags": { "team": "a" } }).into());
         assert!(scope.has_lookups());

@@ -2,7 +2,7 @@
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::TagChanges;
+use holdfast_base::owner::TagCalls;
 use holdfast_base::tagging::Tags;
 
 holdfast_base::client!(autoscaling: aws_sdk_applicationautoscaling);
@@ -16,16 +16,18 @@ pub(crate) async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
     Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().collect()))
 }
 
-/// Sets and removes tags of an ARN.
-pub(crate) async fn change_tags(aws: &Aws, arn: &str, tags: &TagChanges) -> Result<()> {
-    let TagChanges { set, remove } = tags;
-    if !set.is_empty() {
-        let set = set.clone().into_iter().collect();
-        autoscaling(aws).tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
+/// The calls that set and remove tags.
+pub(crate) struct AutoscalingTags;
+
+impl TagCalls for AutoscalingTags {
+    async fn set(aws: &Aws, resource: &str, tags: &Tags) -> Result<()> {
+        let tags = tags.clone().into_iter().collect();
+        autoscaling(aws).tag_resource().resource_arn(resource).set_tags(Some(tags)).send().await?;
+        Ok(())
     }
-    if !remove.is_empty() {
-        let keys = remove.iter().cloned().collect();
-        autoscaling(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
+
+    async fn remove(aws: &Aws, resource: &str, keys: Vec<String>) -> Result<()> {
+        autoscaling(aws).untag_resource().resource_arn(resource).set_tag_keys(Some(keys)).send().await?;
+        Ok(())
     }
-    Ok(())
 }

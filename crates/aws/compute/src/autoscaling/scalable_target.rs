@@ -3,7 +3,8 @@
 use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
@@ -13,7 +14,7 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{autoscaling, change_tags, tags};
+use super::{AutoscalingTags, autoscaling, tags};
 use crate::ecs::{cluster::Cluster, service::Service};
 
 /// The minimum and the maximum task count of an ECS service (`ecs:service:DesiredCount`). Between both, the scaling
@@ -26,8 +27,10 @@ pub(crate) struct ScalableTarget {
     service: Ref<Service>,
     /// The minimum count. AWS recommends more than 0: without a task there are no metrics to scale out on
     /// (<https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html>).
+    #[spec(range = 0..)]
     min_capacity: i32,
     /// The maximum count.
+    #[spec(range = 0..)]
     max_capacity: i32,
     /// The kinds of scaling that are suspended.
     suspended_state: Option<SuspendedState>,
@@ -55,6 +58,7 @@ pub(crate) struct ScalableTargetStatus {
 
 impl Kind for ScalableTarget {
     type Status = ScalableTargetStatus;
+    type Owner = TagOnCreate<AutoscalingTags, ByArn>;
     const TIER: Tier = Tier::Compute;
     /// Scaling policies need only its id.
     const REFERENCEABLE_ON_CREATE: bool = true;
@@ -71,15 +75,13 @@ impl Kind for ScalableTarget {
             .into_paginator()
             .items()
             .send();
-        let mut targets = all(pages).await?;
-        targets.retain(|target| is_in_scope(scope, &target.resource_id));
-        each(targets, |target| async move {
-            let arn = arn(&target)?;
-            let tags = tagging::tags(aws, scope, &arn, || tags(aws, &arn)).await?;
-            Ok(tags.map(|tags| {
-                let name = tags.get("Name").cloned().unwrap_or_default();
-                Live { name, ..live(&target, arn) }.tags(tags)
-            }))
+        let mut targets = all(pages).await?.iter().map(live).collect::<Result<Vec<_>>>()?;
+        targets.retain(|target| is_wanted(scope, target));
+        each(targets, |mut target| async move {
+            let arn = target.status.arn.clone();
+            let Some(tags) = tagging::tags(aws, scope, &arn, || tags(aws, &arn)).await? else { return Ok(None) };
+            target.name = tags.get("Name").cloned().unwrap_or_default();
+            Ok(Some(target.tags(tags)))
         })
         .await
     }
@@ -147,10 +149,6 @@ impl Kind for ScalableTarget {
             .await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        change_tags(aws, &live.status.arn, tags).await
-    }
 }
 
 /// True when the existing target has the desired owner.
@@ -163,27 +161,18 @@ async fn is_ours(aws: &Aws, id: &str, desired: &Desired<ScalableTarget>) -> Resu
         .send()
         .await?;
     let Some(target) = output.scalable_targets().first() else { return Ok(false) };
-    let tags = tags(aws, &arn(target)?).await?.unwrap_or_default();
+    let tags = tags(aws, target.scalable_target_arn().unwrap_or_default()).await?.unwrap_or_default();
     let same = |key: &str| tags.get(key) == desired.tags.get(key);
     Ok([tag::STACK, tag::ENV, tag::ADDRESS].into_iter().all(same))
 }
 
-fn arn(target: &sdk::ScalableTarget) -> Result<String> {
-    let arn = target.scalable_target_arn.clone();
-    arn.ok_or_else(|| Error::incomplete("applicationautoscaling.DescribeScalableTargets", "scalableTargetARN"))
-}
-
-/// True when the scope may request the target with this id, `service/<cluster>/<name>`. A target has no name of its
-/// own, so the names of its service and cluster determine whether it may be ours.
-fn is_in_scope(scope: &Scope, id: &str) -> bool {
-    let by_lookup = scope.lookups.iter().any(|lookup| {
-        let service = lookup.get("service").and_then(|service| service.text());
-        service.is_none_or(|service| service.ends_with(&format!(":{id}")))
-    });
-    let by_id = scope.ids.iter().any(|of| of == id || of.ends_with(&format!(":{id}")));
-    let mut names = id.split('/').skip(1);
-    let cluster = names.next().is_some_and(|name| scope.is_parent(Cluster::KIND, name));
-    by_id || by_lookup || cluster || names.next().is_some_and(|name| scope.is_parent(Service::KIND, name))
+/// True when the scope may want this target. A target has no name of its own, so the names of its service and cluster
+/// determine whether it may be ours.
+fn is_wanted(scope: &Scope, target: &Live<ScalableTarget>) -> bool {
+    let listed = Listed::id(&target.id).or_id(target.spec.service.as_str()).name_unknown().spec(&target.spec);
+    let mut names = target.id.split('/').skip(1);
+    let (cluster, service) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    scope.wants(&listed.child_of(Cluster::KIND, cluster).child_of(Service::KIND, service)).any()
 }
 
 /// Returns the resource id of a service: the part of its ARN after the account.
@@ -206,7 +195,10 @@ fn suspended(state: &SuspendedState) -> sdk::SuspendedState {
         .build()
 }
 
-fn live(target: &sdk::ScalableTarget, arn: String) -> Live<ScalableTarget> {
+/// Reads a target from a list response, which has no tags.
+fn live(target: &sdk::ScalableTarget) -> Result<Live<ScalableTarget>> {
+    let missing = || Error::incomplete("applicationautoscaling.DescribeScalableTargets", "scalableTargetARN");
+    let arn = target.scalable_target_arn.clone().ok_or_else(missing)?;
     // The target's ARN, `arn:aws:application-autoscaling:region:account:scalable-target/…`, has the partition, the
     // region and the account of the service.
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
@@ -222,7 +214,7 @@ fn live(target: &sdk::ScalableTarget, arn: String) -> Live<ScalableTarget> {
             scheduled_scaling_suspended: s.scheduled_scaling_suspended,
         }),
     };
-    Live::new(target.resource_id.clone(), "", spec, ScalableTargetStatus { arn })
+    Ok(Live::new(target.resource_id.clone(), "", spec, ScalableTargetStatus { arn }))
 }
 
 #[cfg(test)]
@@ -234,6 +226,7 @@ mod tests {
         let target = sdk::ScalableTarget::builder()
             .service_namespace(ServiceNamespace::Ecs)
             .resource_id("service/main/web")
+            .scalable_target_arn("arn:aws-cn:application-autoscaling:cn-north-1:1:scalable-target/0a")
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
             .min_capacity(2)
             .max_capacity(10)
@@ -241,7 +234,7 @@ mod tests {
             .creation_time(aws_smithy_types::DateTime::from_secs(0))
             .build()
             .map_err(|error| Error::terminal("test", error.to_string()))?;
-        let live = live(&target, "arn:aws-cn:application-autoscaling:cn-north-1:1:scalable-target/0a".into());
+        let live = live(&target)?;
         assert_eq!(live.spec.service.as_str(), "arn:aws-cn:ecs:cn-north-1:1:service/main/web");
         assert_eq!(resource_id(&live.spec.service)?, live.id);
         assert!(

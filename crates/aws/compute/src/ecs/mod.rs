@@ -1,22 +1,16 @@
 //! Elastic Container Service (ECS): the client and the helpers that its kinds share.
 
 pub(crate) mod cluster;
-mod conditions;
-pub(crate) mod container;
-mod container_wire;
-mod deployment;
 pub(crate) mod network;
 pub(crate) mod service;
 pub(crate) mod task_definition;
-mod volume;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_ecs::types::{self as sdk, ClusterField, Failure, Tag};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::TagChanges;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
@@ -24,6 +18,8 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 holdfast_base::client!(ecs: aws_sdk_ecs);
+holdfast_base::sdk_tags!(optional Tag);
+holdfast_base::tag_calls!(EcsTags: ecs, tag_resource.resource_arn, untag_resource.resource_arn);
 
 /// Returns the clusters of the region with their tags, settings and configurations. They are requested once per
 /// refresh: Cluster observes them, and Service finds its parents among them.
@@ -85,28 +81,6 @@ fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// Reads the tags of a response.
-fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
-    let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
-    tags.iter().filter_map(pair).collect()
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
-}
-
-/// Sets and removes tags of any ECS resource.
-async fn tag(aws: &Aws, arn: &str, TagChanges { set, remove }: &TagChanges) -> Result<()> {
-    if !set.is_empty() {
-        ecs(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set))).send().await?;
-    }
-    if !remove.is_empty() {
-        let keys = remove.iter().cloned().collect();
-        ecs(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
-    }
-    Ok(())
-}
-
 /// A capacity provider and its share of the tasks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
@@ -114,10 +88,12 @@ pub(crate) struct CapacityProviderStrategyItem {
     /// The capacity provider: `FARGATE`, `FARGATE_SPOT`, or the name of a capacity provider of EC2 instances. The
     /// cluster must have it.
     pub(crate) capacity_provider: String,
-    /// The provider's share of the tasks above the base, from 0 to 1000. With 0 the provider gets none of them.
+    /// The provider's share of the tasks above the base. With 0 the provider gets none of them.
+    #[spec(range = 0..=1000)]
     #[serde(default)]
     pub(crate) weight: i32,
     /// The number of tasks that the provider gets before weights count. Only one provider may have a base.
+    #[spec(range = 0..=100000)]
     #[serde(default)]
     pub(crate) base: i32,
 }

@@ -6,6 +6,7 @@ use aws_sdk_ecs::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_base::names::SecurityGroup;
 use holdfast_base::names::Subnet;
+use holdfast_base::sdk::texts;
 use holdfast_core::Spec;
 use holdfast_core::types::{Arn, Ref};
 use serde::{Deserialize, Serialize};
@@ -22,12 +23,15 @@ pub(crate) struct NetworkConfiguration {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AwsvpcConfiguration {
-    /// The subnets that tasks are spread over: at most 16, all in one VPC.
+    /// The subnets that tasks are spread over, all in one VPC.
+    #[spec(items = ..=16)]
     pub(crate) subnets: BTreeSet<Ref<Subnet>>,
-    /// The security groups of the interface: at most five. AWS uses the VPC's default group when none is stated.
+    /// The security groups of the interface. AWS uses the VPC's default group when none is stated.
+    #[spec(items = ..=5)]
     pub(crate) security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
-    /// Whether the interface has a public address: `ENABLED` or `DISABLED`. Without a public address, a task needs a
+    /// Whether the interface has a public address. Without a public address, a task needs a
     /// NAT gateway or VPC endpoints to pull its image.
+    #[spec(one_of = sdk::AssignPublicIp)]
     #[serde(default = "disabled")]
     pub(crate) assign_public_ip: String,
 }
@@ -55,9 +59,9 @@ impl NetworkConfiguration {
     pub(super) fn sdk(&self) -> Result<sdk::NetworkConfiguration> {
         let NetworkConfiguration { awsvpc_configuration: vpc } = self;
         let AwsvpcConfiguration { subnets, security_groups, assign_public_ip } = vpc;
-        let groups = security_groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect());
+        let groups = security_groups.as_ref().map(texts);
         let vpc = sdk::AwsVpcConfiguration::builder()
-            .set_subnets(Some(subnets.iter().map(ToString::to_string).collect()))
+            .set_subnets(Some(texts(subnets)))
             .set_security_groups(groups)
             .assign_public_ip(assign_public_ip.as_str().into())
             .build()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_elasticloadbalancingv2::types as sdk;
+use holdfast_base::sdk::text;
 use holdfast_core::Spec;
 use holdfast_core::types::Ref;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,8 @@ use super::target_group::TargetGroup;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RuleAction {
-    /// The type of the action: `forward`, `redirect` or `fixed-response`.
+    /// The type of the action. Actions that authenticate users are not supported.
+    #[spec(one_of = ["forward", "redirect", "fixed-response"])]
     r#type: String,
     /// For `forward` to one target group. For several groups, use `forwardConfig`. AWS returns a single group in both
     /// fields, and Holdfast accepts either spelling as equal to that response.
@@ -42,7 +44,8 @@ pub(crate) struct ForwardActionConfig {
 pub(crate) struct WeightedTargetGroup {
     /// The target group.
     target_group: Ref<TargetGroup>,
-    /// The group's weight, 0 to 999. Its share of the requests is its weight divided by the sum of all weights.
+    /// The group's weight. Its share of the requests is its weight divided by the sum of all weights.
+    #[spec(range = 0..=999)]
     #[serde(default = "one")]
     weight: i32,
 }
@@ -53,7 +56,8 @@ pub(crate) struct WeightedTargetGroup {
 pub(crate) struct TargetGroupStickinessConfig {
     /// Whether stickiness is enabled.
     enabled: bool,
-    /// The duration in seconds, 1 to 604800. Required when stickiness is enabled.
+    /// The duration in seconds. Required when stickiness is enabled.
+    #[spec(range = 1..=604800)]
     duration_seconds: Option<i32>,
 }
 
@@ -63,16 +67,23 @@ pub(crate) struct TargetGroupStickinessConfig {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RedirectActionConfig {
     /// The status code: `HTTP_301` (permanent) or `HTTP_302` (temporary).
+    #[spec(one_of = sdk::RedirectActionStatusCodeEnum)]
     status_code: String,
-    /// The protocol: `HTTP` or `HTTPS`.
+    /// The protocol
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RedirectActionConfig.html>).
+    #[spec(one_of = ["HTTP", "HTTPS", "#{protocol}"])]
     protocol: Option<String>,
     /// The port, as a string.
+    #[spec(pattern = "[0-9]{1,5}|#\\{port\\}")]
     port: Option<String>,
     /// The host name.
+    #[spec(length = 1..=128)]
     host: Option<String>,
     /// The path, with its leading slash.
+    #[spec(length = 1..=128)]
     path: Option<String>,
     /// The query, without a question mark.
+    #[spec(length = ..=128)]
     query: Option<String>,
 }
 
@@ -81,10 +92,14 @@ pub(crate) struct RedirectActionConfig {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FixedResponseActionConfig {
     /// The status code, as a string: 2xx, 4xx or 5xx.
+    #[spec(pattern = "[245][0-9]{2}")]
     status_code: String,
-    /// The content type: `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`.
+    /// The content type
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_FixedResponseActionConfig.html>).
+    #[spec(one_of = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"])]
     content_type: Option<String>,
-    /// The body: a text of at most 1024 characters.
+    /// The body.
+    #[spec(length = ..=1024)]
     message_body: Option<String>,
 }
 
@@ -136,11 +151,11 @@ impl RuleAction {
         });
         let forward_config = ForwardActionConfig { target_groups: groups, target_group_stickiness_config: stickiness };
         RuleAction {
-            r#type: action.r#type.as_ref().map(|t| t.as_str().to_owned()).unwrap_or_default(),
+            r#type: text(&action.r#type).unwrap_or_default(),
             target_group: only,
             forward_config: Some(forward_config).filter(|config| !config.target_groups.is_empty()),
             redirect_config: action.redirect_config.as_ref().map(|r| RedirectActionConfig {
-                status_code: r.status_code.as_ref().map(|c| c.as_str().to_owned()).unwrap_or_default(),
+                status_code: text(&r.status_code).unwrap_or_default(),
                 protocol: r.protocol.clone(),
                 port: r.port.clone(),
                 host: r.host.clone(),

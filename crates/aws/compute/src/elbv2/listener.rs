@@ -5,8 +5,10 @@ use std::sync::Arc;
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::names::Certificate;
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::{all, text};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier, ValidationError};
 use holdfast_core::types::{Arn, Ref};
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::RuleAction;
 use super::load_balancer::{LoadBalancer, load_balancers};
-use super::{elbv2, sdk_tags, tag, tags_of};
+use super::{Elbv2Tags, add_tags, elbv2, name_of, sdk_tags};
 
 /// A listener: a port of a load balancer. AWS refuses two listeners on one port. Additional certificates of the
 /// listener are not managed. Its rules are separate resources (`ListenerRule`).
@@ -26,10 +28,12 @@ pub(crate) struct Listener {
     /// The load balancer of the listener.
     #[spec(immutable)]
     load_balancer: Ref<LoadBalancer>,
-    /// The port, 1 to 65535.
+    /// The port.
+    #[spec(range = 1..=65535)]
     port: i32,
     /// The protocol: `HTTP` or `HTTPS`; for a network load balancer `TCP`, `TLS`, `UDP`, `TCP_UDP`, `QUIC` or
     /// `TCP_QUIC`.
+    #[spec(one_of = sdk::ProtocolEnum)]
     protocol: String,
     /// For `HTTPS` and `TLS`: the security policy, which determines the TLS versions and ciphers, for example
     /// `ELBSecurityPolicy-TLS13-1-2-2021-06`. The default of the API is an older policy
@@ -51,6 +55,7 @@ pub(crate) struct ListenerStatus {
 
 impl Kind for Listener {
     type Status = ListenerStatus;
+    type Owner = TagOnCreate<Elbv2Tags>;
     const TIER: Tier = Tier::Compute;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
@@ -58,10 +63,12 @@ impl Kind for Listener {
 
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
-        let Some(protocol) = spec.get("protocol").and_then(Value::text) else { return vec![] };
-        match (matches!(protocol, "HTTPS" | "TLS"), spec.states("certificate")) {
-            (true, Some(false)) => vec![("protocol", format!("{protocol} needs a `certificate`"))],
-            (false, Some(true)) => vec![("certificate", format!("{protocol} takes no certificate; HTTPS and TLS do"))],
+        const PROTOCOL: &str = Listener::PROTOCOL.name();
+        const CERTIFICATE: &str = Listener::CERTIFICATE.name();
+        let Some(protocol) = spec.get(PROTOCOL).and_then(Value::text) else { return vec![] };
+        match (matches!(protocol, "HTTPS" | "TLS"), spec.states(CERTIFICATE)) {
+            (true, Some(false)) => vec![(PROTOCOL, format!("{protocol} needs a `certificate`"))],
+            (false, Some(true)) => vec![(CERTIFICATE, format!("{protocol} takes no certificate; HTTPS and TLS do"))],
             _ => vec![],
         }
     }
@@ -70,19 +77,14 @@ impl Kind for Listener {
         let balancers = load_balancers(aws, scope).await?;
         let listed = each(balancers.iter(), |balancer| async move {
             let Some(arn) = balancer.load_balancer_arn() else { return Ok(None) };
-            match is_parent(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
+            match may_have_listeners(scope, arn, balancer.load_balancer_name().unwrap_or_default()) {
                 true => listeners_of(aws, scope, arn).await.map(Some),
                 false => Ok(None),
             }
         });
         let listed = listed.await?;
         let mut found = listed.iter().flat_map(|of| of.iter()).map(live).collect::<Result<Vec<_>>>()?;
-        let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
-        let mut tags = tags_of(aws, scope, &ids).await?;
-        for live in &mut found {
-            live.tags = tags.remove(&live.id).unwrap_or_default();
-            live.name = live.tags.get("Name").cloned().unwrap_or_default();
-        }
+        add_tags(aws, scope, &mut found).await?;
         Ok(found)
     }
 
@@ -97,13 +99,12 @@ impl Kind for Listener {
             .set_ssl_policy(ssl_policy.clone())
             .set_certificates(certificate.as_ref().map(certificates))
             .set_default_actions(Some(default_actions.iter().map(|action| action.sdk(None)).collect()))
-            .set_tags(sdk_tags(&tags))
+            .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
         let missing = || Error::incomplete("elasticloadbalancingv2.CreateListener", "listeners");
         let listener = output.listeners.unwrap_or_default().pop().ok_or_else(missing)?;
-        let name = tags.get("Name").cloned().unwrap_or_default();
-        Ok(Live { name, ..live(&listener)? }.tags(tags).into())
+        Ok(Live { name: name_of(&tags), ..live(&listener)? }.tags(tags).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
@@ -126,10 +127,6 @@ impl Kind for Listener {
         elbv2(aws).delete_listener().listener_arn(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 /// Returns the listeners of a load balancer, requested once per refresh: Listener observes them, and ListenerRule finds
@@ -137,23 +134,17 @@ impl Kind for Listener {
 pub(crate) async fn listeners_of(aws: &Aws, scope: &Scope, balancer: &str) -> Result<Arc<Vec<sdk::Listener>>> {
     aws.once(scope, &format!("elbv2.listeners {balancer}"), || async {
         let pages = elbv2(aws).describe_listeners().load_balancer_arn(balancer).into_paginator().items().send();
-        Ok(pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default())
+        Ok(all(pages).await.or_absent()?.unwrap_or_default())
     })
     .await
 }
 
-/// True when this load balancer may have a requested listener: the document's listeners refer to the load balancer, or
-/// one of its listeners is requested by id, or a lookup may match one.
-fn is_parent(scope: &Scope, arn: &str, name: &str) -> bool {
+/// True when this load balancer may have a listener that the scope wants: the document's listeners refer to the load
+/// balancer, or one of its listeners is requested by id, or a lookup may match one.
+fn may_have_listeners(scope: &Scope, arn: &str, name: &str) -> bool {
     let listeners = arn.replace(":loadbalancer/", ":listener/") + "/";
-    let by_lookup = scope.lookups.iter().any(|lookup| {
-        let of = lookup.get("loadBalancer").and_then(|of| of.text());
-        of.is_none_or(|of| of == arn)
-    });
-    scope.is_parent(LoadBalancer::KIND, name)
-        || scope.is_parent(LoadBalancer::KIND, arn)
-        || scope.ids.iter().any(|id| id.starts_with(&listeners))
-        || by_lookup
+    let listed = Listed::default().id_prefix(&listeners).name_unknown().field(Listener::LOAD_BALANCER, arn);
+    scope.wants(&listed.child_of(LoadBalancer::KIND, name).child_of(LoadBalancer::KIND, arn)).any()
 }
 
 fn certificates(certificate: &Ref<Certificate, Arn>) -> Vec<sdk::Certificate> {
@@ -168,7 +159,7 @@ fn live(listener: &sdk::Listener) -> Result<Live<Listener>> {
     let spec = Listener {
         load_balancer: Ref::new(load_balancer),
         port: listener.port.unwrap_or_default(),
-        protocol: listener.protocol.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        protocol: text(&listener.protocol).unwrap_or_default(),
         ssl_policy: listener.ssl_policy.clone(),
         certificate: listener.certificates().first().and_then(|c| c.certificate_arn.clone()).map(Ref::new),
         default_actions: listener.default_actions().iter().map(RuleAction::from_response).collect(),
@@ -184,10 +175,10 @@ mod tests {
     fn the_id_of_a_listener_identifies_its_load_balancer() {
         let arn = "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0a";
         let mut scope = Scope::default();
-        assert!(!is_parent(&scope, arn, "web"));
+        assert!(!may_have_listeners(&scope, arn, "web"));
         scope.ids.insert("arn:aws:elasticloadbalancing:r:1:listener/app/web/0a/1b".into());
-        assert!(is_parent(&scope, arn, "web"));
-        assert!(!is_parent(&scope, "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0", "web"));
+        assert!(may_have_listeners(&scope, arn, "web"));
+        assert!(!may_have_listeners(&scope, "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/0", "web"));
     }
 
     #[test]

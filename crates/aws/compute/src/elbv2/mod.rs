@@ -4,15 +4,14 @@ pub(crate) mod action;
 pub(crate) mod listener;
 pub(crate) mod listener_rule;
 pub(crate) mod load_balancer;
-pub(crate) mod rule_condition;
 pub(crate) mod target_group;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_elasticloadbalancingv2::types::Tag;
+use aws_sdk_elasticloadbalancingv2::types::{Tag, TagDescription};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::TagChanges;
+use holdfast_base::kind::{Kind, Listed, Live, Want, Wants};
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::schema::{Spec, Type};
 use holdfast_core::value::{self, Value};
@@ -21,37 +20,51 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 holdfast_base::client!(elbv2: aws_sdk_elasticloadbalancingv2);
-
-/// Converts tags for a create request.
-pub(crate) fn sdk_tags(tags: &BTreeMap<String, String>) -> Option<Vec<Tag>> {
-    Some(tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect())
-}
+holdfast_base::sdk_tags!(optional Tag);
+holdfast_base::tag_calls!(Elbv2Tags: elbv2, add_tags.resource_arns, remove_tags.resource_arns);
 
 /// Returns the tags of these ARNs. DescribeTags accepts at most twenty ARNs in one call
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html>).
-pub(crate) async fn tags_of(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<BTreeMap<String, Tags>> {
+pub(crate) async fn read_tags(aws: &Aws, scope: &Scope, arns: &[String]) -> Result<BTreeMap<String, Tags>> {
     let (mut all, unknown) = tagging::split(aws, scope, arns).await?;
     for twenty in unknown.chunks(20) {
         let output = elbv2(aws).describe_tags().set_resource_arns(Some(twenty.to_vec())).send().await?;
-        for one in output.tag_descriptions.unwrap_or_default() {
-            let pairs = one.tags.unwrap_or_default().into_iter();
-            let tags = pairs.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect();
-            all.insert(one.resource_arn.unwrap_or_default(), tags);
-        }
+        let pair = |of: &TagDescription| Some((of.resource_arn.clone()?, from_sdk_tags(of.tags())));
+        all.extend(output.tag_descriptions().iter().filter_map(pair));
     }
     Ok(all)
 }
 
-/// Sets and removes tags of any Elastic Load Balancing resource.
-pub(crate) async fn tag(aws: &Aws, id: &str, TagChanges { set, remove }: &TagChanges) -> Result<()> {
-    if !set.is_empty() {
-        elbv2(aws).add_tags().resource_arns(id).set_tags(sdk_tags(set)).send().await?;
+/// Returns the listed resources that the scope wants, with their tags, and how much of each it wants.
+pub(crate) async fn wanted<K: Kind>(aws: &Aws, scope: &Scope, listed: Vec<Live<K>>) -> Result<Vec<(Live<K>, Want)>> {
+    fn of<K: Kind>(live: &Live<K>) -> Listed<'_> {
+        Listed::id(&live.id).named(&live.name).spec(&live.spec)
     }
-    if !remove.is_empty() {
-        let keys = remove.iter().cloned().collect();
-        elbv2(aws).remove_tags().resource_arns(id).set_tag_keys(Some(keys)).send().await?;
+    let listed: Vec<_> = listed.into_iter().filter(|live| scope.wants(&of(live)).any()).collect();
+    let ids: Vec<String> = listed.iter().map(|live| live.id.clone()).collect();
+    let mut tags = read_tags(aws, scope, &ids).await?;
+    let tagged = listed.into_iter().map(|live| {
+        let live = Live { tags: tags.remove(&live.id).unwrap_or_default(), ..live };
+        let want = scope.wants(&of(&live).tags(&live.tags));
+        (live, want)
+    });
+    Ok(tagged.filter(|(_, want)| want.any()).collect())
+}
+
+/// Sets the tags of resources that are named by their `Name` tags.
+pub(crate) async fn add_tags<K: Kind>(aws: &Aws, scope: &Scope, found: &mut [Live<K>]) -> Result<()> {
+    let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
+    let mut tags = read_tags(aws, scope, &ids).await?;
+    for live in found {
+        live.tags = tags.remove(&live.id).unwrap_or_default();
+        live.name = name_of(&live.tags);
     }
     Ok(())
+}
+
+/// Returns the physical name of a resource with these tags.
+pub(crate) fn name_of(tags: &Tags) -> String {
+    tags.get("Name").cloned().unwrap_or_default()
 }
 
 /// Returns the name of a resource in metric dimensions: the part of its ARN after the last colon, such as

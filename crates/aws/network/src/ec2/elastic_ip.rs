@@ -3,14 +3,15 @@
 use aws_sdk_ec2::types::{self as sdk, DomainType, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, is_requested_field};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{ec2, filter_sets, from_create_response, name_of, nat_gateway, tag, tag_specification, tags_of};
+use super::{Ec2Tags, ec2, filter_sets, from_create_response, from_sdk_tags, lists, tag_specification, tagged};
 
 /// An Elastic IP address: a static public IPv4 address.
 ///
@@ -20,8 +21,8 @@ use super::{ec2, filter_sets, from_create_response, name_of, nat_gateway, tag, t
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ElasticIp {
-    /// The pool that the address comes from: `amazon`, AWS's default, or the id of an address pool of the account.
-    #[spec(immutable)]
+    /// The pool that the address comes from: `amazon`, or the id of an address pool of the account.
+    #[spec(immutable, default = "amazon")]
     public_ipv4_pool: Option<String>,
     /// The network border group, whose zones advertise the address: the region, AWS's default, or the group of a Local
     /// or Wavelength Zone.
@@ -45,6 +46,7 @@ pub(crate) struct ElasticIpStatus {
 
 impl Kind for ElasticIp {
     type Status = ElasticIpStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     /// A new address is complete.
     const REFERENCEABLE_ON_CREATE: bool = true;
@@ -72,7 +74,7 @@ impl Kind for ElasticIp {
             .domain(DomainType::Vpc)
             .set_public_ipv4_pool(public_ipv4_pool.clone())
             .set_network_border_group(network_border_group.clone())
-            .tag_specifications(tag_specification(ResourceType::ElasticIp, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::ElasticIp, &desired.all_tags())?)
             .send()
             .await?;
         let address = sdk::Address::builder()
@@ -93,10 +95,6 @@ impl Kind for ElasticIp {
         ec2(aws).release_address().allocation_id(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 /// Returns the stack's addresses from the responses about its NAT gateways, without a call of its own.
@@ -113,12 +111,13 @@ async fn addresses_of_nat_gateways(aws: &Aws, scope: &Scope) -> Result<Option<Ve
         return Ok(None);
     };
     let is_field_requested = |tags| {
-        ["publicIpv4Pool", "networkBorderGroup"].iter().any(|of| is_requested_field::<ElasticIp>(scope, tags, of))
+        let fields = [ElasticIp::PUBLIC_IPV4_POOL, ElasticIp::NETWORK_BORDER_GROUP];
+        fields.into_iter().any(|field| is_requested_field(scope, tags, field))
     };
     if scope.names.is_empty() || indexed.len() > gateways.len() || indexed.values().any(is_field_requested) {
         return Ok(None);
     }
-    let gateways = nat_gateway::gateways(aws, scope).await?;
+    let gateways = lists::nat_gateways(aws, scope).await?;
     let available = gateways.iter().filter(|gateway| gateway.state == Some(sdk::NatGatewayState::Available));
     let used: Vec<_> = available.flat_map(|gateway| gateway.nat_gateway_addresses()).collect();
     let mut found = vec![];
@@ -132,14 +131,13 @@ async fn addresses_of_nat_gateways(aws: &Aws, scope: &Scope) -> Result<Option<Ve
             instance_id: None,
         };
         let spec = ElasticIp { public_ipv4_pool: None, network_border_group: None };
-        found.push(Live::new(id, name_of(&tags), spec, status).tags(tags));
+        found.push(tagged(id, tags, spec, status));
     }
     let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
     Ok((!tagging::lacks(scope, &names)).then_some(found))
 }
 
 fn live(address: &sdk::Address) -> Option<Live<ElasticIp>> {
-    let tags = tags_of(address.tags.as_deref());
     let spec = ElasticIp {
         public_ipv4_pool: address.public_ipv4_pool.clone(),
         network_border_group: address.network_border_group.clone(),
@@ -150,7 +148,7 @@ fn live(address: &sdk::Address) -> Option<Live<ElasticIp>> {
         network_interface_id: address.network_interface_id.clone(),
         instance_id: address.instance_id.clone(),
     };
-    Some(Live::new(address.allocation_id.clone()?, name_of(&tags), spec, status).tags(tags))
+    Some(tagged(address.allocation_id.clone()?, from_sdk_tags(address.tags()), spec, status))
 }
 
 #[cfg(test)]

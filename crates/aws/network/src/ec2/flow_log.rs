@@ -3,7 +3,10 @@
 use aws_sdk_ec2::types::{self as sdk, FlowLogsResourceType, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::names::{LogGroup, Role};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::{all, text};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::{Arn, Name, Ref};
@@ -11,8 +14,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{describe_all, ec2, name_of, tag, tag_specification, tags_of};
-use holdfast_base::names::{LogGroup, Role};
+use super::{Ec2Tags, check_unsuccessful, describe_all, ec2, from_sdk_tags, tag_specification, tagged};
 
 /// A flow log: records of the IP traffic of a VPC.
 ///
@@ -29,8 +31,8 @@ pub(crate) struct FlowLog {
     #[spec(immutable)]
     #[serde(default)]
     traffic_type: TrafficType,
-    /// The type of the destination: `cloud-watch-logs` (AWS's default), `s3` or `kinesis-data-firehose`.
-    #[spec(immutable)]
+    /// The type of the destination.
+    #[spec(immutable, one_of = sdk::LogDestinationType, default = "cloud-watch-logs")]
     log_destination_type: Option<String>,
     /// The log group that receives the records. AWS creates a log group that does not exist.
     #[spec(immutable)]
@@ -44,9 +46,8 @@ pub(crate) struct FlowLog {
     /// `DescribeLogStreams` (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html>).
     #[spec(immutable)]
     role: Option<Ref<Role, Arn>>,
-    /// The maximum aggregation interval in seconds: 60, or 600 (AWS's default). On Nitro instances it is never more
-    /// than 60.
-    #[spec(immutable)]
+    /// The maximum aggregation interval in seconds: 60 or 600. On Nitro instances it is never more than 60.
+    #[spec(immutable, range = 60..=600, default = 600)]
     max_aggregation_interval: Option<i32>,
     /// The fields of a record, as in `${version} ${srcaddr}`; a document must escape them as `$${…}`. Without it, AWS
     /// uses its default format (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html>).
@@ -79,6 +80,7 @@ pub(crate) struct FlowLogStatus {
 
 impl Kind for FlowLog {
     type Status = FlowLogStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     /// AWS refuses a second flow log with the same VPC and destination (`FlowLogAlreadyExists`).
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
@@ -86,8 +88,7 @@ impl Kind for FlowLog {
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let describe =
-            |filters| ec2(aws).describe_flow_logs().set_filter(filters).into_paginator().items().send().collect();
+        let describe = |filters| all(ec2(aws).describe_flow_logs().set_filter(filters).into_paginator().items().send());
         let logs: Vec<sdk::FlowLog> = describe_all(scope, "flow-log-id", describe).await?;
         // Flow logs of subnets, network interfaces and transit gateways are not of this kind.
         logs.iter().filter(|log| log.resource_id().is_some_and(|id| id.starts_with("vpc-"))).map(live).collect()
@@ -117,10 +118,10 @@ impl Kind for FlowLog {
             .set_deliver_logs_permission_arn(role.clone().map(String::from))
             .set_max_aggregation_interval(*max_aggregation_interval)
             .set_log_format(log_format.clone())
-            .tag_specifications(tag_specification(ResourceType::VpcFlowLog, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::VpcFlowLog, &desired.all_tags())?)
             .send()
             .await?;
-        check(CALL, created.unsuccessful())?;
+        check_unsuccessful(CALL, created.unsuccessful())?;
         let id = created.flow_log_ids().first().ok_or_else(|| Error::incomplete(CALL, "flowLogId"))?;
         Ok(desired.as_live(id, FlowLogStatus { deliver_logs_status: None }).into())
     }
@@ -133,25 +134,12 @@ impl Kind for FlowLog {
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         const CALL: &str = "ec2.DeleteFlowLogs";
         let response = ec2(aws).delete_flow_logs().flow_log_ids(&live.id).send().await?;
-        check(CALL, response.unsuccessful())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
-}
-
-/// Returns the first unsuccessful item as an error: the calls succeed even if they change nothing.
-fn check(call: &str, unsuccessful: &[sdk::UnsuccessfulItem]) -> Result<()> {
-    match unsuccessful.iter().find_map(|item| item.error.as_ref()) {
-        None => Ok(()),
-        Some(error) => Err(Error::refused(call, error.code().unwrap_or_default(), error.message().unwrap_or_default())),
+        check_unsuccessful(CALL, response.unsuccessful())
     }
 }
 
 fn live(log: &sdk::FlowLog) -> Result<Live<FlowLog>> {
     let id = log.flow_log_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeFlowLogs", "flowLogId"))?;
-    let tags = tags_of(log.tags.as_deref());
     let spec = FlowLog {
         vpc: Ref::new(log.resource_id().unwrap_or_default()),
         traffic_type: match log.traffic_type {
@@ -159,7 +147,7 @@ fn live(log: &sdk::FlowLog) -> Result<Live<FlowLog>> {
             Some(sdk::TrafficType::Reject) => TrafficType::Reject,
             _ => TrafficType::All,
         },
-        log_destination_type: log.log_destination_type.as_ref().map(|word| word.as_str().to_owned()),
+        log_destination_type: text(&log.log_destination_type),
         log_group: log.log_group_name.clone().map(Ref::new),
         log_destination: log.log_destination.clone().map(Arn),
         role: log.deliver_logs_permission_arn.clone().map(Ref::new),
@@ -167,7 +155,7 @@ fn live(log: &sdk::FlowLog) -> Result<Live<FlowLog>> {
         log_format: log.log_format.clone(),
     };
     let status = FlowLogStatus { deliver_logs_status: log.deliver_logs_status.clone() };
-    let live = Live::new(id, name_of(&tags), spec, status).tags(tags);
+    let live = tagged(id, from_sdk_tags(log.tags()), spec, status);
     Ok(match &log.deliver_logs_error_message {
         Some(message) => live.degraded("DeliveryFailed", message),
         None => live,

@@ -3,7 +3,9 @@
 use aws_sdk_ec2::types::{self as sdk, AttachmentStatus, ResourceType, RouteState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -12,7 +14,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{describe_all, ec2, from_create_response, name_of, route_table, tag, tag_specification, tags_of};
+use super::{Ec2Tags, describe_all, ec2, from_create_response, from_sdk_tags, lists, tag_specification, tagged};
 
 /// An internet gateway: the connection of a VPC to the internet.
 ///
@@ -36,6 +38,7 @@ pub(crate) struct InternetGatewayStatus {
 
 impl Kind for InternetGateway {
     type Status = InternetGatewayStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
@@ -44,16 +47,15 @@ impl Kind for InternetGateway {
         if let Some(found) = gateways_of_routes(aws, scope).await? {
             return Ok(found);
         }
-        let describe = |filters| {
-            ec2(aws).describe_internet_gateways().set_filters(filters).into_paginator().items().send().collect()
-        };
+        let describe =
+            |filters| all(ec2(aws).describe_internet_gateways().set_filters(filters).into_paginator().items().send());
         describe_all(scope, "internet-gateway-id", describe).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let created = ec2(aws)
             .create_internet_gateway()
-            .tag_specifications(tag_specification(ResourceType::InternetGateway, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::InternetGateway, &desired.all_tags())?)
             .send()
             .await?;
         let missing = || Error::incomplete("ec2.CreateInternetGateway", "internetGateway");
@@ -77,10 +79,6 @@ impl Kind for InternetGateway {
         detach(aws, live).await?;
         ec2(aws).delete_internet_gateway().internet_gateway_id(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
     }
 }
 
@@ -106,7 +104,7 @@ async fn gateways_of_routes(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<
     if scope.names.is_empty() || tables.is_empty() {
         return Ok(None);
     }
-    let tables = route_table::tables(aws, scope).await?;
+    let tables = lists::route_tables(aws, scope).await?;
     let mut found = vec![];
     for (arn, tags) in indexed {
         let id = arn.rsplit('/').next();
@@ -114,7 +112,7 @@ async fn gateways_of_routes(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<
         let Some(table) = tables.iter().find(|table| table.routes().iter().any(is_target)) else { return Ok(None) };
         let spec = InternetGateway { vpc: table.vpc_id.clone().map(Ref::new) };
         let status = InternetGatewayStatus { owner_id: table.owner_id.clone() };
-        found.push(Live::new(id.unwrap_or_default(), name_of(&tags), spec, status).tags(tags));
+        found.push(tagged(id.unwrap_or_default(), tags, spec, status));
     }
     let names: Vec<&str> = found.iter().map(|live| live.name.as_str()).collect();
     Ok((!tagging::lacks(scope, &names)).then_some(found))
@@ -123,13 +121,12 @@ async fn gateways_of_routes(aws: &Aws, scope: &Scope) -> Result<Option<Vec<Live<
 fn live(gateway: &sdk::InternetGateway) -> Result<Live<InternetGateway>> {
     let id = gateway.internet_gateway_id.clone();
     let id = id.ok_or_else(|| Error::incomplete("ec2.DescribeInternetGateways", "internetGatewayId"))?;
-    let tags = tags_of(gateway.tags.as_deref());
     let detached = [AttachmentStatus::Detached, AttachmentStatus::Detaching];
     // The state of an attached internet gateway is `available`, and not `attached` as for other resources.
     let attached = gateway.attachments().iter().find(|a| !a.state.as_ref().is_some_and(|s| detached.contains(s)));
     let spec = InternetGateway { vpc: attached.and_then(|a| a.vpc_id.clone()).map(Ref::new) };
     let status = InternetGatewayStatus { owner_id: gateway.owner_id.clone() };
-    Ok(Live::new(id, name_of(&tags), spec, status).tags(tags))
+    Ok(tagged(id, from_sdk_tags(gateway.tags()), spec, status))
 }
 
 #[cfg(test)]

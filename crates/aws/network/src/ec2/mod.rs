@@ -3,24 +3,24 @@
 pub(crate) mod elastic_ip;
 pub(crate) mod flow_log;
 pub(crate) mod instance;
-mod instance_wire;
 pub(crate) mod internet_gateway;
+mod lists;
 pub(crate) mod nat_gateway;
-pub(crate) mod route;
 pub(crate) mod route_table;
 pub(crate) mod security_group;
-pub(crate) mod security_group_rule;
 pub(crate) mod subnet;
 pub(crate) mod vpc;
 pub(crate) mod vpc_endpoint;
 pub(crate) mod vpc_peering;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType, Tag, TagSpecification, UnsuccessfulItem};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Want, Wants};
+use holdfast_base::owner::TagCalls;
+use holdfast_base::tagging::Tags;
 use holdfast_core::canonical;
 use holdfast_core::observed::tag;
 use holdfast_core::types::Cidr;
@@ -29,11 +29,28 @@ use holdfast_engine::cloud::Scope;
 holdfast_base::client!(ec2: aws_sdk_ec2);
 // Public parameters of SSM name the newest images.
 holdfast_base::client!(ssm: aws_sdk_ssm);
+holdfast_base::sdk_tags!(optional Tag);
+
+/// The calls that set and remove tags of EC2 resources.
+pub(crate) struct Ec2Tags;
+
+impl TagCalls for Ec2Tags {
+    async fn set(aws: &Aws, resource: &str, tags: &Tags) -> Result<()> {
+        ec2(aws).create_tags().resources(resource).set_tags(Some(sdk_tags(tags)?)).send().await?;
+        Ok(())
+    }
+
+    async fn remove(aws: &Aws, resource: &str, keys: Vec<String>) -> Result<()> {
+        let tags = keys.into_iter().map(|key| Tag::builder().key(key).build()).collect();
+        ec2(aws).delete_tags().resources(resource).set_tags(Some(tags)).send().await?;
+        Ok(())
+    }
+}
 
 /// Returns the filters of the describe calls that together observe a scope: one call for owned resources, one for ids,
 /// if any; a single call without filters for a lookup by fields. `id_filter` is the kind's filter name for its id
 /// (`vpc-id`).
-pub(crate) fn filter_sets(scope: &Scope, id_filter: &str) -> Vec<Option<Vec<Filter>>> {
+fn filter_sets(scope: &Scope, id_filter: &str) -> Vec<Option<Vec<Filter>>> {
     if !scope.lookups.is_empty() {
         return vec![None];
     }
@@ -53,74 +70,60 @@ pub(crate) fn filter_sets(scope: &Scope, id_filter: &str) -> Vec<Option<Vec<Filt
 }
 
 /// Makes the describe calls of a scope, and returns everything that they find.
-pub(crate) async fn describe_all<T, E, F>(
+async fn describe_all<T, F: Future<Output = Result<Vec<T>>>>(
     scope: &Scope,
     id_filter: &str,
     describe: impl Fn(Option<Vec<Filter>>) -> F,
-) -> Result<Vec<T>>
-where
-    E: Into<Error>,
-    F: Future<Output = std::result::Result<Vec<T>, E>>,
-{
+) -> Result<Vec<T>> {
     let mut found = vec![];
     for filters in filter_sets(scope, id_filter) {
-        found.extend(describe(filters).await.map_err(Into::into)?);
+        found.extend(describe(filters).await?);
     }
     Ok(found)
 }
 
+/// Returns how much of a resource the scope wants, from its describe response.
+fn want<K: Kind>(scope: &Scope, live: &Live<K>) -> Want {
+    scope.wants(&Listed::id(&live.id).named(&live.name).tags(&live.tags).spec(&live.spec))
+}
+
 /// Returns one filter of a describe call.
-pub(crate) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> Filter {
+fn filter(name: &str, values: impl IntoIterator<Item = String>) -> Filter {
     Filter::builder().name(name).set_values(Some(values.into_iter().collect())).build()
 }
 
-/// Returns all tags of a create call, including `Name`.
-pub(crate) fn tag_specification(of: ResourceType, name: &str, tags: &BTreeMap<String, String>) -> TagSpecification {
-    let mut all = tags.clone();
-    all.entry("Name".into()).or_insert_with(|| name.to_owned());
-    TagSpecification::builder().resource_type(of).set_tags(Some(sdk_tags(&all))).build()
+/// Returns the tags of a create call: [`Desired::all_tags`].
+fn tag_specification(of: ResourceType, tags: &Tags) -> Result<TagSpecification> {
+    Ok(TagSpecification::builder().resource_type(of).set_tags(Some(sdk_tags(tags)?)).build())
 }
 
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
-}
-
-/// Returns the tags of a response.
-pub(crate) fn tags_of(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
-    let pair = |tag: &Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
-    tags.unwrap_or_default().iter().filter_map(pair).collect()
+/// Returns a live resource whose name is its `Name` tag.
+fn tagged<K: Kind>(id: impl Into<String>, tags: Tags, spec: K, status: K::Status) -> Live<K> {
+    let name = tags.get("Name").cloned().unwrap_or_default();
+    Live::new(id, name, spec, status).tags(tags)
 }
 
 /// Returns the created resource from a create response, with the requested name and tags, which not every response has.
-pub(crate) fn from_create_response<K: Kind>(live: Live<K>, desired: &Desired<K>) -> Created<K> {
+fn from_create_response<K: Kind>(live: Live<K>, desired: &Desired<K>) -> Created<K> {
     let Live { id, spec, status, phase, conditions, .. } = live;
     Live { spec, phase, conditions, ..desired.as_live(id, status) }.into()
 }
 
-/// Returns the physical name of a resource with these tags.
-pub(crate) fn name_of(tags: &BTreeMap<String, String>) -> String {
-    tags.get("Name").cloned().unwrap_or_default()
+/// Returns the first unsuccessful item as an error: some calls succeed even if they change nothing.
+fn check_unsuccessful(call: &str, unsuccessful: &[UnsuccessfulItem]) -> Result<()> {
+    match unsuccessful.iter().find_map(|item| item.error.as_ref()) {
+        None => Ok(()),
+        Some(error) => Err(Error::refused(call, error.code().unwrap_or_default(), error.message().unwrap_or_default())),
+    }
 }
 
 /// Converts an attribute for the modify calls.
-pub(crate) fn boolean(value: bool) -> AttributeBooleanValue {
+fn boolean(value: bool) -> AttributeBooleanValue {
     AttributeBooleanValue::builder().value(value).build()
 }
 
 /// Returns a CIDR block in EC2's spelling, so that the document's spelling matches the live block.
-pub(crate) fn canonical(cidr: &Cidr) -> Cidr {
+fn canonical(cidr: &Cidr) -> Cidr {
     let canonical = canonical::cidr(&cidr.0.as_str().into());
     canonical.ok().and_then(|block| block.text().map(|text| Cidr(text.to_owned()))).unwrap_or_else(|| cidr.clone())
-}
-
-/// Sets and removes tags of an EC2 resource.
-pub(crate) async fn tag(aws: &Aws, id: &str, TagChanges { set, remove }: &TagChanges) -> Result<()> {
-    if !set.is_empty() {
-        ec2(aws).create_tags().resources(id).set_tags(Some(sdk_tags(set))).send().await?;
-    }
-    if !remove.is_empty() {
-        let tags = remove.iter().map(|key| Tag::builder().key(key).build()).collect();
-        ec2(aws).delete_tags().resources(id).set_tags(Some(tags)).send().await?;
-    }
-    Ok(())
 }

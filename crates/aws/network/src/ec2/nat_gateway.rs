@@ -1,11 +1,11 @@
 //! NatGateway: outbound connections of resources without a public address.
 
-use std::sync::Arc;
-
 use aws_sdk_ec2::types::{self as sdk, NatGatewayState, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::text;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::elastic_ip::ElasticIp;
 use super::subnet::Subnet;
-use super::{describe_all, ec2, filter_sets, from_create_response, name_of, tag, tag_specification, tags_of};
+use super::{Ec2Tags, ec2, from_create_response, from_sdk_tags, lists, tag_specification, tagged};
 
 /// A NAT gateway: outbound connections for private subnets, without inbound connections.
 ///
@@ -32,8 +32,8 @@ pub(crate) struct NatGateway {
     /// one.
     #[spec(immutable)]
     allocation: Option<Ref<ElasticIp>>,
-    /// `public`, AWS's default, or `private` for connections between networks only.
-    #[spec(immutable)]
+    /// `public`, or `private` for connections between networks only.
+    #[spec(immutable, one_of = sdk::ConnectivityType, default = "public")]
     connectivity_type: Option<String>,
     /// The private IPv4 address, in the range of the subnet. AWS chooses the address if it is left out.
     #[spec(immutable)]
@@ -54,6 +54,7 @@ pub(crate) struct NatGatewayStatus {
 
 impl Kind for NatGateway {
     type Status = NatGatewayStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     /// The address is in use until the gateway is deleted: a second gateway with it fails
     /// (`Resource.AlreadyAssociated`).
@@ -62,7 +63,7 @@ impl Kind for NatGateway {
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let gateways = gateways(aws, scope).await?;
+        let gateways = lists::nat_gateways(aws, scope).await?;
         // A deleted gateway is listed for about an hour
         // (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-working-with.html>).
         gateways.iter().filter(|gateway| gateway.state != Some(NatGatewayState::Deleted)).map(live).collect()
@@ -77,7 +78,7 @@ impl Kind for NatGateway {
             .set_allocation_id(allocation.clone().map(String::from))
             .set_connectivity_type(connectivity_type.as_deref().map(Into::into))
             .set_private_ip_address(private_ip_address.clone())
-            .tag_specifications(tag_specification(ResourceType::Natgateway, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::Natgateway, &desired.all_tags())?)
             .send()
             .await?;
         let gateway = created.nat_gateway.ok_or_else(|| Error::incomplete("ec2.CreateNatGateway", "natGateway"))?;
@@ -93,31 +94,18 @@ impl Kind for NatGateway {
         ec2(aws).delete_nat_gateway().nat_gateway_id(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
-}
-
-/// Describes the gateways of a scope, once in a refresh.
-pub(super) async fn gateways(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::NatGateway>>> {
-    let describe =
-        |filters| ec2(aws).describe_nat_gateways().set_filter(filters).into_paginator().items().send().collect();
-    let what = format!("ec2.nat-gateways.{:?}", filter_sets(scope, "nat-gateway-id"));
-    aws.once(scope, &what, || describe_all(scope, "nat-gateway-id", describe)).await
 }
 
 fn live(gateway: &sdk::NatGateway) -> Result<Live<NatGateway>> {
     let id = gateway.nat_gateway_id.clone();
     let id = id.ok_or_else(|| Error::incomplete("ec2.DescribeNatGateways", "natGatewayId"))?;
-    let tags = tags_of(gateway.tags.as_deref());
     // The first address is the primary one if the response marks none as primary.
     let addresses = gateway.nat_gateway_addresses();
     let address = addresses.iter().find(|a| a.is_primary == Some(true)).or(addresses.first());
     let spec = NatGateway {
         subnet: Ref::new(gateway.subnet_id().unwrap_or_default()),
         allocation: address.and_then(|a| a.allocation_id.clone()).map(Ref::new),
-        connectivity_type: gateway.connectivity_type.as_ref().map(|word| word.as_str().to_owned()),
+        connectivity_type: text(&gateway.connectivity_type),
         private_ip_address: address.and_then(|a| a.private_ip.clone()),
     };
     let status = NatGatewayStatus {
@@ -131,7 +119,7 @@ fn live(gateway: &sdk::NatGateway) -> Result<Live<NatGateway>> {
         Some(NatGatewayState::Failed) => Phase::Failed,
         _ => Phase::Ready,
     };
-    let live = Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase);
+    let live = tagged(id, from_sdk_tags(gateway.tags()), spec, status).phase(phase);
     Ok(match &gateway.failure_message {
         Some(message) => live.degraded("NatGatewayFailed", message),
         None => live,

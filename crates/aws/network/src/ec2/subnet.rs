@@ -3,7 +3,9 @@
 use aws_sdk_ec2::types::{self as sdk, ResourceType, SubnetCidrBlockStateCode, SubnetState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -12,7 +14,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{boolean, describe_all, ec2, from_create_response, name_of, tag, tag_specification, tags_of};
+use super::{Ec2Tags, boolean, describe_all, ec2, from_create_response, from_sdk_tags, tag_specification, tagged};
 
 /// A subnet: a range of a VPC's addresses in one Availability Zone.
 ///
@@ -25,7 +27,7 @@ pub(crate) struct Subnet {
     vpc: Ref<Vpc>,
     /// The IPv4 block, from /16 to /28, within the block of the VPC. AWS reserves the first four addresses and the last
     /// one (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
-    #[spec(immutable)]
+    #[spec(immutable, pattern = "[0-9.]+/(1[6-9]|2[0-8])")]
     cidr_block: Cidr,
     /// The Availability Zone, as in `us-east-1a`. AWS chooses one if it is left out. The letters map to different zones
     /// in each account; the attribute `availabilityZoneId` is the same in all accounts
@@ -35,22 +37,26 @@ pub(crate) struct Subnet {
     /// The IPv6 block, a /64 in most networks, within an IPv6 block of the VPC.
     #[spec(immutable)]
     ipv6_cidr_block: Option<Cidr>,
-    /// Whether instances get a public IPv4 address at launch, unless they state otherwise. AWS's default is `false`.
-    /// The setting does not apply to Fargate tasks: their service states `assignPublicIp`.
+    /// Whether instances get a public IPv4 address at launch, unless they state otherwise. The setting does
+    /// not apply to Fargate tasks: their service states `assignPublicIp`.
+    #[spec(default = false)]
     map_public_ip_on_launch: Option<ServerDefault<bool>>,
-    /// Whether network interfaces get an IPv6 address when they are created. Requires `ipv6CidrBlock`. AWS's default is
-    /// `false`.
+    /// Whether network interfaces get an IPv6 address when they are created. Requires `ipv6CidrBlock`.
+    #[spec(default = false)]
     assign_ipv6_address_on_creation: Option<ServerDefault<bool>>,
     /// Whether DNS64 is enabled: the Amazon DNS server returns synthetic IPv6 addresses for IPv4-only destinations, and
     /// a NAT gateway translates them (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-nat64-dns64.html>).
-    /// AWS's default is `false`.
+    #[spec(default = false)]
     enable_dns64: Option<ServerDefault<bool>>,
     /// The type of the host names of instances: `ip-name`, from the IPv4 address (AWS's default), or `resource-name`,
     /// from the instance id. IPv6-only subnets have `resource-name`.
+    #[spec(one_of = sdk::HostnameType)]
     private_dns_hostname_type_on_launch: Option<ServerDefault<String>>,
-    /// Whether DNS queries for `resource-name` host names return A records. AWS's default is `false`.
+    /// Whether DNS queries for `resource-name` host names return A records.
+    #[spec(default = false)]
     enable_resource_name_dns_a_record_on_launch: Option<ServerDefault<bool>>,
-    /// Whether DNS queries for `resource-name` host names return AAAA records. AWS's default is `false`.
+    /// Whether DNS queries for `resource-name` host names return AAAA records.
+    #[spec(default = false)]
     #[serde(rename = "enableResourceNameDnsAAAARecordOnLaunch")]
     enable_resource_name_dns_aaaa_record_on_launch: Option<ServerDefault<bool>>,
 }
@@ -69,6 +75,7 @@ pub(crate) struct SubnetStatus {
 
 impl Kind for Subnet {
     type Status = SubnetStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     /// Two subnets of a VPC cannot share addresses (`InvalidSubnet.Conflict`).
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
@@ -76,8 +83,7 @@ impl Kind for Subnet {
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let describe =
-            |filters| ec2(aws).describe_subnets().set_filters(filters).into_paginator().items().send().collect();
+        let describe = |filters| all(ec2(aws).describe_subnets().set_filters(filters).into_paginator().items().send());
         describe_all(scope, "subnet-id", describe).await?.iter().map(live).collect()
     }
 
@@ -90,7 +96,7 @@ impl Kind for Subnet {
             .cidr_block(&cidr_block.0)
             .set_availability_zone(availability_zone.clone())
             .set_ipv6_cidr_block(ipv6_cidr_block.as_ref().map(|cidr| cidr.0.clone()))
-            .tag_specifications(tag_specification(ResourceType::Subnet, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::Subnet, &desired.all_tags())?)
             .send()
             .await?;
         let subnet = created.subnet.ok_or_else(|| Error::incomplete("ec2.CreateSubnet", "subnet"))?;
@@ -116,17 +122,20 @@ impl Kind for Subnet {
         let value = |stated: &Option<ServerDefault<bool>>| boolean(stated.is_some_and(|stated| stated.0));
         let hostname = hostname.as_ref().map_or("ip-name", |hostname| hostname.as_str()).into();
         let changes = [
-            ("mapPublicIpOnLaunch", modify().map_public_ip_on_launch(value(public_ip))),
-            ("assignIpv6AddressOnCreation", modify().assign_ipv6_address_on_creation(value(ipv6))),
-            ("enableDns64", modify().enable_dns64(value(dns64))),
-            ("privateDnsHostnameTypeOnLaunch", modify().private_dns_hostname_type_on_launch(hostname)),
-            ("enableResourceNameDnsARecordOnLaunch", modify().enable_resource_name_dns_a_record_on_launch(value(a))),
+            (Subnet::MAP_PUBLIC_IP_ON_LAUNCH, modify().map_public_ip_on_launch(value(public_ip))),
+            (Subnet::ASSIGN_IPV6_ADDRESS_ON_CREATION, modify().assign_ipv6_address_on_creation(value(ipv6))),
+            (Subnet::ENABLE_DNS64, modify().enable_dns64(value(dns64))),
+            (Subnet::PRIVATE_DNS_HOSTNAME_TYPE_ON_LAUNCH, modify().private_dns_hostname_type_on_launch(hostname)),
             (
-                "enableResourceNameDnsAAAARecordOnLaunch",
+                Subnet::ENABLE_RESOURCE_NAME_DNS_A_RECORD_ON_LAUNCH,
+                modify().enable_resource_name_dns_a_record_on_launch(value(a)),
+            ),
+            (
+                Subnet::ENABLE_RESOURCE_NAME_DNS_AAAA_RECORD_ON_LAUNCH,
                 modify().enable_resource_name_dns_aaaa_record_on_launch(value(aaaa)),
             ),
         ];
-        for (_, change) in changes.into_iter().filter(|(field, _)| desired.changed(field)) {
+        for (_, change) in changes.into_iter().filter(|(field, _)| desired.changed(*field)) {
             change.send().await?;
         }
         Ok(Updated::Known)
@@ -136,15 +145,10 @@ impl Kind for Subnet {
         ec2(aws).delete_subnet().subnet_id(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 fn live(subnet: &sdk::Subnet) -> Result<Live<Subnet>> {
     let id = subnet.subnet_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeSubnets", "subnetId"))?;
-    let tags = tags_of(subnet.tags.as_deref());
     let absent = [SubnetCidrBlockStateCode::Disassociated, SubnetCidrBlockStateCode::Disassociating];
     let ipv6 = subnet.ipv6_cidr_block_association_set().iter().find(|block| {
         !block.ipv6_cidr_block_state.as_ref().and_then(|s| s.state.as_ref()).is_some_and(|s| absent.contains(s))
@@ -177,7 +181,7 @@ fn live(subnet: &sdk::Subnet) -> Result<Live<Subnet>> {
         Some(SubnetState::Failed | SubnetState::FailedInsufficientCapacity) => Phase::Failed,
         _ => Phase::Ready,
     };
-    Ok(Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase))
+    Ok(tagged(id, from_sdk_tags(subnet.tags()), spec, status).phase(phase))
 }
 
 #[cfg(test)]

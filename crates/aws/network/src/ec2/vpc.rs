@@ -3,8 +3,9 @@
 use aws_sdk_ec2::types::{self as sdk, ResourceType, VpcAttributeName, VpcState};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, is_requested_field};
-use holdfast_base::sdk::all;
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each, is_requested_field};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::{all, text};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -12,7 +13,7 @@ use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{boolean, ec2, filter_sets, name_of, tag, tag_specification, tags_of};
+use super::{Ec2Tags, boolean, describe_all, ec2, from_sdk_tags, tag_specification, tagged, want};
 
 /// A VPC: an isolated virtual network.
 ///
@@ -22,14 +23,17 @@ use super::{boolean, ec2, filter_sets, name_of, tag, tag_specification, tags_of}
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Vpc {
     /// The IPv4 block, from /16 to /28.
-    #[spec(immutable)]
+    #[spec(immutable, pattern = "[0-9.]+/(1[6-9]|2[0-8])")]
     cidr_block: Cidr,
-    /// The tenancy of the instances: `default`, or `dedicated` for dedicated hardware.
-    #[spec(immutable)]
+    /// The tenancy of the instances: `dedicated` is for dedicated hardware. CreateVpc does not accept `host`
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>).
+    #[spec(immutable, one_of = ["default", "dedicated"], default = "default")]
     instance_tenancy: Option<String>,
-    /// Whether the Amazon DNS server resolves names in the VPC.
+    /// Whether the Amazon DNS server resolves names in the VPC. A new VPC has it.
+    #[spec(default = true)]
     enable_dns_support: Option<bool>,
-    /// Whether instances with public addresses get public DNS names.
+    /// Whether instances with public addresses get public DNS names. A new VPC does not have it.
+    #[spec(default = false)]
     enable_dns_hostnames: Option<bool>,
 }
 
@@ -43,35 +47,39 @@ pub(crate) struct VpcStatus {
 
 impl Kind for Vpc {
     type Status = VpcStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for filters in filter_sets(scope, "vpc-id") {
-            let pages = ec2(aws).describe_vpcs().set_filters(filters).into_paginator().items().send();
-            for vpc in all(pages).await? {
-                let id = vpc.vpc_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeVpcs", "vpcId"))?;
+        let describe = |filters| all(ec2(aws).describe_vpcs().set_filters(filters).into_paginator().items().send());
+        let vpcs: Vec<sdk::Vpc> = describe_all(scope, "vpc-id", describe).await?;
+        each(vpcs, |vpc| async move {
+            let mut live = live(&vpc)?;
+            let want = want(scope, &live);
+            if want.fields() {
                 // Each call reads one attribute. A VPC that was deleted between the calls counts as absent.
-                let tags = tags_of(vpc.tags.as_deref());
-                let read = |field: &'static str, name| {
-                    let is_requested = is_requested_field::<Vpc>(scope, &tags, field);
-                    let id = &id;
-                    async move { if is_requested { attribute(aws, id, name).await } else { Ok(None) } }
+                let (id, tags) = (&live.id, &live.tags);
+                let read = |field, name| async move {
+                    if is_requested_field::<Vpc>(scope, tags, field) {
+                        attribute(aws, id, name).await
+                    } else {
+                        Ok(None)
+                    }
                 };
                 let both = async {
                     futures::try_join!(
-                        read("enableDnsSupport", VpcAttributeName::EnableDnsSupport),
-                        read("enableDnsHostnames", VpcAttributeName::EnableDnsHostnames)
+                        read(Vpc::ENABLE_DNS_SUPPORT, VpcAttributeName::EnableDnsSupport),
+                        read(Vpc::ENABLE_DNS_HOSTNAMES, VpcAttributeName::EnableDnsHostnames)
                     )
                 };
-                if let Some((support, hostnames)) = both.await.or_absent()? {
-                    found.push(live(&vpc, id, support, hostnames));
-                }
+                let Some((support, hostnames)) = both.await.or_absent()? else { return Ok(None) };
+                live.spec = Vpc { enable_dns_support: support, enable_dns_hostnames: hostnames, ..live.spec };
             }
-        }
-        Ok(found)
+            Ok(want.any().then_some(live))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -80,15 +88,15 @@ impl Kind for Vpc {
             .create_vpc()
             .cidr_block(&cidr_block.0)
             .set_instance_tenancy(instance_tenancy.as_deref().map(Into::into))
-            .tag_specifications(tag_specification(ResourceType::Vpc, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::Vpc, &desired.all_tags())?)
             .send()
             .await?;
-        let missing = || Error::incomplete("ec2.CreateVpc", "vpcId");
-        let vpc = created.vpc.ok_or_else(missing)?;
-        let id = vpc.vpc_id.clone().ok_or_else(missing)?;
+        let vpc = created.vpc.ok_or_else(|| Error::incomplete("ec2.CreateVpc", "vpc"))?;
+        let mut live = live(&vpc)?;
         // A new VPC has DNS support and no DNS host names
         // (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcAttribute.html>).
-        Ok(live(&vpc, id, Some(true), Some(false)).into())
+        live.spec = Vpc { enable_dns_support: Some(true), enable_dns_hostnames: Some(false), ..live.spec };
+        Ok(live.into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
@@ -108,10 +116,6 @@ impl Kind for Vpc {
         ec2(aws).delete_vpc().vpc_id(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 async fn attribute(aws: &Aws, id: &str, name: VpcAttributeName) -> Result<Option<bool>> {
@@ -119,19 +123,20 @@ async fn attribute(aws: &Aws, id: &str, name: VpcAttributeName) -> Result<Option
     Ok(response.enable_dns_support.or(response.enable_dns_hostnames).and_then(|a| a.value))
 }
 
-fn live(vpc: &sdk::Vpc, id: String, support: Option<bool>, hostnames: Option<bool>) -> Live<Vpc> {
-    let tags = tags_of(vpc.tags.as_deref());
+/// Reads a VPC from a describe response, which has no attributes.
+fn live(vpc: &sdk::Vpc) -> Result<Live<Vpc>> {
+    let id = vpc.vpc_id.clone().ok_or_else(|| Error::incomplete("ec2.DescribeVpcs", "vpcId"))?;
     let spec = Vpc {
         cidr_block: Cidr(vpc.cidr_block.clone().unwrap_or_default()),
-        instance_tenancy: vpc.instance_tenancy.as_ref().map(|t| t.as_str().to_owned()),
-        enable_dns_support: support,
-        enable_dns_hostnames: hostnames,
+        instance_tenancy: text(&vpc.instance_tenancy),
+        enable_dns_support: None,
+        enable_dns_hostnames: None,
     };
     let phase = match vpc.state {
         Some(VpcState::Pending) => Phase::Pending,
         _ => Phase::Ready,
     };
-    Live::new(id, name_of(&tags), spec, VpcStatus { owner_id: vpc.owner_id.clone() }).tags(tags).phase(phase)
+    Ok(tagged(id, from_sdk_tags(vpc.tags()), spec, VpcStatus { owner_id: vpc.owner_id.clone() }).phase(phase))
 }
 
 #[cfg(test)]
@@ -139,11 +144,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_vpc_has_the_attributes_of_its_responses() {
+    fn a_live_vpc_has_the_name_and_the_phase_of_its_response() {
         let tags = sdk::Tag::builder().key("Name").value("shop-dev-main").build();
-        let vpc = sdk::Vpc::builder().cidr_block("10.0.0.0/16").state(VpcState::Pending).tags(tags).build();
-        let live = live(&vpc, "vpc-1".into(), Some(true), Some(false));
+        let vpc = sdk::Vpc::builder().vpc_id("vpc-1").cidr_block("10.0.0.0/16").state(VpcState::Pending).tags(tags);
+        let live = live(&vpc.build()).unwrap();
         assert_eq!((live.name.as_str(), live.phase), ("shop-dev-main", Phase::Pending));
-        assert_eq!(live.spec.enable_dns_hostnames, Some(false));
+        assert_eq!(live.spec.enable_dns_hostnames, None);
     }
 }

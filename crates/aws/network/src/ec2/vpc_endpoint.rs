@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use aws_sdk_ec2::types::{self as sdk, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::names::RouteTable;
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::{all, text, texts};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
@@ -13,11 +16,12 @@ use holdfast_core::types::{PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::route_table::RouteTable;
 use super::security_group::SecurityGroup;
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{describe_all, ec2, from_create_response, name_of, tag, tag_specification, tags_of};
+use super::{
+    Ec2Tags, check_unsuccessful, describe_all, ec2, from_create_response, from_sdk_tags, tag_specification, tagged,
+};
 
 /// A VPC endpoint: a private connection from a VPC to a service of AWS or of another provider, not over the internet.
 ///
@@ -33,8 +37,9 @@ pub(crate) struct VpcEndpoint {
     /// The name of the service: `com.amazonaws.<region>.s3`, `com.amazonaws.<region>.ecr.dkr`, `com.amazonaws.vpce.…`.
     #[spec(immutable)]
     service_name: String,
-    /// The type of the endpoint: `Gateway` (AWS's default), `Interface` or `GatewayLoadBalancer`.
-    #[spec(immutable)]
+    /// The type of the endpoint. The other types of AWS have no `serviceName`, and are not supported
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html>).
+    #[spec(immutable, one_of = ["Gateway", "Interface", "GatewayLoadBalancer"], default = "Gateway")]
     vpc_endpoint_type: Option<String>,
     /// The route tables that get the endpoint's route; gateway endpoints only. AWS manages the route, and `RouteTable`
     /// does not show it.
@@ -51,7 +56,8 @@ pub(crate) struct VpcEndpoint {
     /// The endpoint policy: which principals may do what through the endpoint. AWS's default policy allows all
     /// principals and all actions. To return to it, state that policy.
     policy_document: Option<ServerDefault<PolicyDocument>>,
-    /// The IP address type: `ipv4`, `dualstack` or `ipv6`.
+    /// The IP address type.
+    #[spec(one_of = sdk::IpAddressType)]
     ip_address_type: Option<ServerDefault<String>>,
     /// The DNS options: the records of the endpoint's names.
     dns_options: Option<DnsOptions>,
@@ -61,7 +67,8 @@ pub(crate) struct VpcEndpoint {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DnsOptions {
-    /// The type of the DNS records: `ipv4`, `dualstack`, `ipv6` or `service-defined`.
+    /// The type of the DNS records.
+    #[spec(one_of = sdk::DnsRecordIpType)]
     dns_record_ip_type: Option<ServerDefault<String>>,
     /// Whether the private DNS name is for inbound Resolver endpoints only, so that the VPC itself uses its gateway
     /// endpoint, which must exist first; for S3.
@@ -82,6 +89,7 @@ pub(crate) struct VpcEndpointStatus {
 
 impl Kind for VpcEndpoint {
     type Status = VpcEndpointStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     /// A route table has one route to a service, and a VPC has one private DNS name for a service.
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
@@ -90,7 +98,7 @@ impl Kind for VpcEndpoint {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let describe =
-            |filters| ec2(aws).describe_vpc_endpoints().set_filters(filters).into_paginator().items().send().collect();
+            |filters| all(ec2(aws).describe_vpc_endpoints().set_filters(filters).into_paginator().items().send());
         let endpoints: Vec<sdk::VpcEndpoint> = describe_all(scope, "vpc-endpoint-id", describe).await?;
         endpoints.iter().filter(|endpoint| state(endpoint) != "deleted").map(live).collect()
     }
@@ -114,14 +122,14 @@ impl Kind for VpcEndpoint {
             .vpc_id(vpc.as_str())
             .service_name(service_name)
             .set_vpc_endpoint_type(vpc_endpoint_type.as_deref().map(Into::into))
-            .set_route_table_ids(texts(route_tables))
-            .set_subnet_ids(texts(subnets))
-            .set_security_group_ids(texts(security_groups))
+            .set_route_table_ids(route_tables.as_ref().map(texts))
+            .set_subnet_ids(subnets.as_ref().map(texts))
+            .set_security_group_ids(security_groups.as_ref().map(texts))
             .set_private_dns_enabled(private_dns_enabled.map(|on| on.0))
             .set_policy_document(policy_document.as_ref().map(|policy| policy.json()))
             .set_ip_address_type(ip_address_type.as_deref().map(|kind| kind.as_str().into()))
             .set_dns_options(dns_options.as_ref().map(sdk_dns_options))
-            .tag_specifications(tag_specification(ResourceType::VpcEndpoint, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::VpcEndpoint, &desired.all_tags())?)
             .send()
             .await?;
         let endpoint = created.vpc_endpoint.ok_or_else(|| Error::incomplete("ec2.CreateVpcEndpoint", "vpcEndpoint"))?;
@@ -142,7 +150,7 @@ impl Kind for VpcEndpoint {
             dns_options,
         } = &desired.spec;
         let current = &live.spec;
-        let changed = |field: &str| desired.changed(field);
+        let changed = |field| desired.changed(field);
         ec2(aws)
             .modify_vpc_endpoint()
             .vpc_endpoint_id(&live.id)
@@ -172,22 +180,8 @@ impl Kind for VpcEndpoint {
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         let response = ec2(aws).delete_vpc_endpoints().vpc_endpoint_ids(&live.id).send().await?;
-        match response.unsuccessful().iter().find_map(|item| item.error()) {
-            Some(error) => {
-                let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-                Err(Error::refused("ec2.DeleteVpcEndpoints", code, message))
-            }
-            None => Ok(()),
-        }
+        check_unsuccessful("ec2.DeleteVpcEndpoints", response.unsuccessful())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
-}
-
-fn texts<K>(of: &Option<BTreeSet<Ref<K>>>) -> Option<Vec<String>> {
-    of.as_ref().map(|of| of.iter().map(ToString::to_string).collect())
 }
 
 /// Returns the ids in the first set that are not in the second; `None` and not an empty list.
@@ -213,19 +207,18 @@ fn state(endpoint: &sdk::VpcEndpoint) -> String {
 fn live(endpoint: &sdk::VpcEndpoint) -> Result<Live<VpcEndpoint>> {
     let missing = |what| Error::incomplete("ec2.DescribeVpcEndpoints", what);
     let id = endpoint.vpc_endpoint_id.clone().ok_or_else(|| missing("vpcEndpointId"))?;
-    let tags = tags_of(endpoint.tags.as_deref());
     let spec = VpcEndpoint {
         vpc: Ref::new(endpoint.vpc_id().unwrap_or_default()),
         service_name: endpoint.service_name.clone().ok_or_else(|| missing("serviceName"))?,
-        vpc_endpoint_type: endpoint.vpc_endpoint_type.as_ref().map(|kind| kind.as_str().to_owned()),
+        vpc_endpoint_type: text(&endpoint.vpc_endpoint_type),
         route_tables: Some(endpoint.route_table_ids().iter().map(|id| Ref::new(id.as_str())).collect()),
         subnets: Some(endpoint.subnet_ids().iter().map(|id| Ref::new(id.as_str())).collect()),
         security_groups: Some(endpoint.groups().iter().filter_map(|g| g.group_id.clone()).map(Ref::new).collect()),
         private_dns_enabled: endpoint.private_dns_enabled.map(ServerDefault),
         policy_document: endpoint.policy_document().map(|text| ServerDefault(PolicyDocument::parse(text))),
-        ip_address_type: endpoint.ip_address_type.as_ref().map(|kind| ServerDefault(kind.as_str().to_owned())),
+        ip_address_type: text(&endpoint.ip_address_type).map(ServerDefault),
         dns_options: endpoint.dns_options().map(|options| DnsOptions {
-            dns_record_ip_type: options.dns_record_ip_type.as_ref().map(|kind| ServerDefault(kind.as_str().to_owned())),
+            dns_record_ip_type: text(&options.dns_record_ip_type).map(ServerDefault),
             private_dns_only_for_inbound_resolver_endpoint: options
                 .private_dns_only_for_inbound_resolver_endpoint
                 .map(ServerDefault),
@@ -242,7 +235,7 @@ fn live(endpoint: &sdk::VpcEndpoint) -> Result<Live<VpcEndpoint>> {
         "failed" | "rejected" | "expired" => Phase::Failed,
         _ => Phase::Ready,
     };
-    let live = Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase);
+    let live = tagged(id, from_sdk_tags(endpoint.tags()), spec, status).phase(phase);
     let error = endpoint.last_error().and_then(|error| error.message()).or(endpoint.failure_reason());
     Ok(match (phase, error) {
         (Phase::Failed, Some(message)) => live.degraded("VpcEndpointFailed", message),

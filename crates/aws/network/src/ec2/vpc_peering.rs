@@ -3,7 +3,9 @@
 use aws_sdk_ec2::types::{self as sdk, ResourceType, VpcPeeringConnectionStateReasonCode as Code};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -12,7 +14,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::vpc::Vpc;
-use super::{describe_all, ec2, name_of, tag, tag_specification, tags_of};
+use super::{Ec2Tags, describe_all, ec2, from_sdk_tags, tag_specification, tagged, want};
 
 /// A VPC peering connection: a direct connection between two VPCs of one region or two.
 ///
@@ -72,6 +74,7 @@ pub(crate) struct VpcPeeringStatus {
 
 impl Kind for VpcPeering {
     type Status = VpcPeeringStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     const NAMING: NamingRules = NamingRules::TAG;
     /// CreateVpcPeeringConnection accepts no client token.
@@ -79,24 +82,24 @@ impl Kind for VpcPeering {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let describe = |filters| {
-            ec2(aws).describe_vpc_peering_connections().set_filters(filters).into_paginator().items().send().collect()
+            all(ec2(aws).describe_vpc_peering_connections().set_filters(filters).into_paginator().items().send())
         };
         let peerings: Vec<sdk::VpcPeeringConnection> =
             describe_all(scope, "vpc-peering-connection-id", describe).await?;
-        let exists = |peering: &&sdk::VpcPeeringConnection| *code(peering) != Code::Deleted;
-        let mut found = vec![];
-        for peering in peerings.iter().filter(exists) {
+        let existing = peerings.iter().filter(|peering| *code(peering) != Code::Deleted);
+        each(existing, |peering| async move {
             let mut live = live(peering)?;
-            if let Some(region) = region_of_missing_options(peering) {
+            let want = want(scope, &live);
+            if let Some(region) = region_of_missing_options(peering).filter(|_| want.fields()) {
                 let id = [live.id.clone()];
                 let call = ec2(&*aws.in_region(region)?).describe_vpc_peering_connections();
                 let response = call.set_vpc_peering_connection_ids(Some(id.into())).send().await?;
                 let accepter = response.vpc_peering_connections().first();
                 live.spec.accepter_peering_connection_options = accepter.and_then(|p| options(p.accepter_vpc_info()));
             }
-            found.push(live);
-        }
-        Ok(found)
+            Ok(want.any().then_some(live))
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -115,7 +118,7 @@ impl Kind for VpcPeering {
             .peer_vpc_id(peer_vpc.as_str())
             .set_peer_region(peer_region.clone())
             .set_peer_owner_id(peer_owner_id.clone())
-            .tag_specifications(tag_specification(ResourceType::VpcPeeringConnection, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::VpcPeeringConnection, &desired.all_tags())?)
             .send()
             .await?;
         let id = created.vpc_peering_connection.and_then(|peering| peering.vpc_peering_connection_id);
@@ -189,10 +192,6 @@ impl Kind for VpcPeering {
         ec2(aws).delete_vpc_peering_connection().vpc_peering_connection_id(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 fn region(side: Option<&sdk::VpcPeeringConnectionVpcInfo>) -> Option<&str> {
@@ -250,8 +249,7 @@ fn live(peering: &sdk::VpcPeeringConnection) -> Result<Live<VpcPeering>> {
         Code::Expired | Code::Failed | Code::Rejected => Phase::Failed,
         _ => Phase::Ready,
     };
-    let tags = tags_of(peering.tags.as_deref());
-    let live = Live::new(id, name_of(&tags), spec, status).tags(tags).phase(phase).keep(peering.clone());
+    let live = tagged(id, from_sdk_tags(peering.tags()), spec, status).phase(phase).keep(peering.clone());
     let message = peering.status().and_then(|status| status.message()).unwrap_or_default();
     Ok(match (phase, code) {
         (Phase::Failed, _) => live.degraded("VpcPeeringFailed", message),

@@ -1,12 +1,14 @@
 //! RouteTable: the routes of subnets.
 
+mod route;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use aws_sdk_ec2::types::{self as sdk, ResourceType, RouteState, RouteTableAssociationStateCode};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -14,10 +16,10 @@ use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::route::{self, Route, update_routes};
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{describe_all, ec2, filter, filter_sets, from_create_response, name_of, tag, tag_specification, tags_of};
+use super::{Ec2Tags, ec2, filter, from_create_response, from_sdk_tags, lists, tag_specification, tagged};
+use route::{Route, update_routes};
 
 /// A route table: the routes of its subnets.
 ///
@@ -50,12 +52,13 @@ pub(crate) struct RouteTableStatus {
 
 impl Kind for RouteTable {
     type Status = RouteTableStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        tables(aws, scope).await?.iter().map(live).collect()
+        lists::route_tables(aws, scope).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -63,7 +66,7 @@ impl Kind for RouteTable {
             .create_route_table()
             .client_token(&desired.token)
             .vpc_id(desired.spec.vpc.as_str())
-            .tag_specifications(tag_specification(ResourceType::RouteTable, &desired.name, &desired.tags))
+            .tag_specifications(tag_specification(ResourceType::RouteTable, &desired.all_tags())?)
             .send()
             .await?;
         let table = created.route_table.ok_or_else(|| Error::incomplete("ec2.CreateRouteTable", "routeTable"))?;
@@ -90,10 +93,6 @@ impl Kind for RouteTable {
         }
         ec2(aws).delete_route_table().route_table_id(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
     }
 }
 
@@ -142,18 +141,9 @@ fn associations(table: &sdk::RouteTable) -> BTreeMap<String, String> {
     table.associations().iter().filter(is_current).filter_map(pair).collect()
 }
 
-/// Describes the route tables of a scope, once in a refresh.
-pub(super) async fn tables(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<sdk::RouteTable>>> {
-    let describe =
-        |filters| ec2(aws).describe_route_tables().set_filters(filters).into_paginator().items().send().collect();
-    let what = format!("ec2.route-tables.{:?}", filter_sets(scope, "route-table-id"));
-    aws.once(scope, &what, || describe_all(scope, "route-table-id", describe)).await
-}
-
 fn live(table: &sdk::RouteTable) -> Result<Live<RouteTable>> {
     let id = table.route_table_id.clone();
     let id = id.ok_or_else(|| Error::incomplete("ec2.DescribeRouteTables", "routeTableId"))?;
-    let tags = tags_of(table.tags.as_deref());
     let associations = associations(table);
     let spec = RouteTable {
         vpc: Ref::new(table.vpc_id().unwrap_or_default()),
@@ -161,7 +151,7 @@ fn live(table: &sdk::RouteTable) -> Result<Live<RouteTable>> {
         subnets: Some(associations.keys().map(|subnet| Ref::new(subnet.as_str())).collect()),
     };
     let status = RouteTableStatus { associations, owner_id: table.owner_id.clone() };
-    let live = Live::new(id, name_of(&tags), spec, status).tags(tags);
+    let live = tagged(id, from_sdk_tags(table.tags()), spec, status);
     let blackholes = table.routes().iter().filter(|route| route.state == Some(RouteState::Blackhole));
     Ok(blackholes.fold(live, |live, route| {
         let to = route.destination_cidr_block().or(route.destination_ipv6_cidr_block());

@@ -1,20 +1,24 @@
 //! SecurityGroup: a security group of a VPC.
 
+mod rule;
+
 use std::collections::BTreeSet;
 
-use aws_sdk_ec2::types::{self as sdk, ResourceType, TagSpecification};
+use aws_sdk_ec2::types::{self as sdk, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::security_group_rule::{RuleChanges, SecurityGroupRule, changes, groups, rules};
 use super::vpc::Vpc;
-use super::{describe_all, ec2, filter, from_create_response, sdk_tags, tag, tags_of};
+use super::{Ec2Tags, describe_all, ec2, filter, from_create_response, from_sdk_tags, tag_specification};
+use rule::{RuleChanges, SecurityGroupRule, changes, groups, rules};
 
 /// A security group: a stateful firewall for the resources that have it.
 ///
@@ -27,9 +31,9 @@ pub(crate) struct SecurityGroup {
     /// The VPC of the group.
     #[spec(immutable)]
     vpc: Ref<Vpc>,
-    /// The description: up to 255 of `a-z A-Z 0-9 . _ - : / ( ) # , @ [ ] + = & ; { } ! $ *` and spaces. AWS requires a
-    /// description and cannot change it. Without one, a new group gets "Managed by Holdfast".
-    #[spec(immutable)]
+    /// The description. AWS requires a description and cannot change it. Without one, a new group gets "Managed by
+    /// Holdfast" (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>).
+    #[spec(immutable, length = ..=255, pattern = r"[a-zA-Z0-9 ._:/()#,@\[\]+=&;{}!$*-]*")]
     description: Option<String>,
     /// The inbound rules. `[]` allows no inbound traffic, like a new group.
     ingress: Option<BTreeSet<SecurityGroupRule>>,
@@ -50,6 +54,7 @@ pub(crate) struct SecurityGroupStatus {
 
 impl Kind for SecurityGroup {
     type Status = SecurityGroupStatus;
+    type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     /// The group name, not a tag. It is unique within the VPC, and its case does not count
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>).
@@ -58,22 +63,20 @@ impl Kind for SecurityGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         // The response contains the rules. DescribeSecurityGroupRules would add their ids, which no call needs.
-        let describe = |filters| {
-            ec2(aws).describe_security_groups().set_filters(filters).into_paginator().items().send().collect()
-        };
+        let describe =
+            |filters| all(ec2(aws).describe_security_groups().set_filters(filters).into_paginator().items().send());
         describe_all(scope, "group-id", describe).await?.iter().map(live).collect()
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let SecurityGroup { vpc, description, ingress: _, egress } = &desired.spec;
         let text = description.as_deref().unwrap_or("Managed by Holdfast");
-        let tags = TagSpecification::builder().resource_type(ResourceType::SecurityGroup);
         let created = ec2(aws)
             .create_security_group()
             .group_name(&desired.name)
             .description(text)
             .vpc_id(vpc.as_str())
-            .tag_specifications(tags.set_tags(Some(sdk_tags(&desired.tags))).build())
+            .tag_specifications(tag_specification(ResourceType::SecurityGroup, &desired.all_tags())?)
             .send()
             .await?;
         let group = sdk::SecurityGroup::builder()
@@ -109,10 +112,6 @@ impl Kind for SecurityGroup {
         revoke_references(aws, live).await?;
         ec2(aws).delete_security_group().group_id(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
     }
 }
 
@@ -179,7 +178,7 @@ fn live(group: &sdk::SecurityGroup) -> Result<Live<SecurityGroup>> {
     };
     let status = SecurityGroupStatus { arn: group.security_group_arn.clone(), owner_id: group.owner_id.clone() };
     let name = group.group_name.clone().unwrap_or_default();
-    Ok(Live::new(id, name, spec, status).tags(tags_of(group.tags.as_deref())))
+    Ok(Live::new(id, name, spec, status).tags(from_sdk_tags(group.tags())))
 }
 
 #[cfg(test)]

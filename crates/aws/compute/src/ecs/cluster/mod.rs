@@ -1,104 +1,28 @@
 //! Cluster: the ECS cluster in which services and tasks run.
 
-use std::collections::BTreeSet;
+mod spec;
 
 use aws_sdk_ecs::types::{self as sdk, ClusterSettingName};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
-use holdfast_base::names::LogGroup;
-use holdfast_core::Spec;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants};
+use holdfast_base::owner::{ByArn, TagOnCreate};
+use holdfast_base::sdk::text;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
-use super::{CapacityProviderStrategyItem, clusters, ecs, sdk_strategy, sdk_tags, strategy, tag, tags_of};
-
-/// An ECS cluster. CreateCluster does not refuse a name that is already in use: it returns the existing cluster.
-/// Holdfast therefore observes before it creates.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Cluster {
-    /// The cluster's settings. A setting that is left out follows the account's settings when the cluster is created.
-    settings: Option<ClusterSettings>,
-    /// The capacity providers that services of the cluster may use: `FARGATE`, `FARGATE_SPOT`, or names of the
-    /// account's own capacity providers.
-    capacity_providers: Option<BTreeSet<String>>,
-    /// The strategy of services and tasks that state neither a launch type nor a strategy.
-    default_capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
-    /// The logging of ECS Exec sessions, and the keys for sessions and storage.
-    configuration: Option<ClusterConfiguration>,
-}
-
-/// The settings of a cluster.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ClusterSettings {
-    /// Container Insights, which collects metrics: `enhanced`, `enabled` or `disabled`.
-    container_insights: Option<String>,
-}
-
-/// The configuration of ECS Exec and of managed storage.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ClusterConfiguration {
-    /// The logging and encryption of ECS Exec sessions.
-    execute_command_configuration: Option<ExecuteCommandConfiguration>,
-    /// The encryption of storage that ECS manages.
-    managed_storage_configuration: Option<ManagedStorageConfiguration>,
-}
-
-/// The logging and encryption of ECS Exec sessions.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ExecuteCommandConfiguration {
-    /// The KMS key, by id or ARN, that encrypts the data between the client and the container.
-    kms_key_id: Option<String>,
-    /// The destination of session logs: `NONE`, `DEFAULT` (the task definition's `awslogs` destination), or `OVERRIDE`
-    /// (the destination in `logConfiguration`).
-    logging: Option<String>,
-    /// The log group and bucket for session logs when `logging` is `OVERRIDE`.
-    log_configuration: Option<ExecuteCommandLogConfiguration>,
-}
-
-/// The destinations of ECS Exec session logs.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ExecuteCommandLogConfiguration {
-    /// The log group for session logs.
-    cloud_watch_log_group_name: Option<Ref<LogGroup>>,
-    /// Whether the log group must be encrypted with a KMS key.
-    cloud_watch_encryption_enabled: Option<bool>,
-    /// The name of the S3 bucket for session logs.
-    s3_bucket_name: Option<String>,
-    /// Whether the bucket must be encrypted.
-    s3_encryption_enabled: Option<bool>,
-    /// The prefix of the log objects' keys: a folder in the bucket.
-    s3_key_prefix: Option<String>,
-}
-
-/// The encryption of storage that ECS manages.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ManagedStorageConfiguration {
-    /// The KMS key for volumes that services attach.
-    kms_key_id: Option<String>,
-    /// The KMS key for the ephemeral storage of Fargate tasks.
-    fargate_ephemeral_storage_kms_key_id: Option<String>,
-}
-
-/// The status of a Cluster: values that AWS assigns.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ClusterStatus {
-    /// The cluster's ARN.
-    arn: String,
-}
+use super::{EcsTags, clusters, ecs, from_sdk_tags, sdk_strategy, sdk_tags, strategy};
+pub(crate) use spec::Cluster;
+use spec::{
+    ClusterConfiguration, ClusterSettings, ClusterStatus, ExecuteCommandConfiguration, ExecuteCommandLogConfiguration,
+    ManagedStorageConfiguration,
+};
 
 impl Kind for Cluster {
     type Status = ClusterStatus;
+    type Owner = TagOnCreate<EcsTags, ByArn>;
     const TIER: Tier = Tier::Compute;
     const NAMING: NamingRules = NamingRules::limit(255);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -109,8 +33,8 @@ impl Kind for Cluster {
         let mut found = vec![];
         for cluster in clusters.iter() {
             let live = live(cluster)?;
-            let requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
-            if requested || scope.is_candidate(&live.name) || scope.is_owned(&live.tags) || !scope.lookups.is_empty() {
+            let listed = Listed::name(&live.name).or_id(&live.status.arn).tags(&live.tags).spec(&live.spec);
+            if scope.wants(&listed).any() {
                 found.push(live);
             }
         }
@@ -127,7 +51,7 @@ impl Kind for Cluster {
             .set_settings(settings.as_ref().map(sdk_settings))
             .set_capacity_providers(capacity_providers.clone().map(|providers| providers.into_iter().collect()))
             .set_default_capacity_provider_strategy(strategy)
-            .set_tags(Some(sdk_tags(&desired.tags)))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
         Ok(match output.cluster.as_ref().map(live).transpose()? {
@@ -141,7 +65,7 @@ impl Kind for Cluster {
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let Cluster { settings, capacity_providers, default_capacity_provider_strategy, configuration } = &desired.spec;
-        if desired.changed(Cluster::SETTINGS) || desired.changed(Cluster::CONFIGURATION) {
+        if desired.changed_any(&[Cluster::SETTINGS, Cluster::CONFIGURATION]) {
             let mut update = ecs(aws).update_cluster().cluster(&live.id);
             if desired.changed(Cluster::SETTINGS) {
                 let default = ClusterSettings { container_insights: Some("disabled".into()) };
@@ -155,8 +79,7 @@ impl Kind for Cluster {
             update.send().await?;
         }
         // One call sets both fields, and replaces each of them as a whole.
-        if desired.changed(Cluster::CAPACITY_PROVIDERS) || desired.changed(Cluster::DEFAULT_CAPACITY_PROVIDER_STRATEGY)
-        {
+        if desired.changed_any(&[Cluster::CAPACITY_PROVIDERS, Cluster::DEFAULT_CAPACITY_PROVIDER_STRATEGY]) {
             let providers = capacity_providers.iter().flatten().cloned().collect();
             let strategy = default_capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
             ecs(aws)
@@ -173,10 +96,6 @@ impl Kind for Cluster {
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         ecs(aws).delete_cluster().cluster(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
     }
 }
 
@@ -230,7 +149,7 @@ fn configuration(configuration: &sdk::ClusterConfiguration) -> ClusterConfigurat
     };
     let execute = configuration.execute_command_configuration().map(|execute| ExecuteCommandConfiguration {
         kms_key_id: execute.kms_key_id.clone(),
-        logging: execute.logging.as_ref().map(|l| l.as_str().to_owned()),
+        logging: text(&execute.logging),
         log_configuration: execute.log_configuration().map(log),
     });
     let storage = configuration.managed_storage_configuration().map(|storage| ManagedStorageConfiguration {
@@ -274,7 +193,7 @@ fn live(cluster: &sdk::Cluster) -> Result<Live<Cluster>> {
         Some("FAILED") => Phase::Failed,
         _ => Phase::Ready,
     };
-    Ok(Live::new(name, name, spec, ClusterStatus { arn }).tags(tags_of(cluster.tags())).phase(phase))
+    Ok(Live::new(name, name, spec, ClusterStatus { arn }).tags(from_sdk_tags(cluster.tags())).phase(phase))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RuleCondition {
-    /// The field: `host-header`, `path-pattern`, `http-header`, `http-request-method`, `query-string` or
-    /// `source-ip`.
+    /// The field.
+    #[spec(one_of = ["host-header", "path-pattern", "http-header", "http-request-method", "query-string", "source-ip"])]
     field: String,
     /// For `host-header`: the host names.
     host_header_config: Option<PatternConditionConfig>,
@@ -34,7 +34,8 @@ pub(crate) struct RuleCondition {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PatternConditionConfig {
-    /// Host names (`*.example.com`, case-insensitive) or paths (`/api/*`, case-sensitive): at most 128 characters each.
+    /// Host names (`*.example.com`, case-insensitive) or paths (`/api/*`, case-sensitive).
+    #[spec(length = ..=128)]
     values: Option<BTreeSet<String>>,
     /// Regular expressions, in place of `values`.
     regex_values: Option<BTreeSet<String>>,
@@ -44,9 +45,11 @@ pub(crate) struct PatternConditionConfig {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HttpHeaderConditionConfig {
-    /// The header's name, at most 40 characters, without wildcards. `Host` is not allowed: use `host-header`.
+    /// The header's name, without wildcards. `Host` is not allowed: use `host-header`.
+    #[spec(length = 1..=40)]
     http_header_name: String,
     /// The values, case-insensitive.
+    #[spec(length = ..=128)]
     values: Option<BTreeSet<String>>,
     /// Regular expressions, in place of `values`.
     regex_values: Option<BTreeSet<String>>,
@@ -73,8 +76,10 @@ pub(crate) struct QueryStringConditionConfig {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QueryStringKeyValuePair {
     /// The key. A pair without a key matches any key.
+    #[spec(length = ..=128)]
     key: Option<String>,
     /// The value.
+    #[spec(length = ..=128)]
     value: String,
 }
 

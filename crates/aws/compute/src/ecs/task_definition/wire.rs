@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types as sdk;
 use holdfast_base::error::Result;
+use holdfast_base::sdk::text;
 use holdfast_core::types::Ref;
 
 use super::container::{
@@ -126,9 +127,9 @@ impl ContainerDefinition {
         let port = |p: &sdk::PortMapping| PortMapping {
             container_port: p.container_port.unwrap_or_default(),
             host_port: p.host_port,
-            protocol: p.protocol.as_ref().map(|protocol| protocol.as_str().to_owned()),
+            protocol: text(&p.protocol),
             name: p.name.clone(),
-            app_protocol: p.app_protocol.as_ref().map(|protocol| protocol.as_str().to_owned()),
+            app_protocol: text(&p.app_protocol),
         };
         let mount = |m: &sdk::MountPoint| MountPoint {
             source_volume: m.source_volume.clone().unwrap_or_default(),

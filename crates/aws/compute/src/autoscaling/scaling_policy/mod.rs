@@ -1,124 +1,24 @@
 //! ScalingPolicy: when a service scales out and when it scales in.
 
-use std::collections::BTreeMap;
+mod spec;
 
 use aws_sdk_applicationautoscaling::types::{self as sdk, ScalableDimension, ServiceNamespace};
-use aws_smithy_types::error::operation::BuildError;
 use holdfast_base::client::Aws;
-use holdfast_base::error::{Error, Result};
+use holdfast_base::error::Result;
 use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{Child, ViaParent};
-use holdfast_base::sdk::all;
-use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier, ValidationError};
+use holdfast_base::sdk::{all, text};
+use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Replacement, Tier, ValidationError};
 use holdfast_core::types::Ref;
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
 use super::autoscaling;
-use super::scalable_target::ScalableTarget;
-
-/// A scaling policy of a scalable target. AWS creates and manages the alarms of a target tracking policy. A step
-/// scaling policy acts when an Alarm has its `arn` among the actions.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ScalingPolicy {
-    /// The scalable target that the policy scales.
-    #[spec(immutable)]
-    scalable_target: Ref<ScalableTarget>,
-    /// The policy type: `TargetTrackingScaling` or `StepScaling`.
-    #[spec(immutable)]
-    policy_type: String,
-    /// For `TargetTrackingScaling`: the metric and its target value.
-    target_tracking_scaling_policy_configuration: Option<TargetTrackingScalingPolicyConfiguration>,
-    /// For `StepScaling`: the steps.
-    step_scaling_policy_configuration: Option<StepScalingPolicyConfiguration>,
-}
-
-/// Target tracking: keeps a metric near a target value. It has either a predefined metric or a customized metric.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TargetTrackingScalingPolicyConfiguration {
-    /// The target value of the metric: a percentage, or requests per target.
-    target_value: f64,
-    /// A predefined metric of AWS.
-    predefined_metric_specification: Option<PredefinedMetricSpecification>,
-    /// Any CloudWatch metric that decreases when tasks are added.
-    customized_metric_specification: Option<CustomizedMetricSpecification>,
-    /// The seconds between two scale-outs. AWS's default for ECS is 300.
-    scale_out_cooldown: Option<i32>,
-    /// The seconds between two scale-ins. AWS's default for ECS is 300.
-    scale_in_cooldown: Option<i32>,
-    /// Whether the policy only adds tasks and never removes them.
-    disable_scale_in: Option<bool>,
-}
-
-/// A predefined metric of AWS.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PredefinedMetricSpecification {
-    /// The metric type: `ECSServiceAverageCPUUtilization`, `ECSServiceAverageMemoryUtilization` or
-    /// `ALBRequestCountPerTarget`.
-    predefined_metric_type: String,
-    /// For `ALBRequestCountPerTarget`: `app/<balancer>/<id>/targetgroup/<group>/<id>`, which is
-    /// `${LoadBalancer.x.fullName}/${TargetGroup.y.fullName}`. A listener must forward to the target group first.
-    resource_label: Option<String>,
-}
-
-/// Any CloudWatch metric.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CustomizedMetricSpecification {
-    /// The namespace of the metric.
-    namespace: String,
-    /// The name of the metric.
-    metric_name: String,
-    /// The dimensions of the metric.
-    dimensions: Option<BTreeMap<String, String>>,
-    /// The statistic: `Average`, `Minimum`, `Maximum`, `SampleCount` or `Sum`.
-    statistic: String,
-    /// The unit, as in `Count`; absent for any unit.
-    unit: Option<String>,
-}
-
-/// Step scaling: changes the task count by steps when an alarm goes off.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StepScalingPolicyConfiguration {
-    /// The adjustment type: `ChangeInCapacity`, `PercentChangeInCapacity` or `ExactCapacity`.
-    adjustment_type: String,
-    /// The step adjustments.
-    step_adjustments: Vec<StepAdjustment>,
-    /// The seconds between two scaling activities.
-    cooldown: Option<i32>,
-    /// The aggregation of the metric: `Average` (AWS's default), `Minimum` or `Maximum`.
-    metric_aggregation_type: Option<String>,
-    /// For `PercentChangeInCapacity`: the minimum change of the task count.
-    min_adjustment_magnitude: Option<i32>,
-}
-
-/// A step adjustment. Its bounds are relative to the alarm's threshold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StepAdjustment {
-    /// The lower bound; absent for none.
-    metric_interval_lower_bound: Option<f64>,
-    /// The upper bound; absent for none.
-    metric_interval_upper_bound: Option<f64>,
-    /// The change of the task count, or with `ExactCapacity` the new count.
-    scaling_adjustment: i32,
-}
-
-/// The status of a ScalingPolicy: values that AWS assigns.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ScalingPolicyStatus {
-    /// The policy's ARN, for the actions of an alarm.
-    arn: String,
-    /// The names of the alarms that invoke the policy.
-    alarms: Vec<String>,
-}
+pub(crate) use spec::ScalingPolicy;
+use spec::{
+    CustomizedMetricSpecification, PredefinedMetricSpecification, ScalingPolicyStatus, StepAdjustment,
+    StepScalingPolicyConfiguration, TargetTrackingScalingPolicyConfiguration,
+};
 
 impl Kind for ScalingPolicy {
     type Status = ScalingPolicyStatus;
@@ -130,15 +30,16 @@ impl Kind for ScalingPolicy {
 
     /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingPolicy.html>
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
-        const TRACKING: &str = "targetTrackingScalingPolicyConfiguration";
-        const STEPS: &str = "stepScalingPolicyConfiguration";
-        let (needed, other) = match spec.get("policyType").and_then(Value::text) {
+        const TYPE: &str = ScalingPolicy::POLICY_TYPE.name();
+        const TRACKING: &str = ScalingPolicy::TARGET_TRACKING_SCALING_POLICY_CONFIGURATION.name();
+        const STEPS: &str = ScalingPolicy::STEP_SCALING_POLICY_CONFIGURATION.name();
+        let (needed, other) = match spec.get(TYPE).and_then(Value::text) {
             Some("TargetTrackingScaling") => (TRACKING, STEPS),
             Some("StepScaling") => (STEPS, TRACKING),
             _ => return vec![],
         };
         let missing = spec.states(needed) == Some(false);
-        let missing = missing.then(|| ("policyType", format!("a policy of this type needs `{needed}`")));
+        let missing = missing.then(|| (TYPE, format!("a policy of this type needs `{needed}`")));
         let wrong = spec.states(other) == Some(true);
         let wrong = wrong.then(|| (other, format!("a policy of this type has `{needed}` instead")));
         missing.into_iter().chain(wrong).collect()
@@ -162,7 +63,8 @@ impl Kind for ScalingPolicy {
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        put(aws, &live.name, &desired.spec).await.map(drop)
+        put(aws, &live.name, &desired.spec).await?;
+        Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -184,14 +86,12 @@ impl Child for ScalingPolicy {
 
 /// Creates the policy, or replaces its configuration as a whole.
 async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<ScalingPolicyStatus> {
-    const OPERATION: &str = "applicationautoscaling.PutScalingPolicy";
     let ScalingPolicy {
         scalable_target,
         policy_type,
         target_tracking_scaling_policy_configuration: tracking_configuration,
         step_scaling_policy_configuration: step_configuration,
     } = spec;
-    let broken = |error: BuildError| Error::terminal(OPERATION, error.to_string());
     let put = autoscaling(aws)
         .put_scaling_policy()
         .policy_name(name)
@@ -199,8 +99,8 @@ async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<ScalingPolic
         .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
         .resource_id(scalable_target.as_str())
         .policy_type(policy_type.as_str().into());
-    let tracking = tracking_configuration.as_ref().map(tracking).transpose().map_err(broken)?;
-    let steps = step_configuration.as_ref().map(steps).transpose().map_err(broken)?;
+    let tracking = tracking_configuration.as_ref().map(tracking).transpose()?;
+    let steps = step_configuration.as_ref().map(steps).transpose()?;
     let output = put
         .set_target_tracking_scaling_policy_configuration(tracking)
         .set_step_scaling_policy_configuration(steps)
@@ -210,9 +110,7 @@ async fn put(aws: &Aws, name: &str, spec: &ScalingPolicy) -> Result<ScalingPolic
     Ok(ScalingPolicyStatus { arn: output.policy_arn, alarms })
 }
 
-fn tracking(
-    t: &TargetTrackingScalingPolicyConfiguration,
-) -> std::result::Result<sdk::TargetTrackingScalingPolicyConfiguration, BuildError> {
+fn tracking(t: &TargetTrackingScalingPolicyConfiguration) -> Result<sdk::TargetTrackingScalingPolicyConfiguration> {
     let TargetTrackingScalingPolicyConfiguration {
         target_value,
         predefined_metric_specification,
@@ -228,19 +126,17 @@ fn tracking(
             .build()
     });
     let customized = customized_metric_specification.as_ref().map(customized).transpose()?;
-    sdk::TargetTrackingScalingPolicyConfiguration::builder()
+    Ok(sdk::TargetTrackingScalingPolicyConfiguration::builder()
         .target_value(*target_value)
         .set_predefined_metric_specification(predefined.transpose()?)
         .set_customized_metric_specification(customized)
         .set_scale_out_cooldown(*scale_out_cooldown)
         .set_scale_in_cooldown(*scale_in_cooldown)
         .set_disable_scale_in(*disable_scale_in)
-        .build()
+        .build()?)
 }
 
-fn customized(
-    c: &CustomizedMetricSpecification,
-) -> std::result::Result<sdk::CustomizedMetricSpecification, BuildError> {
+fn customized(c: &CustomizedMetricSpecification) -> Result<sdk::CustomizedMetricSpecification> {
     let CustomizedMetricSpecification { namespace, metric_name, dimensions, statistic, unit } = c;
     let dimension = |(k, v): (&String, &String)| sdk::MetricDimension::builder().name(k).value(v).build();
     let dimensions = dimensions.iter().flatten().map(dimension).collect::<std::result::Result<Vec<_>, _>>()?;
@@ -253,7 +149,7 @@ fn customized(
         .build())
 }
 
-fn steps(s: &StepScalingPolicyConfiguration) -> std::result::Result<sdk::StepScalingPolicyConfiguration, BuildError> {
+fn steps(s: &StepScalingPolicyConfiguration) -> Result<sdk::StepScalingPolicyConfiguration> {
     let StepScalingPolicyConfiguration {
         adjustment_type,
         step_adjustments,
@@ -292,7 +188,7 @@ fn live(policy: &sdk::ScalingPolicy) -> Live<ScalingPolicy> {
                     namespace: c.namespace.clone().unwrap_or_default(),
                     metric_name: c.metric_name.clone().unwrap_or_default(),
                     dimensions: Some(c.dimensions().iter().map(|d| (d.name.clone(), d.value.clone())).collect()),
-                    statistic: c.statistic.as_ref().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+                    statistic: text(&c.statistic).unwrap_or_default(),
                     unit: c.unit.clone(),
                 }
             }),
@@ -302,7 +198,7 @@ fn live(policy: &sdk::ScalingPolicy) -> Live<ScalingPolicy> {
         }
     });
     let steps = policy.step_scaling_policy_configuration.as_ref().map(|s| StepScalingPolicyConfiguration {
-        adjustment_type: s.adjustment_type.as_ref().map(|a| a.as_str().to_owned()).unwrap_or_default(),
+        adjustment_type: text(&s.adjustment_type).unwrap_or_default(),
         step_adjustments: s
             .step_adjustments()
             .iter()
@@ -313,7 +209,7 @@ fn live(policy: &sdk::ScalingPolicy) -> Live<ScalingPolicy> {
             })
             .collect(),
         cooldown: s.cooldown,
-        metric_aggregation_type: s.metric_aggregation_type.as_ref().map(|m| m.as_str().to_owned()),
+        metric_aggregation_type: text(&s.metric_aggregation_type),
         min_adjustment_magnitude: s.min_adjustment_magnitude,
     });
     let spec = ScalingPolicy {
@@ -329,10 +225,12 @@ fn live(policy: &sdk::ScalingPolicy) -> Live<ScalingPolicy> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
-    fn a_target_tracking_configuration_survives_the_round_trip() -> std::result::Result<(), BuildError> {
+    fn a_target_tracking_configuration_survives_the_round_trip() -> Result<()> {
         let desired = TargetTrackingScalingPolicyConfiguration {
             target_value: 100.0,
             predefined_metric_specification: None,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ecs::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_base::names::Role;
+use holdfast_base::sdk::text;
 use holdfast_core::Spec;
 use holdfast_core::types::{Arn, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
@@ -16,15 +17,18 @@ use crate::elbv2::target_group::TargetGroup;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeploymentConfiguration {
-    /// The maximum of running tasks during a rollout, in percent of the desired count: 200 unless set.
+    /// The maximum of running tasks during a rollout, in percent of the desired count.
+    #[spec(range = 0.., default = 200)]
     maximum_percent: Option<ServerDefault<i32>>,
-    /// The minimum of healthy tasks during a rollout, in percent of the desired count: 100 unless set.
+    /// The minimum of healthy tasks during a rollout, in percent of the desired count.
+    #[spec(range = 0.., default = 100)]
     minimum_healthy_percent: Option<ServerDefault<i32>>,
     /// The circuit breaker: it stops a rollout whose tasks do not become healthy.
     deployment_circuit_breaker: Option<ServerDefault<DeploymentCircuitBreaker>>,
     /// CloudWatch alarms that stop a rollout.
     alarms: Option<DeploymentAlarms>,
-    /// The deployment strategy: `ROLLING` (AWS's default), `BLUE_GREEN`, `LINEAR` or `CANARY`.
+    /// The deployment strategy.
+    #[spec(one_of = sdk::DeploymentStrategy, default = "ROLLING")]
     strategy: Option<ServerDefault<String>>,
     /// The bake time in minutes: how long both versions run after the traffic has shifted. For a strategy other than
     /// `ROLLING`.
@@ -43,15 +47,15 @@ pub(crate) struct DeploymentConfiguration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeploymentLifecycleHook {
     /// `AWS_LAMBDA` for a Lambda function, or `PAUSE`: the rollout pauses until a person continues it.
+    #[spec(one_of = sdk::DeploymentLifecycleHookTargetType)]
     #[serde(default = "lambda")]
     target_type: String,
     /// The ARN of the Lambda function. The function returns `SUCCEEDED`, `FAILED` or `IN_PROGRESS`.
     hook_target_arn: Option<Arn>,
     /// The role that ECS assumes to call the function.
     role: Option<Ref<Role, Arn>>,
-    /// The stages at which ECS calls the hook: `RECONCILE_SERVICE`, `PRE_SCALE_UP`, `POST_SCALE_UP`,
-    /// `TEST_TRAFFIC_SHIFT`, `POST_TEST_TRAFFIC_SHIFT`, `PRE_PRODUCTION_TRAFFIC_SHIFT`, `PRODUCTION_TRAFFIC_SHIFT`,
-    /// `POST_PRODUCTION_TRAFFIC_SHIFT`.
+    /// The stages at which ECS calls the hook.
+    #[spec(one_of = sdk::DeploymentLifecycleHookStage)]
     lifecycle_stages: BTreeSet<String>,
 }
 
@@ -63,9 +67,11 @@ fn lambda() -> String {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LinearConfiguration {
-    /// The traffic that each step shifts, in percent: 3.0 to 100.0. AWS's default is 10.0.
+    /// The traffic that each step shifts, in percent. AWS's default is 10.0.
+    #[spec(range = 3..=100)]
     step_percent: Option<f64>,
-    /// Minutes between two steps: 0 to 1440. AWS's default is 6.
+    /// Minutes between two steps.
+    #[spec(range = 0..=1440, default = 6)]
     step_bake_time_in_minutes: Option<i32>,
 }
 
@@ -74,8 +80,10 @@ pub(crate) struct LinearConfiguration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CanaryConfiguration {
     /// The traffic that the first step shifts, in percent: 0.1 to 100.0. AWS's default is 5.0.
+    #[spec(range = ..=100)]
     canary_percent: Option<f64>,
-    /// Minutes between the first step and the rest: 0 to 1440. AWS's default is 10.
+    /// Minutes between the first step and the rest.
+    #[spec(range = 0..=1440, default = 10)]
     canary_bake_time_in_minutes: Option<i32>,
 }
 
@@ -116,6 +124,7 @@ pub(crate) struct ServiceLoadBalancer {
     /// The name of the container that receives the requests.
     container_name: String,
     /// The container's port that receives the requests.
+    #[spec(range = 0..=65535)]
     container_port: i32,
     /// The alternate target group, listener rules and role, which a strategy other than `ROLLING` needs.
     advanced_configuration: Option<AdvancedConfiguration>,
@@ -203,7 +212,7 @@ impl DeploymentConfiguration {
                 enable: alarms.enable,
                 rollback: alarms.rollback,
             }),
-            strategy: d.strategy.as_ref().map(|strategy| ServerDefault(strategy.as_str().to_owned())),
+            strategy: text(&d.strategy).map(ServerDefault),
             bake_time_in_minutes: d.bake_time_in_minutes.map(ServerDefault),
             lifecycle_hooks: Some(d.lifecycle_hooks().iter().map(DeploymentLifecycleHook::from_response).collect()),
             linear_configuration: d.linear_configuration().map(|linear| LinearConfiguration {

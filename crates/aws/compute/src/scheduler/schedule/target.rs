@@ -6,6 +6,7 @@ use aws_sdk_scheduler::types as sdk;
 use holdfast_base::error::Result;
 use holdfast_base::names::Queue;
 use holdfast_base::names::Role;
+use holdfast_base::sdk::texts;
 use holdfast_core::Spec;
 use holdfast_core::types::{Arn, JsonText, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
@@ -44,13 +45,16 @@ pub(crate) struct ScheduleTarget {
 pub(crate) struct ScheduleEcsParameters {
     /// The task definition. A new revision changes this field.
     task_definition: Ref<TaskDefinition>,
-    /// The number of tasks that each run starts: 1 to 10.
+    /// The number of tasks that each run starts.
+    #[spec(range = 1..=10)]
     #[serde(default = "one")]
     task_count: i32,
-    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. Without it, `capacityProviderStrategy` or the cluster's default
+    /// The launch type. Without it, `capacityProviderStrategy` or the cluster's default
     /// strategy applies.
+    #[spec(one_of = sdk::LaunchType)]
     launch_type: Option<String>,
-    /// How tasks are spread over capacity providers: at most six.
+    /// How tasks are spread over capacity providers.
+    #[spec(items = ..=6)]
     capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
     /// The subnets and security groups of the tasks. Tasks with the network mode `awsvpc`, and so all Fargate tasks,
     /// need it.
@@ -58,6 +62,7 @@ pub(crate) struct ScheduleEcsParameters {
     /// The Fargate platform version: `LATEST`, or a version such as `1.4.0`.
     platform_version: Option<String>,
     /// The task group, for placement.
+    #[spec(length = 1..=255)]
     group: Option<String>,
     /// Whether ECS tags the tasks with the name of the cluster, for cost allocation.
     #[serde(rename = "enableECSManagedTags")]
@@ -65,6 +70,7 @@ pub(crate) struct ScheduleEcsParameters {
     /// Whether commands can be run in the containers with ECS Exec.
     enable_execute_command: Option<bool>,
     /// The source of the tasks' tags: `TASK_DEFINITION` for the tags of the task definition.
+    #[spec(one_of = sdk::PropagateTags)]
     propagate_tags: Option<String>,
 }
 
@@ -77,6 +83,7 @@ fn one() -> i32 {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScheduleSqsParameters {
     /// The message group id. The queue needs content-based deduplication.
+    #[spec(length = 1..=128)]
     message_group_id: String,
 }
 
@@ -84,9 +91,11 @@ pub(crate) struct ScheduleSqsParameters {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScheduleRetryPolicy {
-    /// The maximum age of a call in seconds, after which it is not retried: 60 to 86400. AWS's default is 86400.
+    /// The maximum age of a call in seconds, after which it is not retried.
+    #[spec(range = 60..=86400, default = 86400)]
     maximum_event_age_in_seconds: Option<ServerDefault<i32>>,
-    /// The maximum number of retries: 0 to 185. AWS's default is 185.
+    /// The maximum number of retries.
+    #[spec(range = 0..=185, default = 185)]
     maximum_retry_attempts: Option<ServerDefault<i32>>,
 }
 
@@ -219,9 +228,9 @@ impl ScheduleEcsParameters {
 
 fn network(network: &NetworkConfiguration) -> Result<sdk::NetworkConfiguration> {
     let AwsvpcConfiguration { subnets, security_groups, assign_public_ip } = &network.awsvpc_configuration;
-    let groups = security_groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect());
+    let groups = security_groups.as_ref().map(texts);
     let vpc = sdk::AwsVpcConfiguration::builder()
-        .set_subnets(Some(subnets.iter().map(ToString::to_string).collect()))
+        .set_subnets(Some(texts(subnets)))
         .set_security_groups(groups)
         .assign_public_ip(assign_public_ip.as_str().into())
         .build()?;

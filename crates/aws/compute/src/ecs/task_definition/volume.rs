@@ -2,6 +2,7 @@
 
 use aws_sdk_ecs::types as sdk;
 use holdfast_base::error::Result;
+use holdfast_base::sdk::text;
 use holdfast_core::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +25,11 @@ pub(crate) struct Volume {
 pub(crate) struct EfsVolumeConfiguration {
     /// The file system's id.
     file_system_id: String,
-    /// The directory to mount. AWS's default is `/`. With an access point, it must be left out or be `/`.
+    /// The directory to mount. With an access point, it must be left out or be `/`.
+    #[spec(default = "/")]
     root_directory: Option<String>,
-    /// Encryption in transit: `ENABLED` or `DISABLED` (AWS's default). IAM authorization requires it.
+    /// Encryption in transit. IAM authorization requires it.
+    #[spec(one_of = sdk::EfsTransitEncryption, default = "DISABLED")]
     transit_encryption: Option<String>,
     /// The access point and the authorization.
     authorization_config: Option<EfsAuthorizationConfig>,
@@ -38,7 +41,8 @@ pub(crate) struct EfsVolumeConfiguration {
 pub(crate) struct EfsAuthorizationConfig {
     /// The access point's id.
     access_point_id: Option<String>,
-    /// IAM authorization: `ENABLED` when the task role determines the permissions, or `DISABLED` (AWS's default).
+    /// IAM authorization: `ENABLED` when the task role determines the permissions, or `DISABLED`.
+    #[spec(one_of = sdk::EfsAuthorizationConfigIam, default = "DISABLED")]
     iam: Option<String>,
 }
 
@@ -80,14 +84,14 @@ impl Volume {
     pub(super) fn from_response(volume: &sdk::Volume) -> Volume {
         let authorization = |a: &sdk::EfsAuthorizationConfig| EfsAuthorizationConfig {
             access_point_id: a.access_point_id.clone(),
-            iam: a.iam.as_ref().map(|iam| iam.as_str().to_owned()),
+            iam: text(&a.iam),
         };
         Volume {
             name: volume.name.clone().unwrap_or_default(),
             efs_volume_configuration: volume.efs_volume_configuration().map(|efs| EfsVolumeConfiguration {
                 file_system_id: efs.file_system_id.clone(),
                 root_directory: efs.root_directory.clone(),
-                transit_encryption: efs.transit_encryption.as_ref().map(|t| t.as_str().to_owned()),
+                transit_encryption: text(&efs.transit_encryption),
                 authorization_config: efs.authorization_config().map(authorization),
             }),
             host: volume.host().map(|host| HostVolumeProperties { source_path: host.source_path.clone() }),

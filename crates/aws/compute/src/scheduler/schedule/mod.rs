@@ -1,25 +1,28 @@
 //! Schedule: runs an ECS task, or calls another service, at set times.
 
+mod target;
+
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{self as sdk};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::names::Key;
+use holdfast_base::owner::{EmbeddedMarker, Marked};
 use holdfast_base::owner_marker;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
-use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
+use holdfast_core::observed::tag;
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::scheduler;
-use super::target::ScheduleTarget;
+use target::ScheduleTarget;
 
 /// The maximum length of a description
 /// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
@@ -32,14 +35,20 @@ const DESCRIPTION: usize = 512;
 pub(crate) struct Schedule {
     /// When the target runs: `rate(15 minutes)`, `cron(30 4 * * ? *)` with six fields, or once
     /// `at(2030-01-01T00:00:00)` (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>).
+    #[spec(
+        length = 1..=256,
+        pattern = r"rate\([0-9]+ +(minutes?|hours?|days?)\)|cron\( *[^ ]+( +[^ ]+){5} *\)|at\([0-9T:-]+\)"
+    )]
     schedule_expression: String,
     /// The time zone of the expression, as in `Europe/Berlin`. It determines daylight saving time.
+    #[spec(length = 1..=50)]
     #[serde(default = "utc")]
     schedule_expression_timezone: String,
     /// The flexible time window: whether the target may run somewhat later, to spread load.
     #[serde(default)]
     flexible_time_window: FlexibleTimeWindow,
-    /// The state: `ENABLED`, or `DISABLED` for a schedule that does not run its target.
+    /// The state: `DISABLED` is for a schedule that does not run its target.
+    #[spec(one_of = sdk::ScheduleState)]
     #[serde(default = "enabled")]
     state: String,
     /// The target that the schedule runs.
@@ -47,7 +56,7 @@ pub(crate) struct Schedule {
     /// The description. Up to about 150 of its 512 characters are needed for the owner marker.
     description: Option<String>,
     /// The schedule group, which must exist. AWS's default is `default`.
-    #[spec(immutable)]
+    #[spec(immutable, length = 1..=64, pattern = "[0-9a-zA-Z_.-]+")]
     #[serde(default = "default_group")]
     group_name: String,
     /// The start of the schedule, as in `2030-01-01T00:00:00Z`. AWS refuses a date that is long past.
@@ -58,6 +67,7 @@ pub(crate) struct Schedule {
     kms_key: Option<Ref<Key, Arn>>,
     /// The action after the last run: `NONE`, or `DELETE` to delete the schedule. The document must not name a deleted
     /// schedule any more.
+    #[spec(one_of = sdk::ActionAfterCompletion)]
     action_after_completion: Option<ServerDefault<String>>,
 }
 
@@ -78,8 +88,10 @@ fn default_group() -> String {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FlexibleTimeWindow {
     /// The mode: `OFF`, or `FLEXIBLE` for any moment in the window.
+    #[spec(one_of = sdk::FlexibleTimeWindowMode)]
     mode: String,
-    /// For `FLEXIBLE`: the length of the window in minutes, 1 to 1440.
+    /// For `FLEXIBLE`: the length of the window in minutes.
+    #[spec(range = 1..=1440)]
     maximum_window_in_minutes: Option<i32>,
 }
 
@@ -97,31 +109,9 @@ pub(crate) struct ScheduleStatus {
     arn: String,
 }
 
-impl Kind for Schedule {
-    type Status = ScheduleStatus;
-    const TIER: Tier = Tier::Compute;
-    const OWNERSHIP: Ownership = Ownership::EmbeddedMarker { key: &[] };
-    const NAMING: NamingRules = NamingRules::limit(64);
-    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
-
-    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let pages = scheduler(aws).list_schedules().into_paginator().items().send();
-        let listed = all(pages).await?;
-        // The list response has neither the expression nor the description with the owner marker.
-        let candidates = listed.into_iter().filter_map(|schedule| {
-            let (group, name) = (schedule.group_name?, schedule.name?);
-            let id = id(&group, &name);
-            let requested = scope.ids.contains(&id) || scope.ids.contains(&name) || !scope.lookups.is_empty();
-            (requested || scope.is_candidate(&name)).then_some((group, name))
-        });
-        let requests = candidates.map(|(group, name)| async move {
-            let output = scheduler(aws).get_schedule().group_name(&group).name(&name).send().await.or_absent()?;
-            output.map(|output| live(output, &group, &name)).transpose()
-        });
-        Ok(try_join_all(requests).await?.into_iter().flatten().collect())
-    }
-
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+/// Sets all fields in a CreateSchedule or UpdateSchedule call.
+macro_rules! schedule {
+    ($call:expr, $spec:expr, $live_target:expr, $owner:expr) => {{
         let Schedule {
             schedule_expression,
             schedule_expression_timezone,
@@ -134,28 +124,51 @@ impl Kind for Schedule {
             end_date,
             kms_key,
             action_after_completion,
-        } = &desired.spec;
-        let create = scheduler(aws)
-            .create_schedule()
-            .client_token(&desired.token)
-            .name(&desired.name)
+        } = $spec;
+        $call
             .group_name(group_name)
             .schedule_expression(schedule_expression)
             .schedule_expression_timezone(schedule_expression_timezone)
             .flexible_time_window(window(flexible_time_window)?)
             .state(state.as_str().into())
-            .target(target.sdk(None)?)
-            .description(owner_marker::join::<Self>(
-                description.as_deref().unwrap_or_default(),
-                &desired.tags,
-                DESCRIPTION,
-            )?)
-            .set_start_date(date("startDate", start_date.as_ref())?)
-            .set_end_date(date("endDate", end_date.as_ref())?)
+            .target(target.sdk($live_target)?)
+            .description(marked(description.as_deref(), $owner)?)
+            .set_start_date(date(Schedule::START_DATE.name(), start_date.as_ref())?)
+            .set_end_date(date(Schedule::END_DATE.name(), end_date.as_ref())?)
             .set_kms_key_arn(kms_key.clone().map(String::from))
-            .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()));
+            .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()))
+    }};
+}
+
+impl Kind for Schedule {
+    type Status = ScheduleStatus;
+    type Owner = EmbeddedMarker;
+    const TIER: Tier = Tier::Compute;
+    const NAMING: NamingRules = NamingRules::limit(64);
+    const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+
+    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
+        let pages = scheduler(aws).list_schedules().into_paginator().items().send();
+        let listed = all(pages).await?;
+        // The list response has neither the expression nor the description with the owner marker.
+        each(listed, |schedule| async move {
+            let (group, name) = (schedule.group_name().unwrap_or_default(), schedule.name().unwrap_or_default());
+            let id = id(group, name);
+            if !scope.wants(&Listed::id(&id).named(name).field(Schedule::GROUP_NAME, group)).any() {
+                return Ok(None);
+            }
+            let output = scheduler(aws).get_schedule().group_name(group).name(name).send().await.or_absent()?;
+            output.map(|output| live(output, group, name)).transpose()
+        })
+        .await
+    }
+
+    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
+        let create = scheduler(aws).create_schedule().client_token(&desired.token).name(&desired.name);
+        let create = schedule!(create, &desired.spec, None, &desired.tags);
         let sent = create.as_input().clone();
         let output = create.send().await?;
+        let group = &desired.spec.group_name;
         // GetSchedule returns the fields of the create request.
         let created = GetScheduleOutput::builder()
             .arn(output.schedule_arn)
@@ -169,62 +182,43 @@ impl Kind for Schedule {
             .set_end_date(*sent.get_end_date())
             .set_kms_key_arn(sent.get_kms_key_arn().clone())
             .set_action_after_completion(sent.get_action_after_completion().clone());
-        let created = live(created.build(), group_name, &desired.name);
-        Ok(created.map_or_else(|_| Created::unobserved(id(group_name, &desired.name)), Into::into))
+        let created = live(created.build(), group, &desired.name);
+        Ok(created.map_or_else(|_| Created::unobserved(id(group, &desired.name)), Into::into))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        put(aws, live, &desired.spec, &desired.tags).await
+        put(aws, live, &desired.spec, &desired.tags).await?;
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         scheduler(aws).delete_schedule().group_name(&live.spec.group_name).name(&live.name).send().await?;
         Ok(())
     }
+}
 
-    async fn tag(aws: &Aws, live: &Live<Self>, TagChanges { set, remove }: &TagChanges) -> Result<()> {
-        let mut tags = live.tags.clone();
-        tags.extend(set.clone());
-        tags.retain(|key, _| !remove.contains(key));
-        put(aws, live, &live.spec, &tags).await
+impl Marked for Schedule {
+    async fn write_marker(aws: &Aws, live: &Live<Self>, owner: &Tags) -> Result<()> {
+        put(aws, live, &live.spec, owner).await
     }
 }
 
 /// Updates the schedule. The call replaces every field: UpdateSchedule "uses all values, including empty values,
 /// specified in the request and overrides the existing schedule"
 /// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html>).
-async fn put(aws: &Aws, live: &Live<Schedule>, spec: &Schedule, tags: &Tags) -> Result<()> {
-    let Schedule {
-        schedule_expression,
-        schedule_expression_timezone,
-        flexible_time_window,
-        state,
-        target,
-        description,
-        group_name,
-        start_date,
-        end_date,
-        kms_key,
-        action_after_completion,
-    } = spec;
+async fn put(aws: &Aws, live: &Live<Schedule>, spec: &Schedule, owner: &Tags) -> Result<()> {
     let current: &GetScheduleOutput = live.raw()?;
-    scheduler(aws)
-        .update_schedule()
-        .name(&live.name)
-        .group_name(group_name)
-        .schedule_expression(schedule_expression)
-        .schedule_expression_timezone(schedule_expression_timezone)
-        .flexible_time_window(window(flexible_time_window)?)
-        .state(state.as_str().into())
-        .target(target.sdk(current.target())?)
-        .description(owner_marker::join::<Schedule>(description.as_deref().unwrap_or_default(), tags, DESCRIPTION)?)
-        .set_start_date(date("startDate", start_date.as_ref())?)
-        .set_end_date(date("endDate", end_date.as_ref())?)
-        .set_kms_key_arn(kms_key.clone().map(String::from))
-        .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()))
-        .send()
-        .await?;
+    schedule!(scheduler(aws).update_schedule().name(&live.name), spec, current.target(), owner).send().await?;
     Ok(())
+}
+
+/// Returns the description with the owner marker, or without one if the tags name no owner.
+fn marked(description: Option<&str>, owner: &Tags) -> Result<String> {
+    let text = description.unwrap_or_default();
+    match owner.contains_key(tag::STACK) {
+        true => owner_marker::join::<Schedule>(text, owner, DESCRIPTION),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// Returns the id of a schedule. It has the group, because names are unique only within a group.

@@ -1,102 +1,34 @@
 //! Service: a number of tasks of one definition that ECS keeps running.
 
+mod conditions;
+mod deployment;
+mod spec;
+
 use std::collections::BTreeSet;
 
 use aws_sdk_ecs::types::{self as sdk, ServiceField};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
+use holdfast_base::owner::TagOnCreate;
+use holdfast_base::sdk::{all, text};
 use holdfast_base::tagging;
-use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::{AutoscaledCount, Ref, ServerDefault};
-use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
-use super::conditions::conditions;
-use super::deployment::{DeploymentConfiguration, ServiceLoadBalancer};
 use super::network::{NetworkConfiguration, ServiceRegistry};
-use super::task_definition::TaskDefinition;
-use super::{CapacityProviderStrategyItem, clusters, ecs, last_part, only_missing, sdk_strategy, sdk_tags, strategy};
-use super::{tag, tags_of};
-
-/// An ECS service: ECS keeps its tasks running, replaces them when the task definition changes, and registers them with
-/// load balancers. ECS refuses a target group that no listener uses: name the listener in `dependsOn`.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Service {
-    /// The cluster that the service runs in.
-    #[spec(immutable)]
-    cluster: Ref<Cluster>,
-    /// The task definition of its tasks. Another revision starts a rollout.
-    task_definition: Ref<TaskDefinition>,
-    /// The desired number of tasks. A `ScalableTarget` that refers to the service owns this count between its minimum
-    /// and its maximum. A service is created with 1 when the document does not state a count.
-    desired_count: Option<ServerDefault<AutoscaledCount>>,
-    /// The launch type: `FARGATE`, `EC2` or `EXTERNAL`. State this or `capacityProviderStrategy`: with neither, AWS
-    /// uses the cluster's default strategy, or `EC2` when the cluster has none.
-    #[spec(immutable)]
-    launch_type: Option<String>,
-    /// How tasks are spread over capacity providers. A change replaces all tasks.
-    capacity_provider_strategy: Option<BTreeSet<CapacityProviderStrategyItem>>,
-    /// The Fargate platform version: `LATEST` (AWS's default), or a version such as `1.4.0`.
-    platform_version: Option<ServerDefault<String>>,
-    /// The subnets and security groups of the tasks. Tasks with the network mode `awsvpc`, and so all Fargate tasks,
-    /// need it.
-    network_configuration: Option<NetworkConfiguration>,
-    /// The target groups that the tasks are registered with: at most five.
-    load_balancers: Option<BTreeSet<ServiceLoadBalancer>>,
-    /// How a rollout replaces the tasks.
-    deployment_configuration: Option<ServerDefault<DeploymentConfiguration>>,
-    /// The grace period in seconds after a task's start: failed health checks of load balancers and containers do not
-    /// count until it ends. AWS's default is 0.
-    health_check_grace_period_seconds: Option<ServerDefault<i32>>,
-    /// Whether commands can be run in the containers with ECS Exec. A change applies to tasks that start after it.
-    enable_execute_command: Option<ServerDefault<bool>>,
-    /// Whether ECS tags the tasks with the names of cluster and service, for cost allocation. A change applies to tasks
-    /// that start after it.
-    #[serde(rename = "enableECSManagedTags")]
-    enable_ecs_managed_tags: Option<ServerDefault<bool>>,
-    /// The source of the tasks' tags: `SERVICE`, `TASK_DEFINITION` or `NONE` (AWS's default).
-    propagate_tags: Option<ServerDefault<String>>,
-    /// The scheduling strategy: `REPLICA` (AWS's default), or `DAEMON` for one task on each container instance.
-    #[spec(immutable)]
-    scheduling_strategy: Option<ServerDefault<String>>,
-    /// The deployment controller of the service.
-    #[spec(immutable)]
-    deployment_controller: Option<ServerDefault<DeploymentController>>,
-    /// The Cloud Map services that the tasks are registered with. AWS accepts one.
-    service_registries: Option<BTreeSet<ServiceRegistry>>,
-    /// Whether ECS moves tasks to even out the Availability Zones: `ENABLED` (AWS's default for new services) or
-    /// `DISABLED`.
-    availability_zone_rebalancing: Option<ServerDefault<String>>,
-}
-
-/// The deployment controller: it carries out the rollouts of a service.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DeploymentController {
-    /// The type of the controller: `ECS` (AWS's default), `CODE_DEPLOY` or `EXTERNAL`.
-    r#type: String,
-}
-
-/// The status of a Service: values that AWS assigns.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ServiceStatus {
-    /// The service's ARN.
-    arn: String,
-    /// The cluster's ARN.
-    cluster_arn: String,
-    /// The number of running tasks.
-    running_count: i32,
-}
+use super::{EcsTags, clusters, ecs, from_sdk_tags, last_part, only_missing, sdk_strategy, sdk_tags, strategy};
+use conditions::conditions;
+use deployment::{DeploymentConfiguration, ServiceLoadBalancer};
+pub(crate) use spec::Service;
+use spec::{DeploymentController, ServiceStatus};
 
 impl Kind for Service {
     type Status = ServiceStatus;
+    type Owner = TagOnCreate<EcsTags>;
     const TIER: Tier = Tier::Compute;
     /// A scalable target needs the service's ARN; the tasks need not be running.
     const REFERENCEABLE_ON_CREATE: bool = true;
@@ -108,18 +40,20 @@ impl Kind for Service {
         let clusters = clusters(aws, scope, &parents.collect::<Vec<_>>()).await?;
         let found = each(clusters.iter(), |cluster| async move {
             let (arn, name) = (cluster.cluster_arn().unwrap_or_default(), cluster.cluster_name().unwrap_or_default());
-            let ours = scope.is_owned(&tags_of(cluster.tags()));
-            let parent = ours || scope.is_parent(Cluster::KIND, name) || scope.is_parent(Cluster::KIND, arn);
-            if !parent && !is_requested(scope, arn, name) {
+            let ours = scope.is_owned(&from_sdk_tags(cluster.tags()));
+            let children = Listed::default().child_of(Cluster::KIND, name).child_of(Cluster::KIND, arn);
+            let is_parent = ours || scope.wants(&children).any();
+            if !is_parent && !may_have_services(scope, arn, name) {
                 return Ok(None);
             }
-            // In a cluster that is not ours, only services that the scope requests are described.
+            // In a cluster that is not ours, only services that the scope wants are described.
             let is_relevant = |arn: &&String| {
-                ours || scope.is_candidate(last_part(arn)) || scope.ids.contains(*arn) || !scope.lookups.is_empty()
+                let listed = Listed::id(arn).named(last_part(arn)).field(Service::CLUSTER, name);
+                ours || scope.wants(&listed).any()
             };
             let listed = services(aws, scope, arn, name).await?;
             let mut names: BTreeSet<&str> = listed.iter().filter(is_relevant).map(|arn| last_part(arn)).collect();
-            if parent {
+            if is_parent {
                 // A deleted service that drains is not listed any more, and its name is still in use.
                 names.extend(scope.names.iter().map(String::as_str));
             }
@@ -181,7 +115,7 @@ impl Kind for Service {
             .set_deployment_controller(controller.transpose()?)
             .set_service_registries(service_registries.as_ref().map(|r| r.iter().map(ServiceRegistry::sdk).collect()))
             .set_availability_zone_rebalancing(availability_zone_rebalancing.as_ref().map(|r| r.as_str().into()))
-            .set_tags(Some(sdk_tags(&desired.tags)))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
         let service = output.service.ok_or_else(|| Error::incomplete("ecs.CreateService", "service"))?;
@@ -210,67 +144,50 @@ impl Kind for Service {
             availability_zone_rebalancing,
         } = &desired.spec;
         // Only changed fields are sent: the count may belong to an autoscaler, and many other fields start a rollout.
-        let mut update = ecs(aws).update_service().cluster(&live.status.cluster_arn).service(&live.id);
-        if desired.changed(Service::TASK_DEFINITION) {
-            update = update.task_definition(task_definition.as_str());
-        }
-        if desired.changed(Service::DESIRED_COUNT) {
-            update = update.set_desired_count(desired_count.map(|count| count.0.0));
-        }
-        if desired.changed(Service::CAPACITY_PROVIDER_STRATEGY) {
-            // "You must force a new deployment": ECS refuses the change otherwise. An empty list returns the service to
-            // its launch type.
-            let strategy = capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?;
-            update = update.set_capacity_provider_strategy(Some(strategy.unwrap_or_default()));
-            update = update.force_new_deployment(true);
-        }
-        if desired.changed(Service::PLATFORM_VERSION) {
-            update = update.set_platform_version(platform_version.clone().map(|version| version.0));
-        }
-        if desired.changed(Service::NETWORK_CONFIGURATION) {
-            update = update
-                .set_network_configuration(network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?);
-        }
-        if desired.changed(Service::LOAD_BALANCERS) {
-            let balancers = load_balancers.iter().flatten().map(ServiceLoadBalancer::sdk).collect();
-            update = update.set_load_balancers(Some(balancers));
-        }
-        if desired.changed(Service::DEPLOYMENT_CONFIGURATION) {
-            update =
-                update.set_deployment_configuration(deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?);
-        }
-        if desired.changed(Service::HEALTH_CHECK_GRACE_PERIOD_SECONDS) {
-            let seconds = health_check_grace_period_seconds.map(|seconds| seconds.0);
-            update = update.set_health_check_grace_period_seconds(seconds);
-        }
-        if desired.changed(Service::ENABLE_EXECUTE_COMMAND) {
-            update = update.set_enable_execute_command(enable_execute_command.map(|enable| enable.0));
-        }
-        if desired.changed(Service::ENABLE_E_C_S_MANAGED_TAGS) {
-            update = update.set_enable_ecs_managed_tags(enable_ecs_managed_tags.map(|enable| enable.0));
-        }
-        if desired.changed(Service::PROPAGATE_TAGS) {
-            update = update.set_propagate_tags(propagate_tags.as_ref().map(|tags| tags.as_str().into()));
-        }
-        if desired.changed(Service::SERVICE_REGISTRIES) {
-            let registries = service_registries.iter().flatten().map(ServiceRegistry::sdk).collect();
-            update = update.set_service_registries(Some(registries));
-        }
-        if desired.changed(Service::AVAILABILITY_ZONE_REBALANCING) {
-            let rebalancing = availability_zone_rebalancing.as_ref().map(|r| r.as_str().into());
-            update = update.set_availability_zone_rebalancing(rebalancing);
-        }
-        update.send().await?;
+        let count = desired.if_changed(Service::DESIRED_COUNT, desired_count.map(|count| count.0.0));
+        let strategy = capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?.unwrap_or_default();
+        let network = network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?;
+        let balancers = load_balancers.iter().flatten().map(ServiceLoadBalancer::sdk).collect();
+        let deployment = deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?;
+        let grace_period = health_check_grace_period_seconds.map(|seconds| seconds.0);
+        let registries = service_registries.iter().flatten().map(ServiceRegistry::sdk).collect();
+        let rebalancing = availability_zone_rebalancing.as_ref().map(|r| r.as_str().into());
+        ecs(aws)
+            .update_service()
+            .cluster(&live.status.cluster_arn)
+            .service(&live.id)
+            .set_task_definition(desired.if_changed(Service::TASK_DEFINITION, Some(task_definition.to_string())))
+            .set_desired_count(count)
+            // An empty list returns the service to its launch type. "You must force a new deployment": ECS refuses the
+            // change otherwise.
+            .set_capacity_provider_strategy(desired.if_changed(Service::CAPACITY_PROVIDER_STRATEGY, Some(strategy)))
+            .set_force_new_deployment(desired.if_changed(Service::CAPACITY_PROVIDER_STRATEGY, Some(true)))
+            .set_platform_version(desired.if_changed(Service::PLATFORM_VERSION, platform_version.clone().map(|v| v.0)))
+            .set_network_configuration(desired.if_changed(Service::NETWORK_CONFIGURATION, network))
+            .set_load_balancers(desired.if_changed(Service::LOAD_BALANCERS, Some(balancers)))
+            .set_deployment_configuration(desired.if_changed(Service::DEPLOYMENT_CONFIGURATION, deployment))
+            .set_health_check_grace_period_seconds(
+                desired.if_changed(Service::HEALTH_CHECK_GRACE_PERIOD_SECONDS, grace_period),
+            )
+            .set_enable_execute_command(
+                desired.if_changed(Service::ENABLE_EXECUTE_COMMAND, enable_execute_command.map(|enable| enable.0)),
+            )
+            .set_enable_ecs_managed_tags(
+                desired.if_changed(Service::ENABLE_ECS_MANAGED_TAGS, enable_ecs_managed_tags.map(|enable| enable.0)),
+            )
+            .set_propagate_tags(
+                desired.if_changed(Service::PROPAGATE_TAGS, propagate_tags.as_ref().map(|tags| tags.as_str().into())),
+            )
+            .set_service_registries(desired.if_changed(Service::SERVICE_REGISTRIES, Some(registries)))
+            .set_availability_zone_rebalancing(desired.if_changed(Service::AVAILABILITY_ZONE_REBALANCING, rebalancing))
+            .send()
+            .await?;
         Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         ecs(aws).delete_service().cluster(&live.status.cluster_arn).service(&live.id).force(true).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
     }
 }
 
@@ -285,7 +202,7 @@ async fn services(aws: &Aws, scope: &Scope, cluster: &str, name: &str) -> Result
         return Ok(owned);
     }
     let listed = ecs(aws).list_services().cluster(cluster).into_paginator().page_size(100).items().send();
-    Ok(listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default())
+    Ok(all(listed).await.or_absent()?.unwrap_or_default())
 }
 
 /// Describes services of a cluster: at most ten, which is the call's limit
@@ -307,11 +224,10 @@ async fn describe(aws: &Aws, scope: &Scope, cluster: &str, names: &[&str]) -> Re
 }
 
 /// True when a service that is requested by its id or by its fields may be in this cluster.
-fn is_requested(scope: &Scope, arn: &str, name: &str) -> bool {
+fn may_have_services(scope: &Scope, arn: &str, name: &str) -> bool {
     let services = arn.replace(":cluster/", ":service/") + "/";
-    let is_this_cluster = |of: &Value| of.text().is_some_and(|of| of == name || of == arn);
-    scope.ids.iter().any(|id| id.starts_with(&services))
-        || scope.lookups.iter().any(|lookup| lookup.get("cluster").is_none_or(is_this_cluster))
+    let listed = Listed::default().id_prefix(&services).name_unknown().field(Service::CLUSTER, name);
+    scope.wants(&listed).any()
 }
 
 fn live(service: &sdk::Service) -> Result<Live<Service>> {
@@ -322,7 +238,7 @@ fn live(service: &sdk::Service) -> Result<Live<Service>> {
         cluster: Ref::new(last_part(&cluster_arn)),
         task_definition: Ref::new(service.task_definition().unwrap_or_default()),
         desired_count: Some(ServerDefault(AutoscaledCount(service.desired_count))),
-        launch_type: service.launch_type.as_ref().map(|launch| launch.as_str().to_owned()),
+        launch_type: text(&service.launch_type),
         capacity_provider_strategy: Some(strategy(service.capacity_provider_strategy())),
         platform_version: service.platform_version.clone().map(ServerDefault),
         network_configuration: service.network_configuration().and_then(NetworkConfiguration::from_response),
@@ -337,21 +253,18 @@ fn live(service: &sdk::Service) -> Result<Live<Service>> {
         propagate_tags: Some(ServerDefault(
             service.propagate_tags.as_ref().map_or("NONE", |tags| tags.as_str()).to_owned(),
         )),
-        scheduling_strategy: service.scheduling_strategy.as_ref().map(|s| ServerDefault(s.as_str().to_owned())),
+        scheduling_strategy: text(&service.scheduling_strategy).map(ServerDefault),
         // The response does not always contain the controller when it is ECS itself.
         deployment_controller: Some(ServerDefault(DeploymentController {
             r#type: service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str()).to_owned(),
         })),
         service_registries: Some(service.service_registries().iter().map(ServiceRegistry::from_response).collect()),
-        availability_zone_rebalancing: service
-            .availability_zone_rebalancing
-            .as_ref()
-            .map(|r| ServerDefault(r.as_str().to_owned())),
+        availability_zone_rebalancing: text(&service.availability_zone_rebalancing).map(ServerDefault),
     };
     let phase = if service.status() == Some("DRAINING") { Phase::Deleting } else { Phase::Ready };
     let status = ServiceStatus { arn: arn.clone(), cluster_arn, running_count: service.running_count };
     let name = service.service_name().unwrap_or(last_part(&arn)).to_owned();
-    Ok(Live::new(arn, name, spec, status).tags(tags_of(service.tags())).phase(phase))
+    Ok(Live::new(arn, name, spec, status).tags(from_sdk_tags(service.tags())).phase(phase))
 }
 
 #[cfg(test)]
@@ -361,7 +274,7 @@ mod tests {
     #[test]
     fn clusters_without_a_requested_service_are_skipped() {
         let mut scope = Scope::default();
-        let requested = |scope: &Scope| is_requested(scope, "arn:aws:ecs:r:1:cluster/main", "main");
+        let requested = |scope: &Scope| may_have_services(scope, "arn:aws:ecs:r:1:cluster/main", "main");
         scope.lookups.push(serde_json::json!({ "cluster": "other" }).into());
         scope.ids.insert("arn:aws:ecs:r:1:service/main-2/web".into());
         assert!(!requested(&scope));

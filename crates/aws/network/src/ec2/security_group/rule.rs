@@ -10,8 +10,8 @@ use holdfast_core::types::{AfterCreate, Cidr, Ref};
 use holdfast_core::value::Value;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::canonical;
-use super::security_group::SecurityGroup;
+use super::SecurityGroup;
+use crate::ec2::canonical;
 
 /// A security group rule: traffic that the group allows. The peer is exactly one of `cidrIpv4`, `cidrIpv6`,
 /// `securityGroup` and `prefixListId`.
@@ -23,21 +23,27 @@ pub(crate) struct SecurityGroupRule {
     /// The first port, or for ICMP the type; -1, the default, is all ICMP types. `tcp` and `udp` require it. Protocols
     /// without ports must leave it out: AWS would allow all their traffic and ignore the ports
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html>).
+    #[spec(range = -1..=65535)]
     #[serde(default = "all")]
     from_port: i32,
     /// The last port, or for ICMP the code; -1, the default, is all ICMP codes.
+    #[spec(range = -1..=65535)]
     #[serde(default = "all")]
     to_port: i32,
     /// The IPv4 addresses of the peer: `0.0.0.0/0` is all addresses, `/32` a single one.
+    #[spec(pattern = "[0-9./]+")]
     cidr_ipv4: Option<Cidr>,
     /// The IPv6 addresses of the peer: `::/0` is all addresses, `/128` a single one.
+    #[spec(pattern = "[0-9a-fA-F./]*:[0-9a-fA-F.:/]*")]
     cidr_ipv6: Option<Cidr>,
     /// The security group of the peers; it may be the same group.
     security_group: Option<AfterCreate<Ref<SecurityGroup>>>,
     /// The prefix list with the addresses of the peer (`pl-…`). It counts towards the rule quota with its maximum
     /// number of entries.
     prefix_list_id: Option<String>,
-    /// The description, up to 255 characters. Changing it does not interrupt the rule.
+    /// The description. Changing it does not interrupt the rule
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html>).
+    #[spec(length = ..=255, pattern = r"[a-zA-Z0-9 ._:/()#,@\[\]+=&;{}!$*-]*")]
     description: Option<String>,
 }
 

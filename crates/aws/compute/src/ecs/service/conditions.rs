@@ -7,8 +7,7 @@ use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
 use holdfast_core::observed::{Condition, ConditionType};
 
-use super::ecs;
-use super::last_part;
+use crate::ecs::{ecs, last_part};
 
 /// Returns the conditions of a service. They cost two calls while its tasks fail, and none otherwise.
 pub(super) async fn conditions(aws: &Aws, service: &sdk::Service) -> Result<Vec<Condition>> {

@@ -9,12 +9,11 @@ use holdfast_core::Spec;
 use holdfast_core::types::{Cidr, Ref};
 use serde::{Deserialize, Serialize};
 
-use super::canonical;
-use super::ec2;
-use super::internet_gateway::InternetGateway;
-use super::nat_gateway::NatGateway;
-use super::vpc_endpoint::VpcEndpoint;
-use super::vpc_peering::VpcPeering;
+use crate::ec2::internet_gateway::InternetGateway;
+use crate::ec2::nat_gateway::NatGateway;
+use crate::ec2::vpc_endpoint::VpcEndpoint;
+use crate::ec2::vpc_peering::VpcPeering;
+use crate::ec2::{canonical, ec2};
 
 /// A route: exactly one destination and exactly one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]

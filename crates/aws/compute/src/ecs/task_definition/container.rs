@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ecs::types as sdk;
 use holdfast_base::names::Secret;
 use holdfast_core::Spec;
 use holdfast_core::types::{Arn, Ref};
@@ -23,7 +24,8 @@ pub(crate) struct ContainerDefinition {
     pub(super) memory: Option<i32>,
     /// The soft memory limit in MiB: the memory reserved for the container.
     pub(super) memory_reservation: Option<i32>,
-    /// Whether the task stops when this container stops. AWS's default is true.
+    /// Whether the task stops when this container stops.
+    #[spec(default = true)]
     pub(super) essential: Option<bool>,
     /// The entry point. When it is empty, the image's entry point is used.
     #[serde(default)]
@@ -76,7 +78,9 @@ pub(crate) struct ContainerDefinition {
     pub(super) depends_on: Vec<ContainerDependency>,
     /// The seconds after which ECS stops waiting for the container's dependencies.
     pub(super) start_timeout: Option<i32>,
-    /// The seconds between SIGTERM and SIGKILL: at most 120 on Fargate. AWS's default is 30.
+    /// The seconds between SIGTERM and SIGKILL: at most 120 on Fargate
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>).
+    #[spec(range = 0.., default = 30)]
     pub(super) stop_timeout: Option<i32>,
     /// The labels of the Docker container.
     #[serde(default)]
@@ -97,14 +101,19 @@ pub(crate) struct RepositoryCredentials {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PortMapping {
     /// The port in the container.
+    #[spec(range = 0..=65535)]
     pub(super) container_port: i32,
     /// The port of the host. With `awsvpc`, it is the same as the container's port.
+    #[spec(range = 0..=65535)]
     pub(super) host_port: Option<i32>,
-    /// The protocol: `tcp` (AWS's default) or `udp`.
+    /// The protocol.
+    #[spec(one_of = sdk::TransportProtocol, default = "tcp")]
     pub(super) protocol: Option<String>,
-    /// The name of the port mapping, for Service Connect.
+    /// The name of the port mapping, for Service Connect: lower-case letters, digits, `_` and `-`.
+    #[spec(length = ..=64, pattern = "[a-z0-9_][a-z0-9_-]*")]
     pub(super) name: Option<String>,
-    /// The application protocol, for Service Connect: `http`, `http2` or `grpc`.
+    /// The application protocol, for Service Connect.
+    #[spec(one_of = sdk::ApplicationProtocol)]
     pub(super) app_protocol: Option<String>,
 }
 
@@ -115,13 +124,17 @@ pub(crate) struct ContainerHealthCheck {
     /// The command: `[CMD, …]` for a program and its arguments, `[CMD-SHELL, …]` for a line of shell. Exit code 0 means
     /// healthy.
     pub(super) command: Vec<String>,
-    /// The interval between checks in seconds: 5 to 300. AWS's default is 30.
+    /// The interval between checks in seconds.
+    #[spec(range = 5..=300, default = 30)]
     pub(super) interval: Option<i32>,
-    /// The timeout of a check in seconds: 2 to 60. AWS's default is 5.
+    /// The timeout of a check in seconds.
+    #[spec(range = 2..=60, default = 5)]
     pub(super) timeout: Option<i32>,
-    /// The failures in a row after which the container is unhealthy: 1 to 10. AWS's default is 3.
+    /// The failures in a row after which the container is unhealthy.
+    #[spec(range = 1..=10, default = 3)]
     pub(super) retries: Option<i32>,
-    /// The start period in seconds, in which failures do not count: 0 to 300. AWS's default is off.
+    /// The start period in seconds, in which failures do not count. AWS's default is off.
+    #[spec(range = 0..=300)]
     pub(super) start_period: Option<i32>,
 }
 
@@ -129,8 +142,8 @@ pub(crate) struct ContainerHealthCheck {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogConfiguration {
-    /// The log driver: `awslogs`, `awsfirelens`, `splunk`; on EC2 also `fluentd`, `gelf`, `journald`, `json-file`,
-    /// `syslog`, `none`.
+    /// The log driver. Fargate supports `awslogs`, `awsfirelens` and `splunk`.
+    #[spec(one_of = sdk::LogDriver)]
     pub(super) log_driver: String,
     /// The driver's options. `awslogs` needs `awslogs-group`, `awslogs-region` and `awslogs-stream-prefix`.
     #[serde(default)]
@@ -144,7 +157,8 @@ pub(crate) struct LogConfiguration {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FirelensConfiguration {
-    /// The log router: `fluentd` or `fluentbit`.
+    /// The log router.
+    #[spec(one_of = sdk::FirelensConfigurationType)]
     pub(super) r#type: String,
     /// The options of the log router.
     #[serde(default)]
@@ -191,6 +205,7 @@ pub(crate) struct KernelCapabilities {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ulimit {
     /// The name of the limit. On Fargate, only `nofile` can be changed.
+    #[spec(one_of = sdk::UlimitName)]
     pub(super) name: String,
     /// The soft limit, at which the process is warned.
     pub(super) soft_limit: i32,
@@ -215,5 +230,6 @@ pub(crate) struct ContainerDependency {
     /// The name of the other container.
     pub(super) container_name: String,
     /// The condition: `START`, `COMPLETE` (exited with any code), `SUCCESS` (exited with 0) or `HEALTHY`.
+    #[spec(one_of = sdk::ContainerCondition)]
     pub(super) condition: String,
 }

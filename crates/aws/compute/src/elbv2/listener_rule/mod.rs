@@ -1,11 +1,14 @@
 //! ListenerRule: conditions and actions for some requests of a listener.
 
+mod condition;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
@@ -19,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use super::action::RuleAction;
 use super::listener::{Listener, listeners_of};
 use super::load_balancer::load_balancers;
-use super::rule_condition::RuleCondition;
-use super::{elbv2, sdk_tags, tag, tags_of};
+use super::{Elbv2Tags, add_tags, elbv2, name_of, read_tags, sdk_tags};
+use condition::RuleCondition;
 
 /// A listener rule: its actions apply to requests that meet all its conditions. Rules are evaluated in the order of
 /// their priorities, the lowest number first. The listener's default actions come last. A blue/green deployment of a
@@ -31,8 +34,8 @@ pub(crate) struct ListenerRule {
     /// The listener of the rule.
     #[spec(immutable)]
     listener: Ref<Listener>,
-    /// The priority, 1 to 50000, unique among the rules of the listener. Two rules of one document can swap their
-    /// priorities.
+    /// The priority, unique among the rules of the listener. Two rules of one document can swap their priorities.
+    #[spec(range = 1..=50000)]
     priority: i32,
     /// The conditions of the rule. A request must meet all of them.
     conditions: BTreeSet<RuleCondition>,
@@ -50,6 +53,7 @@ pub(crate) struct ListenerRuleStatus {
 
 impl Kind for ListenerRule {
     type Status = ListenerRuleStatus;
+    type Owner = TagOnCreate<Elbv2Tags>;
     const TIER: Tier = Tier::Compute;
     const NAMING: NamingRules = NamingRules::TAG;
     /// AWS refuses a second rule of the same priority.
@@ -58,18 +62,13 @@ impl Kind for ListenerRule {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let rules = |listener: String| async move {
             let pages = elbv2(aws).describe_rules().listener_arn(&listener).into_paginator().items().send();
-            let rules = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?.unwrap_or_default();
+            let rules = all(pages).await.or_absent()?.unwrap_or_default();
             let own = rules.iter().filter(|rule| rule.is_default != Some(true));
             own.map(|rule| live(rule, &listener)).collect::<Result<Vec<_>>>()
         };
         let listeners = listeners(aws, scope).await?.into_iter();
         let mut found: Vec<_> = try_join_all(listeners.map(rules)).await?.into_iter().flatten().collect();
-        let ids: Vec<String> = found.iter().map(|live| live.id.clone()).collect();
-        let mut tags = tags_of(aws, scope, &ids).await?;
-        for live in &mut found {
-            live.tags = tags.remove(&live.id).unwrap_or_default();
-            live.name = name_of(&live.tags);
-        }
+        add_tags(aws, scope, &mut found).await?;
         Ok(found)
     }
 
@@ -82,7 +81,7 @@ impl Kind for ListenerRule {
             .priority(*priority)
             .set_conditions(Some(conditions.iter().map(RuleCondition::sdk).collect()))
             .set_actions(Some(actions.iter().map(|action| action.sdk(None)).collect()))
-            .set_tags(sdk_tags(&tags))
+            .set_tags(Some(sdk_tags(&tags)?))
             .send()
             .await?;
         let missing = || Error::incomplete("elasticloadbalancingv2.CreateRule", "rules");
@@ -94,7 +93,7 @@ impl Kind for ListenerRule {
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let ListenerRule { listener: _, priority, conditions, actions } = &desired.spec;
         // ModifyRule keeps a part that the request leaves out.
-        if desired.changed(ListenerRule::CONDITIONS) || desired.changed(ListenerRule::ACTIONS) {
+        if desired.changed_any(&[ListenerRule::CONDITIONS, ListenerRule::ACTIONS]) {
             let mut modify = elbv2(aws).modify_rule().rule_arn(&live.id);
             if desired.changed(ListenerRule::CONDITIONS) {
                 modify = modify.set_conditions(Some(conditions.iter().map(RuleCondition::sdk).collect()));
@@ -120,10 +119,6 @@ impl Kind for ListenerRule {
         elbv2(aws).delete_rule().rule_arn(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 fn pair(rule: &str, priority: i32) -> sdk::RulePriorityPair {
@@ -144,7 +139,7 @@ async fn rule_with_priority(
     let other =
         rules.iter().find(|rule| rule.priority.as_ref() == Some(&priority) && rule.rule_arn != Some(live.id.clone()));
     let Some(arn) = other.and_then(|rule| rule.rule_arn.clone()) else { return Ok(None) };
-    let found = tags_of(aws, &Scope::default(), std::slice::from_ref(&arn)).await?.remove(&arn).unwrap_or_default();
+    let found = read_tags(aws, &Scope::default(), std::slice::from_ref(&arn)).await?.remove(&arn).unwrap_or_default();
     let same = |key: &str| found.contains_key(key) && found.get(key) == tags.get(key);
     Ok(Some(arn).filter(|_| same(owner::STACK) && same(owner::ENV)))
 }
@@ -175,7 +170,7 @@ async fn listeners(aws: &Aws, scope: &Scope) -> Result<BTreeSet<String>> {
             .map(|arn| listeners_of(aws, scope, arn));
         let arns = try_join_all(requests).await?;
         let arns: Vec<String> = arns.iter().flat_map(|all| all.iter()).filter_map(|l| l.listener_arn.clone()).collect();
-        let tags = if missing.is_empty() { BTreeMap::new() } else { tags_of(aws, scope, &arns).await? };
+        let tags = if missing.is_empty() { BTreeMap::new() } else { read_tags(aws, scope, &arns).await? };
         for arn in arns {
             let tags = tags.get(&arn).cloned().unwrap_or_default();
             let is_named = missing.remove(name_of(&tags).as_str());
@@ -185,10 +180,6 @@ async fn listeners(aws: &Aws, scope: &Scope) -> Result<BTreeSet<String>> {
         }
     }
     Ok(found)
-}
-
-fn name_of(tags: &Tags) -> String {
-    tags.get("Name").cloned().unwrap_or_default()
 }
 
 /// Reads a rule from a list response, which has no tags.
