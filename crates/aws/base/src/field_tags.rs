@@ -14,17 +14,24 @@ use crate::tagging::Tags;
 pub struct FieldTag {
     field: &'static str,
     key: Option<&'static str>,
+    is_sent: bool,
 }
 
 impl FieldTag {
     /// The tag `holdfast:field/<field>` records the field.
     pub const fn new<R>(field: FieldName<R>) -> FieldTag {
-        FieldTag { field: field.name(), key: None }
+        FieldTag { field: field.name(), key: None, is_sent: false }
     }
 
     /// The tag with this key records the field.
     pub const fn with_key<R>(field: FieldName<R>, key: &'static str) -> FieldTag {
-        FieldTag { field: field.name(), key: Some(key) }
+        FieldTag { field: field.name(), key: Some(key), is_sent: false }
+    }
+
+    /// An update also sends the field to AWS: a change of the field calls [`Kind::update`](crate::kind::Kind::update),
+    /// and the tag records the value after that call. An update that is unfinished has sent the field.
+    pub const fn sent(self) -> FieldTag {
+        FieldTag { is_sent: true, ..self }
     }
 
     fn key(self) -> String {
@@ -76,6 +83,11 @@ pub(crate) fn records(fields: &[FieldTag], name: &str) -> bool {
     fields.iter().any(|field| field.field == name)
 }
 
+/// True when an update sends this field to AWS. See [`FieldTag::sent`].
+pub(crate) fn is_sent(fields: &[FieldTag], name: &str) -> bool {
+    fields.iter().all(|field| field.field != name || field.is_sent)
+}
+
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::Bool(true) => Some("true".to_owned()),
@@ -113,9 +125,9 @@ mod tests {
     };
 
     const FIELDS: &[FieldTag] = &[
-        FieldTag { field: "force", key: Some("holdfast:force") },
-        FieldTag { field: "days", key: None },
-        FieldTag { field: "word", key: None },
+        FieldTag { field: "force", key: Some("holdfast:force"), is_sent: false },
+        FieldTag { field: "days", key: None, is_sent: false },
+        FieldTag { field: "word", key: None, is_sent: false },
     ];
 
     fn tags(spec: &Value) -> Tags {

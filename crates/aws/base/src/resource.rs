@@ -186,6 +186,11 @@ impl<K> Desired<K> {
         self.changed.contains(field.name())
     }
 
+    /// Returns the value of this field for a call that changes only the fields that differ.
+    pub fn if_changed<T>(&self, field: FieldName<K>, value: Option<T>) -> Option<T> {
+        value.filter(|_| self.changed(field))
+    }
+
     /// True when one of these fields differs.
     pub fn changed_any(&self, fields: &[FieldName<K>]) -> bool {
         fields.iter().any(|field| self.changed(*field))

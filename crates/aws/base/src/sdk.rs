@@ -1,6 +1,7 @@
 //! Conversions between the SDKs' types and those of the kinds.
 
 use aws_smithy_async::future::pagination_stream::PaginationStream;
+use holdfast_core::types::Ref;
 
 use crate::error::{Error, Result};
 
@@ -14,6 +15,11 @@ pub async fn all<T, E: Into<Error>>(mut pages: PaginationStream<std::result::Res
         items.push(item.map_err(Into::into)?);
     }
     Ok(items)
+}
+
+/// Returns references in the form that calls take.
+pub fn texts<'a, K: 'a, A: 'a>(references: impl IntoIterator<Item = &'a Ref<K, A>>) -> Vec<String> {
+    references.into_iter().map(|reference| reference.as_str().to_owned()).collect()
 }
 
 /// Declares, for the tag type of an SDK, `fn sdk_tags(&Tags) -> Result<Vec<Tag>>` and `fn from_sdk_tags(&[Tag]) -> Tags`.
