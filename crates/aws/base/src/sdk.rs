@@ -17,7 +17,7 @@ pub async fn all<T, E: Into<Error>>(mut pages: PaginationStream<std::result::Res
     Ok(items)
 }
 
-/// Returns references in the form that calls take.
+/// Returns what references refer to, as calls take it.
 pub fn texts<'a, K: 'a, A: 'a>(references: impl IntoIterator<Item = &'a Ref<K, A>>) -> Vec<String> {
     references.into_iter().map(|reference| reference.as_str().to_owned()).collect()
 }
