@@ -17,7 +17,8 @@ use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 
 use super::{ElastiCacheTags, elasticache, sdk_tags, tags_of};
@@ -34,6 +35,19 @@ impl Kind for ReplicationGroup {
     const STATEFUL: bool = true;
     const FIELD_TAGS: &'static [FieldTag] =
         &[FieldTag::new(Self::AUTH_TOKEN_UPDATE_STRATEGY), FieldTag::new(Self::FINAL_SNAPSHOT_IDENTIFIER)];
+
+    /// A group with one shard has at most 6 nodes
+    /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html>).
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
+        let [nodes, shards] = [Self::NUM_CACHE_CLUSTERS, Self::NUM_NODE_GROUPS].map(|field| spec.get(field.name()));
+        match (nodes, shards) {
+            (Some(Value::Integer(nodes @ 7..)), None | Some(Value::Integer(1))) => {
+                let message = format!("must be at most 6 for a group with one shard, but this is `{nodes}`");
+                vec![(Self::NUM_CACHE_CLUSTERS.name(), message)]
+            }
+            _ => vec![],
+        }
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = elasticache(aws).describe_replication_groups().into_paginator().items().send();
@@ -83,4 +97,20 @@ impl Kind for ReplicationGroup {
 
 fn listed(group: &sdk::ReplicationGroup) -> Listed<'_> {
     Listed::name(group.replication_group_id().unwrap_or_default()).or_id(group.arn().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_group_with_one_shard_has_at_most_six_nodes() {
+        let faults = |spec: serde_json::Value| ReplicationGroup::check("", &spec.into()).len();
+        assert_eq!(faults(json!({ "numCacheClusters": 6 })), 0);
+        assert_eq!(faults(json!({ "numCacheClusters": 9, "numNodeGroups": 1 })), 1);
+        assert_eq!(faults(json!({ "numCacheClusters": 9 })), 1);
+        assert_eq!(faults(json!({ "numCacheClusters": 9, "numNodeGroups": 3 })), 0);
+    }
 }

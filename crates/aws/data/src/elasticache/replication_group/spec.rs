@@ -35,12 +35,11 @@ pub(crate) struct ReplicationGroup {
     pub(super) engine_version: Option<ServerDefault<EngineVersion>>,
     /// The node type of every node: `cache.t4g.micro`, `cache.r7g.large`, …
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html>).
-    #[spec(pattern = "cache[.][a-z0-9-]+[.][a-z0-9-]+")]
     pub(super) cache_node_type: String,
-    /// The number of nodes of a group with one shard, including the primary. With several shards, state
+    /// The number of nodes of a group with one shard, including the primary: at most 6. With several shards, state
     /// `replicasPerNodeGroup` instead. When the number decreases, AWS chooses the replicas that it removes
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html>).
-    #[spec(range = 1..=6, default = 1)]
+    #[spec(range = 1.., default = 1)]
     pub(super) num_cache_clusters: Option<ServerDefault<i32>>,
     /// The number of shards. More than one shard needs a parameter group with `cluster-enabled`. A change moves data
     /// between the shards while the cache runs (online resharding). When the number decreases, Holdfast removes the

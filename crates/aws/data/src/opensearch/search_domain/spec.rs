@@ -22,7 +22,7 @@ use crate::secretsmanager::secret::Secret;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SearchDomain {
     /// The engine version: `OpenSearch_2.19`, `OpenSearch_3.1`, `Elasticsearch_7.10`, … AWS never downgrades a domain.
-    #[spec(length = 14..=18, pattern = r"Elasticsearch_[0-9]\.[0-9]{1,2}|OpenSearch_[0-9]{1,2}\.[0-9]{1,2}")]
+    #[spec(pattern = "(Elasticsearch|OpenSearch)_.+")]
     pub(super) engine_version: Option<ServerDefault<String>>,
     /// The nodes of the domain.
     pub(super) cluster_config: Option<ClusterConfig>,
@@ -87,7 +87,8 @@ pub(crate) struct SearchDomainStatus {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClusterConfig {
     /// The instance type of the data nodes: `t3.small.search`, `r7g.large.search`, …
-    #[spec(one_of = sdk::OpenSearchPartitionInstanceType)]
+    // Not the values of the SDK's enum: AWS adds instance types between its releases.
+    #[spec(pattern = "[a-z0-9]+[.][a-z0-9]+[.](search|elasticsearch)")]
     pub(super) instance_type: Option<ServerDefault<String>>,
     /// The number of data nodes.
     #[spec(range = 1.., default = 1)]
@@ -101,7 +102,7 @@ pub(crate) struct ClusterConfig {
     #[spec(default = false)]
     pub(super) dedicated_master_enabled: Option<ServerDefault<bool>>,
     /// The instance type of the dedicated master nodes.
-    #[spec(one_of = sdk::OpenSearchPartitionInstanceType)]
+    #[spec(pattern = "[a-z0-9]+[.][a-z0-9]+[.](search|elasticsearch)")]
     pub(super) dedicated_master_type: Option<String>,
     /// The number of dedicated master nodes: 3 or 5, and not 4
     /// (<https://docs.aws.amazon.com/opensearch-service/latest/APIReference/API_ClusterConfig.html>).
@@ -110,8 +111,8 @@ pub(crate) struct ClusterConfig {
     /// Whether the cluster has UltraWarm nodes, for old data.
     #[spec(default = false)]
     pub(super) warm_enabled: Option<ServerDefault<bool>>,
-    /// The instance type of the UltraWarm nodes.
-    #[spec(one_of = sdk::OpenSearchWarmPartitionInstanceType)]
+    /// The instance type of the UltraWarm nodes: `ultrawarm1.medium.search`, …
+    #[spec(pattern = "ultrawarm[0-9]+[.][a-z0-9]+[.](search|elasticsearch)")]
     pub(super) warm_type: Option<String>,
     /// The number of UltraWarm nodes.
     pub(super) warm_count: Option<i32>,
