@@ -83,7 +83,7 @@ async fn run(driver: &dyn Driver, aws: &Aws, mutation: &Mutation) -> Result<Oper
         Mutation::Update { live, desired } => {
             let mut confirmed = Some((**live).clone());
             let fields = driver.field_tags();
-            if desired.changed.iter().any(|field| field != "tags" && !field_tags::records(fields, field)) {
+            if desired.changed.iter().any(|field| field != "tags" && field_tags::is_sent(fields, field)) {
                 confirmed = driver.update(aws, live, desired).await?;
                 if matches!(driver.schema().ownership, Ownership::EmbeddedMarker { .. }) {
                     // The update wrote the owner marker together with the text.
@@ -239,7 +239,20 @@ impl<K: Kind> Driver for Of<K> {
         match K::update(aws, typed, &typed_desired).await? {
             Updated::Known => Ok(Some(Self::untyped(Live { spec: typed_desired.spec, ..typed.clone() }, &live.region))),
             Updated::ObserveAgain => Ok(None),
-            Updated::Unfinished(rest) => Err(Error::not_yet(K::KIND, rest)),
+            Updated::Unfinished(rest) => {
+                // The tags record what was sent, so that the next update sends only the rest.
+                let is_sent = |field: &str| {
+                    desired.changed.contains(field)
+                        && field_tags::records(K::FIELD_TAGS, field)
+                        && field_tags::is_sent(K::FIELD_TAGS, field)
+                };
+                let mut sent = TagChanges::default();
+                field_tags::change(K::FIELD_TAGS, is_sent, &desired.spec, &mut sent);
+                if !sent.set.is_empty() || !sent.remove.is_empty() {
+                    <K::Owner as OwnerRecord<K>>::write(aws, typed, &sent).await?;
+                }
+                Err(Error::not_yet(K::KIND, rest))
+            }
         }
     }
 

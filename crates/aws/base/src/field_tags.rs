@@ -3,7 +3,7 @@
 //! A kind lists such fields in [`Kind::FIELD_TAGS`](crate::kind::Kind::FIELD_TAGS). The driver adds the tags to a create,
 //! reads the fields from the tags of a live resource, and changes the tags when the fields change.
 
-use holdfast_core::schema::{FieldName, Record, Type};
+use holdfast_core::schema::{FieldName, Presence, Record, Type};
 use holdfast_core::value::Value;
 
 use crate::owner::TagChanges;
@@ -14,17 +14,24 @@ use crate::tagging::{self, Tags};
 pub struct FieldTag {
     field: &'static str,
     key: Option<&'static str>,
+    is_sent: bool,
 }
 
 impl FieldTag {
     /// The tag `holdfast:field/<field>` records the field.
     pub const fn new<R>(field: FieldName<R>) -> FieldTag {
-        FieldTag { field: field.name(), key: None }
+        FieldTag { field: field.name(), key: None, is_sent: false }
     }
 
     /// The tag with this key records the field.
     pub const fn with_key<R>(field: FieldName<R>, key: &'static str) -> FieldTag {
-        FieldTag { field: field.name(), key: Some(key) }
+        FieldTag { field: field.name(), key: Some(key), is_sent: false }
+    }
+
+    /// An update also sends the field to AWS: a change of the field calls [`Kind::update`](crate::kind::Kind::update),
+    /// and the tag records the value after that call. An update that is unfinished has sent the field.
+    pub const fn sent(self) -> FieldTag {
+        FieldTag { is_sent: true, ..self }
     }
 
     fn key(self) -> String {
@@ -42,7 +49,8 @@ pub(crate) fn add(fields: &[FieldTag], spec: &Value, tags: &mut Tags) {
     tags.extend(fields.iter().filter_map(|field| Some((field.key(), text(spec.get(field.field)?)?))));
 }
 
-/// Moves the fields that tags record from the tags to the spec. A field without a tag is left out of the spec.
+/// Moves the fields that tags record from the tags to the spec. A field without a tag has the default that a document
+/// without the field means, or is left out of the spec.
 pub(crate) fn read(record: &Record, fields: &[FieldTag], tags: &mut Tags, spec: &mut Value) {
     let Value::Map(spec) = spec else { return };
     for field in fields {
@@ -57,9 +65,11 @@ pub(crate) fn read(record: &Record, fields: &[FieldTag], tags: &mut Tags, spec: 
                 _ => Value::Text(text),
             })
         });
-        match value {
-            Some(value) => drop(spec.insert(field.field.to_owned(), value)),
-            None => drop(spec.remove(field.field)),
+        let presence = record.field(field.field).map(|field| field.presence);
+        match (value, presence) {
+            (Some(value), _) => drop(spec.insert(field.field.to_owned(), value)),
+            (None, Some(Presence::Default(default))) => drop(spec.insert(field.field.to_owned(), default())),
+            (None, _) => drop(spec.remove(field.field)),
         }
     }
 }
@@ -79,6 +89,11 @@ pub(crate) fn records(fields: &[FieldTag], name: &str) -> bool {
     fields.iter().any(|field| field.field == name)
 }
 
+/// True when an update sends this field to AWS. See [`FieldTag::sent`].
+pub(crate) fn is_sent(fields: &[FieldTag], name: &str) -> bool {
+    fields.iter().all(|field| field.field != name || field.is_sent)
+}
+
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::Bool(true) => Some("true".to_owned()),
@@ -90,7 +105,7 @@ fn text(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_core::schema::{Field, Presence};
+    use holdfast_core::schema::Field;
     use serde_json::json;
 
     use super::*;
@@ -116,9 +131,9 @@ mod tests {
     };
 
     const FIELDS: &[FieldTag] = &[
-        FieldTag { field: "force", key: Some("holdfast:force") },
-        FieldTag { field: "days", key: None },
-        FieldTag { field: "word", key: None },
+        FieldTag { field: "force", key: Some("holdfast:force"), is_sent: false },
+        FieldTag { field: "days", key: None, is_sent: false },
+        FieldTag { field: "word", key: None, is_sent: false },
     ];
 
     fn tags(spec: &Value) -> Tags {
@@ -143,11 +158,26 @@ mod tests {
     }
 
     #[test]
+    fn a_field_without_a_tag_has_its_default() {
+        const FIELD: Field = Field { presence: Presence::Default(|| Value::Bool(false)), ..field("force", Type::Bool) };
+        const WITH_DEFAULT: Record = Record { name: "Test", doc: "", fields: &[FIELD] };
+        let mut live: Value = json!({}).into();
+        read(&WITH_DEFAULT, &FIELDS[..1], &mut Tags::new(), &mut live);
+        assert_eq!(live, json!({ "force": false }).into());
+    }
+
+    #[test]
     fn a_changed_field_changes_its_tag() {
         let spec: Value = json!({ "force": false, "days": 9, "word": "x" }).into();
         let mut changes = TagChanges::default();
         change(FIELDS, |field| field != "word", &spec, &mut changes);
         assert_eq!(changes.set, Tags::from([("holdfast:field/days".to_owned(), "9".to_owned())]));
         assert_eq!(changes.remove.into_iter().collect::<Vec<_>>(), ["holdfast:force"]);
+    }
+
+    #[test]
+    fn a_field_that_only_a_tag_records_is_not_sent() {
+        let fields = [FIELDS[0], FIELDS[1].sent()];
+        assert!(!is_sent(&fields, "force") && is_sent(&fields, "days") && is_sent(&fields, "other"));
     }
 }

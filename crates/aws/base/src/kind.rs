@@ -15,7 +15,7 @@ use crate::field_tags::FieldTag;
 use crate::owner::OwnerRecord;
 pub use crate::owner::TagChanges;
 pub use crate::resource::{Created, Desired, Live, Updated};
-pub use crate::wanted::{Listed, Want, Wants, each, is_requested_field};
+pub use crate::wanted::{Listed, Want, Wants, each, is_requested_field, observe_listed};
 
 /// A kind of AWS resource. One file implements it, one line registers it.
 ///
@@ -80,8 +80,8 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// `update` adds them. Where the response says too little, [`Created::unobserved`] asks for an observation.
     fn create(aws: &Aws, desired: &Desired<Self>) -> impl Future<Output = Result<Created<Self>>> + Send;
 
-    /// Changes the fields that differ, except tags and [`Kind::FIELD_TAGS`]. `desired.spec` holds the live values of
-    /// unmanaged fields. Returns what the update leaves known.
+    /// Changes the fields that differ, except tags and fields that only tags record. `desired.spec` holds the live
+    /// values of unmanaged fields. Returns what the update leaves known.
     fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> impl Future<Output = Result<Updated>> + Send;
 
     /// Deletes the resource. The adapter turns "does not exist" into success.

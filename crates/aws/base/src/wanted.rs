@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use holdfast_core::diff::diff;
-use holdfast_core::schema::{FieldName, Record, Spec};
+use holdfast_core::schema::{FieldName, HasArn, Record};
 use holdfast_core::value::{self, Value};
 use holdfast_engine::cloud::Scope;
-use serde::Serialize;
 
 use crate::error::Result;
+use crate::field_tags;
 use crate::kind::Kind;
+use crate::resource::Live;
 use crate::tagging::Tags;
 
 /// What a list response says of one resource. Everything that it does not say may still match.
@@ -79,8 +80,13 @@ impl<'a> Listed<'a> {
     }
 
     /// Adds the fields that the list response has. A lookup whose fields differ from these does not want the resource.
-    pub fn spec<K: Spec + Serialize>(mut self, spec: &K) -> Self {
-        self.spec = Some((&K::RECORD, value::of(spec).without_nulls()));
+    /// Fields that tags record are left out.
+    pub fn spec<K: Kind>(mut self, spec: &K) -> Self {
+        let mut spec = value::of(spec).without_nulls();
+        if let Value::Map(fields) = &mut spec {
+            fields.retain(|field, _| !field_tags::records(K::FIELD_TAGS, field));
+        }
+        self.spec = Some((&K::RECORD, spec));
         self
     }
 }
@@ -160,6 +166,33 @@ fn may_match(lookup: &Value, listed: &Listed<'_>) -> bool {
 /// True when this field of a live resource with these tags is compared. See [`Scope::is_requested_field`].
 pub fn is_requested_field<K: Kind>(scope: &Scope, tags: &BTreeMap<String, String>, field: FieldName<K>) -> bool {
     scope.is_requested_field(tags, field.name())
+}
+
+/// Observes a listed resource as far as the observation wants it: not at all, its tags, or also its fields.
+///
+/// `listed` has what the list response says. `tags` reads the tags, and `fields` adds the fields that take further
+/// calls. Returns none for a resource that is not wanted or that no longer exists.
+pub async fn observe_listed<K, F>(
+    scope: &Scope,
+    listed: Live<K>,
+    tags: impl Future<Output = Result<Option<Tags>>>,
+    fields: impl FnOnce(Live<K>) -> F,
+) -> Result<Option<Live<K>>>
+where
+    K: Kind<Status: HasArn>,
+    F: Future<Output = Result<Option<Live<K>>>>,
+{
+    let known = Listed::id(&listed.id).or_id(listed.status.arn()).named(&listed.name).spec(&listed.spec);
+    if !scope.wants(&known).any() {
+        return Ok(None);
+    }
+    let Some(tags) = tags.await? else { return Ok(None) };
+    let want = scope.wants(&known.tags(&tags));
+    match want {
+        Want::Nothing => Ok(None),
+        Want::Identity => Ok(Some(listed.tags(tags))),
+        Want::Fields => fields(listed.tags(tags)).await,
+    }
 }
 
 /// Observes several resources concurrently. Resources that no longer exist are left out.

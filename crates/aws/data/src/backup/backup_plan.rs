@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_backup::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each, observe_listed};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
@@ -13,7 +14,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::backup_vault::BackupVault;
-use super::{backup, plans, request_id, tag, tags_of};
+use super::{BackupTags, backup, plans, request_id, tags_of};
 
 /// A backup plan: when AWS Backup takes backups, and how long it keeps recovery points.
 ///
@@ -22,7 +23,8 @@ use super::{backup, plans, request_id, tag, tags_of};
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupPlan {
-    /// The backup rules, by name; at least one.
+    /// The backup rules, by name.
+    #[spec(items = 1..)]
     rules: BTreeMap<String, BackupRule>,
     /// The advanced backup settings, by type of resource: `{ EC2: { WindowsVSS: enabled } }`; `null` for none.
     advanced_backup_settings: Option<BTreeMap<String, BTreeMap<String, String>>>,
@@ -34,15 +36,18 @@ pub(crate) struct BackupPlan {
 pub(crate) struct BackupRule {
     /// The backup vault that stores the recovery points.
     pub(crate) target_backup_vault: Ref<BackupVault, Name>,
-    /// The schedule of the backups: `cron(0 5 ? * * *)`, which is AWS's default, or `rate(…)`.
+    /// The schedule of the backups: `cron(…)` or `rate(…)`
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRuleInput.html>).
+    #[spec(pattern = r"(cron|rate)\(.+\)", default = "cron(0 5 ? * * *)")]
     pub(crate) schedule_expression: Option<ServerDefault<String>>,
-    /// The time zone of `scheduleExpression`: `Etc/UTC` (AWS's default), `Europe/Berlin`, …
+    /// The time zone of `scheduleExpression`: `Europe/Berlin`, …
+    #[spec(default = "Etc/UTC")]
     pub(crate) schedule_expression_timezone: Option<ServerDefault<String>>,
-    /// The start window in minutes, at least 60: a job that does not begin within it is cancelled. AWS's default is
-    /// 480.
+    /// The start window in minutes: a job that does not begin within it is cancelled.
+    #[spec(range = 60..=52_560_000, default = 480)]
     pub(crate) start_window_minutes: Option<ServerDefault<i64>>,
-    /// The completion window in minutes: a job that does not end within it is cancelled. AWS's default is 10080, a
-    /// week.
+    /// The completion window in minutes: a job that does not end within it is cancelled. AWS's default is a week.
+    #[spec(default = 10080)]
     pub(crate) completion_window_minutes: Option<ServerDefault<i64>>,
     /// The lifecycle of the recovery points. Without one, recovery points are kept for ever.
     pub(crate) lifecycle: Option<ServerDefault<BackupLifecycle>>,
@@ -52,7 +57,8 @@ pub(crate) struct BackupRule {
     pub(crate) copy_actions: Option<ServerDefault<Vec<CopyAction>>>,
     /// Whether AWS Backup takes continuous backups, for point-in-time recovery of the resources that support it. With
     /// it, `deleteAfterDays` is at most 35
-    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery.html>). AWS's default is false.
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery.html>).
+    #[spec(default = false)]
     pub(crate) enable_continuous_backup: Option<ServerDefault<bool>>,
 }
 
@@ -91,22 +97,21 @@ pub(crate) struct BackupPlanStatus {
 
 impl Kind for BackupPlan {
     type Status = BackupPlanStatus;
+    type Owner = TagOnCreate<BackupTags, ByArn>;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules::limit(50);
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         each(plans(aws, scope).await?.iter(), |plan| async move {
-            let (name, id) = (plan.backup_plan_name().unwrap_or_default(), plan.backup_plan_id().unwrap_or_default());
-            if !scope.is_candidate(name) && !scope.ids.contains(id) && scope.lookups.is_empty() {
-                return Ok(None);
-            }
-            let Some(tags) = tags_of(aws, scope, plan.backup_plan_arn().unwrap_or_default()).await? else {
-                return Ok(None);
-            };
-            let response = backup(aws).get_backup_plan().backup_plan_id(id).send().await.or_absent()?;
-            let body = response.and_then(|response| response.backup_plan);
-            body.map(|body| Ok(live(plan, body)?.tags(tags))).transpose()
+            let listed = live(plan, None)?;
+            let arn = listed.status.arn.clone();
+            observe_listed(scope, listed, tags_of(aws, scope, &arn), |listed| async move {
+                let response = backup(aws).get_backup_plan().backup_plan_id(&listed.id).send().await.or_absent()?;
+                let body = response.and_then(|response| response.backup_plan);
+                body.map(|body| Ok(live(plan, Some(body))?.tags(listed.tags))).transpose()
+            })
+            .await
         })
         .await
     }
@@ -135,10 +140,6 @@ impl Kind for BackupPlan {
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         backup(aws).delete_backup_plan().backup_plan_id(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
     }
 }
 
@@ -252,21 +253,28 @@ fn rule_from_response(rule: sdk::BackupRule) -> (String, BackupRule) {
     (rule.rule_name, spec)
 }
 
-fn live(plan: &sdk::BackupPlansListMember, body: sdk::BackupPlan) -> Result<Live<BackupPlan>> {
+/// Returns a listed plan. Only GetBackupPlan returns its body.
+fn live(plan: &sdk::BackupPlansListMember, body: Option<sdk::BackupPlan>) -> Result<Live<BackupPlan>> {
     let missing = |what| Error::incomplete("backup.ListBackupPlans", what);
     let setting = |of: &sdk::AdvancedBackupSetting| {
         Some((of.resource_type.clone()?, of.backup_options.clone().unwrap_or_default().into_iter().collect()))
     };
+    let (rules, settings) =
+        body.as_ref().map(|body| (body.rules(), body.advanced_backup_settings())).unwrap_or_default();
     let spec = BackupPlan {
-        rules: body.rules.iter().cloned().map(rule_from_response).collect(),
-        advanced_backup_settings: Some(body.advanced_backup_settings().iter().filter_map(setting).collect()),
+        rules: rules.iter().cloned().map(rule_from_response).collect(),
+        advanced_backup_settings: Some(settings.iter().filter_map(setting).collect()),
     };
     let status = BackupPlanStatus {
         arn: plan.backup_plan_arn.clone().ok_or_else(|| missing("backupPlanArn"))?,
         version_id: plan.version_id.clone(),
     };
     let id = plan.backup_plan_id.clone().ok_or_else(|| missing("backupPlanId"))?;
-    Ok(Live::new(id, body.backup_plan_name.clone(), spec, status).keep(body))
+    let live = Live::new(id, plan.backup_plan_name().unwrap_or_default(), spec, status);
+    Ok(match body {
+        Some(body) => live.keep(body),
+        None => live,
+    })
 }
 
 #[cfg(test)]

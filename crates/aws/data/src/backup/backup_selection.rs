@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_backup::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each};
 use holdfast_base::names::Role;
 use holdfast_base::owner::{Child, ViaParent};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
+use holdfast_core::schema::{FieldName, Idempotency, Named as _, NamingRules, Replacement, Tier};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -32,11 +33,12 @@ pub(crate) struct BackupSelection {
     /// The role with which AWS Backup reads and restores resources. It must trust `backup.amazonaws.com`.
     #[spec(immutable)]
     iam_role: Ref<Role, Arn>,
-    /// The ARNs of the resources to back up. An ARN may end with `*`; `*` alone selects all resources.
-    #[spec(immutable)]
+    /// The ARNs of the resources to back up. An ARN may end with `*`; `*` alone selects all resources. At most 30 ARNs
+    /// may have a `*`.
+    #[spec(immutable, items = ..=500)]
     resources: Option<BTreeSet<String>>,
     /// The ARNs of the resources to leave out.
-    #[spec(immutable)]
+    #[spec(immutable, items = ..=500)]
     not_resources: Option<BTreeSet<String>>,
     /// The tags of which a resource must have at least one. With this field, `resources` does not need `*`.
     #[spec(immutable)]
@@ -89,21 +91,26 @@ impl Kind for BackupSelection {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let plans = plans(aws, scope).await?;
         let found = each(plans.iter(), |plan| async move {
-            let (name, plan) = (plan.backup_plan_name().unwrap_or_default(), plan.backup_plan_id().unwrap_or_default());
-            let parent = scope.is_parent(BackupPlan::KIND, name) || scope.is_parent(BackupPlan::KIND, plan);
-            let is_requested = scope.ids.iter().any(|id| id.starts_with(plan)) || !scope.lookups.is_empty();
-            if !parent && !is_requested {
+            let id = plan.backup_plan_id().unwrap_or_default();
+            // An id names its plan; a lookup by name does not.
+            let has_id = scope.ids.iter().any(|of| of.split_once('/').is_none_or(|(plan, _)| plan == id));
+            if !has_id && !scope.wants(&child_of(Listed::default(), plan)).any() {
                 return Ok(None);
             }
-            let listed = backup(aws).list_backup_selections().backup_plan_id(plan).into_paginator().items().send();
-            let listed = listed.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
-            let observe_one = |member: sdk::BackupSelectionsListMember| async move {
-                let id = member.selection_id.unwrap_or_default();
-                let get = backup(aws).get_backup_selection().backup_plan_id(plan).selection_id(&id);
-                let selection = get.send().await.or_absent()?.and_then(|response| response.backup_selection);
-                Ok(selection.map(|selection| live(plan, id, selection)))
-            };
-            each(listed.unwrap_or_default(), observe_one).await.map(Some)
+            let members = backup(aws).list_backup_selections().backup_plan_id(id).into_paginator().items().send();
+            each(all(members).await.or_absent()?.unwrap_or_default(), |member| async move {
+                let selection = member.selection_id.unwrap_or_default();
+                let own = id_of(id, &selection);
+                let listed = Listed::id(&own).named(member.selection_name.as_deref().unwrap_or_default());
+                if !scope.wants(&child_of(listed, plan)).fields() {
+                    return Ok(None);
+                }
+                let get = backup(aws).get_backup_selection().backup_plan_id(id).selection_id(&selection);
+                let body = get.send().await.or_absent()?.and_then(|response| response.backup_selection);
+                Ok(body.map(|body| live(id, selection, body)))
+            })
+            .await
+            .map(Some)
         });
         Ok(found.await?.into_iter().flatten().collect())
     }
@@ -140,6 +147,11 @@ impl Kind for BackupSelection {
 
 impl Child for BackupSelection {
     const PARENT: FieldName<Self> = Self::PLAN;
+}
+
+fn child_of<'a>(listed: Listed<'a>, plan: &'a sdk::BackupPlansListMember) -> Listed<'a> {
+    let listed = listed.child_of(BackupPlan::KIND, plan.backup_plan_name().unwrap_or_default());
+    listed.child_of(BackupPlan::KIND, plan.backup_plan_id().unwrap_or_default())
 }
 
 /// Returns the resource's id, `<plan id>/<selection id>`: calls need both.

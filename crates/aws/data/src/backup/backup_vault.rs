@@ -3,17 +3,17 @@
 use aws_sdk_backup::types::BackupVaultListMember;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::field_tags;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::field_tags::{self, FieldTag};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each, is_requested_field, observe_listed};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
-use holdfast_base::tagging::Tags;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{backup, request_id, tag, tags_of};
+use super::{BackupTags, backup, request_id, tags_of};
 use crate::kms::key::Key;
 
 /// A backup vault: a container that stores recovery points.
@@ -30,9 +30,11 @@ pub(crate) struct BackupVault {
     /// The vault lock, which protects recovery points from deletion and from a shorter retention
     /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html>).
     lock: Option<VaultLock>,
-    /// The grace time of the lock in days, at least 3 (compliance mode). After it, no principal, AWS included, can
-    /// change or remove the lock. Without this field the lock can be removed (governance mode). Recorded in the tag
-    /// `holdfast:field/lockChangeableForDays` of the vault.
+    /// The grace time of the lock in days (compliance mode). After it, no principal, AWS included, can change or remove
+    /// the lock. Without this field the lock can be removed (governance mode). Recorded in the tag
+    /// `holdfast:field/lockChangeableForDays` of the vault
+    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html>).
+    #[spec(range = 3..=36_500)]
     lock_changeable_for_days: Option<i64>,
 }
 
@@ -41,8 +43,10 @@ pub(crate) struct BackupVault {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VaultLock {
     /// The minimum retention in days: a job that would keep a recovery point for fewer days fails.
+    #[spec(range = 1..)]
     min_retention_days: Option<i64>,
     /// The maximum retention in days: a job that would keep a recovery point for more days fails.
+    #[spec(range = ..=36_500)]
     max_retention_days: Option<i64>,
 }
 
@@ -58,33 +62,33 @@ pub(crate) struct BackupVaultStatus {
 
 impl Kind for BackupVault {
     type Status = BackupVaultStatus;
+    type Owner = TagOnCreate<BackupTags, ByArn>;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules::limit(50);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const STATEFUL: bool = true;
+    /// AWS returns only the date on which the lock becomes final, and not the number of days.
+    const FIELD_TAGS: &'static [FieldTag] = &[FieldTag::new(Self::LOCK_CHANGEABLE_FOR_DAYS).sent()];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let vaults = backup(aws).list_backup_vaults().into_paginator().items().send();
         each(all(vaults).await?, |vault| async move {
-            let name = vault.backup_vault_name().unwrap_or_default();
-            let is_requested = scope.ids.contains(name) || !scope.lookups.is_empty();
-            if !scope.is_candidate(name) && !is_requested {
-                return Ok(None);
-            }
-            let Some(tags) = tags_of(aws, scope, vault.backup_vault_arn().unwrap_or_default()).await? else {
-                return Ok(None);
-            };
-            let mut live = live(&vault, tags)?;
-            if is_requested
-                || scope.is_owned(&live.tags) && is_requested_field(scope, &live.tags, BackupVault::ACCESS_POLICY)
-            {
-                // GetBackupVaultAccessPolicy fails with a not-found error if the vault has no policy.
-                let response =
-                    backup(aws).get_backup_vault_access_policy().backup_vault_name(name).send().await.or_absent()?;
-                live.spec.access_policy =
-                    response.and_then(|response| response.policy).map(|text| PolicyDocument::parse(&text));
-            }
-            Ok(Some(live))
+            let listed = live(&vault)?;
+            let arn = listed.status.arn.clone();
+            observe_listed(scope, listed, tags_of(aws, scope, &arn), |mut live| async move {
+                if vault.lock_date.is_none() {
+                    // The lock can be removed (governance mode), whatever the tag says.
+                    live.tags.remove(&field_tags::key(Self::LOCK_CHANGEABLE_FOR_DAYS.name()));
+                }
+                if is_requested_field(scope, &live.tags, Self::ACCESS_POLICY) {
+                    // GetBackupVaultAccessPolicy fails with a not-found error if the vault has no policy.
+                    let get = backup(aws).get_backup_vault_access_policy().backup_vault_name(&live.id);
+                    let policy = get.send().await.or_absent()?.and_then(|response| response.policy);
+                    live.spec.access_policy = policy.as_deref().map(PolicyDocument::parse);
+                }
+                Ok(Some(live))
+            })
+            .await
         })
         .await
     }
@@ -108,7 +112,7 @@ impl Kind for BackupVault {
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let BackupVault { kms_key: _, access_policy, lock, lock_changeable_for_days } = &desired.spec;
         let name = &live.id;
-        if desired.changed(BackupVault::ACCESS_POLICY) {
+        if desired.changed(Self::ACCESS_POLICY) {
             match access_policy {
                 Some(policy) => {
                     let put = backup(aws).put_backup_vault_access_policy().backup_vault_name(name);
@@ -119,7 +123,7 @@ impl Kind for BackupVault {
                 }
             }
         }
-        if desired.changed(BackupVault::LOCK) || desired.changed(BackupVault::LOCK_CHANGEABLE_FOR_DAYS) {
+        if desired.changed_any(&[Self::LOCK, Self::LOCK_CHANGEABLE_FOR_DAYS]) {
             match lock {
                 Some(VaultLock { min_retention_days, max_retention_days }) => {
                     backup(aws)
@@ -135,8 +139,6 @@ impl Kind for BackupVault {
                     backup(aws).delete_backup_vault_lock_configuration().backup_vault_name(name).send().await?;
                 }
             }
-            let days = lock_changeable_for_days.map(|days| days.to_string());
-            tag(aws, &live.status.arn, &field_tags::change_tags(desired, [(DAYS, days)])).await?;
         }
         Ok(Updated::Known)
     }
@@ -145,15 +147,9 @@ impl Kind for BackupVault {
         backup(aws).delete_backup_vault().backup_vault_name(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
-    }
 }
 
-const DAYS: &str = "lockChangeableForDays";
-
-fn live(vault: &BackupVaultListMember, tags: Tags) -> Result<Live<BackupVault>> {
+fn live(vault: &BackupVaultListMember) -> Result<Live<BackupVault>> {
     let missing = |what| Error::incomplete("backup.ListBackupVaults", what);
     let name = vault.backup_vault_name().ok_or_else(|| missing("backupVaultName"))?;
     let lock = VaultLock { min_retention_days: vault.min_retention_days, max_retention_days: vault.max_retention_days };
@@ -161,14 +157,13 @@ fn live(vault: &BackupVaultListMember, tags: Tags) -> Result<Live<BackupVault>> 
         kms_key: vault.encryption_key_arn.clone().map(|arn| ServerDefault(Ref::new(arn))),
         access_policy: None,
         lock: (vault.locked == Some(true)).then_some(lock),
-        // AWS returns only the date on which the lock becomes final, and not the number of days.
-        lock_changeable_for_days: vault.lock_date.and_then(|_| field_tags::recall(&tags, DAYS)?.parse().ok()),
+        lock_changeable_for_days: None,
     };
     let status = BackupVaultStatus {
         arn: vault.backup_vault_arn.clone().ok_or_else(|| missing("backupVaultArn"))?,
         recovery_points: vault.number_of_recovery_points,
     };
-    Ok(Live::new(name, name, spec, status).tags(tags))
+    Ok(Live::new(name, name, spec, status))
 }
 
 #[cfg(test)]
@@ -178,11 +173,10 @@ mod tests {
     #[test]
     fn an_unlocked_vault_has_no_lock() -> Result<()> {
         let vault = BackupVaultListMember::builder().backup_vault_name("main").backup_vault_arn("arn:main");
-        let spec = |vault: BackupVaultListMember| live(&vault, Tags::new()).map(|live| live.spec);
+        let spec = |vault: BackupVaultListMember| live(&vault).map(|live| live.spec);
         assert_eq!(spec(vault.clone().locked(false).build())?.lock, None);
         let locked = spec(vault.locked(true).min_retention_days(7).build())?;
         assert_eq!(locked.lock.map(|lock| lock.min_retention_days), Some(Some(7)));
-        assert_eq!(locked.lock_changeable_for_days, None, "governance mode");
         Ok(())
     }
 }

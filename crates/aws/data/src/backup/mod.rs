@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aws_sdk_backup::types::BackupPlansListMember;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::kind::TagChanges;
+use holdfast_base::owner::TagCalls;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_engine::cloud::Scope;
@@ -18,11 +18,8 @@ holdfast_base::client!(backup: aws_sdk_backup);
 
 /// Lists all backup plans of the region, once in a refresh.
 async fn plans(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<BackupPlansListMember>>> {
-    aws.once(scope, "backup.plans", || async {
-        let pages = backup(aws).list_backup_plans().into_paginator().items().send();
-        Ok(all(pages).await?)
-    })
-    .await
+    let pages = || backup(aws).list_backup_plans().into_paginator().items().send();
+    aws.once(scope, "backup.plans", || all(pages())).await
 }
 
 /// Returns the tags of an ARN; `None` if the resource does not exist.
@@ -34,17 +31,20 @@ async fn tags_of(aws: &Aws, scope: &Scope, arn: &str) -> Result<Option<Tags>> {
     .await
 }
 
-/// Sets and removes tags of an AWS Backup resource.
-async fn tag(aws: &Aws, arn: &str, TagChanges { set, remove }: &TagChanges) -> Result<()> {
-    if !set.is_empty() {
-        let set = set.clone().into_iter().collect();
-        backup(aws).tag_resource().resource_arn(arn).set_tags(Some(set)).send().await?;
+/// The calls that set and remove tags.
+pub(crate) struct BackupTags;
+
+impl TagCalls for BackupTags {
+    async fn set(aws: &Aws, arn: &str, tags: &Tags) -> Result<()> {
+        let tags = tags.clone().into_iter().collect();
+        backup(aws).tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await?;
+        Ok(())
     }
-    if !remove.is_empty() {
-        let keys = remove.iter().cloned().collect();
+
+    async fn remove(aws: &Aws, arn: &str, keys: Vec<String>) -> Result<()> {
         backup(aws).untag_resource().resource_arn(arn).set_tag_key_list(Some(keys)).send().await?;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Returns the creator request id of a token. AWS Backup accepts 1 to 50 characters

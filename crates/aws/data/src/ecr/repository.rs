@@ -1,32 +1,31 @@
 //! Repository: a private ECR repository of container images.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use aws_sdk_ecr::types::{self as sdk, Tag};
+use aws_sdk_ecr::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::field_tags::FieldTag;
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each, is_requested_field, observe_listed};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
-use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{JsonText, PolicyDocument};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::ecr;
-
-/// The tag that records `emptyOnDelete`. When the repository is deleted, the document no longer states the field.
-const EMPTY_ON_DELETE: &str = "holdfast:empty-on-delete";
+use super::{EcrTags, ecr, sdk_tags, tags_of};
 
 /// A private ECR repository of container images.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Repository {
-    /// Whether an image tag can be moved to another image: `MUTABLE` (AWS's default), `IMMUTABLE`, or either with
-    /// exclusion filters: `MUTABLE_WITH_EXCLUSION`, `IMMUTABLE_WITH_EXCLUSION`.
+    /// Whether an image tag can be moved to another image, for all image tags or with exclusion filters.
+    #[spec(one_of = sdk::ImageTagMutability, default = "MUTABLE")]
     image_tag_mutability: Option<String>,
-    /// The exclusion filters of a mutability `…_WITH_EXCLUSION`: at most five.
+    /// The exclusion filters of a mutability `…_WITH_EXCLUSION`.
+    #[spec(items = ..=5)]
     image_tag_mutability_exclusion_filters: Option<BTreeSet<ImageTagMutabilityExclusionFilter>>,
     /// The image scanning of this repository. Scanning rules of the registry, if there are any, override it
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning.html>).
@@ -49,10 +48,12 @@ pub(crate) struct Repository {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ImageTagMutabilityExclusionFilter {
-    /// The type of the filter. AWS supports only `WILDCARD`.
+    /// The type of the filter.
     #[serde(default = "wildcard")]
+    #[spec(one_of = sdk::ImageTagMutabilityExclusionFilterType)]
     filter_type: String,
     /// The pattern of image tags: up to two `*` match any characters.
+    #[spec(length = 1..=128, pattern = "[0-9a-zA-Z._*-]+")]
     filter: String,
 }
 
@@ -73,9 +74,11 @@ pub(crate) struct ImageScanningConfiguration {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EncryptionConfiguration {
-    /// `AES256`, `KMS`, or `KMS_DSSE` for two layers of encryption.
+    /// The type of the encryption; `KMS_DSSE` has two layers.
+    #[spec(one_of = sdk::EncryptionType)]
     encryption_type: String,
     /// The ARN of the KMS key, if it is not ECR's AWS managed key. AWS returns the ARN, whatever the request contains.
+    #[spec(length = 1..=2048)]
     kms_key: Option<String>,
 }
 
@@ -92,37 +95,20 @@ pub(crate) struct RepositoryStatus {
 
 impl Kind for Repository {
     type Status = RepositoryStatus;
+    type Owner = TagOnCreate<EcrTags, ByArn>;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(256) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const STATEFUL: bool = true;
+    /// When the repository is deleted, the document no longer states the field.
+    const FIELD_TAGS: &'static [FieldTag] = &[FieldTag::with_key(Self::EMPTY_ON_DELETE, "holdfast:empty-on-delete")];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let repositories = ecr(aws).describe_repositories().into_paginator().items().send();
         each(all(repositories).await?, |repository| async move {
-            let name = repository.repository_name().unwrap_or_default();
-            if !scope.is_candidate(name) && !scope.ids.contains(name) && scope.lookups.is_empty() {
-                return Ok(None);
-            }
-            let missing = || Error::incomplete("ecr.DescribeRepositories", "repositoryArn");
-            let arn = repository.repository_arn().ok_or_else(missing)?;
-            let Some(tags) = tagging::tags(aws, scope, arn, || tags_of(aws, arn)).await? else { return Ok(None) };
-            let (lifecycle, policy) = futures::try_join!(
-                async {
-                    match is_requested_field(scope, &tags, Repository::LIFECYCLE_POLICY) {
-                        true => ecr(aws).get_lifecycle_policy().repository_name(name).send().await.or_absent(),
-                        false => Ok(None),
-                    }
-                },
-                async {
-                    match is_requested_field(scope, &tags, Repository::REPOSITORY_POLICY) {
-                        true => ecr(aws).get_repository_policy().repository_name(name).send().await.or_absent(),
-                        false => Ok(None),
-                    }
-                }
-            )?;
-            let lifecycle = lifecycle.and_then(|response| response.lifecycle_policy_text);
-            Ok(Some(live(&repository, tags, lifecycle, policy.and_then(|response| response.policy_text))))
+            let listed = live(&repository)?;
+            let arn = listed.status.arn.clone();
+            observe_listed(scope, listed, tags_of(aws, scope, &arn), |live| observe_policies(aws, scope, live)).await
         })
         .await
     }
@@ -135,12 +121,8 @@ impl Kind for Repository {
             encryption_configuration: encryption,
             lifecycle_policy: _,
             repository_policy: _,
-            empty_on_delete,
+            empty_on_delete: _,
         } = &desired.spec;
-        let mut tags = desired.tags.clone();
-        if *empty_on_delete {
-            tags.insert(EMPTY_ON_DELETE.into(), "true".into());
-        }
         let encryption = encryption.as_ref().map(|e| {
             let encryption = sdk::EncryptionConfiguration::builder().encryption_type(e.encryption_type.as_str().into());
             encryption.set_kms_key(e.kms_key.clone()).build()
@@ -152,13 +134,11 @@ impl Kind for Repository {
             .set_image_tag_mutability_exclusion_filters(filters.as_ref().map(sdk_filters).transpose()?)
             .set_image_scanning_configuration(scanning.as_ref().map(sdk_scanning))
             .set_encryption_configuration(encryption.transpose()?)
-            .set_tags(Some(sdk_tags(&tags)?))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
-        Ok(match created.repository {
-            Some(repository) => live(&repository, tags, None, None).into(),
-            None => Created::unobserved(&desired.name),
-        })
+        let live = created.repository.and_then(|repository| live(&repository).ok());
+        Ok(desired.confirmed(&desired.name, live))
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
@@ -169,52 +149,37 @@ impl Kind for Repository {
             encryption_configuration: _,
             lifecycle_policy,
             repository_policy,
-            empty_on_delete,
+            empty_on_delete: _,
         } = &desired.spec;
         let (ecr, name) = (ecr(aws), &live.id);
-        if desired.changed(Repository::IMAGE_TAG_MUTABILITY)
-            || desired.changed(Repository::IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS)
-        {
+        if desired.changed_any(&[Self::IMAGE_TAG_MUTABILITY, Self::IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS]) {
             let put = ecr.put_image_tag_mutability().repository_name(name);
             put.image_tag_mutability(image_tag_mutability.as_deref().unwrap_or("MUTABLE").into())
                 .set_image_tag_mutability_exclusion_filters(filters.as_ref().map(sdk_filters).transpose()?)
                 .send()
                 .await?;
         }
-        if desired.changed(Repository::IMAGE_SCANNING_CONFIGURATION) {
-            let scanning =
-                sdk_scanning(scanning.as_ref().unwrap_or(&ImageScanningConfiguration { scan_on_push: false }));
+        if desired.changed(Self::IMAGE_SCANNING_CONFIGURATION) {
+            let off = ImageScanningConfiguration { scan_on_push: false };
             let put = ecr.put_image_scanning_configuration().repository_name(name);
-            put.image_scanning_configuration(scanning).send().await?;
+            put.image_scanning_configuration(sdk_scanning(scanning.as_ref().unwrap_or(&off))).send().await?;
         }
-        if desired.changed(Repository::REPOSITORY_POLICY) {
+        if desired.changed(Self::REPOSITORY_POLICY) {
             match repository_policy {
                 Some(policy) => {
                     ecr.set_repository_policy().repository_name(name).policy_text(policy.json()).send().await?;
                 }
-                None => {
-                    ecr.delete_repository_policy().repository_name(name).send().await.or_absent()?;
-                }
+                None => drop(ecr.delete_repository_policy().repository_name(name).send().await.or_absent()?),
             }
         }
-        if desired.changed(Repository::LIFECYCLE_POLICY) {
+        if desired.changed(Self::LIFECYCLE_POLICY) {
             match lifecycle_policy {
                 Some(policy) => {
                     let put = ecr.put_lifecycle_policy().repository_name(name);
                     put.lifecycle_policy_text(policy.json()).send().await?;
                 }
-                None => {
-                    ecr.delete_lifecycle_policy().repository_name(name).send().await.or_absent()?;
-                }
+                None => drop(ecr.delete_lifecycle_policy().repository_name(name).send().await.or_absent()?),
             }
-        }
-        if desired.changed(Repository::EMPTY_ON_DELETE) {
-            let mut tags = TagChanges::default();
-            match empty_on_delete {
-                true => drop(tags.set.insert(EMPTY_ON_DELETE.into(), "true".into())),
-                false => drop(tags.remove.insert(EMPTY_ON_DELETE.into())),
-            }
-            Self::tag(aws, live, &tags).await?;
         }
         Ok(Updated::Known)
     }
@@ -224,29 +189,30 @@ impl Kind for Repository {
         ecr(aws).delete_repository().repository_name(&live.id).force(force).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        let arn = &live.status.arn;
-        if !set.is_empty() {
-            ecr(aws).tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            ecr(aws).untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send().await?;
-        }
-        Ok(())
-    }
 }
 
-async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
-    let response = ecr(aws).list_tags_for_resource().resource_arn(arn).send().await.or_absent()?;
-    let pair = |tag: Tag| (tag.key, tag.value);
-    Ok(response.map(|response| response.tags.unwrap_or_default().into_iter().map(pair).collect()))
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
-    tags.iter().map(|(k, v)| Ok(Tag::builder().key(k).value(v).build()?)).collect()
+/// Adds the policies that the document states.
+async fn observe_policies(aws: &Aws, scope: &Scope, mut live: Live<Repository>) -> Result<Option<Live<Repository>>> {
+    let lifecycle = async {
+        let get = ecr(aws).get_lifecycle_policy().repository_name(&live.id);
+        match is_requested_field(scope, &live.tags, Repository::LIFECYCLE_POLICY) {
+            true => get.send().await.or_absent(),
+            false => Ok(None),
+        }
+    };
+    let policy = async {
+        let get = ecr(aws).get_repository_policy().repository_name(&live.id);
+        match is_requested_field(scope, &live.tags, Repository::REPOSITORY_POLICY) {
+            true => get.send().await.or_absent(),
+            false => Ok(None),
+        }
+    };
+    let (lifecycle, policy) = futures::try_join!(lifecycle, policy)?;
+    let lifecycle = lifecycle.and_then(|response| response.lifecycle_policy_text);
+    live.spec.lifecycle_policy = lifecycle.as_deref().map(JsonText::parse);
+    let policy = policy.and_then(|response| response.policy_text);
+    live.spec.repository_policy = policy.as_deref().map(PolicyDocument::parse);
+    Ok(Some(live))
 }
 
 fn sdk_filters(
@@ -263,13 +229,11 @@ fn sdk_scanning(scanning: &ImageScanningConfiguration) -> sdk::ImageScanningConf
     sdk::ImageScanningConfiguration::builder().scan_on_push(scanning.scan_on_push).build()
 }
 
-fn live(
-    repository: &sdk::Repository,
-    mut tags: Tags,
-    lifecycle: Option<String>,
-    policy: Option<String>,
-) -> Live<Repository> {
+/// Returns a listed repository, without its policies.
+fn live(repository: &sdk::Repository) -> Result<Live<Repository>> {
     let name = repository.repository_name().unwrap_or_default();
+    let arn =
+        repository.repository_arn().ok_or_else(|| Error::incomplete("ecr.DescribeRepositories", "repositoryArn"))?;
     let filters = repository.image_tag_mutability_exclusion_filters().iter().map(|f| {
         ImageTagMutabilityExclusionFilter { filter_type: f.filter_type.as_str().to_owned(), filter: f.filter.clone() }
     });
@@ -283,15 +247,12 @@ fn live(
             encryption_type: e.encryption_type.as_str().to_owned(),
             kms_key: e.kms_key.clone(),
         }),
-        lifecycle_policy: lifecycle.as_deref().map(JsonText::parse),
-        repository_policy: policy.as_deref().map(PolicyDocument::parse),
-        empty_on_delete: tags.remove(EMPTY_ON_DELETE).is_some_and(|value| value == "true"),
+        lifecycle_policy: None,
+        repository_policy: None,
+        empty_on_delete: false,
     };
-    let status = RepositoryStatus {
-        arn: repository.repository_arn.clone().unwrap_or_default(),
-        repository_uri: repository.repository_uri.clone(),
-    };
-    Live::new(name, name, spec, status).tags(tags)
+    let status = RepositoryStatus { arn: arn.to_owned(), repository_uri: repository.repository_uri.clone() };
+    Ok(Live::new(name, name, spec, status))
 }
 
 #[cfg(test)]
@@ -299,12 +260,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tag_of_empty_on_delete_is_reported_as_a_field() {
-        let repository = sdk::Repository::builder().repository_name("app").repository_arn("arn").build();
-        let tags = BTreeMap::from([(EMPTY_ON_DELETE.into(), "true".into()), ("team".into(), "a".into())]);
-        let live = live(&repository, tags, Some(r#"{"rules": []}"#.into()), None);
-        assert!(live.spec.empty_on_delete);
-        assert_eq!(live.tags, BTreeMap::from([("team".into(), "a".into())]));
-        assert_eq!(live.spec.lifecycle_policy.map(|p| p.json()).as_deref(), Some(r#"{"rules":[]}"#));
+    fn a_response_without_an_arn_is_incomplete() {
+        let repository = sdk::Repository::builder().repository_name("app");
+        assert!(live(&repository.clone().build()).is_err());
+        assert!(live(&repository.repository_arn("arn:app").build()).is_ok_and(|live| live.id == "app"));
     }
 }

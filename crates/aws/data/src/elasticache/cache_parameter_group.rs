@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use aws_sdk_elasticache::types::{self as sdk, ParameterNameValue};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each, observe_listed};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{elasticache, is_requested, sdk_tags, tag, tags_of};
+use super::{ElastiCacheTags, elasticache, sdk_tags, tags_of};
 
 /// A cache parameter group: settings of a cache engine. The name has at most 255 letters, digits and hyphens, and is
 /// stored in lower case
@@ -21,8 +22,9 @@ use super::{elasticache, is_requested, sdk_tags, tag, tags_of};
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CacheParameterGroup {
-    /// The parameter group family, which is an engine with its version: `redis7`, `valkey7`, `valkey8`, ….
-    #[spec(immutable)]
+    /// The parameter group family, which is an engine with its version: `redis7`, `valkey7`, `valkey8`, …
+    /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheParameterGroup.html>).
+    #[spec(immutable, pattern = "(valkey|redis|memcached)[0-9]+([.][0-9x]+)?")]
     cache_parameter_group_family: String,
     /// The description. AWS has no call that changes it.
     #[spec(immutable)]
@@ -48,6 +50,7 @@ const MAX_PARAMETERS: usize = 20;
 
 impl Kind for CacheParameterGroup {
     type Status = CacheParameterGroupStatus;
+    type Owner = TagOnCreate<ElastiCacheTags, ByArn>;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -55,18 +58,14 @@ impl Kind for CacheParameterGroup {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = elasticache(aws).describe_cache_parameter_groups().into_paginator().items().send();
         each(all(groups).await?, |group| async move {
-            let name = group.cache_parameter_group_name().unwrap_or_default();
-            let reads_parameters = scope.ids.contains(name) || !scope.lookups.is_empty();
-            if !is_requested(scope, name) {
-                return Ok(None);
-            }
-            let mut live = live(&group)?;
-            let Some(tags) = tags_of(aws, scope, &live.status.arn).await? else { return Ok(None) };
-            if reads_parameters || scope.is_owned(&tags) {
-                let Some(parameters) = parameters(aws, name).await? else { return Ok(None) };
+            let listed = live(&group)?;
+            let arn = listed.status.arn.clone();
+            observe_listed(scope, listed, tags_of(aws, scope, &arn), |mut live| async move {
+                let Some(parameters) = parameters(aws, &live.id).await? else { return Ok(None) };
                 live.spec.parameters = parameters;
-            }
-            Ok(Some(live.tags(tags)))
+                Ok(Some(live))
+            })
+            .await
         })
         .await
     }
@@ -78,7 +77,7 @@ impl Kind for CacheParameterGroup {
             .cache_parameter_group_name(&desired.name)
             .cache_parameter_group_family(cache_parameter_group_family)
             .description(description)
-            .set_tags(sdk_tags(&desired.tags))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
         let created = output.cache_parameter_group.and_then(|group| live(&group).ok());
@@ -107,18 +106,14 @@ impl Kind for CacheParameterGroup {
         elasticache(aws).delete_cache_parameter_group().cache_parameter_group_name(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
-    }
 }
 
 /// Returns the parameters that a user has set, as AWS records it; none when the group does not exist.
 async fn parameters(aws: &Aws, name: &str) -> Result<Option<BTreeMap<String, String>>> {
     let describe = elasticache(aws).describe_cache_parameters().cache_parameter_group_name(name).source("user");
-    let pages = describe.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await;
+    let all = all(describe.into_paginator().items().send()).await.or_absent()?;
     let name_and_value = |p: sdk::Parameter| Some((p.parameter_name?, p.parameter_value?));
-    Ok(pages.or_absent()?.map(|parameters| parameters.into_iter().filter_map(name_and_value).collect()))
+    Ok(all.map(|parameters| parameters.into_iter().filter_map(name_and_value).collect()))
 }
 
 fn pair(key: &str, value: Option<&String>) -> ParameterNameValue {

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use aws_sdk_elasticache::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each, observe_listed};
 use holdfast_base::names::Subnet;
-use holdfast_base::sdk::all;
+use holdfast_base::owner::{ByArn, TagOnCreate};
+use holdfast_base::sdk::{all, texts};
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{elasticache, is_requested, sdk_tags, tag, tags_of};
+use super::{ElastiCacheTags, elasticache, sdk_tags, tags_of};
 
 /// A cache subnet group: the subnets in which ElastiCache places the nodes of replication groups. The name has at most
 /// 255 letters, digits and hyphens, and is stored in lower case
@@ -40,6 +41,7 @@ pub(crate) struct CacheSubnetGroupStatus {
 
 impl Kind for CacheSubnetGroup {
     type Status = CacheSubnetGroupStatus;
+    type Owner = TagOnCreate<ElastiCacheTags, ByArn>;
     const TIER: Tier = Tier::Data;
     /// The create call creates the complete group.
     const REFERENCEABLE_ON_CREATE: bool = true;
@@ -48,12 +50,10 @@ impl Kind for CacheSubnetGroup {
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = elasticache(aws).describe_cache_subnet_groups().into_paginator().items().send();
-        let mut groups = all(groups).await?;
-        groups.retain(|group| is_requested(scope, group.cache_subnet_group_name().unwrap_or_default()));
-        each(groups, |group| async move {
-            let live = live(&group)?;
-            let tags = tags_of(aws, scope, &live.status.arn).await?;
-            Ok(tags.map(|tags| live.tags(tags)))
+        each(all(groups).await?, |group| async move {
+            let listed = live(&group)?;
+            let arn = listed.status.arn.clone();
+            observe_listed(scope, listed, tags_of(aws, scope, &arn), async |live| Ok(Some(live))).await
         })
         .await
     }
@@ -64,8 +64,8 @@ impl Kind for CacheSubnetGroup {
             .create_cache_subnet_group()
             .cache_subnet_group_name(&desired.name)
             .cache_subnet_group_description(description)
-            .set_subnet_ids(Some(subnets.iter().cloned().map(String::from).collect()))
-            .set_tags(sdk_tags(&desired.tags))
+            .set_subnet_ids(Some(texts(subnets)))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
         let created = output.cache_subnet_group.and_then(|group| live(&group).ok());
@@ -75,21 +75,13 @@ impl Kind for CacheSubnetGroup {
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
         let CacheSubnetGroup { description, subnets } = &desired.spec;
         let modify = elasticache(aws).modify_cache_subnet_group().cache_subnet_group_name(&live.id);
-        modify
-            .cache_subnet_group_description(description)
-            .set_subnet_ids(Some(subnets.iter().cloned().map(String::from).collect()))
-            .send()
-            .await?;
+        modify.cache_subnet_group_description(description).set_subnet_ids(Some(texts(subnets))).send().await?;
         Ok(Updated::Known)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         elasticache(aws).delete_cache_subnet_group().cache_subnet_group_name(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
     }
 }
 

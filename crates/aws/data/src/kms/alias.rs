@@ -1,21 +1,20 @@
 //! Alias: a friendly name for a KMS key.
 
 use aws_sdk_kms::types as sdk;
-use futures::TryFutureExt;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants};
 use holdfast_base::owner::{Child, ViaParent};
+use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
+use holdfast_core::schema::{FieldName, Idempotency, Named as _, NamingRules, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
-use super::kms;
-use super::tags_of;
+use super::{kms, tags_of};
 
 /// A KMS alias: a friendly name for a key, which API calls accept in place of the key id.
 ///
@@ -47,13 +46,11 @@ impl Kind for Alias {
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let is_requested = |alias: &sdk::AliasListEntry| {
-            let name = alias.alias_name().unwrap_or_default();
-            let key = alias.target_key_id().unwrap_or_default();
-            let by_id_or_lookup = scope.ids.contains(name) || !scope.lookups.is_empty();
-            scope.is_candidate(name) || scope.is_parent(Key::KIND, key) || by_id_or_lookup
+        let is_wanted = |alias: &Live<Self>| {
+            let listed = Listed::name(&alias.name).or_id(&alias.status.arn).spec(&alias.spec);
+            scope.wants(&listed.child_of(Key::KIND, alias.spec.target_key.as_str())).any()
         };
-        Ok(list(aws).await?.iter().filter(|alias| is_requested(alias)).filter_map(live).collect())
+        Ok(list(aws).await?.iter().filter_map(live).filter(is_wanted).collect())
     }
 
     /// Creates the alias with one mutating call, or moves an existing alias of the stack's own keys.
@@ -113,8 +110,7 @@ async fn take_over(aws: &Aws, name: &str, target: &str, refused: Error) -> Resul
 
 /// Lists all aliases of the region with their target keys: one hundred a page.
 async fn list(aws: &Aws) -> Result<Vec<sdk::AliasListEntry>> {
-    let pages = kms(aws).list_aliases().limit(100).into_paginator().items().send();
-    pages.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::from).await
+    all(kms(aws).list_aliases().limit(100).into_paginator().items().send()).await
 }
 
 /// True when both keys have the owner tags of the same stack and environment.

@@ -1,14 +1,14 @@
 //! Key: a customer managed KMS key.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput as RotationStatus;
 use aws_sdk_kms::types::{self as sdk, KeyManagerType, KeySpec, KeyState, OriginType};
 use futures::TryFutureExt;
 use futures::future::try_join_all;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::field_tags::FieldTag;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants, each, is_requested_field};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
@@ -19,10 +19,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{kms, sdk_tags, tags_of};
-
-/// The tag that records `pendingWindowInDays`. When the key is deleted, the document no longer states the field.
-const WINDOW: &str = "holdfast:pending-window";
+use super::{KmsTags, kms, sdk_tags, tags_of};
 
 /// A customer managed KMS key.
 ///
@@ -32,7 +29,8 @@ const WINDOW: &str = "holdfast:pending-window";
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Key {
-    /// The description: at most 8,192 characters.
+    /// The description.
+    #[spec(length = ..=8192)]
     description: Option<String>,
     /// The key policy: which principals may use and manage the key. `null` for AWS's default key policy, which gives
     /// the account access so that its IAM policies decide. The policy may name roles whose own policies name the key:
@@ -40,30 +38,34 @@ pub(crate) struct Key {
     /// policy that would lock out the principal that puts it
     /// (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html>).
     policy: Option<AfterCreate<PolicyDocument>>,
-    /// The key spec: `SYMMETRIC_DEFAULT` (AWS's default), `RSA_2048`, `ECC_NIST_P256`, `HMAC_256` and others
+    /// The key spec: the type of the key material
     /// (<https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html>).
-    #[spec(immutable)]
+    #[spec(immutable, one_of = sdk::KeySpec, default = "SYMMETRIC_DEFAULT")]
     key_spec: Option<ServerDefault<String>>,
-    /// The key usage: `ENCRYPT_DECRYPT` (AWS's default), `SIGN_VERIFY`, `GENERATE_VERIFY_MAC` or `KEY_AGREEMENT`.
-    #[spec(immutable)]
+    /// The key usage: the operations for which the key can be used.
+    #[spec(immutable, one_of = sdk::KeyUsageType, default = "ENCRYPT_DECRYPT")]
     key_usage: Option<ServerDefault<String>>,
-    /// The source of the key material: `AWS_KMS` (AWS's default), `EXTERNAL`, `AWS_CLOUDHSM` or `EXTERNAL_KEY_STORE`.
-    #[spec(immutable)]
+    /// The source of the key material.
+    #[spec(immutable, one_of = sdk::OriginType, default = "AWS_KMS")]
     origin: Option<ServerDefault<String>>,
-    /// Whether the key is a multi-Region key, which can be replicated into other regions. AWS's default is `false`.
-    #[spec(immutable)]
+    /// Whether the key is a multi-Region key, which can be replicated into other regions.
+    #[spec(immutable, default = false)]
     multi_region: Option<ServerDefault<bool>>,
-    /// Whether the key is enabled. AWS's default is `true`. Data under a disabled key cannot be decrypted.
+    /// Whether the key is enabled. Data under a disabled key cannot be decrypted.
+    #[spec(default = true)]
     enabled: Option<ServerDefault<bool>>,
     /// Whether AWS rotates the key material automatically; data that is encrypted under earlier material remains
-    /// readable. AWS's default is `false`. Only for symmetric keys with key material from KMS
+    /// readable. Only for symmetric keys with key material from KMS
     /// (<https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html>).
+    #[spec(default = false)]
     enable_key_rotation: Option<ServerDefault<bool>>,
-    /// The days between two rotations, 90 to 2560. AWS's default is 365. Only with `enableKeyRotation`.
+    /// The days between two rotations. Only with `enableKeyRotation`.
+    #[spec(range = 90..=2560, default = 365)]
     rotation_period_in_days: Option<ServerDefault<i32>>,
-    /// The waiting period of a deletion in days, 7 to 30: how long a deleted key is pending deletion, and its deletion
-    /// can be cancelled. `null` for AWS's default, 30. Recorded in the tag `holdfast:pending-window`
+    /// The waiting period of a deletion in days: how long a deleted key is pending deletion, and its deletion can be
+    /// cancelled. Recorded in the tag `holdfast:pending-window`
     /// (<https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html>).
+    #[spec(range = 7..=30, default = 30)]
     pending_window_in_days: Option<i32>,
 }
 
@@ -79,12 +81,16 @@ pub(crate) struct KeyStatus {
 
 impl Kind for Key {
     type Status = KeyStatus;
+    type Owner = TagOnCreate<KmsTags>;
     const TIER: Tier = Tier::Data;
     /// A new key encrypts at once. The update after the create configures its rotation.
     const REFERENCEABLE_ON_CREATE: bool = true;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
     const STATEFUL: bool = true;
+    /// When the key is deleted, the document no longer states the field.
+    const FIELD_TAGS: &'static [FieldTag] =
+        &[FieldTag::with_key(Self::PENDING_WINDOW_IN_DAYS, "holdfast:pending-window")];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let is = |service: &str, resource: &str| service == "kms" && resource.starts_with("key/");
@@ -98,10 +104,11 @@ impl Kind for Key {
         let (mut tagged, unknown) = tagging::split(aws, scope, &arns).await?;
         let read = try_join_all(unknown.iter().map(|arn| tags_of(aws, arn))).await?;
         tagged.extend(unknown.into_iter().zip(read).filter_map(|(arn, tags)| Some((arn, tags?))));
-        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-        let by_id = |arn: &str| scope.ids.iter().any(|id| id == arn || arn.ends_with(&format!(":key/{id}")));
-        let requested = tagged.into_iter().filter(|(arn, tags)| scope.is_owned(tags) || by_fields || by_id(arn));
-        each(requested, |(arn, tags)| observe_key(aws, scope, arn, tags)).await
+        tagged.retain(|arn, tags| {
+            let id = arn.rsplit(":key/").next().unwrap_or_default();
+            scope.wants(&Listed::id(id).or_id(arn).tags(tags)).any()
+        });
+        each(tagged, |(arn, tags)| observe_key(aws, scope, arn, tags)).await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -115,10 +122,9 @@ impl Kind for Key {
             enabled: _,
             enable_key_rotation: _,
             rotation_period_in_days: _,
-            pending_window_in_days,
+            pending_window_in_days: _,
         } = &desired.spec;
-        let mut tags = desired.all_tags();
-        tags.extend(pending_window_in_days.map(|days| (WINDOW.to_owned(), days.to_string())));
+        let tags = desired.all_tags();
         let created = kms(aws)
             .create_key()
             .set_description(description.clone())
@@ -150,26 +156,23 @@ impl Kind for Key {
             enabled,
             enable_key_rotation,
             rotation_period_in_days,
-            pending_window_in_days,
+            pending_window_in_days: _,
         } = &desired.spec;
         let (kms, id) = (kms(aws), &live.id);
         let enabled = enabled.is_none_or(|enabled| enabled.0);
-        if desired.changed(Key::POLICY) {
+        if desired.changed(Self::POLICY) {
             let policy = policy.as_ref().map_or_else(|| default_policy(&live.status.arn), |policy| policy.0.clone());
             kms.put_key_policy().key_id(id).policy_name("default").policy(policy.json()).send().await?;
         }
         // AWS refuses rotation changes of a disabled key: enable the key before, and disable it after, all other calls.
-        if desired.changed(Key::ENABLED) && enabled {
+        if desired.changed(Self::ENABLED) && enabled {
             kms.enable_key().key_id(id).send().await?;
         }
-        if desired.changed(Key::DESCRIPTION) {
-            kms.update_key_description()
-                .key_id(id)
-                .description(description.as_deref().unwrap_or_default())
-                .send()
-                .await?;
+        if desired.changed(Self::DESCRIPTION) {
+            let text = description.as_deref().unwrap_or_default();
+            kms.update_key_description().key_id(id).description(text).send().await?;
         }
-        if desired.changed(Key::ENABLE_KEY_ROTATION) || desired.changed(Key::ROTATION_PERIOD_IN_DAYS) {
+        if desired.changed_any(&[Self::ENABLE_KEY_ROTATION, Self::ROTATION_PERIOD_IN_DAYS]) {
             if enable_key_rotation.is_some_and(|enable| enable.0) {
                 let days = rotation_period_in_days.map(|days| days.0);
                 kms.enable_key_rotation().key_id(id).set_rotation_period_in_days(days).send().await?;
@@ -177,15 +180,7 @@ impl Kind for Key {
                 kms.disable_key_rotation().key_id(id).send().await?;
             }
         }
-        if desired.changed(Key::PENDING_WINDOW_IN_DAYS) {
-            let mut tags = TagChanges::default();
-            match pending_window_in_days {
-                Some(days) => drop(tags.set.insert(WINDOW.into(), days.to_string())),
-                None => drop(tags.remove.insert(WINDOW.into())),
-            }
-            Self::tag(aws, live, &tags).await?;
-        }
-        if desired.changed(Key::ENABLED) && !enabled {
+        if desired.changed(Self::ENABLED) && !enabled {
             kms.disable_key().key_id(id).send().await?;
         }
         Ok(Updated::Known)
@@ -195,18 +190,6 @@ impl Kind for Key {
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         let days = live.spec.pending_window_in_days;
         kms(aws).schedule_key_deletion().key_id(&live.id).set_pending_window_in_days(days).send().await?;
-        Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            kms(aws).tag_resource().key_id(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let keys = remove.iter().cloned().collect();
-            kms(aws).untag_resource().key_id(&live.id).set_tag_keys(Some(keys)).send().await?;
-        }
         Ok(())
     }
 }
@@ -234,8 +217,8 @@ async fn describe(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Op
     if is_deleting || key.key_manager == Some(KeyManagerType::Aws) {
         return Ok(None);
     }
-    let is_requested =
-        ["enableKeyRotation", "rotationPeriodInDays"].iter().any(|field| is_requested_field::<Key>(scope, tags, field));
+    let fields = [Key::ENABLE_KEY_ROTATION, Key::ROTATION_PERIOD_IN_DAYS];
+    let is_requested = fields.into_iter().any(|field| is_requested_field(scope, tags, field));
     let rotation = match is_requested && can_rotate(&key) {
         true => Some(kms(aws).get_key_rotation_status().key_id(arn).send().await?),
         false => None,
@@ -281,7 +264,7 @@ fn live(
     arn: String,
     policy: Option<PolicyDocument>,
     rotation: Option<&RotationStatus>,
-    tags: BTreeMap<String, String>,
+    tags: Tags,
 ) -> Live<Key> {
     let spec = Key {
         description: key.description.clone().filter(|text| !text.is_empty()),
@@ -293,7 +276,7 @@ fn live(
         enabled: Some(ServerDefault(key.enabled)),
         enable_key_rotation: rotation.map(|rotation| ServerDefault(rotation.key_rotation_enabled)),
         rotation_period_in_days: rotation.and_then(|rotation| rotation.rotation_period_in_days).map(ServerDefault),
-        pending_window_in_days: tags.get(WINDOW).and_then(|days| days.parse().ok()),
+        pending_window_in_days: None,
     };
     let phase = match key.key_state {
         Some(KeyState::Creating) => Phase::Pending,
@@ -322,10 +305,10 @@ mod tests {
     fn the_default_policy_and_an_empty_description_are_null() -> Result<()> {
         let arn = "arn:aws:kms:us-east-1:123456789012:key/1";
         let key = sdk::KeyMetadata::builder().key_id("1").description("").build()?;
-        let spec = live(&key, arn.into(), Some(default_policy(arn)), None, BTreeMap::new()).spec;
+        let spec = live(&key, arn.into(), Some(default_policy(arn)), None, Tags::new()).spec;
         assert!(spec.policy.is_none() && spec.description.is_none());
         let other = PolicyDocument(json!({ "Statement": [] }));
-        assert!(live(&key, arn.into(), Some(other), None, BTreeMap::new()).spec.policy.is_some());
+        assert!(live(&key, arn.into(), Some(other), None, Tags::new()).spec.policy.is_some());
         Ok(())
     }
 }

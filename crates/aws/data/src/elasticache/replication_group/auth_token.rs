@@ -2,26 +2,45 @@
 //!
 //! AWS does not return which password a group has. Before each step a tag records the step, and the time at which the
 //! password was last changed until then. AWS returns that time. A later time proves that the step was applied.
+//!
+//! The tags of the password are not [`FIELD_TAGS`](holdfast_base::kind::Kind::FIELD_TAGS), because they must be written
+//! before the call: AWS refuses tags while a group changes.
 
 use aws_sdk_elasticache::types::{self as sdk, AuthTokenUpdateStrategyType as Strategy};
 use holdfast_base::client::Aws;
-use holdfast_base::error::{Error, Result};
+use holdfast_base::error::Result;
 use holdfast_base::field_tags;
-use holdfast_base::kind::{Desired, Live, TagChanges};
+use holdfast_base::kind::{Desired, Live, TagChanges, Updated};
+use holdfast_base::owner::change_tags;
 use holdfast_base::tagging::Tags;
 use holdfast_core::types::Ref;
 
-use super::replication_group::ReplicationGroup;
-use super::{elasticache, sdk_tags, tag};
+use super::spec::ReplicationGroup;
+use crate::elasticache::{ElastiCacheTags, elasticache};
 use crate::secretsmanager::secret::Secret;
 use crate::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
 
 /// The field of the spec that holds the secret of the password.
-pub(super) const FIELD: &str = "authToken";
+const FIELD: &str = ReplicationGroup::AUTH_TOKEN.name();
 /// The key of the tag that records a step, as `<step>@<time of the last change>`.
 const STEP_TAG: &str = "holdfast:auth-token";
 /// The secret version that is reported for a password of unknown origin.
 const UNKNOWN: &str = "unknown";
+
+/// Returns the tags that record the secret version and the JSON field of the password.
+pub(super) fn record(spec: &ReplicationGroup) -> Tags {
+    let secret = spec.auth_token.as_ref().map(|secret| consumed_tag(FIELD, secret));
+    secret.into_iter().chain(spec.auth_token_key.clone().map(|key| (key_tag(), key))).collect()
+}
+
+/// Returns the JSON field of the password, from the tags.
+pub(super) fn key(tags: &Tags) -> Option<String> {
+    tags.get(&key_tag()).cloned()
+}
+
+fn key_tag() -> String {
+    field_tags::key(ReplicationGroup::AUTH_TOKEN_KEY.name())
+}
 
 /// A step that was started.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +80,7 @@ pub(super) fn secret_version(tags: &Tags, group: &sdk::ReplicationGroup) -> Opti
 /// 1. Tags record the secret version, the step and the time of the last change.
 /// 2. `ModifyReplicationGroup` sends the password with the strategy `ROTATE` or `SET`.
 /// 3. Strategy `SET` takes two steps, `ROTATE+SET` and then `SET`, since a `SET` requires a preceding `ROTATE`. The
-///    first step ends with `NotYet`, and the engine calls again.
+///    first step leaves the update unfinished, and the engine calls again.
 /// 4. A document without a password removes the tags. The other changes of the update remove the password itself.
 ///
 /// **Guarantees**: an interrupted step is repeated, since the recorded time shows that it was not applied.
@@ -70,38 +89,36 @@ pub(super) fn secret_version(tags: &Tags, group: &sdk::ReplicationGroup) -> Opti
 ///
 /// **Caveats**: each step takes AWS minutes, during which the group refuses other changes.
 ///
-/// **Errors**: `NotYet` after the first of two steps; the error of reading the secret.
+/// **Errors**: the error of reading the secret.
 pub(super) async fn update(
     aws: &Aws,
     live: &Live<ReplicationGroup>,
     desired: &Desired<ReplicationGroup>,
-) -> Result<()> {
-    let Some(secret) = &desired.spec.auth_token else {
-        let remove = [STEP_TAG.to_owned(), consumed_tag(FIELD, &Ref::new("")).0].into();
-        return tag(aws, &live.status.arn, &TagChanges { remove, ..TagChanges::default() }).await;
+) -> Result<Updated> {
+    let (spec, arn) = (&desired.spec, &live.status.arn);
+    let mut changes = TagChanges { set: record(spec), ..TagChanges::default() };
+    if spec.auth_token_key.is_none() && live.tags.contains_key(&key_tag()) {
+        changes.remove.insert(key_tag());
+    }
+    let Some(secret) = &spec.auth_token else {
+        changes.remove.extend([STEP_TAG.to_owned(), consumed_tag(FIELD, &Ref::new("")).0]);
+        change_tags::<ElastiCacheTags>(aws, arn, &changes).await?;
+        return Ok(Updated::ObserveAgain);
     };
     let group: &sdk::ReplicationGroup = live.raw()?;
-    let token = read(aws, secret, desired.spec.auth_token_key.as_deref()).await?;
+    let token = read(aws, secret, spec.auth_token_key.as_deref()).await?;
     let is_same =
         consumed(&live.tags, FIELD).as_ref() == Some(secret) && !desired.changed(ReplicationGroup::AUTH_TOKEN_KEY);
     let before = step(&live.tags, group).filter(|_| is_same);
-    let (name, strategy) = next_step(before.as_ref(), desired.spec.auth_token_update_strategy.as_deref());
-    let mut tags =
-        Tags::from([consumed_tag(FIELD, secret), (STEP_TAG.to_owned(), format!("{name}@{}", modified(group)))]);
-    let key = desired.spec.auth_token_key.clone();
-    tags.extend(field_tags::with(&Tags::new(), [("authTokenKey", key.clone())]));
-    elasticache(aws).add_tags_to_resource().resource_name(&live.status.arn).set_tags(sdk_tags(&tags)).send().await?;
-    if key.is_none() {
-        tag(aws, &live.status.arn, &field_tags::change_tags(desired, [("authTokenKey", None)])).await?;
-    }
+    let (name, strategy) = next_step(before.as_ref(), spec.auth_token_update_strategy.as_deref());
+    changes.set.insert(STEP_TAG.to_owned(), format!("{name}@{}", modified(group)));
+    change_tags::<ElastiCacheTags>(aws, arn, &changes).await?;
     let modify = elasticache(aws).modify_replication_group().replication_group_id(&live.id).apply_immediately(true);
     modify.auth_token(token.expose()).auth_token_update_strategy(strategy).send().await?;
-    match name {
-        "ROTATE+SET" => {
-            Err(Error::not_yet("elasticache.ModifyReplicationGroup", "`SET` follows once AWS has applied `ROTATE`"))
-        }
-        _ => Ok(()),
-    }
+    Ok(match name {
+        "ROTATE+SET" => Updated::Unfinished("`SET` follows once AWS has applied `ROTATE`"),
+        _ => Updated::ObserveAgain,
+    })
 }
 
 /// Returns the step after a started one, with its strategy.

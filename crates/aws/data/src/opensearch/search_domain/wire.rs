@@ -1,12 +1,13 @@
 //! Builds a domain's configuration for requests to OpenSearch Service.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_opensearch::types as sdk;
 use holdfast_base::error::Result;
-use holdfast_core::types::{Ref, ServerDefault};
+use holdfast_base::sdk::texts;
+use holdfast_core::types::ServerDefault;
 
-use super::options::{
+use super::spec::{
     AdvancedOptions, AdvancedSecurityOptions, AutoTuneOptions, ClusterConfig, CognitoOptions, DomainEndpointOptions,
     EbsOptions, EncryptionAtRestOptions, LogPublishingOption, NodeToNodeEncryptionOptions, OffPeakWindowOptions,
     SoftwareUpdateOptions, VpcOptions, ZoneAwarenessConfig,
@@ -18,10 +19,6 @@ fn word<T: for<'a> From<&'a str>>(of: &Option<ServerDefault<String>>) -> Option<
 
 fn plain<T: Copy>(of: Option<ServerDefault<T>>) -> Option<T> {
     of.map(|ServerDefault(of)| of)
-}
-
-fn texts<K>(references: &BTreeSet<Ref<K>>) -> Vec<String> {
-    references.iter().cloned().map(String::from).collect()
 }
 
 /// Returns the cluster configuration. AWS refuses the settings of a disabled feature, so they are left out.
@@ -200,6 +197,8 @@ pub(super) fn software(of: &SoftwareUpdateOptions) -> sdk::SoftwareUpdateOptions
 
 #[cfg(test)]
 mod tests {
+    use holdfast_core::types::Ref;
+
     use super::*;
 
     #[test]

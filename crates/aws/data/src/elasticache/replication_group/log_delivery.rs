@@ -24,7 +24,8 @@ pub(crate) struct LogDeliveryConfiguration {
     pub(crate) log_group: Option<Ref<LogGroup, Name>>,
     /// The name of the Data Firehose stream.
     pub(crate) delivery_stream: Option<String>,
-    /// The log format: `json` or `text`.
+    /// The log format.
+    #[spec(one_of = sdk::LogFormat)]
     pub(crate) log_format: String,
 }
 
