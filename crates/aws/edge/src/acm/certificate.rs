@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_acm::types::{self as sdk, CertificateStatus, Tag};
+use aws_sdk_acm::types::{self as sdk, CertificateStatus};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants as _, each};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::acm;
 use super::validation::{self, DomainValidation, ValidationZones};
+use super::{AcmTags, acm, from_sdk_tags, sdk_tags};
 use crate::route53::hosted_zone::HostedZone;
 use crate::route53::name::plain;
 
@@ -37,18 +39,18 @@ use crate::route53::name::plain;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Certificate {
     /// The primary domain name, as in `example.com` or `*.example.com`; at most 64 characters.
-    #[spec(immutable)]
+    #[spec(immutable, length = 1..=64)]
     domain_name: String,
     /// Additional domain names. AWS lists `domainName` among them; leave `domainName` out here.
-    #[spec(immutable)]
+    #[spec(immutable, items = ..=100, length = 1..=253)]
     subject_alternative_names: Option<BTreeSet<String>>,
-    /// The validation method: `DNS` or `EMAIL`. ACM renews only DNS-validated certificates without manual action, as
-    /// long as their validation records exist
-    /// (<https://docs.aws.amazon.com/acm/latest/userguide/dns-renewal-validation.html>).
-    #[spec(immutable)]
+    /// The validation method. ACM renews only DNS-validated certificates without manual action, as long as their
+    /// validation records exist (<https://docs.aws.amazon.com/acm/latest/userguide/dns-renewal-validation.html>).
+    /// `HTTP` is for certificates that CloudFront manages.
+    #[spec(immutable, one_of = sdk::ValidationMethod)]
     validation_method: Option<String>,
-    /// The key algorithm: `RSA_2048` (AWS's default), `EC_prime256v1` or `EC_secp384r1`.
-    #[spec(immutable)]
+    /// The key algorithm. AWS's default is `RSA_2048`; ACM also issues `EC_prime256v1` and `EC_secp384r1`.
+    #[spec(immutable, one_of = sdk::KeyAlgorithm, default = "RSA_2048")]
     key_algorithm: Option<String>,
     /// The public hosted zone in which Holdfast writes the CNAME validation records, all of the zone's records in one
     /// change. Records of other zones must be created manually; the condition `AwaitingValidation` lists them. Holdfast
@@ -74,6 +76,7 @@ type ZoneDomains = BTreeMap<String, String>;
 
 impl Kind for Certificate {
     type Status = CertificateState;
+    type Owner = TagOnCreate<AcmTags>;
     const TIER: Tier = Tier::Edge;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
@@ -90,7 +93,9 @@ impl Kind for Certificate {
         {
             return Ok(found);
         }
-        let only_lookups = scope.names.is_empty() && !(scope.lookups.is_empty() && scope.ids.is_empty());
+        let only_lookups = scope.names.is_empty() && (scope.has_lookups() || !scope.ids.is_empty());
+        let by_tags = scope.lookups.iter().any(|lookup| lookup.is_empty() || lookup.get("tags").is_some());
+        let without_lookups = Scope { lookups: vec![], ..scope.clone() };
         // Without this filter ACM lists only certificates with RSA keys of up to 2048 bits.
         let kinds = sdk::KeyAlgorithm::values().iter().map(|k| (*k).into()).collect();
         let filter = sdk::Filters::builder().set_key_types(Some(kinds)).build();
@@ -99,22 +104,31 @@ impl Kind for Certificate {
         for one in all(pages).await? {
             let arn = one.certificate_arn.clone();
             let arn = arn.ok_or_else(|| Error::incomplete("acm.ListCertificates", "certificateArn"))?;
-            let is_requested = scope.ids.contains(&arn) || is_looked_up(scope, &one);
+            let is_issued = one.status.as_ref().is_none_or(|status| *status == CertificateStatus::Issued);
+            // A lookup considers only issued certificates.
+            let asks = if is_issued { scope } else { &without_lookups };
             // Holdfast creates only certificates that ACM issues on request and that no other AWS service manages.
-            let is_candidate = one.r#type == Some(sdk::CertificateType::AmazonIssued) && one.managed_by.is_none();
-            if is_requested || !only_lookups && is_candidate {
-                candidates.push((arn, is_requested));
+            let can_be_ours = one.r#type == Some(sdk::CertificateType::AmazonIssued) && one.managed_by.is_none();
+            let spec = from_summary(one);
+            let is_wanted = asks.wants(&Listed::id(&arn).spec(&spec)).any();
+            // The name of a certificate is a tag.
+            let may_have_name = is_issued && scope.lookups.iter().any(Value::is_empty);
+            if is_wanted || may_have_name || can_be_ours && !only_lookups {
+                candidates.push((arn, spec, asks));
             }
         }
-        let by_tags = scope.lookups.iter().any(|lookup| lookup.get("tags").is_some());
-        each(candidates, |(arn, is_requested)| async move {
-            let tags = match only_lookups && !by_tags && !scope.ids.contains(&arn) {
+        let without_lookups = &without_lookups;
+        each(candidates, |(arn, spec, asks)| async move {
+            let by_id = without_lookups.wants(&Listed::id(&arn)).any();
+            let tags = match only_lookups && !by_tags && !by_id {
                 true => Some(Tags::new()),
                 false => tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?,
             };
-            match tags.filter(|tags| is_requested || scope.is_owned(tags)) {
-                Some(tags) => observe_one(aws, scope, arn, tags).await,
-                None => Ok(None),
+            let Some(tags) = tags else { return Ok(None) };
+            let name = tags.get("Name").map(String::as_str).unwrap_or_default();
+            match asks.wants(&Listed::id(&arn).named(name).tags(&tags).spec(&spec)).fields() {
+                true => observe_one(aws, scope, arn, tags).await,
+                false => Ok(None),
             }
         })
         .await
@@ -160,56 +174,40 @@ impl Kind for Certificate {
             validation_zone,
         } = &desired.spec;
         if let Some(zone) = validation_zone.as_ref().filter(|_| desired.changed(Certificate::VALIDATION_ZONE)) {
-            let domain = live.raw::<ZoneDomains>()?.get(zone.as_str());
-            validation::write(aws, zone.as_str(), domain, &live.status.domain_validation_options).await?;
+            let (domains, records) = (live.raw::<ZoneDomains>()?, &live.status.domain_validation_options);
+            if records.is_empty() {
+                return Ok(Updated::Unfinished("ACM has not returned the validation records yet"));
+            }
+            validation::write(aws, zone.as_str(), domains.get(zone.as_str()), records).await?;
         }
-        Ok(Updated::Known)
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         acm(aws).delete_certificate().certificate_arn(&live.id).send().await?;
         Ok(())
     }
+}
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            let add = acm(aws).add_tags_to_certificate().certificate_arn(&live.id);
-            add.set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            // ACM removes a tag that is given without a value, whatever the live value is.
-            let none = remove.iter().map(|key| (key.clone(), None));
-            let tags = none.map(|(k, v)| sdk_tag(&k, v)).collect::<Result<Vec<_>>>()?;
-            acm(aws).remove_tags_from_certificate().certificate_arn(&live.id).set_tags(Some(tags)).send().await?;
-        }
-        Ok(())
+/// Returns the fields that the list call returns.
+fn from_summary(summary: sdk::CertificateSummary) -> Certificate {
+    Certificate {
+        domain_name: summary.domain_name.unwrap_or_default(),
+        subject_alternative_names: None,
+        validation_method: None,
+        key_algorithm: summary.key_algorithm.as_ref().map(key_algorithm),
+        validation_zone: None,
     }
 }
 
-/// True when a lookup may match this certificate: it is issued, and it has the lookup's domain name.
-fn is_looked_up(scope: &Scope, one: &sdk::CertificateSummary) -> bool {
-    let issued = one.status.as_ref().is_none_or(|status| *status == CertificateStatus::Issued);
-    issued
-        && scope.lookups.iter().any(|lookup| {
-            let domain = lookup.get("domainName").and_then(|domain| domain.text());
-            domain.is_none_or(|domain| one.domain_name() == Some(domain))
-        })
+/// Returns the key algorithm as a request names it. A response says `RSA-2048` where the request says `RSA_2048`.
+fn key_algorithm(response: &sdk::KeyAlgorithm) -> String {
+    response.as_str().replace('-', "_")
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>> {
     let output = acm(aws).list_tags_for_certificate().certificate_arn(arn).send().await.or_absent()?;
-    let pair = |tag: Tag| (tag.key, tag.value.unwrap_or_default());
-    Ok(output.map(|output| output.tags.unwrap_or_default().into_iter().map(pair).collect()))
-}
-
-fn sdk_tag(key: &str, value: Option<String>) -> Result<Tag> {
-    let tag = Tag::builder().key(key).set_value(value).build();
-    tag.map_err(|error| Error::terminal("acm.AddTagsToCertificate", error.to_string()))
-}
-
-fn sdk_tags(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>> {
-    tags.iter().map(|(k, v)| sdk_tag(k, Some(v.clone()))).collect()
+    Ok(output.map(|output| from_sdk_tags(output.tags())))
 }
 
 async fn observe_one(aws: &Aws, scope: &Scope, arn: String, tags: Tags) -> Result<Option<Live<Certificate>>> {
@@ -232,8 +230,7 @@ fn live(detail: &sdk::CertificateDetail, arn: String, zones: ValidationZones) ->
         domain_name,
         subject_alternative_names: Some(names).filter(|names| !names.is_empty()),
         validation_method: method.map(|method| method.as_str().to_owned()),
-        // The response says `RSA-2048` where the request says `RSA_2048`.
-        key_algorithm: detail.key_algorithm.as_ref().map(|k| k.as_str().replace('-', "_")),
+        key_algorithm: detail.key_algorithm.as_ref().map(key_algorithm),
         validation_zone: zones.complete.map(|zone| ServerDefault(Ref::new(zone))),
     };
     let records = validation::records(detail);
@@ -314,9 +311,8 @@ mod tests {
     fn a_lookup_by_domain_ignores_other_certificates() {
         let mut scope = Scope::default();
         scope.lookups.push(serde_json::json!({ "domainName": "example.com" }).into());
-        let one = |domain: &str, status| sdk::CertificateSummary::builder().domain_name(domain).status(status).build();
-        assert!(is_looked_up(&scope, &one("example.com", CertificateStatus::Issued)));
-        assert!(!is_looked_up(&scope, &one("example.org", CertificateStatus::Issued)));
-        assert!(!is_looked_up(&scope, &one("example.com", CertificateStatus::Expired)));
+        let one = |domain: &str| from_summary(sdk::CertificateSummary::builder().domain_name(domain).build());
+        assert!(scope.wants(&Listed::id("arn").spec(&one("example.com"))).any());
+        assert!(!scope.wants(&Listed::id("arn").spec(&one("example.org"))).any());
     }
 }

@@ -11,10 +11,9 @@ use holdfast_core::schema::Named as _;
 use holdfast_engine::cloud::Scope;
 use serde::Serialize;
 
-use crate::route53;
+use crate::route53::calls;
 use crate::route53::hosted_zone::HostedZone;
 use crate::route53::name::{DnsName, plain};
-use crate::route53::record_set::is_parent;
 
 /// The DNS validation record of a domain.
 #[derive(Clone, Debug, Serialize, Spec)]
@@ -69,15 +68,15 @@ pub(super) async fn zones(aws: &Aws, scope: &Scope, records: &[DomainValidation]
     if records.is_empty() || !scope.parents.iter().any(|(kind, _)| *kind == HostedZone::KIND) {
         return Ok(found);
     }
-    for zone in route53::zones(aws, scope).await?.iter() {
+    for zone in calls::zones(aws, scope).await?.iter() {
         let public = zone.config.as_ref().is_none_or(|config| !config.private_zone);
         let desired = within(records, &zone.name);
-        if !public || desired.is_empty() || !is_parent(scope, &zone.id, &zone.name) {
+        if !public || desired.is_empty() || !calls::is_parent(scope, zone) {
             continue;
         }
-        let id = route53::bare(&zone.id);
+        let id = calls::bare(&zone.id);
         found.domains.insert(id.clone(), zone.name.clone());
-        let live = route53::records(aws, scope, &id).await?;
+        let live = calls::records(aws, scope, &id).await?;
         let missing = missing(&desired, &live);
         found.present.extend(desired.into_keys().filter(|name| !missing.contains(name)));
         match missing.is_empty() {
@@ -99,16 +98,10 @@ fn missing(desired: &BTreeMap<String, String>, live: &[ResourceRecordSet]) -> BT
 
 /// Writes all validation records of a zone in one change. `domain` is the zone's domain name, if known.
 pub(super) async fn write(aws: &Aws, zone: &str, domain: Option<&String>, records: &[DomainValidation]) -> Result<()> {
-    if records.is_empty() {
-        return Err(Error::not_yet(
-            "acm.DescribeCertificate",
-            "ACM has not returned the validation records of the certificate yet",
-        ));
-    }
     let domain = match domain {
         Some(domain) => domain.clone(),
         None => {
-            let output = route53::route53(aws).get_hosted_zone().id(zone).send().await?;
+            let output = crate::route53::route53(aws).get_hosted_zone().id(zone).send().await?;
             output.hosted_zone.map(|zone| zone.name).unwrap_or_default()
         }
     };
@@ -123,9 +116,9 @@ pub(super) async fn write(aws: &Aws, zone: &str, domain: Option<&String>, record
     let upsert = |(name, value): (String, String)| {
         let record = ResourceRecord::builder().value(value).build()?;
         let set = ResourceRecordSet::builder().name(name).r#type(RrType::Cname).ttl(300).resource_records(record);
-        route53::record_change(ChangeAction::Upsert, set.build()?)
+        calls::record_change(ChangeAction::Upsert, set.build()?)
     };
-    route53::change(aws, zone, desired.into_iter().map(upsert).collect::<Result<_>>()?).await
+    calls::change(aws, zone, desired.into_iter().map(upsert).collect::<Result<_>>()?).await
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use aws_sdk_wafv2::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants as _, each};
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
@@ -13,7 +14,7 @@ use holdfast_core::types::Cidr;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{WafArn, is_requested, scopes, sdk_tags, tag, tags_of, wafv2};
+use super::{WafArn, WafTags, scopes, sdk_tags, tags_of, wafv2};
 
 /// A set of IP addresses that rules of web ACLs refer to.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
@@ -21,14 +22,15 @@ use super::{WafArn, is_requested, scopes, sdk_tags, tag, tags_of, wafv2};
 pub(crate) struct IpSet {
     /// The scope: `REGIONAL`, or `CLOUDFRONT` for web ACLs of distributions. `CLOUDFRONT` requires the region
     /// us-east-1.
-    #[spec(immutable)]
+    #[spec(immutable, one_of = sdk::Scope)]
     scope: String,
-    /// The IP version: `IPV4` or `IPV6`.
-    #[spec(immutable)]
+    /// The IP version of the addresses.
+    #[spec(immutable, one_of = sdk::IpAddressVersion)]
     ip_address_version: String,
     /// The addresses as CIDR blocks; a single address is a block such as `192.0.2.44/32`. AWS refuses `0.0.0.0/0`.
     addresses: BTreeSet<Cidr>,
     /// The description of the IP set.
+    #[spec(length = 1..=256, pattern = r"[\w+=:#@/\-,\.][\w+=:#@/\-,\.\s]+[\w+=:#@/\-,\.]")]
     description: Option<String>,
 }
 
@@ -45,6 +47,7 @@ struct LockToken(Option<String>);
 
 impl Kind for IpSet {
     type Status = IpSetStatus;
+    type Owner = TagOnCreate<WafTags>;
     const TIER: Tier = Tier::Edge;
     const NAMING: NamingRules = NamingRules::limit(128);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -105,10 +108,6 @@ impl Kind for IpSet {
         delete.set_lock_token(lock_token.clone()).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 fn blocks(addresses: &BTreeSet<Cidr>) -> Vec<String> {
@@ -118,7 +117,8 @@ fn blocks(addresses: &BTreeSet<Cidr>) -> Vec<String> {
 /// Observes one IP set. Returns none when it does not exist or the scope does not request it.
 async fn observe_one(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<IpSet>>> {
     let WafArn { scope: waf_scope, name, id } = WafArn::parse(&arn)?;
-    if !is_requested(scope, name, &arn) {
+    let listed = || Listed::id(&arn).named(name);
+    if !scope.wants(&listed()).any() {
         return Ok(None);
     }
     let request = wafv2(aws).get_ip_set().name(name).scope(waf_scope.into()).id(id).send();
@@ -127,7 +127,8 @@ async fn observe_one(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Liv
     })?;
     let (Some(tags), Some(output)) = (tags, output) else { return Ok(None) };
     let set = output.ip_set.ok_or_else(|| Error::incomplete("wafv2.GetIPSet", "ipSet"))?;
-    Ok(Some(live(&set, waf_scope).tags(tags).keep(LockToken(output.lock_token))))
+    let live = live(&set, waf_scope).tags(tags).keep(LockToken(output.lock_token));
+    Ok(scope.wants(&listed().tags(&live.tags).spec(&live.spec)).any().then_some(live))
 }
 
 fn live(set: &sdk::IpSet, scope: &str) -> Live<IpSet> {

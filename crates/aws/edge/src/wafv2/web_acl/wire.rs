@@ -6,8 +6,8 @@ use holdfast_base::error::{Error, Result};
 use holdfast_core::types::{Arn, ServerDefault};
 use serde_json::{Map, Value as Json, json};
 
-use super::statement::Statement;
-use super::web_acl::{CustomResponseBody, LoggingConfiguration, VisibilityConfig, WebAcl, WebAclRule};
+use super::spec::{CustomResponseBody, LoggingConfiguration, VisibilityConfig, WebAcl, WebAclRule};
+use crate::wafv2::statement::Statement;
 
 /// Fields that GetWebACL returns and UpdateWebACL does not accept
 /// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_WebACL.html>).

@@ -1,21 +1,10 @@
-//! ResponseHeadersPolicy: headers that CloudFront adds to responses or removes from them.
+//! The spec of a response headers policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudfront::types::{ResponseHeadersPolicyConfig, ResponseHeadersPolicyType};
-use holdfast_base::client::Aws;
-use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
-use holdfast_base::tagging::Tags;
+use aws_sdk_cloudfront::types as sdk;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Tier};
-use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
-
-use super::{
-    COMMENT_LIMIT, cloudfront, is_requested, join_comment, may_request_managed, response_headers, split_comment,
-    tags_after,
-};
 
 /// A CloudFront response headers policy: headers that CloudFront adds to responses or removes from them.
 ///
@@ -28,6 +17,7 @@ use super::{
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResponseHeadersPolicy {
     /// The comment for people; at most 128 characters including the owner marker.
+    #[spec(length = ..=128)]
     pub(super) comment: Option<String>,
     /// The headers for cross-origin requests (CORS).
     pub(super) cors_config: Option<CorsConfig>,
@@ -49,7 +39,8 @@ pub(crate) struct CorsConfig {
     pub(super) access_control_allow_origins: BTreeSet<String>,
     /// The headers that requests may have; `*` for all.
     pub(super) access_control_allow_headers: BTreeSet<String>,
-    /// The HTTP methods that requests may use: `GET`, `DELETE`, `HEAD`, `OPTIONS`, `PATCH`, `POST`, `PUT` or `ALL`.
+    /// The HTTP methods that requests may use; `ALL` for all.
+    #[spec(one_of = sdk::ResponseHeadersPolicyAccessControlAllowMethodsValues)]
     pub(super) access_control_allow_methods: BTreeSet<String>,
     /// The response headers that scripts may read.
     pub(super) access_control_expose_headers: Option<BTreeSet<String>>,
@@ -57,6 +48,7 @@ pub(crate) struct CorsConfig {
     #[serde(default)]
     pub(super) access_control_allow_credentials: bool,
     /// How long a browser may cache the response to a preflight request, in seconds. AWS's default is 600.
+    #[spec(default = 600)]
     pub(super) access_control_max_age_sec: Option<i32>,
     /// Whether these headers override those of the origin. Holdfast's default is true.
     #[serde(default = "yes")]
@@ -123,6 +115,7 @@ pub(crate) struct ContentTypeOptions {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FrameOptions {
     /// The header's value: `DENY` or `SAMEORIGIN`.
+    #[spec(one_of = sdk::FrameOptionsList)]
     pub(super) frame_option: String,
     /// Whether the header overrides the origin's. Holdfast's default is true.
     #[serde(default = "yes")]
@@ -133,8 +126,8 @@ pub(crate) struct FrameOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReferrerPolicy {
-    /// The header's value: `no-referrer`, `no-referrer-when-downgrade`, `origin`, `origin-when-cross-origin`,
-    /// `same-origin`, `strict-origin`, `strict-origin-when-cross-origin` or `unsafe-url`.
+    /// The header's value.
+    #[spec(one_of = sdk::ReferrerPolicyList)]
     pub(super) referrer_policy: String,
     /// Whether the header overrides the origin's. Holdfast's default is true.
     #[serde(default = "yes")]
@@ -163,6 +156,7 @@ pub(crate) struct ServerTimingHeadersConfig {
     /// Whether CloudFront adds the header.
     pub(super) enabled: bool,
     /// The percentage of responses that get the header.
+    #[spec(range = 0..=100)]
     pub(super) sampling_rate: Option<f64>,
 }
 
@@ -179,119 +173,4 @@ pub(crate) struct CustomHeader {
 
 fn yes() -> bool {
     true
-}
-
-impl Kind for ResponseHeadersPolicy {
-    type Status = ();
-    const TIER: Tier = Tier::Edge;
-    const OWNERSHIP: Ownership = Ownership::EmbeddedMarker { key: &[] };
-    const NAMING: NamingRules = NamingRules::limit(128);
-    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
-    const GLOBAL: bool = true;
-
-    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let (mut found, mut marker) = (vec![], None);
-        loop {
-            let own = (!may_request_managed(scope)).then_some(ResponseHeadersPolicyType::Custom);
-            let page = cloudfront(aws).list_response_headers_policies().set_type(own).set_marker(marker).send().await?;
-            let Some(page) = page.response_headers_policy_list else { return Ok(found) };
-            let policies =
-                page.items.unwrap_or_default().into_iter().filter_map(|summary| summary.response_headers_policy);
-            let lives = policies.filter_map(|policy| Some(live(policy.id, &policy.response_headers_policy_config?)));
-            found.extend(lives.filter(|live| is_requested(scope, live)));
-            marker = page.next_marker;
-            if marker.is_none() {
-                return Ok(found);
-            }
-        }
-    }
-
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
-        let mut config = ResponseHeadersPolicyConfig::builder().name(&desired.name).build()?;
-        put(&mut config, &desired.spec, &desired.tags)?;
-        let output =
-            cloudfront(aws).create_response_headers_policy().response_headers_policy_config(config).send().await?;
-        let missing = || Error::incomplete("cloudfront.CreateResponseHeadersPolicy", "responseHeadersPolicy");
-        let policy = output.response_headers_policy.ok_or_else(missing)?;
-        Ok(match &policy.response_headers_policy_config {
-            Some(config) => live(policy.id, config).into(),
-            None => Created::unobserved(policy.id),
-        })
-    }
-
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        change(aws, live, |config| put(config, &desired.spec, &desired.tags)).await
-    }
-
-    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        let current = cloudfront(aws).get_response_headers_policy_config().id(&live.id).send().await?;
-        cloudfront(aws).delete_response_headers_policy().id(&live.id).set_if_match(current.e_tag).send().await?;
-        Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let text = join_comment::<Self>(live.spec.comment.as_deref(), &tags_after(live, tags), COMMENT_LIMIT)?;
-        let edit = |config: &mut ResponseHeadersPolicyConfig| {
-            config.comment = Some(text);
-            Ok(())
-        };
-        change(aws, live, edit).await
-    }
-}
-
-/// Reads the configuration with its ETag, edits it, and writes it back as a whole.
-async fn change(
-    aws: &Aws,
-    live: &Live<ResponseHeadersPolicy>,
-    edit: impl FnOnce(&mut ResponseHeadersPolicyConfig) -> Result<()>,
-) -> Result<()> {
-    let current = cloudfront(aws).get_response_headers_policy_config().id(&live.id).send().await?;
-    let missing = || Error::incomplete("cloudfront.GetResponseHeadersPolicyConfig", "responseHeadersPolicyConfig");
-    let mut config = current.response_headers_policy_config.ok_or_else(missing)?;
-    edit(&mut config)?;
-    let update = cloudfront(aws).update_response_headers_policy().id(&live.id).set_if_match(current.e_tag);
-    update.response_headers_policy_config(config).send().await?;
-    Ok(())
-}
-
-fn put(config: &mut ResponseHeadersPolicyConfig, spec: &ResponseHeadersPolicy, tags: &Tags) -> Result<()> {
-    config.comment = Some(join_comment::<ResponseHeadersPolicy>(spec.comment.as_deref(), tags, COMMENT_LIMIT)?);
-    response_headers::put(config, spec)
-}
-
-fn live(id: String, config: &ResponseHeadersPolicyConfig) -> Live<ResponseHeadersPolicy> {
-    let (comment, tags) = split_comment::<ResponseHeadersPolicy>(config.comment());
-    let spec = ResponseHeadersPolicy { comment, ..response_headers::from_response(config) };
-    Live::new(id, config.name.clone(), spec, ()).tags(tags)
-}
-
-#[cfg(test)]
-mod tests {
-    use holdfast_core::observed::tag;
-
-    use super::*;
-
-    #[test]
-    fn the_owner_marker_follows_the_comment() -> Result<()> {
-        let tags = Tags::from([
-            (tag::STACK.into(), "shop".into()),
-            (tag::ENV.into(), "prod".into()),
-            (tag::ADDRESS.into(), "ResponseHeadersPolicy/web".into()),
-            (tag::GENERATION.into(), "1".into()),
-            (tag::DIGEST.into(), "0123456789abcdef".into()),
-        ]);
-        let spec: ResponseHeadersPolicy = serde_json::from_str(
-            r#"{"comment": "Strict", "securityHeadersConfig": {"frameOptions": {"frameOption": "DENY"}},
-            "customHeadersConfig": {"X-A": {"value": "b"}}}"#,
-        )
-        .unwrap();
-        let mut config = ResponseHeadersPolicyConfig::builder().name("web").build()?;
-        put(&mut config, &spec, &tags)?;
-        let live = live("id".into(), &config);
-        assert_eq!(
-            (live.tags, serde_json::to_value(&live.spec).unwrap()),
-            (tags, serde_json::to_value(&spec).unwrap())
-        );
-        Ok(())
-    }
 }

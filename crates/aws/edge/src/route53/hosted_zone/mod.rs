@@ -1,81 +1,35 @@
 //! HostedZone: the DNS records of a domain, public or private to VPCs.
 
+pub(crate) mod spec;
+
 use std::collections::BTreeSet;
 
 use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ChangeAction, RrType, TagResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
-use holdfast_base::names::Vpc;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, TagChanges, Updated, Want, Wants as _, each};
+use holdfast_base::owner::OwnerRecord;
 use holdfast_base::owner_marker;
 use holdfast_base::tagging::{self, Tags};
-use holdfast_base::try_join_all::try_join_all;
-use holdfast_core::Spec;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
-use super::name::plain;
-use super::{
-    bare, change_tags, is_requested, list_records, owned, partition, record_change, record_wire, route53, tags, zone,
-    zones,
+pub(crate) use self::spec::HostedZone;
+use self::spec::{HostedZoneStatus, ZoneVpc};
+use super::calls::{
+    bare, change, change_tags, list_records, owned, partition, record_change, tags, zone, zone_owner, zones,
 };
-
-/// A Route 53 hosted zone: the DNS records of a domain, public or private to VPCs.
-///
-/// State `name`, as in `name: example.com`: it is the domain in lower case without a trailing dot. The deletion of a
-/// public zone loses the delegation, because a new zone of the same name gets other name servers. Route 53 deletes a
-/// zone only when it contains nothing but its own NS and SOA records. Holdfast first deletes the records that it writes
-/// for itself and the validation records of certificates.
-///
-/// A zone accepts ten tags. Holdfast uses seven of them, so three are left for the tags of the document and the stack
-/// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>).
-///
-/// Look up a zone that Holdfast does not manage by its name: `name: example.com, lifecycle: { manage: observe }`.
-/// `privateZone` distinguishes two zones of one name.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct HostedZone {
-    /// The comment for people: at most 256 characters; `null` for none.
-    comment: Option<String>,
-    /// The VPCs that can resolve the names of a private zone; at least one. Without this field the zone is public.
-    vpcs: Option<BTreeSet<ZoneVpc>>,
-    /// Whether the zone is private. It follows from `vpcs`; state it in a lookup.
-    #[spec(immutable)]
-    private_zone: Option<bool>,
-    /// The id (`N…`) of a reusable delegation set, which gives several zones the same name servers; public zones only.
-    #[spec(immutable)]
-    delegation_set: Option<String>,
-}
-
-/// A VPC that can resolve the names of a private zone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ZoneVpc {
-    /// The VPC.
-    vpc: Ref<Vpc>,
-    /// The region of the VPC, as in `us-east-1`. AWS requires it, because hosted zones are global.
-    vpc_region: String,
-}
-
-/// The read-only attributes of a HostedZone.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct HostedZoneStatus {
-    /// The ARN of the zone.
-    arn: String,
-    /// The name servers of the zone, for the delegation at the registrar or in the parent zone. A private zone has
-    /// none.
-    name_servers: Vec<String>,
-}
+use super::name::plain;
+use super::record_set::owner::is_helper_record;
+use super::route53;
 
 impl Kind for HostedZone {
     type Status = HostedZoneStatus;
+    type Owner = ZoneTags;
     const TIER: Tier = Tier::Edge;
-    const OWNERSHIP: Ownership = Ownership::CallerReference;
     const REPLACEMENT: Replacement = Replacement::ByName;
     const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
@@ -97,16 +51,34 @@ impl Kind for HostedZone {
         if let Some(found) = tagging::known(&tagging_client, scope, is_zone, observe).await? {
             return Ok(found);
         }
-        let listed = zones(aws, scope).await?;
-        let requested: Vec<String> =
-            listed.iter().filter(|zone| is_requested(scope, zone)).map(|z| bare(&z.id)).collect();
-        let kind = TagResourceType::Hostedzone;
-        let details = requested.iter().map(|id| zone(aws, scope, id));
-        let (mut tags, details) = futures::try_join!(tags(aws, &kind, &requested), try_join_all(details))?;
-        let found = requested.iter().zip(details).filter_map(|(id, detail)| {
-            from_response(aws, Option::as_ref(&detail)?, tags.remove(id).unwrap_or_default())
-        });
-        Ok(found.collect())
+        // `privateZone` distinguishes zones of one name, so a lookup by `privateZone` alone states the name too.
+        let decides = |field: &String| field != HostedZone::PRIVATE_ZONE.name();
+        let lookups = scope.lookups.iter().filter(|lookup| lookup.map().is_some_and(|of| of.keys().any(decides)));
+        let asks = &Scope { lookups: lookups.cloned().collect(), ..scope.clone() };
+        let mut candidates = vec![];
+        for zone in zones(aws, scope).await?.iter() {
+            let mut bare = live(partition(aws), zone, None, &[]);
+            // The list returns comments, so a zone without a comment does not match a lookup by comment.
+            bare.spec.comment.get_or_insert_default();
+            if asks.is_owned(&zone_owner(zone)) || asks.wants(&listed(zone, &bare)).any() {
+                candidates.push((zone.clone(), bare));
+            }
+        }
+        let ids: Vec<String> = candidates.iter().map(|(_, bare)| bare.id.clone()).collect();
+        let tags = &tags(aws, &TagResourceType::Hostedzone, &ids).await?;
+        each(candidates, |(listed_zone, bare)| async move {
+            let tags = tags.get(&bare.id).cloned().unwrap_or_default();
+            let tags = owned::<Self>(tags, &listed_zone.caller_reference);
+            match asks.wants(&listed(&listed_zone, &bare).tags(&tags)) {
+                Want::Nothing => Ok(None),
+                Want::Identity => Ok(Some(bare.tags(tags))),
+                Want::Fields => {
+                    let detail = zone(aws, scope, &bare.id).await?;
+                    Ok(detail.as_ref().as_ref().and_then(|detail| from_response(aws, detail, tags)))
+                }
+            }
+        })
+        .await
     }
 
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
@@ -172,28 +144,40 @@ impl Kind for HostedZone {
         let is_base =
             |r: &&sdk::ResourceRecordSet| matches!(r.r#type, RrType::Ns | RrType::Soa) && plain(&r.name) == live.name;
         let left: Vec<_> = records.iter().filter(|record| !is_base(record)).collect();
-        if !left.is_empty() && left.iter().all(|record| record_wire::is_helper_record(record)) {
+        if !left.is_empty() && left.iter().all(|record| is_helper_record(record)) {
             // A batch has at most 1,000 changes
             // (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html).
             for part in left.chunks(500) {
                 let changes = part.iter().map(|record| record_change(ChangeAction::Delete, (*record).clone()));
-                super::change(aws, &live.id, changes.collect::<Result<_>>()?).await?;
+                change(aws, &live.id, changes.collect::<Result<_>>()?).await?;
             }
         }
         route53(aws).delete_hosted_zone().id(&live.id).send().await?;
         Ok(())
     }
+}
+
+/// The owner record of a zone: the caller reference of the create, and the owner tags after it.
+pub(crate) struct ZoneTags;
+
+impl OwnerRecord<HostedZone> for ZoneTags {
+    const OWNERSHIP: Ownership = Ownership::CallerReference;
 
     /// Sets and removes tags, and always sets the owner tags. Before the first call only the caller reference names the
     /// owner, and the tag index finds a zone by its owner tags.
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
+    async fn write(aws: &Aws, live: &Live<HostedZone>, changes: &TagChanges) -> Result<()> {
+        let TagChanges { set, remove } = changes;
         let owner =
             [tag::STACK, tag::ENV, tag::ADDRESS, tag::GENERATION].into_iter().filter(|key| !remove.contains(*key));
         let owner = owner.filter_map(|key| Some((key.to_owned(), live.tags.get(key)?.clone())));
         let set = owner.chain(set.clone()).collect();
         change_tags(aws, TagResourceType::Hostedzone, &live.id, &TagChanges { set, remove: remove.clone() }).await
     }
+}
+
+/// Returns what the list call says of a zone. `bare` is the zone without the details that only its own call returns.
+fn listed<'a>(zone: &'a sdk::HostedZone, bare: &'a Live<HostedZone>) -> Listed<'a> {
+    Listed::id(&bare.id).or_id(&zone.id).named(&bare.name).spec(&bare.spec)
 }
 
 /// Returns a zone with these tags, as Route 53 returned it.
@@ -257,10 +241,7 @@ mod tests {
         let tags: BTreeMap<_, _> = owner.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let reference = owner_marker::reference::<HostedZone>(&tags, "0123456789abcdef", 128).expect("it fits");
         assert_eq!(reference, "holdfast:shop/prod/main#012345@2");
-        let mut scope = Scope::default();
-        assert!(!is_requested(&scope, &zone(&reference)));
-        scope.owners.insert(("shop".into(), "prod".into()));
-        assert!(is_requested(&scope, &zone(&reference)));
+        assert_eq!(zone_owner(&zone(&reference)).get(tag::ADDRESS), tags.get(tag::ADDRESS));
         assert_eq!(owned::<HostedZone>(BTreeMap::new(), &reference), tags);
     }
 }

@@ -7,10 +7,8 @@ use holdfast_base::error::{Error, Result};
 use holdfast_core::types::{Ref, ServerDefault};
 
 use super::behavior::{CacheBehavior, DefaultCacheBehavior};
-use super::distribution::{
-    CustomErrorResponse, Distribution, GeoRestriction, LoggingConfig, Restrictions, ViewerCertificate,
-};
-use super::{list, origin_wire, quantity};
+use super::origin_wire;
+use super::spec::{CustomErrorResponse, Distribution, GeoRestriction, LoggingConfig, Restrictions, ViewerCertificate};
 
 /// Writes the spec into a configuration. `merged` means that the behaviours of the spec contain the live values of the
 /// fields that the document does not state.
@@ -37,8 +35,7 @@ pub(super) fn put(config: &mut sdk::DistributionConfig, spec: &Distribution, mer
         config.comment.clone_from(comment);
     }
     config.enabled = *enabled;
-    let aliases = aliases.as_ref().map(list).unwrap_or_default();
-    config.aliases = Some(sdk::Aliases::builder().quantity(quantity(&aliases)).set_items(Some(aliases)).build()?);
+    config.aliases = Some(items!(sdk::Aliases::builder(), aliases.clone().unwrap_or_default())?);
     config.default_root_object = Some(default_root_object.clone().unwrap_or_default());
     config.http_version = http_version.as_ref().map(|of| of.as_str().into()).or(config.http_version.take());
     config.is_ipv6_enabled = is_ipv6_enabled.map(|on| *on).or(config.is_ipv6_enabled);
@@ -62,9 +59,8 @@ pub(super) fn put(config: &mut sdk::DistributionConfig, spec: &Distribution, mer
     if let Some(ServerDefault(Restrictions { geo_restriction: GeoRestriction { restriction_type, items } })) =
         restrictions
     {
-        let items = list(items);
         let geo = sdk::GeoRestriction::builder().restriction_type(restriction_type.as_str().into());
-        let geo = geo.quantity(quantity(&items)).set_items(Some(items)).build()?;
+        let geo = items!(geo, items.clone())?;
         config.restrictions = Some(sdk::Restrictions::builder().geo_restriction(geo).build());
     }
     let disabled = LoggingConfig { bucket: String::new(), prefix: String::new(), include_cookies: false };
@@ -96,7 +92,7 @@ fn behaviors(
         behavior.put(&mut raw, merged)?;
         items.push(raw);
     }
-    Ok(sdk::CacheBehaviors::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+    Ok(items!(sdk::CacheBehaviors::builder(), items)?)
 }
 
 /// Returns the certificate to write. The result leaves out the deprecated fields that CloudFront also returns, because
@@ -152,7 +148,7 @@ fn errors(
         let built = built.response_page_path(response_page_path.clone().unwrap_or_default());
         items.push(built.response_code(response_code.clone().unwrap_or_default()).build()?);
     }
-    Ok(sdk::CustomErrorResponses::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+    Ok(items!(sdk::CustomErrorResponses::builder(), items)?)
 }
 
 /// Returns the spec of a distribution that CloudFront returned.

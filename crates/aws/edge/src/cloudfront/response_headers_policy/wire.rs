@@ -17,11 +17,10 @@ use aws_sdk_cloudfront::types::{
 };
 use holdfast_base::error::Result;
 
-use super::response_headers_policy::{
+use super::spec::{
     ContentSecurityPolicy, ContentTypeOptions, CorsConfig, CustomHeader, FrameOptions, ReferrerPolicy,
     ResponseHeadersPolicy, SecurityHeadersConfig, ServerTimingHeadersConfig, StrictTransportSecurity, XssProtection,
 };
-use super::{list, quantity};
 
 /// Writes the headers into a configuration. The comment is not written here.
 pub(super) fn put(config: &mut Config, spec: &ResponseHeadersPolicy) -> Result<()> {
@@ -47,7 +46,7 @@ pub(super) fn put(config: &mut Config, spec: &ResponseHeadersPolicy) -> Result<(
                 Custom::builder().header(name).value(value).r#override(*r#override).build()
             };
             let items = headers.iter().map(one).collect::<std::result::Result<Vec<_>, _>>()?;
-            Some(CustomHeaders::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+            Some(items!(CustomHeaders::builder(), items)?)
         }
         None => None,
     };
@@ -55,7 +54,7 @@ pub(super) fn put(config: &mut Config, spec: &ResponseHeadersPolicy) -> Result<(
         Some(names) => {
             let items = names.iter().map(|name| Remove::builder().header(name).build());
             let items = items.collect::<std::result::Result<Vec<_>, _>>()?;
-            Some(RemoveHeaders::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+            Some(items!(RemoveHeaders::builder(), items)?)
         }
         None => None,
     };
@@ -72,17 +71,12 @@ fn cors(spec: &CorsConfig) -> Result<Cors> {
         access_control_max_age_sec,
         origin_override,
     } = spec;
-    let origins = AllowOrigins::builder().quantity(quantity(&list(origins))).set_items(Some(list(origins))).build()?;
-    let headers = AllowHeaders::builder().quantity(quantity(&list(headers))).set_items(Some(list(headers))).build()?;
-    let items = methods.iter().map(|method| method.as_str().into()).collect();
-    let methods = AllowMethods::builder().quantity(quantity(&list(methods))).set_items(Some(items)).build()?;
-    let exposed = exposed
-        .as_ref()
-        .map(|names| ExposeHeaders::builder().quantity(quantity(&list(names))).set_items(Some(list(names))).build());
+    let methods = methods.iter().map(|method| method.as_str().into());
+    let exposed = exposed.clone().map(|names| items!(ExposeHeaders::builder(), names));
     Ok(Cors::builder()
-        .access_control_allow_origins(origins)
-        .access_control_allow_headers(headers)
-        .access_control_allow_methods(methods)
+        .access_control_allow_origins(items!(AllowOrigins::builder(), origins.clone())?)
+        .access_control_allow_headers(items!(AllowHeaders::builder(), headers.clone())?)
+        .access_control_allow_methods(items!(AllowMethods::builder(), methods)?)
         .set_access_control_expose_headers(exposed.transpose()?)
         .access_control_allow_credentials(*access_control_allow_credentials)
         .set_access_control_max_age_sec(*access_control_max_age_sec)

@@ -1,133 +1,27 @@
 //! WebAcl: a web ACL of AWS WAF, a firewall for HTTP requests.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod spec;
+mod wire;
+
+use std::collections::BTreeSet;
 
 use aws_sdk_wafv2::types::ResourceType;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants as _, each, is_requested_field};
 use holdfast_base::names::LoadBalancer;
+use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
-use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
-use holdfast_core::types::{Arn, Ref, ServerDefault};
+use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::statement::Statement;
-use super::web_acl_wire::merge;
-use super::wire::call;
-use super::{WafArn, is_requested, scopes, tag, tags_of, wafv2, web_acl_wire};
-
-/// A web ACL of AWS WAF: a firewall that allows or blocks HTTP requests to load balancers and distributions.
-///
-/// Statements and actions use WAF's own JSON, as in WAF's documentation and in the JSON editor of its console
-/// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_Statement.html>). A statement refers to an IP set with
-/// `IPSetReferenceStatement: { ARN: "${IpSet.office.arn}" }`. Fields that the document does not state, and settings
-/// that this kind does not know, keep their live values.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WebAcl {
-    /// The scope: `REGIONAL`, or `CLOUDFRONT` for distributions. `CLOUDFRONT` requires the region us-east-1.
-    #[spec(immutable)]
-    pub(super) scope: String,
-    /// The action for requests that no rule decides: `{ Allow: {} }` or `{ Block: {} }`.
-    pub(super) default_action: Statement,
-    /// The rules, by name. Live rules that are not stated are removed. Without this field, all live rules are kept.
-    pub(super) rules: Option<BTreeMap<String, WebAclRule>>,
-    /// The CloudWatch metrics and the request samples of the web ACL.
-    pub(super) visibility_config: VisibilityConfig,
-    /// The description of the web ACL.
-    pub(super) description: Option<String>,
-    /// The custom response bodies, by the keys that `CustomResponseBodyKey` in a `Block` action refers to.
-    pub(super) custom_response_bodies: Option<BTreeMap<String, CustomResponseBody>>,
-    /// Additional domains whose tokens WAF accepts, for CAPTCHA and challenge actions.
-    pub(super) token_domains: Option<BTreeSet<String>>,
-    /// The application load balancers that the web ACL protects, for the scope `REGIONAL`. A load balancer has at most
-    /// one web ACL, so an association that is stated here replaces the association with another web ACL. A distribution
-    /// states its web ACL in its own spec.
-    pub(super) associations: Option<BTreeSet<Ref<LoadBalancer, Arn>>>,
-    /// The logging of requests; `null` for none.
-    pub(super) logging_configuration: Option<LoggingConfiguration>,
-}
-
-/// A rule of a web ACL.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WebAclRule {
-    /// The priority: WAF evaluates the rule with the lowest number first. Each priority is unique within the web ACL.
-    pub(super) priority: i32,
-    /// The statement that selects requests, as in `{ GeoMatchStatement: { CountryCodes: [DE] } }`. A `SearchString` is
-    /// plain text.
-    pub(super) statement: Statement,
-    /// The action for matching requests: `{ Block: {} }`, `{ Allow: {} }`, `{ Count: {} }`, `{ Captcha: {} }` or
-    /// `{ Challenge: {} }`. Not for statements that refer to rule groups.
-    pub(super) action: Option<Statement>,
-    /// The override action for statements that refer to rule groups: `{ None: {} }` keeps the group's actions,
-    /// `{ Count: {} }` only counts matching requests.
-    pub(super) override_action: Option<Statement>,
-    /// The labels that the rule adds to matching requests, for later rules; at most 100.
-    pub(super) rule_labels: Option<BTreeSet<String>>,
-    /// The CloudWatch metrics and the request samples of the rule. A new rule without this field has both enabled, and
-    /// its name as the metric name.
-    pub(super) visibility_config: Option<ServerDefault<VisibilityConfig>>,
-}
-
-/// The CloudWatch metrics and the request samples of a web ACL or a rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct VisibilityConfig {
-    /// Whether WAF stores samples of matching requests. Holdfast's default is true.
-    #[serde(default = "yes")]
-    pub(super) sampled_requests_enabled: bool,
-    /// Whether WAF sends metrics to CloudWatch. Holdfast's default is true.
-    #[serde(default = "yes")]
-    pub(super) cloud_watch_metrics_enabled: bool,
-    /// The metric name: letters, digits, hyphens and underscores.
-    pub(super) metric_name: String,
-}
-
-/// The body of a custom response.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CustomResponseBody {
-    /// The content type: `TEXT_PLAIN`, `TEXT_HTML` or `APPLICATION_JSON`.
-    pub(super) content_type: String,
-    /// The content.
-    pub(super) content: String,
-}
-
-/// The logging of a web ACL's requests
-/// (<https://docs.aws.amazon.com/waf/latest/developerguide/logging-destinations.html>).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LoggingConfiguration {
-    /// The log destination: the ARN of one log group, bucket or delivery stream whose name begins with `aws-waf-logs-`,
-    /// as in `${LogGroup.waf.arn}`.
-    pub(super) log_destination_configs: BTreeSet<Arn>,
-    /// The request fields that are left out of the logs, as WAF's own JSON:
-    /// `[{ SingleHeader: { Name: authorization } }]`.
-    pub(super) redacted_fields: Option<Statement>,
-    /// The filter that selects the requests to log, as WAF's own JSON
-    /// (<https://docs.aws.amazon.com/waf/latest/APIReference/API_LoggingFilter.html>).
-    pub(super) logging_filter: Option<Statement>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// The read-only attributes of a WebAcl.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WebAclStatus {
-    /// The ARN of the web ACL, which is also its id.
-    arn: String,
-    /// The web ACL capacity units (WCUs) that the rules use; more than 1500 cost extra. Unknown until the web ACL has
-    /// been observed.
-    capacity: Option<i64>,
-}
+pub(crate) use self::spec::WebAcl;
+use self::spec::WebAclStatus;
+use self::wire::merge;
+use super::raw_json::call;
+use super::{WafArn, WafTags, scopes, tags_of, wafv2};
 
 /// The web ACL as WAF returned it, with its lock token and its logging configuration.
 struct WebAclSnapshot {
@@ -138,6 +32,7 @@ struct WebAclSnapshot {
 
 impl Kind for WebAcl {
     type Status = WebAclStatus;
+    type Owner = TagOnCreate<WafTags>;
     const TIER: Tier = Tier::Edge;
     const NAMING: NamingRules = NamingRules::limit(128);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -154,8 +49,7 @@ impl Kind for WebAcl {
             loop {
                 let request = wafv2(aws).list_web_acls().scope((*waf_scope).into()).limit(100).set_next_marker(marker);
                 let page = request.send().await?;
-                let acls = page.web_acls.unwrap_or_default().into_iter().filter_map(|acl| Some((acl.name?, acl.arn?)));
-                listed.extend(acls.map(|(_, arn)| arn));
+                listed.extend(page.web_acls.unwrap_or_default().into_iter().filter_map(|acl| acl.arn));
                 marker = page.next_marker;
                 if marker.is_none() {
                     break;
@@ -168,7 +62,7 @@ impl Kind for WebAcl {
     async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
         let tags: Vec<Json> = desired.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         let mut body = json!({ "Name": desired.name, "Scope": desired.spec.scope, "Tags": tags });
-        web_acl_wire::put(&mut body, &desired.spec);
+        wire::put(&mut body, &desired.spec);
         let output = call!(wafv2(aws).create_web_acl(), body)?;
         let arn = output["Summary"]["ARN"].as_str().ok_or_else(|| Error::incomplete("wafv2.CreateWebACL", "arn"))?;
         // A new web ACL has no associations and no logging.
@@ -180,13 +74,12 @@ impl Kind for WebAcl {
     /// Writes the changed fields. Associations and logging have calls of their own: CreateWebACL does not accept them,
     /// so an update follows the create.
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        let is_in_body = |field: &String| !matches!(field.as_str(), "associations" | "loggingConfiguration" | "tags");
-        if desired.changed.iter().any(is_in_body) {
+        if desired.changed_besides(&[WebAcl::ASSOCIATIONS, WebAcl::LOGGING_CONFIGURATION]) {
             let raw = live.raw::<WebAclSnapshot>()?;
-            let mut body = web_acl_wire::updatable(&raw.acl);
+            let mut body = wire::updatable(&raw.acl);
             merge(&mut body, WafArn::parse(&live.id)?.json());
             merge(&mut body, json!({ "LockToken": raw.lock_token }));
-            web_acl_wire::put(&mut body, &desired.spec);
+            wire::put(&mut body, &desired.spec);
             call!(wafv2(aws).update_web_acl(), body)?;
         }
         let WebAcl { associations, logging_configuration, .. } = &desired.spec;
@@ -205,7 +98,7 @@ impl Kind for WebAcl {
                 Some(logging) => {
                     // A web ACL that was created in this pass has no snapshot and no logging.
                     let current = live.raw::<WebAclSnapshot>().map_or(&Json::Null, |raw| &raw.logging);
-                    let body = web_acl_wire::put_logging(logging, current, &live.id);
+                    let body = wire::put_logging(logging, current, &live.id);
                     call!(wafv2(aws).put_logging_configuration(), json!({ "LoggingConfiguration": body }))?;
                 }
                 None => {
@@ -213,7 +106,8 @@ impl Kind for WebAcl {
                 }
             }
         }
-        Ok(Updated::ObserveAgain)
+        // A web ACL that was created in this pass has no snapshot, and these requests determine the rest of its state.
+        Ok(if live.raw.is_none() { Updated::Known } else { Updated::ObserveAgain })
     }
 
     /// Removes the associations and deletes the web ACL. WAF refuses to delete a web ACL that is still associated.
@@ -226,10 +120,6 @@ impl Kind for WebAcl {
         delete.set_lock_token(live.raw::<WebAclSnapshot>()?.lock_token.as_str().map(str::to_owned)).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.id, tags).await
-    }
 }
 
 /// Observes one web ACL. Returns none when it does not exist or the scope does not request it. A web ACL that only
@@ -237,16 +127,21 @@ impl Kind for WebAcl {
 async fn observe_one(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Live<WebAcl>>> {
     let arn = arn.as_str();
     let identity = WafArn::parse(arn)?;
-    if !is_requested(scope, identity.name, arn) {
+    let listed = || Listed::id(arn).named(identity.name);
+    if !scope.wants(&listed()).any() {
         return Ok(None);
     }
     let request = async { call!(wafv2(aws).get_web_acl(), identity.json()).or_absent() };
     let tags = tagging::tags(aws, scope, arn, || tags_of(aws, arn));
     let (Some(tags), Some(output)) = futures::try_join!(tags, request)? else { return Ok(None) };
     let (acl, lock_token) = (output["WebACL"].clone(), output["LockToken"].clone());
-    let mut spec = web_acl_wire::from_response(&acl, identity.scope)?;
+    let mut spec = wire::from_response(&acl, identity.scope)?;
     let mut logging = Json::Null;
-    if scope.is_owned(&tags) || scope.ids.contains(arn) || !scope.lookups.is_empty() {
+    let want = scope.wants(&listed().tags(&tags).spec(&spec));
+    if !want.any() {
+        return Ok(None);
+    }
+    if want.fields() {
         let body = json!({ "ResourceArn": arn });
         let (output, protected) = futures::try_join!(
             async {
@@ -258,7 +153,7 @@ async fn observe_one(aws: &Aws, scope: &Scope, arn: String) -> Result<Option<Liv
             associations(aws, arn, identity.scope)
         )?;
         logging = output.map(|output| output["LoggingConfiguration"].clone()).unwrap_or_default();
-        spec.logging_configuration = web_acl_wire::logging_from_response(&logging)?;
+        spec.logging_configuration = wire::logging_from_response(&logging)?;
         spec.associations = Some(protected);
     }
     Ok(Some(Live::new(arn, identity.name, spec, status(arn, &acl)).tags(tags).keep(WebAclSnapshot {

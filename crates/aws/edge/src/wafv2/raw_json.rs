@@ -65,7 +65,7 @@ impl Intercept for RawJson {
 /// Sends a call of WAF with this JSON body, and returns the response as JSON.
 macro_rules! call {
     ($operation:expr, $body:expr) => {{
-        let json = $crate::wafv2::wire::RawJson::new($body);
+        let json = $crate::wafv2::raw_json::RawJson::new($body);
         let sent = $operation.customize().interceptor(json.clone()).send().await;
         sent.map(|_| json.response())
     }};

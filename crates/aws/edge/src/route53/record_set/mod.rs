@@ -1,122 +1,28 @@
 //! RecordSet: the records of one domain name and type in a hosted zone.
 
-use std::collections::BTreeSet;
+pub(super) mod owner;
+mod spec;
+mod wire;
+
+use std::collections::BTreeMap;
 
 use aws_sdk_route53::types::{ChangeAction, ResourceRecordSet};
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
-use holdfast_base::owner_marker;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants as _};
+use holdfast_base::owner::{EmbeddedMarker, Marked};
 use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
-use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Ownership, Replacement, Tier};
-use holdfast_core::types::Ref;
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
-use super::health_check::HealthCheck;
-use super::hosted_zone::HostedZone;
-use super::name::{DnsName, RecordValue, plain};
-use super::record_wire::{RecordIdentity, desired_record, owner_record, read_owner, spec};
-use super::{bare, change, record_change, records, zones};
-
-/// A Route 53 record set: the records of one domain name and type in a hosted zone.
-///
-/// A record set has no tags, and its zone accepts only ten tags
-/// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>), too few to record the
-/// owners of its record sets. Holdfast therefore stores the owner in a TXT record below the record set:
-/// `_holdfast-a.www.example.com` for the A record of `www.example.com`. One change writes or deletes both records.
-///
-/// Several owners can share a zone safely. A live record set without such a TXT record belongs to another owner: the
-/// plan holds it, and Holdfast never overwrites it. Adopt it with `lifecycle: { adopt: <zone id>_www.example.com_A }`.
-///
-/// Refer to a zone outside the document by its id, `zone: { id: Z0123456789ABCDEFGHIJ }`, or look it up as a
-/// `HostedZone` with `lifecycle: { manage: observe }`.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RecordSet {
-    /// The hosted zone.
-    #[spec(immutable)]
-    pub(super) zone: Ref<HostedZone>,
-    /// The full domain name, as in `www.example.com`, or `*.example.com` for all names that have no records of their
-    /// own. AWS calls this field `Name`; in a document, `name` beside the spec is the physical name, which a record set
-    /// does not use. A change of `recordName`, `type` or `setIdentifier` replaces the record set in one atomic change.
-    pub(super) record_name: DnsName,
-    /// The record type: `A`, `AAAA`, `CAA`, `CNAME`, `DS`, `HTTPS`, `MX`, `NAPTR`, `NS`, `PTR`, `SPF`, `SRV`, `SSHFP`,
-    /// `SVCB`, `TLSA` or `TXT`.
-    pub(super) r#type: String,
-    /// The TTL in seconds: how long resolvers may cache the record. Holdfast's default is 300. An alias record has the
-    /// TTL of its target.
-    pub(super) ttl: Option<i64>,
-    /// The values. The text of a TXT record may be written without quotation marks.
-    pub(super) records: Option<BTreeSet<RecordValue>>,
-    /// The AWS resource that an alias record refers to, instead of `ttl` and `records`.
-    pub(super) alias_target: Option<AliasTarget>,
-    /// The set identifier, which distinguishes record sets of the same name and type under a routing policy.
-    pub(super) set_identifier: Option<String>,
-    /// For weighted routing: the weight relative to the other record sets, 0 to 255.
-    pub(super) weight: Option<i64>,
-    /// For latency-based routing: the region from which latency is measured, as in `us-east-1`. AWS calls this field
-    /// `Region`; in a document, `region` beside the spec is the region of a resource.
-    pub(super) latency_region: Option<String>,
-    /// For failover routing: `PRIMARY` or `SECONDARY`.
-    pub(super) failover: Option<String>,
-    /// For geolocation routing: the location of the clients that receive this record set.
-    pub(super) geo_location: Option<GeoLocation>,
-    /// For IP-based routing: the addresses of the clients that receive this record set.
-    pub(super) cidr_routing_config: Option<CidrRoutingConfig>,
-    /// For multivalue answer routing: whether the record set is one of up to eight that Route 53 returns together.
-    pub(super) multi_value_answer: Option<bool>,
-    /// The health check. Route 53 returns the record set only while the health check is healthy.
-    pub(super) health_check: Option<Ref<HealthCheck>>,
-}
-
-/// The AWS resource that an alias record refers to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AliasTarget {
-    /// The resource's own DNS name, as in `${LoadBalancer.web.dnsName}`.
-    pub(super) dns_name: DnsName,
-    /// The id of the hosted zone of the resource's DNS name, as in `${LoadBalancer.web.canonicalHostedZoneId}`;
-    /// `Z2FDTNDATAQYW2` for every CloudFront distribution
-    /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html>).
-    pub(super) hosted_zone: String,
-    /// Whether Route 53 returns the record only while the target is healthy. Must be false for CloudFront.
-    #[serde(default)]
-    pub(super) evaluate_target_health: bool,
-}
-
-/// The location of clients: a continent, or a country and optionally a subdivision of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct GeoLocation {
-    /// The continent: `AF`, `AN`, `AS`, `EU`, `OC`, `NA` or `SA`.
-    pub(super) continent_code: Option<String>,
-    /// The two-letter country code, as in `DE`; `*` for all clients that no other record set matches.
-    pub(super) country_code: Option<String>,
-    /// A state of the United States, as in `CA`, or a region of Ukraine.
-    pub(super) subdivision_code: Option<String>,
-}
-
-/// The addresses of clients, as a location in a CIDR collection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CidrRoutingConfig {
-    /// The id of the CIDR collection.
-    pub(super) collection_id: String,
-    /// The location in the collection; `*` for all other clients.
-    pub(super) location_name: String,
-}
-
-/// The read-only attributes of a RecordSet.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RecordSetStatus {
-    /// The canonical domain name: in lower case, without a trailing dot.
-    fqdn: String,
-}
+use self::owner::{RecordIdentity, owner_record, read_owner};
+pub(crate) use self::spec::RecordSet;
+use self::spec::RecordSetStatus;
+use self::wire::{desired_record, spec};
+use super::calls::{bare, change, is_parent, record_change, records, zone_owner, zones};
+use super::name::plain;
 
 /// The live record set, and the TXT record that names its owner.
 #[derive(Clone, Debug)]
@@ -127,8 +33,8 @@ struct RecordAndOwner {
 
 impl Kind for RecordSet {
     type Status = RecordSetStatus;
+    type Owner = EmbeddedMarker;
     const TIER: Tier = Tier::Edge;
-    const OWNERSHIP: Ownership = Ownership::EmbeddedMarker { key: &["zone", "recordName", "type", "setIdentifier"] };
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(512);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -137,10 +43,7 @@ impl Kind for RecordSet {
     /// Lists each zone that the document refers to or that is owned, with one list call for each zone.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let listed = zones(aws, scope).await?;
-        let requested = listed.iter().filter(|zone| {
-            let owner = owner_marker::read::<HostedZone>(&zone.caller_reference).unwrap_or_default();
-            is_parent(scope, &zone.id, &zone.name) || scope.is_owned(&owner)
-        });
+        let requested = listed.iter().filter(|zone| is_parent(scope, zone) || scope.is_owned(&zone_owner(zone)));
         let lists = requested.map(|zone| async {
             let id = bare(&zone.id);
             records(aws, scope, &id).await.map(|records| (id, records))
@@ -189,7 +92,8 @@ impl Kind for RecordSet {
                 [delete, vec![record_change(ChangeAction::Create, record)?, owner]].concat()
             }
         };
-        change(aws, desired.spec.zone.as_str(), changes).await
+        change(aws, desired.spec.zone.as_str(), changes).await?;
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -198,25 +102,22 @@ impl Kind for RecordSet {
         let changes = records.map(|record| record_change(ChangeAction::Delete, record));
         change(aws, live.spec.zone.as_str(), changes.collect::<Result<_>>()?).await
     }
+}
 
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
+impl Marked for RecordSet {
+    const IDENTITY: &'static [&'static str] =
+        &[Self::ZONE.name(), Self::RECORD_NAME.name(), Self::TYPE.name(), Self::SET_IDENTIFIER.name()];
+
+    async fn write_marker(aws: &Aws, live: &Live<Self>, owner: &Tags) -> Result<()> {
         let RecordAndOwner { record, owner_record: current_owner } = live.raw::<RecordAndOwner>()?;
-        let mut all = live.tags.clone();
-        all.retain(|key, _| !tags.remove.contains(key));
-        all.extend(tags.set.clone());
-        let changed = match (all.contains_key(tag::STACK), current_owner) {
-            (true, _) => record_change(ChangeAction::Upsert, owner_record(&RecordIdentity::of(record), &all)?)?,
+        let changed = match (owner.contains_key(tag::STACK), current_owner) {
+            (true, _) => record_change(ChangeAction::Upsert, owner_record(&RecordIdentity::of(record), owner)?)?,
             // The record set is released.
             (false, Some(owner)) => record_change(ChangeAction::Delete, owner.clone())?,
             (false, None) => return Ok(()),
         };
         change(aws, live.spec.zone.as_str(), vec![changed]).await
     }
-}
-
-/// True when the document refers to this zone.
-pub(crate) fn is_parent(scope: &Scope, id: &str, name: &str) -> bool {
-    scope.is_parent(HostedZone::KIND, &plain(name)) || scope.is_parent(HostedZone::KIND, &bare(id))
 }
 
 /// Returns the id of a record set.
@@ -226,14 +127,14 @@ fn id(zone: &str, identity: &RecordIdentity) -> String {
 
 /// Returns the record sets of a zone that the scope requests, without owner records.
 fn in_zone(scope: &Scope, zone: &str, records: &[ResourceRecordSet]) -> Vec<Live<RecordSet>> {
-    let owners: std::collections::BTreeMap<String, (Tags, &ResourceRecordSet)> =
+    let owners: BTreeMap<String, (Tags, &ResourceRecordSet)> =
         records.iter().filter_map(|record| Some((plain(&record.name), (read_owner(record)?, record)))).collect();
     let one = |record: &ResourceRecordSet| {
         let identity = RecordIdentity::of(record);
         let live = live(zone, record, owners.get(&identity.owner_record_name()).cloned());
-        let is_named = scope.ids.contains(&live.id) || scope.names.contains(&live.name) || !scope.lookups.is_empty();
-        let is_requested = read_owner(record).is_none() && (is_named || scope.is_owned(&live.tags));
-        is_requested.then_some(live)
+        let listed = Listed::id(&live.id).named(&live.name).tags(&live.tags).spec(&live.spec);
+        let is_wanted = read_owner(record).is_none() && scope.wants(&listed).any();
+        is_wanted.then_some(live)
     };
     records.iter().filter_map(one).collect()
 }

@@ -7,13 +7,12 @@ use holdfast_base::error::Result;
 use holdfast_core::types::{Ref, ServerDefault};
 
 use super::origin::{CustomOriginConfig, Origin, OriginGroup, OriginShield, S3OriginConfig};
-use super::{list, quantity};
 
 /// Returns the origins, each as an edit of the live origin with the same key.
 pub(super) fn origins(stated: &BTreeMap<String, Origin>, live: Option<&sdk::Origins>) -> Result<sdk::Origins> {
     let live = |id: &str| live.and_then(|live| live.items.iter().find(|origin| origin.id == id));
     let items = stated.iter().map(|(id, origin)| put(origin, id, live(id))).collect::<Result<Vec<_>>>()?;
-    Ok(sdk::Origins::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+    Ok(items!(sdk::Origins::builder(), items)?)
 }
 
 fn put(origin: &Origin, id: &str, live: Option<&sdk::Origin>) -> Result<sdk::Origin> {
@@ -39,8 +38,7 @@ fn put(origin: &Origin, id: &str, live: Option<&sdk::Origin>) -> Result<sdk::Ori
             sdk::OriginCustomHeader::builder().header_name(name).header_value(value).build()
         };
         let items = headers.iter().map(one).collect::<std::result::Result<Vec<_>, _>>()?;
-        raw.custom_headers =
-            Some(sdk::CustomHeaders::builder().quantity(quantity(&items)).set_items(Some(items)).build()?);
+        raw.custom_headers = Some(items!(sdk::CustomHeaders::builder(), items)?);
     }
     raw.origin_access_control_id = Some(origin_access_control.as_ref().map(Ref::to_string).unwrap_or_default());
     raw.connection_attempts = connection_attempts.map(|of| *of).or(raw.connection_attempts);
@@ -80,14 +78,12 @@ fn web_server(stated: &CustomOriginConfig, live: Option<sdk::CustomOriginConfig>
     } = stated;
     let new = sdk::CustomOriginConfig::builder().http_port(*http_port).https_port(*https_port);
     let new = new.origin_protocol_policy(origin_protocol_policy.as_str().into()).build()?;
-    let protocols = origin_ssl_protocols.iter().map(|protocol| protocol.as_str().into()).collect();
-    let count = quantity(&list(origin_ssl_protocols));
+    let protocols = origin_ssl_protocols.iter().map(|protocol| protocol.as_str().into());
     let mut raw = live.unwrap_or_else(|| new.clone());
     raw.http_port = new.http_port;
     raw.https_port = new.https_port;
     raw.origin_protocol_policy = new.origin_protocol_policy;
-    raw.origin_ssl_protocols =
-        Some(sdk::OriginSslProtocols::builder().quantity(count).set_items(Some(protocols)).build()?);
+    raw.origin_ssl_protocols = Some(items!(sdk::OriginSslProtocols::builder(), protocols)?);
     raw.origin_read_timeout = origin_read_timeout.map(|of| *of).or(raw.origin_read_timeout);
     raw.origin_keepalive_timeout = origin_keepalive_timeout.map(|of| *of).or(raw.origin_keepalive_timeout);
     Ok(raw)
@@ -101,12 +97,10 @@ pub(super) fn groups(
     let live = |id: &str| live.and_then(|live| live.items().iter().find(|group| group.id == id));
     let mut items = vec![];
     for (id, OriginGroup { members, status_codes }) in stated {
-        let codes: Vec<i32> = status_codes.iter().copied().collect();
-        let codes = sdk::StatusCodes::builder().quantity(quantity(&codes)).set_items(Some(codes)).build()?;
+        let codes = items!(sdk::StatusCodes::builder(), status_codes.clone())?;
         let member = |id: &String| sdk::OriginGroupMember::builder().origin_id(id).build();
         let members = members.iter().map(member).collect::<std::result::Result<Vec<_>, _>>()?;
-        let members =
-            sdk::OriginGroupMembers::builder().quantity(quantity(&members)).set_items(Some(members)).build()?;
+        let members = items!(sdk::OriginGroupMembers::builder(), members)?;
         let mut raw = match live(id) {
             Some(live) => live.clone(),
             None => sdk::OriginGroup::builder().id(id).build()?,
@@ -115,7 +109,7 @@ pub(super) fn groups(
         raw.members = Some(members);
         items.push(raw);
     }
-    Ok(sdk::OriginGroups::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+    Ok(items!(sdk::OriginGroups::builder(), items)?)
 }
 
 /// Returns an origin that CloudFront returned, with its key.

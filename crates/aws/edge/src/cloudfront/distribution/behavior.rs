@@ -8,10 +8,9 @@ use holdfast_core::Spec;
 use holdfast_core::types::{Arn, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
-use super::cache_policy::CachePolicy;
-use super::origin_request_policy::OriginRequestPolicy;
-use super::response_headers_policy::ResponseHeadersPolicy;
-use super::{list, quantity};
+use crate::cloudfront::cache_policy::CachePolicy;
+use crate::cloudfront::origin_request_policy::OriginRequestPolicy;
+use crate::cloudfront::response_headers_policy::ResponseHeadersPolicy;
 
 /// A Lambda@Edge function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
@@ -33,12 +32,15 @@ macro_rules! behavior {
             $($(#[$own])* pub(crate) $key: String,)?
             /// The key of the origin or origin group that serves the requests.
             pub(crate) target_origin: String,
-            /// The viewer protocol policy: `allow-all`, `https-only` or `redirect-to-https`.
+            /// The viewer protocol policy: whether viewers can use HTTP.
+            #[spec(one_of = sdk::ViewerProtocolPolicy)]
             pub(crate) viewer_protocol_policy: String,
             /// The allowed HTTP methods: `GET` and `HEAD` (AWS's default), these with `OPTIONS`, or these with
             /// `OPTIONS` and all of `PUT`, `POST`, `PATCH` and `DELETE`.
+            #[spec(one_of = sdk::Method)]
             pub(crate) allowed_methods: Option<ServerDefault<BTreeSet<String>>>,
             /// The HTTP methods whose responses CloudFront caches: `GET` and `HEAD` (AWS's default), or `OPTIONS` too.
+            #[spec(one_of = sdk::Method)]
             pub(crate) cached_methods: Option<ServerDefault<BTreeSet<String>>>,
             /// Whether CloudFront compresses responses.
             pub(crate) compress: Option<ServerDefault<bool>>,
@@ -111,9 +113,8 @@ macro_rules! behavior {
                     raw.lambda_function_associations = Some(lambdas_sdk(functions)?);
                 }
                 if let Some(groups) = trusted_key_groups {
-                    let groups = list(groups);
                     let built = sdk::TrustedKeyGroups::builder().enabled(!groups.is_empty());
-                    raw.trusted_key_groups = Some(built.quantity(quantity(&groups)).set_items(Some(groups)).build()?);
+                    raw.trusted_key_groups = Some(items!(built, groups.0.clone())?);
                 }
                 Ok(())
             }
@@ -175,9 +176,8 @@ fn methods(
     let live_cached = live.as_ref().and_then(|live| live.cached_methods.as_ref()).map(|cached| cached.items.clone());
     let cached = stated(cached).or(live_cached).unwrap_or_else(default_methods);
     let allowed = stated(allowed).or(live.map(|live| live.items)).unwrap_or_else(default_methods);
-    let cached = sdk::CachedMethods::builder().quantity(quantity(&cached)).set_items(Some(cached)).build()?;
-    let built = sdk::AllowedMethods::builder().quantity(quantity(&allowed)).set_items(Some(allowed));
-    Ok(built.cached_methods(cached).build()?)
+    let cached = items!(sdk::CachedMethods::builder(), cached)?;
+    Ok(items!(sdk::AllowedMethods::builder().cached_methods(cached), allowed)?)
 }
 
 fn functions_sdk(stated: &BTreeMap<String, Arn>) -> Result<sdk::FunctionAssociations> {
@@ -185,7 +185,7 @@ fn functions_sdk(stated: &BTreeMap<String, Arn>) -> Result<sdk::FunctionAssociat
         sdk::FunctionAssociation::builder().event_type(event.as_str().into()).function_arn(&function.0).build()
     };
     let items = stated.iter().map(one).collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(sdk::FunctionAssociations::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+    Ok(items!(sdk::FunctionAssociations::builder(), items)?)
 }
 
 fn functions(response: Option<&sdk::FunctionAssociations>) -> BTreeMap<String, Arn> {
@@ -200,7 +200,7 @@ fn lambdas_sdk(stated: &Lambdas) -> Result<sdk::LambdaFunctionAssociations> {
         built.lambda_function_arn(&lambda_function.0).include_body(*include_body).build()
     };
     let items = stated.iter().map(one).collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(sdk::LambdaFunctionAssociations::builder().quantity(quantity(&items)).set_items(Some(items)).build()?)
+    Ok(items!(sdk::LambdaFunctionAssociations::builder(), items)?)
 }
 
 fn lambdas(response: Option<&sdk::LambdaFunctionAssociations>) -> Lambdas {
