@@ -3,7 +3,7 @@
 //! A kind lists such fields in [`Kind::FIELD_TAGS`](crate::kind::Kind::FIELD_TAGS). The driver adds the tags to a create,
 //! reads the fields from the tags of a live resource, and changes the tags when the fields change.
 
-use holdfast_core::schema::{FieldName, Record, Type};
+use holdfast_core::schema::{FieldName, Presence, Record, Type};
 use holdfast_core::value::Value;
 
 use crate::owner::TagChanges;
@@ -42,7 +42,8 @@ pub(crate) fn add(fields: &[FieldTag], spec: &Value, tags: &mut Tags) {
     tags.extend(fields.iter().filter_map(|field| Some((field.key(), text(spec.get(field.field)?)?))));
 }
 
-/// Moves the fields that tags record from the tags to the spec. A field without a tag is left out of the spec.
+/// Moves the fields that tags record from the tags to the spec. A field without a tag has the default that a document
+/// without the field means, or is left out of the spec.
 pub(crate) fn read(record: &Record, fields: &[FieldTag], tags: &mut Tags, spec: &mut Value) {
     let Value::Map(spec) = spec else { return };
     for field in fields {
@@ -54,9 +55,11 @@ pub(crate) fn read(record: &Record, fields: &[FieldTag], tags: &mut Tags, spec: 
                 _ => Value::Text(text),
             })
         });
-        match value {
-            Some(value) => drop(spec.insert(field.field.to_owned(), value)),
-            None => drop(spec.remove(field.field)),
+        let presence = record.field(field.field).map(|field| field.presence);
+        match (value, presence) {
+            (Some(value), _) => drop(spec.insert(field.field.to_owned(), value)),
+            (None, Some(Presence::Default(default))) => drop(spec.insert(field.field.to_owned(), default())),
+            (None, _) => drop(spec.remove(field.field)),
         }
     }
 }
@@ -87,7 +90,7 @@ fn text(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_core::schema::{Field, Presence};
+    use holdfast_core::schema::Field;
     use serde_json::json;
 
     use super::*;
@@ -137,6 +140,15 @@ mod tests {
         let mut live: Value = json!({ "force": true }).into();
         read(&RECORD, FIELDS, &mut tags, &mut live);
         assert!(live.is_empty(), "without a tag, the field has no value");
+    }
+
+    #[test]
+    fn a_field_without_a_tag_has_its_default() {
+        const FIELD: Field = Field { presence: Presence::Default(|| Value::Bool(false)), ..field("force", Type::Bool) };
+        const WITH_DEFAULT: Record = Record { name: "Test", doc: "", fields: &[FIELD] };
+        let mut live: Value = json!({}).into();
+        read(&WITH_DEFAULT, &FIELDS[..1], &mut Tags::new(), &mut live);
+        assert_eq!(live, json!({ "force": false }).into());
     }
 
     #[test]
