@@ -1,6 +1,7 @@
 //! Data stores: databases, caches, buckets, search domains, backups, secrets, keys and image repositories.
 
 mod backup;
+mod consumed_secret;
 mod ecr;
 mod elasticache;
 mod kms;

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use aws_sdk_rds::types::{self as sdk, ApplyMethod, Parameter};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
-use holdfast_base::tagging;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::ServerDefault;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{rds, sdk_tags, tag, tags_of};
+use super::{RdsTags, rds, sdk_tags, wanted};
 
 /// A DB parameter group: settings of a database engine. The name begins with a letter, has at most 255 letters, digits
 /// and single hyphens, and is stored in lower case. A database that gets another group applies static parameters at its
@@ -24,7 +24,10 @@ use super::{rds, sdk_tags, tag, tags_of};
 pub(crate) struct DbParameterGroup {
     /// The parameter group family, which is an engine with its major version: `postgres16`, `mysql8.0`, `mariadb10.11`,
     /// `oracle-ee-19`.
-    #[spec(immutable)]
+    #[spec(
+        immutable,
+        pattern = "(mariadb|mysql|postgres)[0-9]+([.][0-9]+)*|(aurora|custom|db2|oracle|sqlserver)-[a-z0-9.-]+"
+    )]
     db_parameter_group_family: String,
     /// The description. AWS requires a text; Holdfast's default is `Managed by Holdfast`.
     #[spec(immutable)]
@@ -50,6 +53,7 @@ const MAX_PARAMETERS: usize = 20;
 
 impl Kind for DbParameterGroup {
     type Status = DbParameterGroupStatus;
+    type Owner = TagOnCreate<RdsTags, ByArn>;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -57,20 +61,13 @@ impl Kind for DbParameterGroup {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = rds(aws).describe_db_parameter_groups().into_paginator().items().send();
         each(all(groups).await?, |group| async move {
-            let mut live = live(&group)?;
-            let is_requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
-            if !scope.is_candidate(&live.name) && !is_requested && scope.lookups.is_empty() {
-                return Ok(None);
-            }
-            let arn = live.status.arn.clone();
-            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
-            // A group of another owner may have a name that the document needs. Only its existence matters then.
-            if is_requested || scope.is_owned(&tags) {
+            let Some((mut live, want)) = wanted(aws, scope, live(&group)?).await? else { return Ok(None) };
+            if want.fields() {
                 let Some(parameters) = parameters(aws, &live.id).await? else { return Ok(None) };
                 let stated = |p: &Parameter| Some((p.parameter_name.clone()?, p.parameter_value.clone()?));
                 live.spec.parameters = Some(parameters.iter().filter_map(stated).collect());
             }
-            Ok(Some(live.tags(tags)))
+            Ok(Some(live))
         })
         .await
     }
@@ -82,7 +79,7 @@ impl Kind for DbParameterGroup {
             .db_parameter_group_name(&desired.name)
             .db_parameter_group_family(db_parameter_group_family)
             .description(description.as_deref().map_or("Managed by Holdfast", |text| text))
-            .set_tags(sdk_tags(&desired.tags))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
         let created = output.db_parameter_group.and_then(|group| live(&group).ok());
@@ -123,17 +120,13 @@ impl Kind for DbParameterGroup {
         rds(aws).delete_db_parameter_group().db_parameter_group_name(&live.id).send().await?;
         Ok(())
     }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
-    }
 }
 
 /// Returns the parameters that a user has set, as AWS records it; none when the group does not exist.
 async fn parameters(aws: &Aws, name: &str) -> Result<Option<Vec<Parameter>>> {
     let pages = rds(aws).describe_db_parameters().db_parameter_group_name(name).source("user");
     let pages = pages.into_paginator().items().send();
-    pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()
+    all(pages).await.or_absent()
 }
 
 /// Returns for each parameter, by name, whether it is dynamic.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use aws_sdk_rds::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
 use holdfast_base::names::Subnet;
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
@@ -15,7 +16,7 @@ use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{instances, rds, sdk_tags, tag, tags_of, texts};
+use super::{RdsTags, instances, rds, sdk_tags, texts, wanted};
 
 /// A DB subnet group: the subnets in which RDS places databases. The name has at most 255 letters, digits, hyphens,
 /// underscores, periods and spaces, and is stored in lower case. It must not be `default`
@@ -27,6 +28,7 @@ pub(crate) struct DbSubnetGroup {
     db_subnet_group_description: Option<ServerDefault<String>>,
     /// The subnets: of one VPC, in at least two Availability Zones. A subnet in which a database has an address cannot
     /// be removed.
+    #[spec(items = 2..)]
     subnets: BTreeSet<Ref<Subnet>>,
 }
 
@@ -42,6 +44,7 @@ pub(crate) struct DbSubnetGroupStatus {
 
 impl Kind for DbSubnetGroup {
     type Status = DbSubnetGroupStatus;
+    type Owner = TagOnCreate<RdsTags, ByArn>;
     const TIER: Tier = Tier::Data;
     /// The create call creates the complete group.
     const REFERENCEABLE_ON_CREATE: bool = true;
@@ -56,13 +59,7 @@ impl Kind for DbSubnetGroup {
         each(all(groups).await?, |group| async move {
             let arn = group.db_subnet_group_arn.clone();
             let live = live(&group, arn.ok_or_else(|| missing("dbSubnetGroupArn"))?)?;
-            let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
-            if !named && !scope.ids.contains(&live.status.arn) && scope.lookups.is_empty() {
-                return Ok(None);
-            }
-            let arn = live.status.arn.clone();
-            let tags = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await?;
-            Ok(tags.map(|tags| live.tags(tags)))
+            Ok(wanted(aws, scope, live).await?.map(|(live, _)| live))
         })
         .await
     }
@@ -74,7 +71,7 @@ impl Kind for DbSubnetGroup {
             .db_subnet_group_name(&desired.name)
             .db_subnet_group_description(description(db_subnet_group_description))
             .set_subnet_ids(Some(texts(subnets)))
-            .set_tags(sdk_tags(&desired.tags))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
         let created = output.db_subnet_group.and_then(|group| live(&group, group.db_subnet_group_arn.clone()?).ok());
@@ -96,10 +93,6 @@ impl Kind for DbSubnetGroup {
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         rds(aws).delete_db_subnet_group().db_subnet_group_name(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! Values generated from the operating system's random bytes, which no person has to know.
 
 use holdfast_base::error::{Error, Result};
-use holdfast_base::secret_store::{Plain, uuid};
+use holdfast_base::plain::Plain;
+use holdfast_base::secret_store::uuid;
 use holdfast_core::Spec;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GenerateSecretString {
-    /// The length in characters: at most 4,096; the default is 32.
+    /// The length in characters; the default is 32.
+    #[spec(range = 1..=4096)]
     length: Option<i32>,
     /// Characters that the value does not contain.
+    #[spec(length = ..=4096)]
     exclude_characters: Option<String>,
     /// Whether the value contains no digits.
     exclude_numbers: Option<bool>,

@@ -101,7 +101,7 @@ pub(super) async fn update(
         changes.remove.insert(key_tag());
     }
     let Some(secret) = &spec.auth_token else {
-        changes.remove.extend([STEP_TAG.to_owned(), consumed_tag(FIELD, &Ref::new("")).0]);
+        changes.remove.extend([STEP_TAG.to_owned(), consumed_tag(FIELD, &Ref::<Secret, _>::new("")).0]);
         change_tags::<ElastiCacheTags>(aws, arn, &changes).await?;
         return Ok(Updated::ObserveAgain);
     };
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn tags(step: &str) -> Tags {
-        [consumed_tag(FIELD, &Ref::new("arn@1")), (STEP_TAG.to_owned(), step.to_owned())].into()
+        [consumed_tag(FIELD, &Ref::<Secret, _>::new("arn@1")), (STEP_TAG.to_owned(), step.to_owned())].into()
     }
 
     #[test]

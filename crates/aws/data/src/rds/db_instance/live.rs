@@ -6,27 +6,26 @@ use holdfast_base::kind::Live;
 use holdfast_core::observed::Phase;
 use holdfast_core::types::{Ref, ServerDefault};
 
-use super::db_instance::{DbInstance, DbInstanceStatus, ReadReplica};
 use super::requested::RequestedValues;
-use super::{MaintenanceWindow, pairs};
-use crate::secretsmanager;
+use super::spec::{DbInstance, DbInstanceStatus, ReadReplica};
+use crate::consumed_secret::consumed;
+use crate::rds::{MaintenanceWindow, from_sdk_tags};
 
 /// Reads a database from a response, without the replication of its backups.
 pub(super) fn live(response: &sdk::DbInstance) -> Result<Live<DbInstance>> {
     let missing = |what| Error::incomplete("rds.DescribeDBInstances", what);
     let name = response.db_instance_identifier.clone().ok_or_else(|| missing("dbInstanceIdentifier"))?;
-    let tags = pairs(response.tag_list());
+    let tags = from_sdk_tags(response.tag_list());
     let requested = RequestedValues::of(&tags);
     let status = status(response, &name).ok_or_else(|| missing("dbInstanceArn"))?;
     let text = |text: &Option<String>| text.clone().map(ServerDefault);
     let key = |arn: &Option<String>| arn.clone().map(|arn| ServerDefault(Ref::new(arn)));
-    let flag = |field: &str, default| requested.flag(field, default);
     // Security groups that AWS is removing no longer count.
     let groups = response.vpc_security_groups().iter().filter(|group| group.status() != Some("removing"));
     let spec = DbInstance {
         engine: response.engine.clone().unwrap_or_default(),
         engine_version: Some(ServerDefault(shown_version(response, &requested))),
-        allow_major_version_upgrade: flag("allowMajorVersionUpgrade", false),
+        allow_major_version_upgrade: requested.flag(DbInstance::ALLOW_MAJOR_VERSION_UPGRADE, false),
         auto_minor_version_upgrade: response.auto_minor_version_upgrade.map(ServerDefault),
         engine_lifecycle_support: text(&response.engine_lifecycle_support),
         license_model: text(&response.license_model),
@@ -69,9 +68,9 @@ pub(super) fn live(response: &sdk::DbInstance) -> Result<Live<DbInstance>> {
         master_username: text(&response.master_username),
         manage_master_user_password: Some(ServerDefault(response.master_user_secret.is_some())),
         master_user_secret_kms_key: key(&response.master_user_secret.as_ref().and_then(|s| s.kms_key_id.clone())),
-        master_user_password: secretsmanager::consumed(&tags, "masterUserPassword")
+        master_user_password: consumed(&tags, DbInstance::MASTER_USER_PASSWORD.name())
             .filter(|_| response.master_user_secret.is_none()),
-        master_user_password_key: requested.get("masterUserPasswordKey").map(str::to_owned),
+        master_user_password_key: requested.get(DbInstance::MASTER_USER_PASSWORD_KEY).map(str::to_owned),
         enable_iam_database_authentication: response.iam_database_authentication_enabled.map(ServerDefault),
         backup_retention_period: response.backup_retention_period.map(ServerDefault),
         preferred_backup_window: text(&response.preferred_backup_window),
@@ -99,9 +98,9 @@ pub(super) fn live(response: &sdk::DbInstance) -> Result<Live<DbInstance>> {
             replica_mode: response.replica_mode.as_ref().map(|mode| ServerDefault(mode.as_str().to_owned())),
         }),
         deletion_protection: response.deletion_protection.map(ServerDefault),
-        skip_final_snapshot: flag("skipFinalSnapshot", false),
-        delete_automated_backups: flag("deleteAutomatedBackups", true),
-        apply_immediately: flag("applyImmediately", true),
+        skip_final_snapshot: requested.flag(DbInstance::SKIP_FINAL_SNAPSHOT, false),
+        delete_automated_backups: requested.flag(DbInstance::DELETE_AUTOMATED_BACKUPS, true),
+        apply_immediately: requested.flag(DbInstance::APPLY_IMMEDIATELY, true),
     };
     let mut live = Live::new(name.clone(), name, spec, status).tags(tags);
     let word = live.status.db_instance_status.clone();
@@ -142,11 +141,6 @@ fn status(response: &sdk::DbInstance, name: &str) -> Option<DbInstanceStatus> {
     })
 }
 
-/// Returns the name of the final snapshot.
-pub(super) fn final_snapshot(live: &Live<DbInstance>) -> String {
-    live.status.final_db_snapshot_identifier.clone()
-}
-
 /// Returns the ARN of the source of a replica. AWS returns a source of the same region by its name.
 fn source(response: &sdk::DbInstance) -> Option<String> {
     let source = response.read_replica_source_db_instance_identifier.clone().filter(|source| !source.is_empty())?;
@@ -175,22 +169,23 @@ fn phase(status: &str) -> Phase {
 fn with_pending(mut live: Live<DbInstance>, response: &sdk::DbInstance) -> Live<DbInstance> {
     let Some(pending) = &response.pending_modified_values else { return live };
     let fields = [
-        ("dbInstanceClass", pending.db_instance_class.is_some()),
-        ("allocatedStorage", pending.allocated_storage.is_some()),
-        ("port", pending.port.is_some()),
-        ("backupRetentionPeriod", pending.backup_retention_period.is_some()),
-        ("multiAz", pending.multi_az.is_some()),
-        ("engineVersion", pending.engine_version.is_some()),
-        ("licenseModel", pending.license_model.is_some()),
-        ("iops", pending.iops.is_some()),
-        ("storageThroughput", pending.storage_throughput.is_some()),
-        ("storageType", pending.storage_type.is_some()),
-        ("caCertificateIdentifier", pending.ca_certificate_identifier.is_some()),
-        ("dbSubnetGroup", pending.db_subnet_group_name.is_some()),
-        ("enabledCloudwatchLogsExports", pending.pending_cloudwatch_logs_exports.is_some()),
-        ("enableIAMDatabaseAuthentication", pending.iam_database_authentication_enabled.is_some()),
+        (DbInstance::DB_INSTANCE_CLASS, pending.db_instance_class.is_some()),
+        (DbInstance::ALLOCATED_STORAGE, pending.allocated_storage.is_some()),
+        (DbInstance::PORT, pending.port.is_some()),
+        (DbInstance::BACKUP_RETENTION_PERIOD, pending.backup_retention_period.is_some()),
+        (DbInstance::MULTI_AZ, pending.multi_az.is_some()),
+        (DbInstance::ENGINE_VERSION, pending.engine_version.is_some()),
+        (DbInstance::LICENSE_MODEL, pending.license_model.is_some()),
+        (DbInstance::IOPS, pending.iops.is_some()),
+        (DbInstance::STORAGE_THROUGHPUT, pending.storage_throughput.is_some()),
+        (DbInstance::STORAGE_TYPE, pending.storage_type.is_some()),
+        (DbInstance::CA_CERTIFICATE_IDENTIFIER, pending.ca_certificate_identifier.is_some()),
+        (DbInstance::DB_SUBNET_GROUP, pending.db_subnet_group_name.is_some()),
+        (DbInstance::ENABLED_CLOUDWATCH_LOGS_EXPORTS, pending.pending_cloudwatch_logs_exports.is_some()),
+        (DbInstance::ENABLE_IAM_DATABASE_AUTHENTICATION, pending.iam_database_authentication_enabled.is_some()),
     ];
-    let pending: Vec<&str> = fields.iter().filter(|(_, is_pending)| *is_pending).map(|(field, _)| *field).collect();
+    let pending: Vec<&str> =
+        fields.iter().filter(|(_, is_pending)| *is_pending).map(|(field, _)| field.name()).collect();
     if pending.is_empty() {
         return live;
     }
@@ -211,7 +206,7 @@ fn with_pending(mut live: Live<DbInstance>, response: &sdk::DbInstance) -> Live<
 fn shown_version(response: &sdk::DbInstance, requested: &RequestedValues) -> String {
     let running = response.engine_version.clone().unwrap_or_default();
     let auto_upgrade = response.auto_minor_version_upgrade != Some(false);
-    match requested.get("engineVersion") {
+    match requested.get(DbInstance::ENGINE_VERSION) {
         Some(version) if accepts(response.engine().unwrap_or_default(), version, &running, auto_upgrade) => {
             version.to_owned()
         }
@@ -243,13 +238,15 @@ fn is_older(first: &[String], second: &[String]) -> bool {
 fn shown_storage(response: &sdk::DbInstance, requested: &RequestedValues) -> i32 {
     let allocated = response.allocated_storage.unwrap_or_default();
     let autoscales = response.max_allocated_storage.is_some_and(|max| allocated <= max);
-    let stated = requested.get("allocatedStorage").and_then(|text| text.parse().ok());
+    let stated = requested.get(DbInstance::ALLOCATED_STORAGE).and_then(|text| text.parse().ok());
     stated.filter(|stated| autoscales && *stated <= allocated).unwrap_or(allocated)
 }
 
 /// Returns the requested zone while the standby is in it, else the zone of the database.
 fn shown_zone(response: &sdk::DbInstance, requested: &RequestedValues) -> Option<String> {
-    let stated = requested.get("availabilityZone").filter(|zone| response.secondary_availability_zone() == Some(*zone));
+    let stated = requested
+        .get(DbInstance::AVAILABILITY_ZONE)
+        .filter(|zone| response.secondary_availability_zone() == Some(*zone));
     stated.map(str::to_owned).or_else(|| response.availability_zone.clone())
 }
 

@@ -1,26 +1,23 @@
 //! The value of a secret: how Holdfast creates it, and how Holdfast detects drift without reading it.
 //!
 //! The version id of a whole text is the version of its source. For the fields of a JSON object, tags record what each
-//! field was last given and which version of the secret holds it. Holdfast compares these tags with the document.
+//! field was last given and which version of the secret holds it. Holdfast compares these tags with the document. The
+//! names of these fields are in the document, so they are no field tags of the kind
+//! ([`Kind::FIELD_TAGS`](holdfast_base::kind::Kind::FIELD_TAGS)).
 
 use std::collections::BTreeMap;
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::kind::{Live, TagChanges};
-use holdfast_base::secret_store::Plain;
+use holdfast_base::plain::Plain;
 use holdfast_base::tagging::Tags;
-use holdfast_core::Spec;
-use holdfast_core::digest;
-use holdfast_core::schema::{Type, Typed};
 use holdfast_core::types::{OnlyAtCreate, ValueFrom};
-use holdfast_core::value::Value;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::generate::{GenerateSecretString, version_id};
-use super::secret::Secret;
-use super::secrets;
+use super::spec::{DIGEST, Literal, Secret, SecretField};
+use crate::secretsmanager::generate::{GenerateSecretString, version_id};
+use crate::secretsmanager::secrets;
 
 const OPERATION: &str = "secretsmanager.PutSecretValue";
 /// The key prefix of the tags that record what a field was last given; the name of the field follows.
@@ -28,40 +25,6 @@ const FIELD: &str = "holdfast:field/";
 /// The tag that records the version of the secret that Holdfast put last.
 const VERSION: &str = "holdfast:version";
 const GENERATED: &str = "generated";
-
-/// A field of the secret's JSON object: state one of `value`, `generate` and `valueFrom`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct SecretField {
-    /// A text that is not confidential: a user name, an address. A tag of the secret records its digest.
-    value: Option<Literal>,
-    /// A value that Holdfast generates once and never changes afterwards.
-    generate: Option<OnlyAtCreate<GenerateSecretString>>,
-    /// A value from outside: `{ env: NAME }` or `{ file: PATH }`.
-    value_from: Option<ValueFrom>,
-}
-
-/// A text whose live side is known only by its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Literal(String);
-
-impl Typed for Literal {
-    const TYPE: Type = Type::Canonical { name: "text", canonical: digested };
-}
-
-const DIGEST: &str = "sha256:";
-
-fn digested(value: &Value) -> std::result::Result<Value, String> {
-    let text = value.text().ok_or("it must be a text; put numbers in quotes")?;
-    Ok(if text.starts_with(DIGEST) { value.clone() } else { format!("{DIGEST}{}", digest::text(text)).into() })
-}
-
-impl Literal {
-    fn digest(&self) -> String {
-        format!("{DIGEST}{}", digest::text(&self.0))
-    }
-}
 
 /// A value to put into a secret, the id of its version, and the tags that record it.
 pub(super) struct SecretContent {
@@ -273,6 +236,9 @@ pub(super) fn live(tags: &Tags, current: Option<&str>, rotates: bool) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use holdfast_core::value::Value;
+
+    use super::super::spec::digested;
     use super::*;
 
     #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_rds::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
+use holdfast_base::sdk::all;
 use holdfast_core::types::{Ref, ServerDefault};
 
-use super::db_instance::DbInstance;
-use super::db_proxy::ConnectionPoolConfiguration;
-use super::rds;
-use super::texts;
+use super::spec::ConnectionPoolConfiguration;
+use crate::rds::db_instance::DbInstance;
+use crate::rds::{rds, texts, value};
 
 /// The only target group of a proxy
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBProxyTargetGroup.html>).
@@ -33,7 +33,7 @@ pub(super) async fn connection_pool(aws: &Aws, proxy: &str) -> Result<Option<Con
 /// Returns the databases that are registered with a proxy; none when the proxy does not exist.
 pub(super) async fn targets(aws: &Aws, proxy: &str) -> Result<Option<BTreeSet<Ref<DbInstance>>>> {
     let pages = rds(aws).describe_db_proxy_targets().db_proxy_name(proxy).into_paginator().items().send();
-    let targets = pages.collect::<std::result::Result<Vec<_>, _>>().await.or_absent()?;
+    let targets = all(pages).await.or_absent()?;
     let instance = |target: &sdk::DbProxyTarget| target.r#type == Some(sdk::TargetType::RdsInstance);
     let id = |target: sdk::DbProxyTarget| target.rds_resource_id.map(Ref::new);
     Ok(targets.map(|targets| targets.into_iter().filter(instance).filter_map(id).collect()))
@@ -76,9 +76,9 @@ pub(super) async fn set_pool(
     } = desired;
     let had_query = current.is_some_and(|current| current.init_query.is_some());
     let config = sdk::ConnectionPoolConfiguration::builder()
-        .set_max_connections_percent(max_connections_percent.as_deref().copied())
-        .set_max_idle_connections_percent(max_idle_connections_percent.as_deref().copied())
-        .set_connection_borrow_timeout(connection_borrow_timeout.as_deref().copied())
+        .set_max_connections_percent(value(max_connections_percent))
+        .set_max_idle_connections_percent(value(max_idle_connections_percent))
+        .set_connection_borrow_timeout(value(connection_borrow_timeout))
         .set_session_pinning_filters(Some(session_pinning_filters.iter().flatten().cloned().collect()))
         .set_init_query(init_query.clone().or(had_query.then(String::new)))
         .build();

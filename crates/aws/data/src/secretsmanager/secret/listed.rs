@@ -5,12 +5,13 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntr
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
 use holdfast_base::kind::is_requested_field;
+use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_engine::cloud::Scope;
 
-use super::secret::{Secret, tags_of};
-use super::secrets;
+use super::spec::Secret;
+use crate::secretsmanager::{from_sdk_tags, secrets};
 
 /// The maximum number of name prefixes in one filter
 /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html>).
@@ -22,8 +23,8 @@ const BATCH: usize = 10;
 /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>). ListSecrets returns neither
 /// replicas nor policies.
 pub(super) async fn find(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Result<Option<DescribeSecretOutput>> {
-    let needs_description =
-        ["replicaRegions", "policy"].into_iter().any(|field| is_requested_field::<Secret>(scope, tags, field));
+    let undescribed = [Secret::REPLICA_REGIONS, Secret::POLICY];
+    let needs_description = undescribed.into_iter().any(|field| is_requested_field(scope, tags, field));
     // For a single secret, DescribeSecret is one call as well.
     if needs_description || scope.names.len() < 2 {
         return Ok(None);
@@ -31,7 +32,7 @@ pub(super) async fn find(aws: &Aws, scope: &Scope, arn: &str, tags: &Tags) -> Re
     let listed = aws.once(scope, "secretsmanager.secrets", || list(aws, scope)).await?;
     let named = listed.iter().find(|entry| entry.arn() == Some(arn));
     let usable = named.filter(|entry| entry.deleted_date().is_none() && entry.primary_region().is_none());
-    Ok(usable.filter(|entry| tags_of(entry.tags()) == *tags).map(as_description))
+    Ok(usable.filter(|entry| from_sdk_tags(entry.tags()) == *tags).map(as_description))
 }
 
 /// Lists the secrets whose names begin with a name of the document.
@@ -39,15 +40,14 @@ async fn list(aws: &Aws, scope: &Scope) -> Result<Vec<SecretListEntry>> {
     let names: Vec<String> = scope.names.iter().cloned().collect();
     let pages = names.chunks(BATCH).map(|names| {
         let named = Filter::builder().key(FilterNameStringType::Name).set_values(Some(names.to_vec())).build();
-        let pages = secrets(aws).list_secrets().max_results(100).filters(named).into_paginator().send();
-        pages.collect::<std::result::Result<Vec<_>, _>>()
+        all(secrets(aws).list_secrets().max_results(100).filters(named).into_paginator().send())
     });
-    let pages = try_join_all(pages.map(|pages| async { Ok(pages.await?) })).await?;
+    let pages = try_join_all(pages).await?;
     Ok(pages.into_iter().flatten().flat_map(|page| page.secret_list.unwrap_or_default()).collect())
 }
 
 /// Converts a list entry into a DescribeSecret response.
-fn as_description(entry: &SecretListEntry) -> DescribeSecretOutput {
+pub(super) fn as_description(entry: &SecretListEntry) -> DescribeSecretOutput {
     DescribeSecretOutput::builder()
         .set_arn(entry.arn.clone())
         .set_name(entry.name.clone())

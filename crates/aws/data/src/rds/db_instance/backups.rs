@@ -5,9 +5,8 @@ use holdfast_base::error::{OrAbsent, Result};
 use holdfast_base::kind::Live;
 use holdfast_core::types::{Ref, ServerDefault};
 
-use super::db_instance::{AutomatedBackupsReplication, DbInstance};
-use super::db_instance_calls::{reference, value};
-use super::rds;
+use super::spec::{AutomatedBackupsReplication, DbInstance};
+use crate::rds::{rds, reference, value};
 
 /// Observes the replicated backups with this ARN in the destination region; none when they do not exist.
 pub(super) async fn backups(aws: &Aws, arn: &str) -> Result<Option<AutomatedBackupsReplication>> {

@@ -1,27 +1,18 @@
-//! DbInstance: a database instance, which may be a read replica, and the replication of its backups to another region.
+//! The spec and the status of a DbInstance.
 
 use std::collections::BTreeSet;
 
-use holdfast_base::client::Aws;
-use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
-use holdfast_base::names::Role;
-use holdfast_base::names::SecurityGroup;
-use holdfast_base::try_join_all::try_join_all;
+use aws_sdk_rds::types as sdk;
+use holdfast_base::names::{Role, SecurityGroup};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Ref, ServerDefault};
-use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::db_instance_calls::{create, update};
-use super::db_instance_copies::{backups, replicate_backups};
-use super::db_instance_from_response::{final_snapshot, live};
-use super::db_parameter_group::DbParameterGroup;
-use super::db_subnet_group::DbSubnetGroup;
-use super::{MaintenanceWindow, instances, rds, tag};
+use crate::consumed_secret::CurrentVersion;
 use crate::kms::key::Key;
-use crate::secretsmanager::CurrentVersion;
+use crate::rds::MaintenanceWindow;
+use crate::rds::db_parameter_group::DbParameterGroup;
+use crate::rds::db_subnet_group::DbSubnetGroup;
 use crate::secretsmanager::secret::Secret;
 
 /// An RDS database instance: PostgreSQL, MySQL, MariaDB, Oracle, SQL Server or Db2. Aurora is not supported. Creation
@@ -35,9 +26,13 @@ use crate::secretsmanager::secret::Secret;
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DbInstance {
-    /// The database engine: `postgres`, `mysql`, `mariadb`, `oracle-se2`, `oracle-ee`, `sqlserver-ex`, `sqlserver-web`,
-    /// `sqlserver-se`, `sqlserver-ee`, `db2-se`, …. For a replica, state the engine of its source.
-    #[spec(immutable)]
+    /// The database engine. For a replica, state the engine of its source.
+    #[spec(immutable, one_of = [
+        "postgres", "mysql", "mariadb", "oracle-se2", "oracle-se2-cdb", "oracle-ee", "oracle-ee-cdb", "sqlserver-ex",
+        "sqlserver-web", "sqlserver-se", "sqlserver-ee", "sqlserver-dev-ee", "db2-ae", "db2-ce", "db2-se",
+        "custom-oracle-ee", "custom-oracle-ee-cdb", "custom-oracle-se2", "custom-oracle-se2-cdb",
+        "custom-sqlserver-ee", "custom-sqlserver-se", "custom-sqlserver-web", "custom-sqlserver-dev",
+    ])]
     pub(super) engine: String,
     /// The engine version: a major version (`16`, `8.0`) or a minor version (`16.4`). While `autoMinorVersionUpgrade`
     /// is not false, a newer minor version of the same major version is not drift. Stating a newer version upgrades the
@@ -47,23 +42,34 @@ pub(crate) struct DbInstance {
     /// `dbParameterGroup` in the same edit.
     #[serde(default)]
     pub(super) allow_major_version_upgrade: bool,
-    /// Whether AWS upgrades minor versions automatically in the maintenance window. AWS's default is true.
+    /// Whether AWS upgrades minor versions automatically in the maintenance window.
+    #[spec(default = true)]
     pub(super) auto_minor_version_upgrade: Option<ServerDefault<bool>>,
-    /// The RDS Extended Support setting: `open-source-rds-extended-support` (AWS's default: old major versions keep
-    /// running, for a fee) or `open-source-rds-extended-support-disabled`.
+    /// The RDS Extended Support setting. With `open-source-rds-extended-support` old major versions keep running, for a
+    /// fee.
+    #[spec(
+        one_of = ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"],
+        default = "open-source-rds-extended-support"
+    )]
     pub(super) engine_lifecycle_support: Option<ServerDefault<String>>,
-    /// The license model, for Oracle and Db2: `license-included`, `bring-your-own-license`, ….
+    /// The license model, for Oracle, Db2 and SQL Server.
+    #[spec(one_of = [
+        "license-included", "bring-your-own-license", "bring-your-own-media", "marketplace-license",
+        "general-public-license", "postgresql-license",
+    ])]
     pub(super) license_model: Option<ServerDefault<String>>,
     /// The instance class: `db.t4g.medium`, `db.r7g.large`. A change causes an outage.
+    #[spec(pattern = "db[.][a-z0-9.-]+")]
     pub(super) db_instance_class: String,
     /// The allocated storage in GiB. Required, except for a replica. AWS refuses a smaller value. A larger live value,
     /// up to `maxAllocatedStorage`, comes from storage autoscaling and is not drift.
+    #[spec(range = 5..=65536)]
     pub(super) allocated_storage: Option<ServerDefault<i32>>,
     /// The upper limit of storage autoscaling in GiB: AWS increases the storage up to this size when it fills up.
     /// `null` turns storage autoscaling off.
     pub(super) max_allocated_storage: Option<i32>,
-    /// The storage type: `gp3`, `gp2`, `io1`, `io2` or `standard`. AWS's default is `gp2`, or `io1` when `iops` is
-    /// stated.
+    /// The storage type. AWS's default is `gp3`, or `io1` when `iops` is stated.
+    #[spec(one_of = ["gp3", "gp2", "io1", "io2", "standard"])]
     pub(super) storage_type: Option<ServerDefault<String>>,
     /// The provisioned IOPS (I/O operations per second): for `io1` and `io2`, and for `gp3` from 400 GiB on (Oracle:
     /// 200 GiB). For smaller `gp3` storage, do not state this field: AWS returns 3000, but refuses 3000 in a request
@@ -98,16 +104,18 @@ pub(crate) struct DbInstance {
     pub(super) option_group_name: Option<ServerDefault<String>>,
     /// The security groups. Without any, AWS uses the default security group of the VPC.
     pub(super) vpc_security_groups: Option<ServerDefault<BTreeSet<Ref<SecurityGroup>>>>,
-    /// The network type: `IPV4` (AWS's default) or `DUAL`.
+    /// The network type: IPv4 only, or IPv4 and IPv6 (`DUAL`).
+    #[spec(one_of = ["IPV4", "DUAL"], default = "IPV4")]
     pub(super) network_type: Option<ServerDefault<String>>,
     /// Whether the host name of the endpoint resolves to a public IP address.
     pub(super) publicly_accessible: Option<ServerDefault<bool>>,
-    /// The port. AWS's default depends on the engine: 5432, 3306, 1521 or 1433. A change reboots the database.
+    /// The port. AWS's default depends on the engine: 5432, 3306, 1521, 1433 or 50000. A change reboots the database.
+    #[spec(range = 1150..=65535)]
     pub(super) port: Option<ServerDefault<i32>>,
     /// The certificate authority (CA) of the server certificate, such as `rds-ca-rsa2048-g1`.
     pub(super) ca_certificate_identifier: Option<ServerDefault<String>>,
     /// The name of the initial database. Not for SQL Server.
-    #[spec(immutable)]
+    #[spec(immutable, length = 1..=64, pattern = "[A-Za-z0-9_]+")]
     pub(super) db_name: Option<String>,
     /// The character set, for Oracle.
     #[spec(immutable)]
@@ -117,7 +125,7 @@ pub(crate) struct DbInstance {
     pub(super) timezone: Option<ServerDefault<String>>,
     /// The name of the master user. A replica has the master user and the password of its source, so do not state them
     /// for a replica.
-    #[spec(immutable)]
+    #[spec(immutable, length = 1..=16, pattern = "[A-Za-z][A-Za-z0-9_]*")]
     pub(super) master_username: Option<ServerDefault<String>>,
     /// Whether RDS generates the master password, stores it in Secrets Manager and rotates it. This is the recommended
     /// way to set the password. The secret is `${DbInstance.<name>.masterUserSecretArn}`. A database with a managed
@@ -136,44 +144,54 @@ pub(crate) struct DbInstance {
     /// Whether database users can log in with IAM credentials (IAM database authentication).
     #[serde(rename = "enableIAMDatabaseAuthentication")]
     pub(super) enable_iam_database_authentication: Option<ServerDefault<bool>>,
-    /// The retention period of automated backups in days: 0 (no backups) to 35. AWS's default is 1, and 0 for a
-    /// replica. A source of replicas needs at least 1. A change from or to 0 causes an outage.
+    /// The retention period of automated backups in days; 0 for no backups. AWS's default is 1, and 0 for a replica. A
+    /// source of replicas needs at least 1. A change from or to 0 causes an outage.
+    #[spec(range = 0..=35)]
     pub(super) backup_retention_period: Option<ServerDefault<i32>>,
     /// The daily time range of automated backups, in UTC: `03:00-04:00`. At least 30 minutes.
+    #[spec(pattern = "([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")]
     pub(super) preferred_backup_window: Option<ServerDefault<String>>,
     /// The weekly time range of maintenance by AWS, in UTC: `sun:05:00-sun:06:00`. At least 30 minutes, outside the
     /// backup window.
     pub(super) preferred_maintenance_window: Option<ServerDefault<MaintenanceWindow>>,
     /// Whether snapshots get the tags of the database.
+    #[spec(default = false)]
     pub(super) copy_tags_to_snapshot: Option<ServerDefault<bool>>,
     /// The replication of automated backups to another region; `null` for none. After the replication stops, existing
     /// copies are kept for their retention period. Supported for SQL Server, Oracle, PostgreSQL, MySQL and MariaDB
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ReplicateBackups.html>).
     pub(super) automated_backups_replication: Option<AutomatedBackupsReplication>,
-    /// The mode of CloudWatch Database Insights: `standard` (AWS's default) or `advanced`, which needs a Performance
-    /// Insights retention period of 465 days.
+    /// The mode of CloudWatch Database Insights. `advanced` needs a Performance Insights retention period of 465 days.
+    #[spec(one_of = sdk::DatabaseInsightsMode, default = "standard")]
     pub(super) database_insights_mode: Option<ServerDefault<String>>,
     /// Whether Performance Insights is on.
     pub(super) performance_insights_enabled: Option<ServerDefault<bool>>,
-    /// The retention period of Performance Insights data in days: 7 (AWS's default), a multiple of 31 up to 713, or
-    /// 731.
+    /// The retention period of Performance Insights data in days: 7, a multiple of 31 up to 713, or 731.
+    #[spec(range = 7..=731, default = 7)]
     pub(super) performance_insights_retention_period: Option<ServerDefault<i32>>,
     /// The KMS key that encrypts Performance Insights data. Without a key AWS uses its own, `aws/rds`. The key can
     /// change only while Performance Insights is off.
     pub(super) performance_insights_kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
-    /// The interval between Enhanced Monitoring metrics in seconds: 0, 1, 5, 10, 15, 30 or 60. AWS's default is 0,
-    /// which disables Enhanced Monitoring.
+    /// The interval between Enhanced Monitoring metrics in seconds: 0, 1, 5, 10, 15, 30 or 60. 0 disables Enhanced
+    /// Monitoring.
+    #[spec(range = 0..=60, default = 0)]
     pub(super) monitoring_interval: Option<ServerDefault<i32>>,
     /// The IAM role with which RDS writes Enhanced Monitoring metrics to CloudWatch Logs.
     pub(super) monitoring_role: Option<Ref<Role, Arn>>,
-    /// The log types that are exported to CloudWatch Logs: for example `postgresql` and `upgrade`, or `audit`, `error`,
-    /// `general` and `slowquery`.
+    /// The log types that are exported to CloudWatch Logs: `postgresql` and `upgrade` of PostgreSQL; `audit`, `error`,
+    /// `general` and `slowquery` of MySQL and MariaDB; `agent` and `error` of SQL Server; `alert`, `audit`, `listener`,
+    /// `trace` and `oemagent` of Oracle; `diag.log` and `notify.log` of Db2.
+    #[spec(one_of = [
+        "postgresql", "upgrade", "audit", "error", "general", "slowquery", "agent", "alert", "listener", "trace",
+        "oemagent", "diag.log", "notify.log", "iam-db-auth-error",
+    ])]
     pub(super) enabled_cloudwatch_logs_exports: Option<BTreeSet<String>>,
     /// The settings of a read replica. `null` promotes the replica to a standalone database, in place. AWS cannot
     /// reverse a promotion, so a source for a standalone database, or another source, replaces the database.
     pub(super) replication: Option<ReadReplica>,
     /// Whether AWS refuses to delete the database. If Holdfast has a grant to delete the database, it turns deletion
     /// protection off first.
+    #[spec(default = false)]
     pub(super) deletion_protection: Option<ServerDefault<bool>>,
     /// Whether a deletion skips the final snapshot. By default a deletion creates the snapshot
     /// `${DbInstance.<name>.finalDbSnapshotIdentifier}`. The deletion of a replica never creates a snapshot.
@@ -203,7 +221,8 @@ pub(crate) struct ReadReplica {
     /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html>).
     #[spec(immutable)]
     pub(super) source_db_instance: Option<ServerDefault<Ref<DbInstance, Arn>>>,
-    /// The replica mode, for Oracle and Db2: `open-read-only` or `mounted`.
+    /// The replica mode, for Oracle and Db2. A `mounted` replica accepts no user connections.
+    #[spec(one_of = sdk::ReplicaMode)]
     pub(super) replica_mode: Option<ServerDefault<String>>,
 }
 
@@ -213,7 +232,8 @@ pub(crate) struct ReadReplica {
 pub(crate) struct AutomatedBackupsReplication {
     /// The destination region.
     pub(super) region: String,
-    /// The retention period of the copies in days: 1 to 35. AWS's default is 7.
+    /// The retention period of the copies in days.
+    #[spec(range = 1..=35, default = 7)]
     pub(super) backup_retention_period: Option<ServerDefault<i32>>,
     /// The KMS key of the destination region that encrypts the copies. Required when the database is encrypted.
     pub(super) kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
@@ -246,91 +266,6 @@ pub(crate) struct DbInstanceStatus {
     pub(super) db_instance_status: String,
     /// The name of the final snapshot that a deletion creates.
     pub(super) final_db_snapshot_identifier: String,
-}
-
-impl Kind for DbInstance {
-    type Status = DbInstanceStatus;
-    const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(63) };
-    const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
-    const STATEFUL: bool = true;
-
-    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let mut found = vec![];
-        for instance in instances(aws, scope).await?.iter() {
-            let live = live(instance)?;
-            let named = scope.is_candidate(&live.name) || scope.ids.contains(&live.id);
-            if !named
-                && !scope.is_owned(&live.tags)
-                && !scope.ids.contains(&live.status.arn)
-                && scope.lookups.is_empty()
-            {
-                continue;
-            }
-            let replications = instance.db_instance_automated_backups_replications();
-            let backups_arn = replications.iter().filter_map(|r| r.db_instance_automated_backups_arn.clone()).next();
-            found.push((live, backups_arn));
-        }
-        try_join_all(found.into_iter().map(|(mut live, backups_arn)| async move {
-            if let Some(arn) = backups_arn.filter(|_| scope.is_owned(&live.tags) || scope.ids.contains(&live.id)) {
-                live.spec.automated_backups_replication = backups(aws, &arn).await?;
-            }
-            Ok(live)
-        }))
-        .await
-    }
-
-    async fn create(aws: &Aws, desired: &Desired<Self>) -> Result<Created<Self>> {
-        let created = create(aws, desired).await?.and_then(|instance| live(&instance).ok());
-        Ok(created.map_or_else(|| Created::unobserved(&desired.name), Into::into))
-    }
-
-    async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        update(aws, live, desired).await?;
-        if desired.changed(DbInstance::AUTOMATED_BACKUPS_REPLICATION) {
-            replicate_backups(aws, live, desired.spec.automated_backups_replication.as_ref()).await?;
-        }
-        Ok(Updated::Known)
-    }
-
-    /// Deletes the database, after turning deletion protection off.
-    ///
-    /// **Expected flow**
-    /// 1. While deletion protection is on, the call turns it off and fails with `NotYet`; the engine retries the
-    ///    deletion.
-    /// 2. The next call deletes the database, with a final snapshot unless `skipFinalSnapshot` is true.
-    ///
-    /// **Guarantees**: the name of the final snapshot is the same for every retry.
-    ///
-    /// **Assumptions**: the engine has checked that the database may be deleted.
-    ///
-    /// **Caveats**: AWS creates no final snapshot of a replica.
-    ///
-    /// **Errors**: `NotYet` after deletion protection was turned off.
-    async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
-        let DbInstance { deletion_protection, skip_final_snapshot, delete_automated_backups, .. } = &live.spec;
-        if deletion_protection.as_deref() == Some(&true) {
-            let modify = rds(aws).modify_db_instance().db_instance_identifier(&live.id);
-            modify.deletion_protection(false).apply_immediately(true).send().await?;
-            let message = format!("the deletion protection of {} is now off; the deletion follows", live.id);
-            return Err(Error::not_yet("rds.DeleteDBInstance", message));
-        }
-        // AWS creates no final snapshot of a replica, and refuses a request for one.
-        let skip = *skip_final_snapshot || live.spec.source().is_some();
-        rds(aws)
-            .delete_db_instance()
-            .db_instance_identifier(&live.id)
-            .skip_final_snapshot(skip)
-            .set_final_db_snapshot_identifier((!skip).then(|| final_snapshot(live)))
-            .delete_automated_backups(*delete_automated_backups)
-            .send()
-            .await?;
-        Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
-    }
 }
 
 impl DbInstance {

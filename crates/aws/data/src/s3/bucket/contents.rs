@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
 
-use super::s3;
+use crate::s3::s3;
 
 /// Deletes every version of every object, up to 1000 in a call. S3 refuses versions under Object Lock.
 pub(super) async fn delete_all(aws: &Aws, bucket: &str) -> Result<()> {

@@ -4,26 +4,30 @@ use std::collections::BTreeSet;
 
 use aws_sdk_s3::types as sdk;
 use holdfast_base::error::Result;
+use holdfast_base::names::Bucket;
 use holdfast_core::Spec;
 use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
-use super::bucket::Bucket;
 use crate::kms::key::Key;
 
 /// The default encryption of new objects.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BucketEncryption {
-    /// The encryption algorithm: `AES256` (AWS's default: S3 managed keys), `aws:kms` or `aws:kms:dsse`.
+    /// The encryption algorithm: S3 managed keys (`AES256`), KMS keys, or two layers of encryption with KMS keys
+    /// (`aws:kms:dsse`)
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-bucket-encryption.html>).
+    #[spec(one_of = ["AES256", "aws:kms", "aws:kms:dsse"])]
     sse_algorithm: String,
     /// The KMS key for `aws:kms`; `null` for the AWS managed key `aws/s3`, which other accounts and CloudFront cannot
     /// use.
     kms_key: Option<Ref<Key, Arn>>,
     /// Whether S3 uses an S3 Bucket Key: a key of the bucket's own, which reduces the number and cost of KMS requests.
     bucket_key_enabled: Option<ServerDefault<bool>>,
-    /// The encryption types that S3 refuses in uploads: `SSE-C`, or `NONE` to refuse none. New buckets refuse `SSE-C`
+    /// The encryption types that S3 refuses in uploads; `NONE` to refuse none. New buckets refuse `SSE-C`
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html>).
+    #[spec(one_of = sdk::EncryptionType)]
     blocked_encryption_types: Option<ServerDefault<BTreeSet<String>>>,
 }
 
@@ -132,12 +136,16 @@ impl PublicAccessBlock {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CorsRule {
     /// The id of the rule.
+    #[spec(length = ..=255)]
     id: Option<String>,
-    /// The allowed HTTP methods: `GET`, `PUT`, `POST`, `DELETE`, `HEAD`.
+    /// The allowed HTTP methods.
+    #[spec(one_of = ["GET", "PUT", "POST", "DELETE", "HEAD"], items = 1..)]
     allowed_methods: BTreeSet<String>,
     /// The allowed origins, such as `https://example.com`. Each may contain one `*`.
+    #[spec(items = 1.., pattern = "[^*]*[*]?[^*]*")]
     allowed_origins: BTreeSet<String>,
     /// The request headers that a script may send. Each may contain one `*`.
+    #[spec(pattern = "[^*]*[*]?[^*]*")]
     #[serde(default)]
     allowed_headers: BTreeSet<String>,
     /// The response headers that a script may read.
@@ -187,8 +195,8 @@ pub(crate) struct ServerAccessLogging {
     /// The prefix of the keys of log objects.
     #[serde(default)]
     target_prefix: String,
-    /// The date source of partitioned keys, which contain the account, region, bucket and day: `EventTime` or
-    /// `DeliveryTime`. `null` for simple keys.
+    /// The date source of partitioned keys, which contain the account, region, bucket and day. `null` for simple keys.
+    #[spec(one_of = sdk::PartitionDateSource)]
     partition_date_source: Option<String>,
 }
 

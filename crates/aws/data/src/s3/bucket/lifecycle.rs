@@ -7,9 +7,10 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use holdfast_base::error::{Error, Result};
 use holdfast_core::Spec;
+use holdfast_core::value::Value;
 use serde::{Deserialize, Serialize};
 
-use super::{pairs, sdk_tags};
+use crate::s3::{from_sdk_tags, sdk_tags};
 
 /// A lifecycle rule: the expiration and transition of objects by age
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>). A rule needs at least one
@@ -17,7 +18,8 @@ use super::{pairs, sdk_tags};
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LifecycleRule {
-    /// The status: `Enabled` or `Disabled`.
+    /// The status.
+    #[spec(one_of = sdk::ExpirationStatus)]
     #[serde(default = "enabled")]
     status: String,
     /// The objects to which the rule applies. By default it applies to all objects of the bucket.
@@ -66,6 +68,7 @@ pub(crate) struct LifecycleRuleFilter {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LifecycleExpiration {
     /// The number of days after the creation of the object.
+    #[spec(range = 1..)]
     days: Option<i32>,
     /// A date such as `2030-01-31`, at midnight UTC.
     date: Option<String>,
@@ -78,6 +81,7 @@ pub(crate) struct LifecycleExpiration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LifecycleTransition {
     /// The number of days after the creation of the object.
+    #[spec(range = 0..)]
     days: Option<i32>,
     /// A date such as `2030-01-31`, at midnight UTC.
     date: Option<String>,
@@ -88,8 +92,10 @@ pub(crate) struct LifecycleTransition {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NoncurrentVersionExpiration {
     /// The number of days after the version became noncurrent.
+    #[spec(range = 1..)]
     noncurrent_days: i32,
-    /// The number of newest noncurrent versions that are kept regardless of age: 1 to 100.
+    /// The number of newest noncurrent versions that are kept regardless of age.
+    #[spec(range = 1..=100)]
     newer_noncurrent_versions: Option<i32>,
 }
 
@@ -98,8 +104,10 @@ pub(crate) struct NoncurrentVersionExpiration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NoncurrentVersionTransition {
     /// The number of days after the version became noncurrent.
+    #[spec(range = 0..)]
     noncurrent_days: i32,
-    /// The number of newest noncurrent versions that do not transition: 1 to 100.
+    /// The number of newest noncurrent versions that do not transition.
+    #[spec(range = 1..=100)]
     newer_noncurrent_versions: Option<i32>,
 }
 
@@ -108,7 +116,18 @@ pub(crate) struct NoncurrentVersionTransition {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AbortIncompleteMultipartUpload {
     /// The number of days after the start of the upload.
+    #[spec(range = 1..)]
     days_after_initiation: i32,
+}
+
+/// Returns a message for each storage class in a rule of a document to which S3 makes no transitions
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Transition.html>).
+pub(super) fn unknown_classes(id: &str, rule: &Value) -> Vec<String> {
+    let known = sdk::TransitionStorageClass::values();
+    let fields = [LifecycleRule::TRANSITIONS, LifecycleRule::NONCURRENT_VERSION_TRANSITIONS];
+    let classes = fields.into_iter().filter_map(|field| rule.get(field.name())?.map()).flat_map(|map| map.keys());
+    let unknown = classes.filter(|class| !known.contains(&class.as_str()));
+    unknown.map(|class| format!("rule `{id}`: `{class}` is not one of {}", known.join(", "))).collect()
 }
 
 impl LifecycleRule {
@@ -226,8 +245,8 @@ impl LifecycleRuleFilter {
     fn from_response(filter: Option<&sdk::LifecycleRuleFilter>, rule_prefix: Option<&str>) -> LifecycleRuleFilter {
         let and = filter.and_then(|filter| filter.and());
         let prefix = and.and_then(|a| a.prefix()).or(filter.and_then(|f| f.prefix())).or(rule_prefix);
-        let mut tags = and.map(|and| pairs(and.tags())).unwrap_or_default();
-        tags.extend(pairs(filter.and_then(|f| f.tag.clone()).as_slice()));
+        let mut tags = and.map(|and| from_sdk_tags(and.tags())).unwrap_or_default();
+        tags.extend(from_sdk_tags(filter.and_then(|f| f.tag.clone()).as_slice()));
         LifecycleRuleFilter {
             prefix: prefix.unwrap_or_default().to_owned(),
             tags,
@@ -278,6 +297,13 @@ mod tests {
         let (id, back) = LifecycleRule::from_response(&sent.sdk("old").unwrap());
         assert_eq!(id, "old");
         assert_eq!(serde_json::to_value(back).unwrap(), rule);
+    }
+
+    #[test]
+    fn a_transition_needs_a_known_storage_class() {
+        let rule = serde_json::json!({ "transitions": { "GLACIER": {}, "COLD": {} } }).into();
+        let known = "DEEP_ARCHIVE, GLACIER, GLACIER_IR, INTELLIGENT_TIERING, ONEZONE_IA, STANDARD_IA";
+        assert_eq!(unknown_classes("old", &rule), [format!("rule `old`: `COLD` is not one of {known}")]);
     }
 
     #[test]

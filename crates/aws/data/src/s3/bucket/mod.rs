@@ -1,90 +1,36 @@
 //! Bucket: an S3 bucket and its settings.
 
-use std::collections::BTreeMap;
+mod access;
+mod contents;
+mod lifecycle;
+mod live;
+mod replication;
+mod settings;
+mod spec;
+mod tags;
+mod wire;
 
 use aws_sdk_s3::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
+use holdfast_base::field_tags::FieldTag;
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Want, Wants, each};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
-use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
-use holdfast_core::types::{PolicyDocument, ServerDefault};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::types::ServerDefault;
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
-use super::access::{self, Readers};
-use super::lifecycle::LifecycleRule;
-use super::replication::ReplicationConfiguration;
-use super::settings::{BucketEncryption, CorsRule, PublicAccessBlock, ServerAccessLogging};
-use super::{contents, observe, partition, s3, sdk_tags, tags, write};
-
-/// An S3 bucket. A new bucket is private, and encrypted with S3 managed keys (SSE-S3).
-///
-/// The name has 3 to 63 lower case letters, digits, hyphens and dots
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>). It is unique among all AWS
-/// accounts, and another account may already use the default name (`<stack>-<env>-<name>`). Add the account to avoid
-/// that: `name: ${env.stack}-${env.name}-assets-${env.account}`. A bucket whose name ends in `-<account>-<region>-an`
-/// is created in the account's own namespace, whose names no other account can use
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html>).
-#[derive(Clone, Debug, Default, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Bucket {
-    /// The versioning state: `Enabled`, or `Suspended` to keep the existing versions and create no more. A new bucket
-    /// is unversioned. AWS cannot return a bucket to that state.
-    pub(super) versioning: Option<ServerDefault<String>>,
-    /// The default encryption of new objects. AWS's default is S3 managed keys (SSE-S3).
-    pub(super) encryption: Option<ServerDefault<BucketEncryption>>,
-    /// The Block Public Access settings. A new bucket has all of them turned on.
-    pub(super) public_access_block: Option<ServerDefault<PublicAccessBlock>>,
-    /// The ownership of objects that other accounts upload: `BucketOwnerEnforced` (AWS's default: the bucket owner owns
-    /// them, and ACLs are off), `BucketOwnerPreferred` or `ObjectWriter`.
-    pub(super) object_ownership: Option<ServerDefault<String>>,
-    /// The bucket policy, for access beyond the account itself; `null` for none. An expression in it can read the
-    /// bucket: `"${Bucket.assets.arn}/*"`. It cannot read a Distribution that has the bucket as its origin, since each
-    /// would wait for the other: use `distributions` instead. Load balancers need
-    /// `{ Principal: { Service: logdelivery.elasticloadbalancing.amazonaws.com }, Action: s3:PutObject }` to write
-    /// access logs (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html>).
-    pub(super) policy: Option<PolicyDocument>,
-    /// The CloudFront distributions that may read objects through an origin access control. Once they exist, Holdfast
-    /// adds the statement `HoldfastDistributions` for them to the bucket policy
-    /// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html>).
-    pub(super) distributions: Option<Readers>,
-    /// The lifecycle rules, by id; `null` for none. Rules that are not stated are removed.
-    pub(super) lifecycle_rules: Option<BTreeMap<String, LifecycleRule>>,
-    /// The CORS rules: cross-origin requests of browser scripts that S3 allows. `null` for none.
-    pub(super) cors_rules: Option<Vec<CorsRule>>,
-    /// The server access logging; `null` turns it off.
-    pub(super) access_logging: Option<ServerAccessLogging>,
-    /// The replication of new objects to other buckets; `null` for none.
-    pub(super) replication: Option<ReplicationConfiguration>,
-    /// Whether S3 sends events of the bucket to EventBridge. Holdfast does not manage notifications to queues, topics
-    /// and functions, and leaves them unchanged.
-    pub(super) event_bridge_enabled: Option<ServerDefault<bool>>,
-    /// Whether Object Lock is enabled, which can protect objects against deletion. It needs versioning, which the
-    /// create call then enables.
-    #[spec(immutable)]
-    pub(super) object_lock_enabled: Option<ServerDefault<bool>>,
-    /// Whether a deletion of the bucket first deletes all versions of all its objects. AWS refuses to delete a bucket
-    /// that is not empty. The value is recorded in the tag `holdfast:empty-on-delete`, since the document may no longer
-    /// contain the bucket when it is deleted.
-    #[serde(default)]
-    pub(super) empty_on_delete: bool,
-}
-
-/// The read-only attributes of a Bucket.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BucketStatus {
-    /// The ARN.
-    pub(super) arn: String,
-    /// The regional domain name, for an origin of a distribution: `<name>.s3.<region>.amazonaws.com`.
-    pub(super) regional_domain_name: String,
-}
+use super::{partition, s3, sdk_tags};
+use live::PreservedSettings;
+use settings::{BucketEncryption, PublicAccessBlock};
+pub(crate) use spec::{Bucket, BucketStatus};
+use tags::BucketTags;
 
 impl Kind for Bucket {
     type Status = BucketStatus;
+    type Owner = BucketTags;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(63) };
     /// S3 refuses a name that is already in use. In us-east-1 it accepts the name of a bucket that the account itself
@@ -92,6 +38,20 @@ impl Kind for Bucket {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html#API_CreateBucket_Errors>.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const STATEFUL: bool = true;
+    /// The document may no longer contain the bucket when it is deleted.
+    const FIELD_TAGS: &'static [FieldTag] = &[FieldTag::with_key(Bucket::EMPTY_ON_DELETE, "holdfast:empty-on-delete")];
+
+    fn check(name: &str, spec: &Value) -> Vec<ValidationError> {
+        let rules = spec.get(Bucket::LIFECYCLE_RULES.name()).and_then(Value::map);
+        let unknown = rules.into_iter().flatten().flat_map(|(id, rule)| lifecycle::unknown_classes(id, rule));
+        let unknown = unknown.map(|message| (Bucket::LIFECYCLE_RULES.name(), message));
+        let invalid = (!is_bucket_name(name)).then(|| {
+            let rule = "a bucket name has 3 to 63 lower case letters, digits, hyphens and single dots, and begins and \
+                        ends with a letter or digit";
+            ("name", format!("{rule}; `{name}` does not"))
+        });
+        unknown.chain(invalid).collect()
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let owned = tagging::known(
@@ -100,19 +60,20 @@ impl Kind for Bucket {
             |service, _| service == "s3",
             |arn, tags| async move {
                 let name = arn.rsplit(':').next().unwrap_or_default();
-                if scope.is_candidate(name) { observe_bucket(aws, scope, name, tags).await } else { Ok(None) }
+                if !scope.wants(&Listed::name(name)).any() {
+                    return Ok(None);
+                }
+                observe_bucket(aws, scope, name, tags).await
             },
         );
         if let Some(found) = owned.await? {
             return Ok(found);
         }
-        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
         let pages =
             s3(aws).list_buckets().bucket_region(&scope.region).max_buckets(1000).into_paginator().items().send();
         let listed = all(pages).await?;
         let names = listed.into_iter().filter_map(|bucket| bucket.name);
-        let candidates = names.filter(|name| by_fields || scope.is_candidate(name) || scope.ids.contains(name));
-        each(candidates, |name| async move {
+        each(names.filter(|name| scope.wants(&Listed::name(name)).any()), |name| async move {
             let arn = arn(&scope.region, &name);
             let tags = tagging::tags(aws, scope, &arn, || async { tags::read(aws, &name).await.map(Some) }).await?;
             observe_bucket(aws, scope, &name, tags.unwrap_or_default()).await
@@ -134,15 +95,14 @@ impl Kind for Bucket {
             replication: _,
             event_bridge_enabled: _,
             object_lock_enabled,
-            empty_on_delete,
+            empty_on_delete: _,
         } = &desired.spec;
         let region = aws.region().to_owned();
         // A bucket without a location constraint is created in us-east-1, and AWS refuses that region as a constraint.
         let location = (region != "us-east-1").then(|| sdk::BucketLocationConstraint::from(region.as_str()));
-        let tags = tags::with_empty_on_delete(&desired.tags, *empty_on_delete);
         let configuration = sdk::CreateBucketConfiguration::builder()
             .set_location_constraint(location)
-            .set_tags(Some(sdk_tags(&tags)?))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .build();
         let namespace = is_account_regional(&desired.name, &region).then_some(sdk::BucketNamespace::AccountRegional);
         s3(aws)
@@ -159,7 +119,7 @@ impl Kind for Bucket {
             arn: arn(&region, &desired.name),
             regional_domain_name: domain_name(&region, &desired.name),
         };
-        Ok(Live::new(&desired.name, &desired.name, spec, status).tags(tags).into())
+        Ok(Live::new(&desired.name, &desired.name, spec, status).tags(desired.tags.clone()).into())
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
@@ -176,18 +136,18 @@ impl Kind for Bucket {
             replication,
             event_bridge_enabled,
             object_lock_enabled: _,
-            empty_on_delete,
+            empty_on_delete: _,
         } = &desired.spec;
         // A bucket that was created just now has no settings that a call must send back.
-        let none = observe::PreservedSettings::default();
-        let (name, preserved) = (&live.id, live.raw::<observe::PreservedSettings>().unwrap_or(&none));
-        let changed = |field: &str| desired.changed(field);
+        let none = PreservedSettings::default();
+        let (name, preserved) = (&live.id, live.raw::<PreservedSettings>().unwrap_or(&none));
+        let changed = |field| desired.changed(field);
         // Protective settings come first, and versioning comes before the replication that needs it.
         if let (true, Some(ServerDefault(encryption))) = (changed(Bucket::ENCRYPTION), encryption) {
-            write::encryption(aws, name, encryption).await?;
+            wire::encryption(aws, name, encryption).await?;
         }
         if let (true, Some(ownership)) = (changed(Bucket::OBJECT_OWNERSHIP), object_ownership) {
-            write::ownership(aws, name, ownership).await?;
+            wire::ownership(aws, name, ownership).await?;
         }
         if let (true, Some(ServerDefault(block))) = (changed(Bucket::PUBLIC_ACCESS_BLOCK), public_access_block) {
             s3(aws)
@@ -199,30 +159,28 @@ impl Kind for Bucket {
         }
         if changed(Bucket::POLICY) || changed(Bucket::DISTRIBUTIONS) {
             let policy = access::join(policy.as_ref(), distributions.as_ref(), &live.status.arn);
-            write::policy(aws, name, policy.as_ref()).await?;
+            wire::policy(aws, name, policy.as_ref()).await?;
         }
         if let (true, Some(status)) = (changed(Bucket::VERSIONING), versioning) {
-            write::versioning(aws, name, status).await?;
+            wire::versioning(aws, name, status).await?;
         }
         if changed(Bucket::LIFECYCLE_RULES) {
-            write::lifecycle(aws, name, lifecycle_rules.as_ref(), preserved).await?;
+            wire::lifecycle(aws, name, lifecycle_rules.as_ref(), preserved).await?;
         }
         if changed(Bucket::CORS_RULES) {
-            write::cors(aws, name, cors_rules.as_deref().unwrap_or_default()).await?;
+            wire::cors(aws, name, cors_rules.as_deref().unwrap_or_default()).await?;
         }
         if changed(Bucket::ACCESS_LOGGING) {
-            write::logging(aws, name, access_logging.as_ref(), preserved).await?;
+            wire::logging(aws, name, access_logging.as_ref(), preserved).await?;
         }
         if changed(Bucket::REPLICATION) {
-            write::replication(aws, name, replication.as_ref()).await?;
+            wire::replication(aws, name, replication.as_ref()).await?;
         }
         if changed(Bucket::EVENT_BRIDGE_ENABLED) {
-            write::event_bridge(aws, name, event_bridge_enabled.as_deref() == Some(&true), preserved).await?;
+            wire::event_bridge(aws, name, event_bridge_enabled.as_deref() == Some(&true), preserved).await?;
         }
-        if changed(Bucket::EMPTY_ON_DELETE) {
-            tags::change(aws, name, &tags::empty_on_delete_changes(*empty_on_delete)).await?;
-        }
-        Ok(Updated::ObserveAgain)
+        // The settings that calls sent back are out of date now.
+        Ok(if live.raw.is_none() { Updated::Known } else { Updated::ObserveAgain })
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
@@ -231,10 +189,6 @@ impl Kind for Bucket {
         }
         s3(aws).delete_bucket().bucket(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tags::change(aws, &live.id, tags).await
     }
 }
 
@@ -252,22 +206,19 @@ fn as_created(region: &str, desired: &Bucket) -> Bucket {
             .or_else(|| Some(ServerDefault("BucketOwnerEnforced".into()))),
         event_bridge_enabled: Some(ServerDefault(false)),
         object_lock_enabled: Some(ServerDefault(locked)),
-        empty_on_delete: desired.empty_on_delete,
         ..Bucket::default()
     }
 }
 
-/// Observes one bucket; none when it does not exist.
+/// Observes one bucket; none when the scope does not want it or it does not exist.
 async fn observe_bucket(aws: &Aws, scope: &Scope, name: &str, tags: Tags) -> Result<Option<Live<Bucket>>> {
     let arn = arn(&scope.region, name);
-    let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-    // A bucket of another owner may have a name that the document needs. Only its existence matters then.
-    let observed = match by_fields || scope.ids.contains(name) || scope.is_owned(&tags) {
-        true => observe::bucket(aws, scope, &tags, name, &arn).await?,
-        false => Some((Bucket::default(), observe::PreservedSettings::default())),
+    let observed = match scope.wants(&Listed::name(name).tags(&tags)) {
+        Want::Nothing => None,
+        Want::Identity => Some((Bucket::default(), PreservedSettings::default())),
+        Want::Fields => live::settings(aws, scope, &tags, name, &arn).await?,
     };
     Ok(observed.map(|(spec, preserved)| {
-        let spec = Bucket { empty_on_delete: tags::empty_on_delete(&tags), ..spec };
         let status = BucketStatus { arn, regional_domain_name: domain_name(&scope.region, name) };
         Live::new(name, name, spec, status).tags(tags).keep(preserved)
     }))
@@ -284,6 +235,16 @@ fn domain_name(region: &str, name: &str) -> String {
         _ => "amazonaws.com",
     };
     format!("{name}.s3.{region}.{suffix}")
+}
+
+/// True for a name that S3 accepts (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
+fn is_bucket_name(name: &str) -> bool {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (3..=63).contains(&name.len())
+        && name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.')
+        && name.starts_with(is_alphanumeric)
+        && name.ends_with(is_alphanumeric)
+        && !name.contains("..")
 }
 
 /// True for a name in the account's own namespace: `…-<account>-<region>-an`.
@@ -316,11 +277,20 @@ mod tests {
                     "restrictPublicBuckets": true,
                 },
                 "objectOwnership": "BucketOwnerEnforced", "eventBridgeEnabled": false, "objectLockEnabled": false,
-                "emptyOnDelete": true,
+                "emptyOnDelete": false,
             })
         );
         let locked = Bucket { object_lock_enabled: Some(ServerDefault(true)), ..Bucket::default() };
         assert_eq!(as_created("eu-west-1", &locked).versioning, Some(ServerDefault("Enabled".into())));
+    }
+
+    #[test]
+    fn a_bucket_name_follows_the_naming_rules() {
+        assert!(["shop-dev-assets", "a.b-3", "abc"].into_iter().all(is_bucket_name));
+        assert!(!["ab", "My_Bucket", "-abc", "abc.", "a..b"].into_iter().any(is_bucket_name));
+        let rules = serde_json::json!({ "lifecycleRules": { "old": { "transitions": { "COLD": {} } } } });
+        let errors: Vec<_> = Bucket::check("ab", &rules.into()).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(errors, ["lifecycleRules", "name"]);
     }
 
     #[test]

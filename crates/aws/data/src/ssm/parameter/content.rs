@@ -1,19 +1,21 @@
 //! The value of a parameter: its source, and the tags that record the source.
 //!
 //! For an encrypted value, tags record the version of the source and the version of the parameter that holds the value.
+//! The record counts only while that version is current, so the tags are no field tags
+//! ([`Kind::FIELD_TAGS`](holdfast_base::kind::Kind::FIELD_TAGS)).
 
 use aws_sdk_ssm::types::Parameter as ResponseParameter;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::Live;
-use holdfast_base::secret_store::Plain;
+use holdfast_base::plain::Plain;
 use holdfast_base::tagging::Tags;
 use holdfast_core::types::{Ref, ValueFrom};
 
-use super::parameter::Parameter;
-use super::ssm;
+use super::spec::{Parameter, SECURE};
+use crate::consumed_secret::{CurrentVersion, read};
 use crate::secretsmanager::secret::Secret;
-use crate::secretsmanager::{self, CurrentVersion};
+use crate::ssm::ssm;
 
 const OPERATION: &str = "ssm.PutParameter";
 /// The tag that records the version of the source: of a secret, or of a value from outside.
@@ -33,7 +35,7 @@ pub(super) struct ParameterContent {
 
 /// Returns the desired value.
 pub(super) async fn desired(aws: &Aws, spec: &Parameter) -> Result<ParameterContent> {
-    let secure = spec.r#type == "SecureString";
+    let secure = spec.r#type == SECURE;
     let stated = |from: &&ValueFrom| from.env.is_some() || from.file.is_some();
     let from = spec.value_from.as_ref().filter(stated);
     let source_tags = |source: Option<&str>| {
@@ -50,7 +52,7 @@ pub(super) async fn desired(aws: &Aws, spec: &Parameter) -> Result<ParameterCont
             source_tags: source_tags(from.version.as_deref()),
         }),
         (None, None, Some(secret), _) if secure => {
-            let text = secretsmanager::read(aws, secret, spec.secret_field.as_deref()).await?;
+            let text = read(aws, secret, spec.secret_field.as_deref()).await?;
             Ok(ParameterContent { text, source_tags: source_tags(Some(secret.as_str())) })
         }
         (None, None, None, Some(generate)) if secure => {
@@ -71,10 +73,10 @@ pub(super) async fn updated(
     spec: &Parameter,
     value_changed: bool,
 ) -> Result<ParameterContent> {
-    let keeps_value = live.spec.r#type == "SecureString" && spec.r#type == "SecureString" && !value_changed;
+    let keeps_value = live.spec.r#type == SECURE && spec.r#type == SECURE && !value_changed;
     if !keeps_value {
         let mut spec = spec.clone();
-        if spec.r#type == "SecureString" {
+        if spec.r#type == SECURE {
             // `value` holds the live text of a former String, which the document does not state.
             spec.value = None;
         }

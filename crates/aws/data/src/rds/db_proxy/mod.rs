@@ -1,125 +1,29 @@
 //! DbProxy: an RDS Proxy, which pools the connections to a database.
 
+mod spec;
+mod targets;
+
 use std::collections::BTreeSet;
 
 use aws_sdk_rds::types::{self as sdk, DbProxyStatus as State};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated, each};
-use holdfast_base::names::Role;
-use holdfast_base::names::SecurityGroup;
-use holdfast_base::names::Subnet;
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, each};
+use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
-use holdfast_base::tagging;
-use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
-use holdfast_core::types::{Arn, Ref, ServerDefault};
+use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
-use super::db_instance::DbInstance;
-use super::db_proxy_targets::{connection_pool, set_pool, set_targets, targets};
-use super::{rds, sdk_tags, tag, tags_of, texts};
-use crate::secretsmanager::secret::Secret;
-
-/// An RDS Proxy, which pools the connections to a database. The name begins with a letter, has at most 63 letters,
-/// digits and single hyphens, and is stored in lower case. Creation takes minutes
-/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBProxy.html>).
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DbProxy {
-    /// The engine family: `POSTGRESQL`, `MYSQL` or `SQLSERVER`.
-    #[spec(immutable)]
-    engine_family: String,
-    /// The secrets with which the proxy logs in to the database: one for each database user.
-    auth: Option<BTreeSet<UserAuthConfig>>,
-    /// The default authentication of the proxy at the database: `NONE` (AWS's default), or `IAM_AUTH`: the proxy logs
-    /// in with IAM and needs no secret.
-    default_auth_scheme: Option<ServerDefault<String>>,
-    /// The password authentication of clients, for all of `auth`: `POSTGRES_SCRAM_SHA_256`, `POSTGRES_MD5`,
-    /// `MYSQL_NATIVE_PASSWORD`, `MYSQL_CACHING_SHA2_PASSWORD` or `SQL_SERVER_AUTHENTICATION`. AWS's default depends on
-    /// the engine.
-    client_password_auth_type: Option<ServerDefault<String>>,
-    /// The IAM role with which the proxy reads the secrets.
-    role: Ref<Role, Arn>,
-    /// The subnets, in at least two Availability Zones.
-    #[spec(immutable)]
-    vpc_subnets: BTreeSet<Ref<Subnet>>,
-    /// The security groups. Without any, AWS uses the default security group of the VPC.
-    vpc_security_groups: Option<ServerDefault<BTreeSet<Ref<SecurityGroup>>>>,
-    /// Whether clients must use TLS. AWS's default is false.
-    require_tls: Option<ServerDefault<bool>>,
-    /// The time in seconds after which the proxy closes an idle client connection: 1 to 28800. AWS's default is 1800.
-    idle_client_timeout: Option<ServerDefault<i32>>,
-    /// Whether the proxy logs statements, with the data in them. AWS turns the logging off after a day.
-    debug_logging: Option<ServerDefault<bool>>,
-    /// The target database: at most one. CreateDBProxy does not accept it; Holdfast registers it after the creation.
-    db_instances: Option<BTreeSet<Ref<DbInstance>>>,
-    /// The connection pool. CreateDBProxy does not accept it; Holdfast sets it after the creation.
-    connection_pool_config: Option<ServerDefault<ConnectionPoolConfiguration>>,
-}
-
-/// A secret with which the proxy logs in to the database
-/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_UserAuthConfig.html>).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UserAuthConfig {
-    /// The secret, whose JSON value has the fields `username` and `password`. For a secret that RDS manages, write
-    /// `{ arn: "${DbInstance.<name>.masterUserSecretArn}" }`.
-    secret: Ref<Secret, Arn>,
-    /// Whether clients authenticate with IAM: `DISABLED`, `REQUIRED`, or `ENABLED` for SQL Server.
-    #[serde(default = "disabled")]
-    iam_auth: String,
-    /// The authentication scheme. `SECRETS` is the only one.
-    #[serde(default = "secrets")]
-    auth_scheme: String,
-    /// The description.
-    #[serde(default)]
-    description: String,
-}
-
-fn disabled() -> String {
-    "DISABLED".into()
-}
-
-fn secrets() -> String {
-    "SECRETS".into()
-}
-
-/// The connection pool of a proxy
-/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ConnectionPoolConfiguration.html>).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ConnectionPoolConfiguration {
-    /// The greatest share of the database's `max_connections` that the proxy uses, in percent: 1 to 100. AWS's default
-    /// is 100.
-    pub(super) max_connections_percent: Option<ServerDefault<i32>>,
-    /// The greatest share of the database's `max_connections` that stays open while idle, in percent: 0 to
-    /// `maxConnectionsPercent`. AWS's default is half of `maxConnectionsPercent`.
-    pub(super) max_idle_connections_percent: Option<ServerDefault<i32>>,
-    /// The time in seconds that a client waits for a connection: 0 to 300. AWS's default is 120.
-    pub(super) connection_borrow_timeout: Option<ServerDefault<i32>>,
-    /// The statements that do not pin a client session to its database connection: `EXCLUDE_VARIABLE_SETS`.
-    pub(super) session_pinning_filters: Option<BTreeSet<String>>,
-    /// The statements that the proxy runs on each new database connection: `SET x=1, y=2`.
-    pub(super) init_query: Option<String>,
-}
-
-/// The read-only attributes of a DbProxy.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DbProxyStatus {
-    /// The ARN.
-    arn: String,
-    /// The host name of the endpoint that clients connect to. The port is the default port of the engine.
-    endpoint: Option<String>,
-    /// The id of the VPC of the subnets.
-    vpc_id: Option<String>,
-}
+use super::{RdsTags, rds, sdk_tags, texts, value, wanted};
+pub(crate) use spec::{DbProxy, DbProxyStatus};
+use spec::{UserAuthConfig, disabled, secrets};
+use targets::{connection_pool, set_pool, set_targets, targets};
 
 impl Kind for DbProxy {
     type Status = DbProxyStatus;
+    type Owner = TagOnCreate<RdsTags, ByArn>;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(63) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
@@ -127,17 +31,9 @@ impl Kind for DbProxy {
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = rds(aws).describe_db_proxies().into_paginator().items().send();
         each(all(pages).await?, |proxy| async move {
-            let mut live = live(&proxy)?;
-            let is_requested = scope.ids.contains(&live.id) || scope.ids.contains(&live.status.arn);
-            if !scope.is_candidate(&live.name) && !is_requested && scope.lookups.is_empty() {
-                return Ok(None);
-            }
-            let arn = live.status.arn.clone();
-            let Some(tags) = tagging::tags(aws, scope, &arn, || tags_of(aws, &arn)).await? else { return Ok(None) };
-            live.tags = tags;
-            // Targets and the pool are read only for requested and owned proxies. A proxy that is being deleted returns
-            // neither.
-            if (is_requested || scope.is_owned(&live.tags)) && live.phase != Phase::Deleting {
+            let Some((mut live, want)) = wanted(aws, scope, live(&proxy)?).await? else { return Ok(None) };
+            // A proxy that is being deleted returns neither its targets nor its pool.
+            if want.fields() && live.phase != Phase::Deleting {
                 let (pool, instances) = futures::try_join!(connection_pool(aws, &live.id), targets(aws, &live.id))?;
                 let (Some(pool), Some(instances)) = (pool, instances) else { return Ok(None) };
                 live.spec.connection_pool_config = Some(ServerDefault(pool));
@@ -172,10 +68,10 @@ impl Kind for DbProxy {
             .role_arn(role.as_str())
             .set_vpc_subnet_ids(Some(texts(vpc_subnets)))
             .set_vpc_security_group_ids(vpc_security_groups.as_deref().map(texts))
-            .set_require_tls(require_tls.as_deref().copied())
-            .set_idle_client_timeout(idle_client_timeout.as_deref().copied())
-            .set_debug_logging(debug_logging.as_deref().copied())
-            .set_tags(sdk_tags(&desired.tags))
+            .set_require_tls(value(require_tls))
+            .set_idle_client_timeout(value(idle_client_timeout))
+            .set_debug_logging(value(debug_logging))
+            .set_tags(Some(sdk_tags(&desired.tags)?))
             .send()
             .await?;
         let created = output.db_proxy.and_then(|proxy| live(&proxy).ok());
@@ -207,8 +103,7 @@ impl Kind for DbProxy {
             let (none, current) = (BTreeSet::new(), live.spec.db_instances.clone().unwrap_or_default());
             set_targets(aws, &live.id, &current, db_instances.as_ref().unwrap_or(&none)).await?;
         }
-        let other_calls = ["connectionPoolConfig", "dbInstances", "tags"];
-        if desired.changed.iter().any(|field| !other_calls.contains(&field.as_str())) {
+        if desired.changed_besides(&[DbProxy::CONNECTION_POOL_CONFIG, DbProxy::DB_INSTANCES]) {
             rds(aws)
                 .modify_db_proxy()
                 .db_proxy_name(&live.id)
@@ -216,9 +111,9 @@ impl Kind for DbProxy {
                 .set_default_auth_scheme(default_auth_scheme.as_ref().map(|scheme| scheme.as_str().into()))
                 .role_arn(role.as_str())
                 .set_security_groups(vpc_security_groups.as_deref().map(texts))
-                .set_require_tls(require_tls.as_deref().copied())
-                .set_idle_client_timeout(idle_client_timeout.as_deref().copied())
-                .set_debug_logging(debug_logging.as_deref().copied())
+                .set_require_tls(value(require_tls))
+                .set_idle_client_timeout(value(idle_client_timeout))
+                .set_debug_logging(value(debug_logging))
                 .send()
                 .await?;
         }
@@ -228,10 +123,6 @@ impl Kind for DbProxy {
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         rds(aws).delete_db_proxy().db_proxy_name(&live.id).send().await?;
         Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        tag(aws, &live.status.arn, tags).await
     }
 }
 

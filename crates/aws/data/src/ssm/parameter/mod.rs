@@ -1,103 +1,83 @@
 //! Parameter: a parameter of the Parameter Store, which programs read by name.
 
+mod content;
+mod spec;
+
 use std::collections::BTreeMap;
 
-use aws_sdk_ssm::types::{ParameterMetadata, ParameterType, ResourceTypeForTagging};
-use futures::future::try_join;
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
+use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, TagChanges, Updated, Wants, each};
+use holdfast_base::owner::{TagOnCreate, change_tags};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
-use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
-use holdfast_core::types::{Arn, OnlyAtCreate, Ref, ServerDefault, ValueFrom};
+use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::types::{OnlyAtCreate, Ref, ServerDefault};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
-use serde::{Deserialize, Serialize};
 
-use super::content::{self, ParameterContent};
-use super::{sdk_tags, ssm, tags_of};
-use crate::kms::key::Key;
-use crate::secretsmanager::CurrentVersion;
+use super::{ParameterTags, sdk_tags, ssm, tags_of};
 use crate::secretsmanager::generate::GenerateSecretString;
-use crate::secretsmanager::secret::Secret;
+use content::ParameterContent;
+use spec::SECURE;
+pub(crate) use spec::{Parameter, ParameterStatus};
 
 /// The AWS managed key, for a parameter that names no key.
 const OWN_KEY: &str = "alias/aws/ssm";
-const SECURE: &str = "SecureString";
-
-/// A parameter of the Systems Manager Parameter Store.
-///
-/// The default name is `/<stack>-<env>-<name>`; a name does not begin with `aws` or `ssm`. State one of `value`,
-/// `generate`, `valueFrom` and `secret`. An encrypted value is in no document, plan, log or tag.
-#[derive(Clone, Debug, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Parameter {
-    /// The type: `String`, `StringList`, or `SecureString` for an encrypted value.
-    pub(super) r#type: String,
-    /// The value of a `String`, or the comma-separated values of a `StringList`: at most 4 KB; 8 KB with the tier
-    /// `Advanced`.
-    pub(super) value: Option<String>,
-    /// With `SecureString`: a value that Holdfast generates once and never changes afterwards.
-    pub(super) generate: Option<OnlyAtCreate<GenerateSecretString>>,
-    /// With `SecureString`: a value from outside, `{ env: NAME }` or `{ file: PATH }`. If the variable or the file does
-    /// not exist, a live parameter is left unchanged, and a missing parameter is not created.
-    pub(super) value_from: Option<ValueFrom>,
-    /// With `SecureString`: the secret whose value the parameter holds. When the secret is rotated, the parameter
-    /// follows.
-    pub(super) secret: Option<Ref<Secret, CurrentVersion>>,
-    /// The JSON field of the secret value; without it, the whole secret value.
-    pub(super) secret_field: Option<String>,
-    /// The description: at most 1,024 characters.
-    description: Option<String>,
-    /// With `SecureString`: the KMS key that encrypts the value; `null` for the AWS managed key, `alias/aws/ssm`.
-    kms_key: Option<Ref<Key, Arn>>,
-    /// The parameter tier: `Standard`, or `Advanced`, which costs money. AWS cannot change an advanced parameter into a
-    /// standard one
-    /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html>).
-    tier: Option<ServerDefault<String>>,
-    /// A regular expression that the value must match.
-    allowed_pattern: Option<String>,
-    /// The data type, against which AWS validates the value: `text` (AWS's default), `aws:ec2:image` or
-    /// `aws:ssm:integration`.
-    data_type: Option<ServerDefault<String>>,
-}
-
-/// The read-only attributes of a Parameter.
-#[derive(Clone, Debug, Serialize, Spec)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ParameterStatus {
-    /// The ARN of the parameter.
-    arn: String,
-    /// The version number of the parameter, from 1.
-    pub(super) version: i64,
-}
+/// The largest value of a standard parameter, in bytes
+/// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html>).
+const STANDARD_BYTES: usize = 4096;
 
 impl Kind for Parameter {
     type Status = ParameterStatus;
+    type Owner = TagOnCreate<ParameterTags>;
     const TIER: Tier = Tier::Data;
     const NAMING: NamingRules = NamingRules { prefix: "/", ..NamingRules::limit(1011) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+
+    fn check(name: &str, spec: &Value) -> Vec<ValidationError> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+        let rule = "a parameter name has only letters, digits and the characters `_.-/`";
+        let invalid = (!name.chars().all(is_allowed)).then(|| ("name", format!("{rule}; `{name}` has others")));
+        let text = |field: FieldName<Parameter>| spec.get(field.name()).and_then(Value::text);
+        let bytes = text(Parameter::VALUE).map_or(0, str::len);
+        let is_standard = text(Parameter::TIER) == Some("Standard");
+        let large = (is_standard && bytes > STANDARD_BYTES).then(|| {
+            let rule = format!("a parameter of the tier Standard has at most {STANDARD_BYTES} bytes");
+            (Parameter::VALUE.name(), format!("{rule}, but this has {bytes}; the tier Advanced accepts 8192"))
+        });
+        invalid.into_iter().chain(large).collect()
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = ssm(aws).describe_parameters().max_results(50).into_paginator().send();
         let pages = all(pages).await?;
         let listed: Vec<_> = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).collect();
-        let by_fields = scope.lookups.iter().any(|lookup| !lookup.is_empty());
-        let is_requested = |p: &ParameterMetadata| {
-            let (name, arn) = (p.name().unwrap_or_default(), p.arn().unwrap_or_default());
-            scope.is_candidate(name) || scope.ids.contains(name) || scope.ids.contains(arn) || by_fields
-        };
-        let requested: Vec<ParameterMetadata> = listed.into_iter().filter(is_requested).collect();
+        let wanted = each(listed, |parameter| async move {
+            let Some(listed) = live(&parameter, None, Tags::new()) else { return Ok(None) };
+            let known = Listed::name(&listed.name).or_id(&listed.status.arn).spec(&listed.spec);
+            if !scope.wants(&known).any() {
+                return Ok(None);
+            }
+            let Some(tags) = current_tags(aws, scope, &parameter).await? else { return Ok(None) };
+            let want = scope.wants(&known.tags(&tags));
+            Ok(want.any().then_some((parameter, tags, want)))
+        })
+        .await?;
         // Only the values of unencrypted parameters are read.
-        let open = requested.iter().filter(|p| p.r#type != Some(ParameterType::SecureString));
-        let open: Vec<String> = open.filter_map(|p| p.name.clone()).collect();
-        let values = try_join_all(open.chunks(10).map(|names| content::values(aws, names)));
-        let tags = try_join_all(requested.iter().map(|parameter| current_tags(aws, scope, parameter)));
-        let (values, tags) = try_join(values, tags).await?;
+        let is_open = |parameter: &ParameterMetadata| parameter.r#type != Some(ParameterType::SecureString);
+        let open = wanted.iter().filter(|(parameter, _, want)| want.fields() && is_open(parameter));
+        let open: Vec<String> = open.filter_map(|(parameter, ..)| parameter.name.clone()).collect();
+        let values = try_join_all(open.chunks(10).map(|names| content::values(aws, names))).await?;
         let values: BTreeMap<String, String> = values.into_iter().flatten().collect();
-        let found = requested.iter().zip(tags).filter_map(|(p, tags)| live(p, &values, tags?));
+        let found = wanted.into_iter().filter_map(|(parameter, tags, want)| {
+            let value = values.get(parameter.name()?).cloned();
+            // A parameter without a value was deleted between two calls.
+            let is_gone = want.fields() && is_open(&parameter) && value.is_none();
+            live(&parameter, value, tags).filter(|_| !is_gone)
+        });
         Ok(found.collect())
     }
 
@@ -126,9 +106,7 @@ impl Kind for Parameter {
                 .set_key_id(kms_key.as_ref().map(|key| key.as_str().to_owned()))
                 .set_allowed_pattern(allowed_pattern.clone())
                 .set_data_type(data_type.as_deref().cloned());
-            let values = value.iter().map(|value| (desired.name.clone(), value.clone())).collect();
-            // A later update puts another version, whose number only a new observation returns.
-            Some(self::live(&metadata.build(), &values, tags)?.keep(()))
+            self::live(&metadata.build(), value.clone(), tags)
         });
         Ok(live.map_or_else(|| Created::unobserved(&desired.name), Into::into))
     }
@@ -136,8 +114,14 @@ impl Kind for Parameter {
     /// Replaces the whole parameter with one call. The call includes the value, so an unchanged encrypted value is read
     /// first.
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        let value_fields = ["value", "valueFrom", "secret", "secretField", "generate", "type"];
-        let value_changed = value_fields.iter().any(|field| desired.changed(field));
+        let value_changed = desired.changed_any(&[
+            Parameter::VALUE,
+            Parameter::VALUE_FROM,
+            Parameter::SECRET,
+            Parameter::SECRET_FIELD,
+            Parameter::GENERATE,
+            Parameter::TYPE,
+        ]);
         let content = content::updated(aws, live, &desired.spec, value_changed).await?;
         let response = put(aws, &live.id, &desired.spec)
             .description(desired.spec.description.as_deref().unwrap_or_default())
@@ -149,24 +133,13 @@ impl Kind for Parameter {
         let set = content::tags(content.source_tags, response.version);
         let stale = content::KEYS.iter().filter(|key| live.tags.contains_key(**key) && !set.contains_key(**key));
         let remove = stale.map(|key| (*key).to_owned()).collect();
-        Self::tag(aws, live, &TagChanges { set, remove }).await
+        change_tags::<ParameterTags>(aws, &live.id, &TagChanges { set, remove }).await?;
+        // Only an observation returns the number of the new version.
+        Ok(Updated::ObserveAgain)
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         ssm(aws).delete_parameter().name(&live.id).send().await?;
-        Ok(())
-    }
-
-    async fn tag(aws: &Aws, live: &Live<Self>, tags: &TagChanges) -> Result<()> {
-        let TagChanges { set, remove } = tags;
-        if !set.is_empty() {
-            let add = ssm(aws).add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
-            add.resource_id(&live.id).set_tags(Some(sdk_tags(set)?)).send().await?;
-        }
-        if !remove.is_empty() {
-            let untag = ssm(aws).remove_tags_from_resource().resource_type(ResourceTypeForTagging::Parameter);
-            untag.resource_id(&live.id).set_tag_keys(Some(remove.iter().cloned().collect())).send().await?;
-        }
         Ok(())
     }
 }
@@ -210,14 +183,10 @@ async fn current_tags(aws: &Aws, scope: &Scope, parameter: &ParameterMetadata) -
     }
 }
 
-/// Returns the live parameter; `None` for an unencrypted parameter without a value, which was deleted between two
-/// calls.
-fn live(parameter: &ParameterMetadata, values: &BTreeMap<String, String>, tags: Tags) -> Option<Live<Parameter>> {
+/// Returns the live parameter; `None` when the response is incomplete.
+fn live(parameter: &ParameterMetadata, value: Option<String>, tags: Tags) -> Option<Live<Parameter>> {
     let (name, kind) = (parameter.name()?, parameter.r#type.as_ref()?.as_str());
-    let (version, value) = (parameter.version, values.get(name).cloned());
-    if kind != SECURE && value.is_none() {
-        return None;
-    }
+    let version = parameter.version;
     let secure = if kind == SECURE { content::live(&tags, version) } else { Default::default() };
     let spec = Parameter {
         r#type: kind.to_owned(),
@@ -241,11 +210,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_and_the_size_of_a_value_are_checked() {
+        let paths = |name, spec: serde_json::Value| -> Vec<&str> {
+            Parameter::check(name, &spec.into()).into_iter().map(|(path, _)| path).collect()
+        };
+        let value = |tier: &str| serde_json::json!({ "value": "x".repeat(4097), "tier": tier });
+        assert_eq!(paths("/shop/my release", value("Standard")), ["name", "value"]);
+        assert!(paths("/shop/release", value("Advanced")).is_empty());
+    }
+
+    #[test]
     fn an_encrypted_value_is_never_observed() {
         let parameter =
             |kind: ParameterType| ParameterMetadata::builder().name("/a").r#type(kind).key_id(OWN_KEY).build();
-        let secure = live(&parameter(ParameterType::SecureString), &BTreeMap::new(), Tags::new()).map(|live| live.spec);
+        let secure = live(&parameter(ParameterType::SecureString), None, Tags::new()).map(|live| live.spec);
         assert!(secure.is_some_and(|s| s.value.is_none() && s.generate.is_some() && s.kms_key.is_none()));
-        assert!(live(&parameter(ParameterType::String), &BTreeMap::new(), Tags::new()).is_none());
+        let plain = live(&parameter(ParameterType::String), Some("a".into()), Tags::new()).map(|live| live.spec);
+        assert_eq!(plain.and_then(|spec| spec.value).as_deref(), Some("a"));
     }
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::types as sdk;
 use holdfast_base::error::Result;
-use holdfast_base::names::Role;
+use holdfast_base::names::{Bucket, Role};
 use holdfast_core::Spec;
 use holdfast_core::types::{AfterCreate, Arn, Ref};
 use serde::{Deserialize, Serialize};
 
-use super::bucket::Bucket;
-use super::{pairs, sdk_tags};
 use crate::kms::key::Key;
+use crate::s3::{from_sdk_tags, sdk_tags};
 
 /// The replication of new objects to other buckets
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>). Source and destination need versioning.
@@ -22,6 +21,7 @@ pub(crate) struct ReplicationConfiguration {
     /// The IAM role that S3 assumes to replicate objects.
     role: Ref<Role, Arn>,
     /// The replication rules, by id. Rules that are not stated are removed.
+    #[spec(items = 1..=1000)]
     rules: BTreeMap<String, ReplicationRule>,
 }
 
@@ -29,14 +29,17 @@ pub(crate) struct ReplicationConfiguration {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplicationRule {
-    /// The status: `Enabled` or `Disabled`.
+    /// The status.
+    #[spec(one_of = sdk::ReplicationRuleStatus)]
     #[serde(default = "enabled")]
     status: String,
     /// The priority: of several rules for the same object and destination, the rule with the highest number applies.
     /// Priorities must differ.
+    #[spec(range = 0..)]
     #[serde(default)]
     priority: i32,
     /// The prefix of the object keys. An empty prefix matches all keys.
+    #[spec(length = ..=1024)]
     #[serde(default)]
     prefix: String,
     /// The object tags.
@@ -44,15 +47,17 @@ pub(crate) struct ReplicationRule {
     tags: BTreeMap<String, String>,
     /// The destination of the replicas.
     destination: ReplicationDestination,
-    /// Whether delete markers are replicated: `Enabled` or `Disabled`. Not supported in a rule with `tags`.
+    /// Whether delete markers are replicated. Not supported in a rule with `tags`.
+    #[spec(one_of = sdk::DeleteMarkerReplicationStatus)]
     #[serde(default = "disabled")]
     delete_marker_replication: String,
-    /// Whether objects that are encrypted with a KMS key are replicated: `Enabled` or `Disabled`. They need
-    /// `replicaKmsKey`, and a role with permission to use both keys.
+    /// Whether objects that are encrypted with a KMS key are replicated. They need `replicaKmsKey`, and a role with
+    /// permission to use both keys.
+    #[spec(one_of = sdk::SseKmsEncryptedObjectsStatus)]
     #[serde(default = "disabled")]
     sse_kms_encrypted_objects: String,
-    /// Whether metadata changes of replicas are replicated (replica modification sync), for two-way replication:
-    /// `Enabled` or `Disabled`.
+    /// Whether metadata changes of replicas are replicated (replica modification sync), for two-way replication.
+    #[spec(one_of = sdk::ReplicaModificationsStatus)]
     #[serde(default = "disabled")]
     replica_modifications: String,
 }
@@ -72,17 +77,20 @@ pub(crate) struct ReplicationDestination {
     /// The destination bucket, in any region. Two buckets may refer to each other.
     bucket: AfterCreate<Ref<Bucket, Arn>>,
     /// The storage class of replicas, such as `STANDARD_IA`. The default is the storage class of the source object.
+    #[spec(one_of = sdk::StorageClass)]
     storage_class: Option<String>,
     /// The KMS key, in the destination's region, that encrypts the replicas of objects with KMS encryption.
     replica_kms_key: Option<AfterCreate<Ref<Key, Arn>>>,
     /// The account of the destination bucket, when it is another account. The destination account then owns the
     /// replicas.
+    #[spec(pattern = "[0-9]{12}")]
     account: Option<String>,
-    /// S3 Replication Time Control, which replicates within 15 minutes and costs extra: `Enabled` or `Disabled`. It
-    /// needs `metrics`.
+    /// S3 Replication Time Control, which replicates within 15 minutes and costs extra. It needs `metrics`.
+    #[spec(one_of = sdk::ReplicationTimeStatus)]
     #[serde(default = "disabled")]
     replication_time: String,
-    /// Replication metrics, such as the pending replication: `Enabled` or `Disabled`.
+    /// Replication metrics, such as the pending replication.
+    #[spec(one_of = sdk::MetricsStatus)]
     #[serde(default = "disabled")]
     metrics: String,
 }
@@ -159,8 +167,8 @@ impl ReplicationRule {
         let filter = rule.filter();
         let and = filter.and_then(|filter| filter.and());
         let prefix = and.and_then(|a| a.prefix()).or(filter.and_then(|f| f.prefix())).or(rule.prefix());
-        let mut tags = and.map(|and| pairs(and.tags())).unwrap_or_default();
-        tags.extend(pairs(filter.and_then(|f| f.tag.clone()).as_slice()));
+        let mut tags = and.map(|and| from_sdk_tags(and.tags())).unwrap_or_default();
+        tags.extend(from_sdk_tags(filter.and_then(|f| f.tag.clone()).as_slice()));
         let source = rule.source_selection_criteria();
         let kms = source.and_then(|s| s.sse_kms_encrypted_objects()).map(|k| k.status().as_str());
         let back = source.and_then(|s| s.replica_modifications()).map(|m| m.status().as_str());

@@ -8,10 +8,10 @@ use holdfast_base::error::Result;
 use holdfast_core::types::PolicyDocument;
 
 use super::lifecycle::LifecycleRule;
-use super::observe::PreservedSettings;
+use super::live::PreservedSettings;
 use super::replication::ReplicationConfiguration;
-use super::s3;
 use super::settings::{BucketEncryption, CorsRule, ServerAccessLogging};
+use crate::s3::s3;
 
 /// Sets the default encryption of new objects.
 pub(super) async fn encryption(aws: &Aws, bucket: &str, encryption: &BucketEncryption) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The settings of a bucket: one call for each setting, all concurrent.
+//! The live settings of a bucket: one call for each setting, all concurrent.
 
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types as sdk;
@@ -6,16 +6,16 @@ use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::kind::is_requested_field;
 use holdfast_base::tagging::Tags;
-use holdfast_core::schema::Spec as _;
+use holdfast_core::schema::FieldName;
 use holdfast_core::types::{PolicyDocument, ServerDefault};
 use holdfast_engine::cloud::Scope;
 
 use super::access;
-use super::bucket::Bucket;
 use super::lifecycle::LifecycleRule;
 use super::replication::ReplicationConfiguration;
-use super::s3;
 use super::settings::{BucketEncryption, CorsRule, PublicAccessBlock, ServerAccessLogging};
+use super::spec::Bucket;
+use crate::s3::s3;
 
 /// Live settings outside the spec. Calls that replace a whole setting send them back unchanged.
 #[derive(Default)]
@@ -29,33 +29,45 @@ pub(super) struct PreservedSettings {
 }
 
 /// Observes the requested settings of a bucket; none when the bucket does not exist. Settings that the document does
-/// not state are not read, since each one costs a call.
-pub(super) async fn bucket(
+/// not state are not read, since each one costs a call. At least one setting is read, which shows whether the bucket
+/// exists.
+pub(super) async fn settings(
     aws: &Aws,
     scope: &Scope,
     tags: &Tags,
     name: &str,
     arn: &str,
 ) -> Result<Option<(Bucket, PreservedSettings)>> {
-    settings(aws, &|field| is_requested_field::<Bucket>(scope, tags, field), name, arn).await.or_absent()
+    let is_requested = |field| is_requested_field(scope, tags, field);
+    read(aws, &is_requested, name, arn).await.or_absent()
 }
 
-/// Reads the requested settings, and at least one setting, which shows whether the bucket exists.
-async fn settings(
+async fn read(
     aws: &Aws,
-    is_requested_field: &(dyn Fn(&str) -> bool + Sync),
+    is_requested: &(dyn Fn(FieldName<Bucket>) -> bool + Sync),
     name: &str,
     arn: &str,
 ) -> Result<(Bucket, PreservedSettings)> {
     let s3 = &s3(aws);
-    // The value of `emptyOnDelete` is in a tag.
-    let settings = Bucket::RECORD.fields.iter().map(|field| field.name).filter(|field| *field != "emptyOnDelete");
-    let versioning = is_requested_field("versioning") || !settings.into_iter().any(is_requested_field);
+    let others = [
+        Bucket::ENCRYPTION,
+        Bucket::PUBLIC_ACCESS_BLOCK,
+        Bucket::OBJECT_OWNERSHIP,
+        Bucket::POLICY,
+        Bucket::DISTRIBUTIONS,
+        Bucket::LIFECYCLE_RULES,
+        Bucket::CORS_RULES,
+        Bucket::ACCESS_LOGGING,
+        Bucket::REPLICATION,
+        Bucket::EVENT_BRIDGE_ENABLED,
+        Bucket::OBJECT_LOCK_ENABLED,
+    ];
+    let versioning = is_requested(Bucket::VERSIONING) || !others.into_iter().any(is_requested);
     // A bucket with replication has versioning enabled: AWS refuses to suspend versioning before the replication is
     // removed (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-and-other-bucket-configs.html).
     let replicated = async {
         let replication =
-            when(is_requested_field("replication"), s3.get_bucket_replication().bucket(name).send()).await?;
+            when(is_requested(Bucket::REPLICATION), s3.get_bucket_replication().bucket(name).send()).await?;
         let replication = replication.and_then(|output| output.replication_configuration);
         let versioning = when(versioning && replication.is_none(), s3.get_bucket_versioning().bucket(name).send());
         let status = versioning.await?.and_then(|output| output.status);
@@ -64,21 +76,21 @@ async fn settings(
     let ((versioning, replication), encryption, block, ownership, policy, lifecycle, cors, logging, notification, lock) =
         futures::try_join!(
             replicated,
-            when(is_requested_field("encryption"), s3.get_bucket_encryption().bucket(name).send()),
-            when(is_requested_field("publicAccessBlock"), s3.get_public_access_block().bucket(name).send()),
-            when(is_requested_field("objectOwnership"), s3.get_bucket_ownership_controls().bucket(name).send()),
+            when(is_requested(Bucket::ENCRYPTION), s3.get_bucket_encryption().bucket(name).send()),
+            when(is_requested(Bucket::PUBLIC_ACCESS_BLOCK), s3.get_public_access_block().bucket(name).send()),
+            when(is_requested(Bucket::OBJECT_OWNERSHIP), s3.get_bucket_ownership_controls().bucket(name).send()),
             when(
-                is_requested_field("policy") || is_requested_field("distributions"),
+                is_requested(Bucket::POLICY) || is_requested(Bucket::DISTRIBUTIONS),
                 s3.get_bucket_policy().bucket(name).send()
             ),
-            when(is_requested_field("lifecycleRules"), s3.get_bucket_lifecycle_configuration().bucket(name).send()),
-            when(is_requested_field("corsRules"), s3.get_bucket_cors().bucket(name).send()),
-            when(is_requested_field("accessLogging"), s3.get_bucket_logging().bucket(name).send()),
+            when(is_requested(Bucket::LIFECYCLE_RULES), s3.get_bucket_lifecycle_configuration().bucket(name).send()),
+            when(is_requested(Bucket::CORS_RULES), s3.get_bucket_cors().bucket(name).send()),
+            when(is_requested(Bucket::ACCESS_LOGGING), s3.get_bucket_logging().bucket(name).send()),
             when(
-                is_requested_field("eventBridgeEnabled"),
+                is_requested(Bucket::EVENT_BRIDGE_ENABLED),
                 s3.get_bucket_notification_configuration().bucket(name).send()
             ),
-            when(is_requested_field("objectLockEnabled"), s3.get_object_lock_configuration().bucket(name).send()),
+            when(is_requested(Bucket::OBJECT_LOCK_ENABLED), s3.get_object_lock_configuration().bucket(name).send()),
         )?;
     let versioning = versioning.map(|status| status.as_str().to_owned());
     let encryption = encryption.as_ref().and_then(|output| output.server_side_encryption_configuration());
@@ -90,12 +102,12 @@ async fn settings(
     let spec = Bucket {
         versioning: versioning.map(ServerDefault),
         encryption: encryption.and_then(BucketEncryption::from_response).map(ServerDefault),
-        public_access_block: is_requested_field("publicAccessBlock").then(|| {
+        public_access_block: is_requested(Bucket::PUBLIC_ACCESS_BLOCK).then(|| {
             let block = block.as_ref().and_then(|output| output.public_access_block_configuration());
             ServerDefault(PublicAccessBlock::from_response(block))
         }),
         // A bucket that is older than ownership controls has none, and the writer owns an object.
-        object_ownership: is_requested_field("objectOwnership").then(|| {
+        object_ownership: is_requested(Bucket::OBJECT_OWNERSHIP).then(|| {
             ServerDefault(
                 ownership.map_or_else(|| "ObjectWriter".into(), |rule| rule.object_ownership().as_str().to_owned()),
             )
@@ -111,7 +123,7 @@ async fn settings(
         event_bridge_enabled: notification
             .as_ref()
             .map(|output| ServerDefault(output.event_bridge_configuration.is_some())),
-        object_lock_enabled: is_requested_field("objectLockEnabled").then(|| ServerDefault(locked.is_some())),
+        object_lock_enabled: is_requested(Bucket::OBJECT_LOCK_ENABLED).then(|| ServerDefault(locked.is_some())),
         empty_on_delete: false,
     };
     let minimum_size = lifecycle.and_then(|output| output.transition_default_minimum_object_size);
