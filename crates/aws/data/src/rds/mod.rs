@@ -46,7 +46,7 @@ fn lowercase(value: &Value) -> std::result::Result<Value, String> {
 async fn instances(aws: &Aws, scope: &Scope) -> Result<Arc<Vec<DbInstance>>> {
     let list = || async {
         let pages = rds(aws).describe_db_instances().into_paginator().items().send();
-        Ok(all(pages).await?)
+        all(pages).await
     };
     aws.once(scope, "rds.instances", list).await
 }
