@@ -10,7 +10,7 @@ use holdfast_base::plain::Plain;
 use holdfast_base::tagging::Tags;
 use holdfast_core::types::{IdentityAttribute, Ref};
 
-use crate::secretsmanager::secrets;
+holdfast_base::client!(secrets: aws_sdk_secretsmanager);
 
 /// The attribute of a Secret that identifies its current version: `<ARN>@<version id>`.
 pub(crate) struct CurrentVersion;

@@ -1,10 +1,10 @@
-//! Secrets Manager: the client and the tag calls that its modules share.
+//! Secrets Manager: the tag calls that its modules share.
 
 pub(crate) mod generate;
 pub(crate) mod secret;
 
+use crate::consumed_secret::secrets;
 pub(crate) use crate::consumed_secret::{CurrentVersion, consumed, consumed_tag, read};
 
-holdfast_base::client!(secrets: aws_sdk_secretsmanager);
 holdfast_base::sdk_tags!(optional aws_sdk_secretsmanager::types::Tag);
 holdfast_base::tag_calls!(SecretTags: secrets, tag_resource.secret_id, untag_resource.secret_id);
