@@ -1,4 +1,5 @@
-//! CloudFront: policies with an owner marker in their text, and distributions, whose configuration is replaced as a whole.
+//! CloudFront: policies with an owner marker in their text, and distributions, whose configuration is replaced as a
+//! whole.
 
 /// Builds one of CloudFront's lists from its builder and the items, with the `Quantity` that CloudFront requires.
 macro_rules! items {

@@ -1,5 +1,5 @@
-//! The operations of CloudFront's policies and origin access controls. Each has a configuration that is written as a whole,
-//! with the owner marker at the end of its comment or description.
+//! The operations of CloudFront's policies and origin access controls. Each has a configuration that is written as a
+//! whole, with the owner marker at the end of its comment or description.
 
 use std::future::Future;
 

@@ -13,8 +13,8 @@ pub(super) trait ToSdk<T> {
     fn to_sdk(&self) -> Result<T>;
 }
 
-/// Declares a record with a behaviour and the names that the behaviour is about, and its conversion to the SDK's types and
-/// back.
+/// Declares a record with a behaviour and the names that the behaviour is about, and its conversion to the SDK's types
+/// and back.
 macro_rules! selection {
     (
         $(#[$doc:meta])*
@@ -100,8 +100,8 @@ selection! {
 selection! {
     /// The query strings that a policy includes.
     QueryStringsConfig {
-        /// The query string behaviour: `none`, `whitelist` for the named query strings, `allExcept` for all but the named
-        /// ones, or `all`.
+        /// The query string behaviour: `none`, `whitelist` for the named query strings, `allExcept` for all but the
+        /// named ones, or `all`.
         query_string_behavior: CachePolicyQueryStringBehavior,
         /// The names of the query strings, for a behaviour that names them.
         query_strings, set_query_strings: QueryStringNames,
