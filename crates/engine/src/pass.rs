@@ -26,8 +26,8 @@ use crate::{history, intent};
 
 /// The number of plans because of responses in a pass that creates a whole document, while its plans have steps that may
 /// start. The cost of one plan grows with the document, so the cost of a plan for each response would grow with its
-/// square. Up to 32 resources, each response leads to a plan.
-const PLANS_PER_DOCUMENT: usize = 32;
+/// square. Up to 16 resources, each response leads to a plan.
+const PLANS_PER_DOCUMENT: usize = 16;
 
 /// Observes and plans, and changes nothing.
 ///
@@ -124,7 +124,8 @@ pub(crate) async fn run_with_options(
 /// 4. Wait for the end of a step or an observation, or for the next poll.
 /// 5. Plan again after each observation, before any other step starts, and after steps whose results are known from
 ///    their responses. All steps that have ended are recorded before a plan. While a plan has steps that may start, it
-///    is used until a 32nd of the document's resources had such a response. Continue at 2.
+///    is used until a 16th of the document's resources had such a response, or a 64th had one that others wait for.
+///    Continue at 2.
 /// 6. End when no step runs, no observation runs, and no poll is due within the wait timeout.
 ///
 /// # Guarantees
@@ -133,7 +134,7 @@ pub(crate) async fn run_with_options(
 /// complete observations of this pass found the resource.
 ///
 /// # Caveats
-/// In a document of more than 32 resources, a step that a response made ready may wait for further responses while
+/// In a document of more than 64 resources, a step that a response made ready may wait for further responses while
 /// other steps start.
 ///
 /// After a stop no step and no observation starts. The steps that run may finish for up to 25 s, and their results

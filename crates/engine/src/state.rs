@@ -81,7 +81,7 @@ pub(crate) struct PlannedWork {
     pub(crate) awaited: BTreeMap<KindRegion, BTreeSet<Address>>,
     /// The kinds and regions whose observation failed, and is worth repeating because a hold waits for it.
     pub(crate) failed: BTreeSet<KindRegion>,
-    /// The number of steps since the plan whose responses changed the known state.
+    /// The number of responses since the plan that changed the known state, by weight.
     pub(crate) responses: usize,
 }
 

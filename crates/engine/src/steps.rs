@@ -32,6 +32,9 @@ const MAX_CONCURRENT_STEPS: usize = 16;
 /// calls, and the same number of calls each time, so that a service that throttles by count would reject every attempt.
 const THROTTLED_RETRIES: u32 = 3;
 
+/// The weight of a response that others wait for: their steps may start after the next plan, so it comes earlier.
+const WEIGHT_OF_AWAITED_RESPONSES: usize = 4;
+
 /// A step that ended, with its result.
 pub(crate) struct EndedStep {
     step: Step,
@@ -185,8 +188,8 @@ async fn run_step(engine: &Engine, options: &PassOptions, step: Step, operation:
     EndedStep { step, operation, duration: began.elapsed(), result }
 }
 
-/// Records the end of a step. If its dependents may start because of the response alone, without an observation, the
-/// work gets one more response.
+/// Records the end of a step. If the response alone changed the known state, without an observation, the work gets one
+/// more response. A response that others wait for counts as several.
 pub(crate) fn end_step(state: &mut PassState<'_>, work: &mut PlannedWork, ended: EndedStep) {
     let EndedStep { step, operation, duration, mut result } = ended;
     let schema = state.session.engine.cloud.schema(operation.kind);
@@ -194,11 +197,14 @@ pub(crate) fn end_step(state: &mut PassState<'_>, work: &mut PlannedWork, ended:
     let is_referenceable = is_created && schema.is_some_and(|schema| schema.referenceable_on_create);
     let confirmed = result.as_mut().is_ok_and(|output| record_response(state, &operation, output));
     let changed = state.poll_schedule.step_ended(&step.address, confirmed);
-    if work.waited_for.contains(&step.address) {
+    let is_waited_for = work.waited_for.contains(&step.address);
+    if is_waited_for {
         work.changed.extend(changed);
     }
     record_result(state, &step, &operation, duration, result);
-    work.responses += usize::from(is_referenceable || confirmed);
+    if is_referenceable || confirmed {
+        work.responses += if is_waited_for { WEIGHT_OF_AWAITED_RESPONSES } else { 1 };
+    }
 }
 
 /// Records the result of a step in the expectations, the history and the report.
