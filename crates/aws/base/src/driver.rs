@@ -156,7 +156,7 @@ impl<K: Kind> Of<K> {
         let mut tags = live.tags.clone();
         if !K::FIELD_TAGS.is_empty() {
             field_tags::read(&K::RECORD, K::FIELD_TAGS, &mut tags, &mut spec);
-            // A tag that somebody edited may not fit the field: the field then keeps the value of the response.
+            // A tag that was edited out of band may not fit the field: the field then keeps the value of the response.
             if let Ok(typed) = serde_json::from_value(spec.json()) {
                 live.spec = typed;
             }

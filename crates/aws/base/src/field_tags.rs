@@ -6,8 +6,7 @@
 use holdfast_core::schema::{FieldName, Presence, Record, Type};
 use holdfast_core::value::Value;
 
-use crate::owner::TagChanges;
-use crate::tagging::{self, Tags};
+use crate::tags::{TagChanges, Tags, requested};
 
 /// A field that a tag of the resource records: `true` or `false`, a whole number or a string.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +54,7 @@ pub(crate) fn read(record: &Record, fields: &[FieldTag], tags: &mut Tags, spec: 
     let Value::Map(spec) = spec else { return };
     for field in fields {
         let key = field.key();
-        let text = tagging::requested(tags, &key).cloned();
+        let text = requested(tags, &key).cloned();
         tags.remove(&key);
         let value = text.and_then(|text| {
             let ty = record.field(field.field)?.ty;

@@ -15,7 +15,6 @@ use crate::field_tags::FieldTag;
 use crate::owner::OwnerRecord;
 pub use crate::owner::TagChanges;
 pub use crate::resource::{Created, Desired, Live, Updated};
-pub use crate::wanted::{Listed, Want, Wants, each, is_requested_field, observe_listed};
 
 /// A kind of AWS resource. One file implements it, one line registers it.
 ///

@@ -14,6 +14,7 @@ pub mod resource;
 pub mod sdk;
 pub mod secret_store;
 pub mod tagging;
+pub mod tags;
 pub mod transport;
 pub mod try_join_all;
 pub mod wanted;

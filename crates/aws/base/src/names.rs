@@ -24,6 +24,8 @@ names! {
     Bucket,
     Certificate,
     Distribution,
+    HealthCheck,
+    HostedZone,
     InstanceProfile,
     Key,
     LoadBalancer,

@@ -2,7 +2,6 @@
 //!
 //! Each kind names its record in [`Kind::Owner`]. A kind whose record needs a method of its own does not compile without it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::marker::PhantomData;
 
@@ -12,26 +11,8 @@ use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::resource::Live;
-use crate::tagging::Tags;
-
-/// Tags to set and to remove.
-#[derive(Clone, Debug, Default)]
-pub struct TagChanges {
-    /// The tags to set.
-    pub set: BTreeMap<String, String>,
-    /// The keys of the tags to remove.
-    pub remove: BTreeSet<String>,
-}
-
-impl TagChanges {
-    /// Returns the tags after the changes.
-    pub fn applied_to(&self, tags: &Tags) -> Tags {
-        let mut tags = tags.clone();
-        tags.extend(self.set.clone());
-        tags.retain(|key, _| !self.remove.contains(key));
-        tags
-    }
-}
+pub use crate::tags::TagChanges;
+use crate::tags::Tags;
 
 /// Where the owner of a live resource of the kind `K` is recorded.
 pub trait OwnerRecord<K: Kind> {

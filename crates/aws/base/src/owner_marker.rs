@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::observed::tag;
+use holdfast_core::schema::Named;
 
 use crate::error::{Error, Result};
-use crate::kind::Kind;
-use crate::tagging::Tags;
+use crate::tags::Tags;
 
 /// The prefix of every owner marker.
 const PREFIX: &str = "holdfast:";
@@ -17,7 +17,7 @@ const PREFIX: &str = "holdfast:";
 ///
 /// # Errors
 /// When the marker is longer than `limit`.
-pub fn write<K: Kind>(tags: &Tags, limit: usize) -> Result<String> {
+pub fn write<K: Named>(tags: &Tags, limit: usize) -> Result<String> {
     let get = |key: &str| tags.get(key).map(String::as_str).unwrap_or_default();
     let retained = if tags.contains_key(tag::RETAINED) { "!" } else { "" };
     let rest = format!("#{}.{}{retained}", get(tag::GENERATION), get(tag::DIGEST));
@@ -29,7 +29,7 @@ pub fn write<K: Kind>(tags: &Tags, limit: usize) -> Result<String> {
 ///
 /// # Errors
 /// When the reference is longer than `limit`.
-pub fn reference<K: Kind>(tags: &Tags, token: &str, limit: usize) -> Result<String> {
+pub fn reference<K: Named>(tags: &Tags, token: &str, limit: usize) -> Result<String> {
     let generation = tags.get(tag::GENERATION).filter(|generation| *generation != "1");
     let generation = generation.map(|generation| format!("@{generation}")).unwrap_or_default();
     let nonce: String = token.chars().take(8usize.saturating_sub(generation.len())).collect();
@@ -37,7 +37,7 @@ pub fn reference<K: Kind>(tags: &Tags, token: &str, limit: usize) -> Result<Stri
 }
 
 /// Reads the owner tags from an owner marker or a caller reference. Returns none for other texts.
-pub fn read<K: Kind>(text: &str) -> Option<Tags> {
+pub fn read<K: Named>(text: &str) -> Option<Tags> {
     let (owner, rest) = text.strip_prefix(PREFIX)?.rsplit_once('#')?;
     let (stack, owner) = owner.split_once('/')?;
     let (env, name) = owner.split_once('/')?;
@@ -60,7 +60,7 @@ pub fn read<K: Kind>(text: &str) -> Option<Tags> {
 }
 
 /// Splits a text that ends with an owner marker into the text and the owner tags.
-pub fn split<K: Kind>(text: &str) -> (&str, Tags) {
+pub fn split<K: Named>(text: &str) -> (&str, Tags) {
     let at = text.rfind(PREFIX).unwrap_or(text.len());
     match read::<K>(&text[at..]) {
         Some(tags) => (text[..at].trim_end(), tags),
@@ -72,18 +72,18 @@ pub fn split<K: Kind>(text: &str) -> (&str, Tags) {
 ///
 /// # Errors
 /// When the result is longer than `limit`.
-pub fn join<K: Kind>(text: &str, tags: &Tags, limit: usize) -> Result<String> {
+pub fn join<K: Named>(text: &str, tags: &Tags, limit: usize) -> Result<String> {
     let owner_marker = write::<K>(tags, limit)?;
     check_length::<K>(format!("{text} {owner_marker}").trim_start().to_owned(), limit)
 }
 
-fn owner<K: Kind>(tags: &Tags) -> String {
+fn owner<K: Named>(tags: &Tags) -> String {
     let get = |key: &str| tags.get(key).map(String::as_str).unwrap_or_default();
     let name = get(tag::ADDRESS).trim_start_matches(K::KIND).trim_start_matches('/');
     format!("{PREFIX}{}/{}/{name}", get(tag::STACK), get(tag::ENV))
 }
 
-fn check_length<K: Kind>(text: String, limit: usize) -> Result<String> {
+fn check_length<K: Named>(text: String, limit: usize) -> Result<String> {
     if text.chars().count() <= limit {
         return Ok(text);
     }

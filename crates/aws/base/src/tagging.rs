@@ -15,18 +15,10 @@ use crate::client::Aws;
 use crate::error::Result;
 use crate::kind::Kind;
 use crate::resource::Live;
+pub use crate::tags::{Tags, requested};
 use crate::wanted::each;
 
 crate::client!(tagging: aws_sdk_resourcegroupstagging);
-
-/// The tags of a resource.
-pub type Tags = BTreeMap<String, String>;
-
-/// Returns the tag of a requested value, whose key begins with `holdfast:requested`. Builds before version 0.1.0 wrote
-/// `holdfast:asked` instead.
-pub fn requested<'a>(tags: &'a Tags, key: &str) -> Option<&'a String> {
-    tags.get(key).or_else(|| tags.get(&key.replacen("holdfast:requested", "holdfast:asked", 1)))
-}
 
 /// The contents of the index: tags by ARN.
 type Index = BTreeMap<String, Tags>;

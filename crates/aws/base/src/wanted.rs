@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::field_tags;
 use crate::kind::Kind;
 use crate::resource::Live;
-use crate::tagging::Tags;
+use crate::tags::Tags;
 
 /// What a list response says of one resource. Everything that it does not say may still match.
 #[derive(Clone, Debug, Default)]

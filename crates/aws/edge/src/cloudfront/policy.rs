@@ -5,9 +5,10 @@ use std::future::Future;
 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Listed, Live, Updated, Wants as _};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner_marker;
 use holdfast_base::tagging::Tags;
+use holdfast_base::wanted::{Listed, Wants as _};
 use holdfast_core::observed::tag;
 use holdfast_engine::cloud::Scope;
 

@@ -8,17 +8,18 @@ use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
 use aws_sdk_route53::types::{self as sdk, ResourceRecordSet, TagResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Kind, TagChanges, each};
+use holdfast_base::kind::{Kind, TagChanges};
+use holdfast_base::names::HostedZone;
 use holdfast_base::owner_marker;
 use holdfast_base::sdk::all;
 use holdfast_base::sdk_tags;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
+use holdfast_base::wanted::each;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::Named as _;
 use holdfast_engine::cloud::Scope;
 
-use super::hosted_zone::spec::HostedZone;
 use super::name::plain;
 use super::route53;
 

@@ -3,9 +3,10 @@
 use aws_sdk_ec2::types::{self as sdk, DomainType, ResourceType};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
-use holdfast_base::kind::{Created, Desired, Kind, Live, Updated, is_requested_field};
+use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
+use holdfast_base::wanted::is_requested_field;
 use holdfast_core::Spec;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_engine::cloud::Scope;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ecs::types::{self as sdk, TaskDefinitionField};
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::{Live, Wants, each};
+use holdfast_base::kind::Live;
 use holdfast_base::sdk::{all, text};
 use holdfast_base::tagging;
+use holdfast_base::wanted::{Wants, each};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 

@@ -4,8 +4,8 @@ use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotif
 use aws_sdk_s3::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
-use holdfast_base::kind::is_requested_field;
 use holdfast_base::tagging::Tags;
+use holdfast_base::wanted::is_requested_field;
 use holdfast_core::schema::FieldName;
 use holdfast_core::types::{PolicyDocument, ServerDefault};
 use holdfast_engine::cloud::Scope;

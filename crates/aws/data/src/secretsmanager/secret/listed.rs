@@ -4,10 +4,10 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
-use holdfast_base::kind::is_requested_field;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
+use holdfast_base::wanted::is_requested_field;
 use holdfast_engine::cloud::Scope;
 
 use super::spec::Secret;

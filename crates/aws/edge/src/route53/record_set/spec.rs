@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_route53::types as sdk;
+use holdfast_base::names::{HealthCheck, HostedZone};
 use holdfast_core::Spec;
 use holdfast_core::types::Ref;
 use serde::{Deserialize, Serialize};
 
-use crate::route53::health_check::HealthCheck;
-use crate::route53::hosted_zone::spec::HostedZone;
 use crate::route53::name::{DnsName, RecordValue};
 
 /// A Route 53 record set: the records of one domain name and type in a hosted zone.
