@@ -320,7 +320,8 @@ fn keywords(ty: &Type, constraint: &Constraint) -> Vec<(String, Json)> {
         Constraint::Items { min, max } if matches!(ty, Type::Map(_)) => {
             size(["minProperties", "maxProperties"], min, max)
         }
-        Constraint::Items { min, max } => size(["minItems", "maxItems"], min, max),
+        // One element may stand for several: a pattern of names, or an expression that returns a list.
+        Constraint::Items { min, max } => size(["minItems", "maxItems"], min.map(|min| min.min(1)), max),
         Constraint::Pattern(pattern) => vec![("pattern".to_owned(), format!("^(?:{pattern})$").into())],
     }
 }
