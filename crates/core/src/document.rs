@@ -106,6 +106,8 @@ pub struct Lifecycle {
     pub replace: bool,
     /// The paths of fields that another process or a person controls.
     pub ignore: Vec<String>,
+    /// The paths of fields whose values pass although this build knows that AWS refuses them.
+    pub accept: Vec<String>,
     /// The id or name of a live resource to adopt.
     pub adopt: Option<String>,
     /// True when the resource is never deleted or replaced, whatever is granted.

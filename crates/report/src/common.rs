@@ -65,6 +65,11 @@ pub(crate) const LIFECYCLE: Record = Record {
         ),
         field("replace", Type::Choice(&["allow", "refuse"]), "Whether the resource may be replaced without a flag."),
         field("ignore", Type::List(&Type::Text), "The paths of fields that another process or a person controls."),
+        field(
+            "accept",
+            Type::List(&Type::Text),
+            "The paths of fields whose values this build refuses and AWS accepts.",
+        ),
         field("adopt", Type::Text, "The id or name of a live resource to adopt."),
         field("protect", Type::Bool, "True: the resource is never deleted or replaced, whatever is granted."),
         field("movedFrom", Type::Text, "The address that the resource had before: Kind/name."),

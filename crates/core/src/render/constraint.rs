@@ -5,6 +5,9 @@ use crate::load::node::{Node, Tree};
 use crate::schema::{Constraint, Field, Type};
 use crate::value::Value;
 
+/// The way out when AWS knows more values than this build, or has raised a quota.
+const ACCEPT: &str = "change the value, or name the field in `lifecycle: { accept: […] }` if AWS accepts the value";
+
 /// Returns the errors of a field's value. A value that is not known yet has no errors.
 pub(super) fn errors(field: &Field, value: &Value, node: &Node) -> Vec<Diagnostic> {
     let mut errors = vec![];
@@ -39,5 +42,6 @@ fn element(field: &Field) -> String {
 
 fn error(subject: &str, constraint: &Constraint, value: &Value, at: &Location) -> Option<Diagnostic> {
     let refusal = constraint.check(value).err()?;
-    Some(Diagnostic::new(at, format!("{subject} {}", refusal.message)).help_if(refusal.help))
+    let help = refusal.help.unwrap_or_else(|| ACCEPT.into());
+    Some(Diagnostic::new(at, format!("{subject} {}", refusal.message)).help(help))
 }

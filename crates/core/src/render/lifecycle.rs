@@ -11,7 +11,8 @@ use crate::render::reference::known_string;
 use crate::render::target::{DRIFTS, drift};
 use crate::schema::{Record, Type, with_article};
 
-const LIFECYCLE: [&str; 8] = ["manage", "onDelete", "replace", "ignore", "adopt", "protect", "movedFrom", "drift"];
+const LIFECYCLE: [&str; 9] =
+    ["manage", "onDelete", "replace", "ignore", "adopt", "protect", "movedFrom", "drift", "accept"];
 
 pub(super) fn read_lifecycle(ctx: &mut RenderContext<'_>, node: &Node, instance: &Instance) -> Lifecycle {
     let frame = &instance.frame;
@@ -39,7 +40,8 @@ pub(super) fn read_lifecycle(ctx: &mut RenderContext<'_>, node: &Node, instance:
             "drift" => lifecycle.drift = reader.choice(&value, "`drift`", &DRIFTS).map(drift),
             "adopt" => lifecycle.adopt = known_string(ctx, &value, frame),
             "movedFrom" => lifecycle.moved_from = read_moved_from(ctx, &value, instance),
-            "ignore" => lifecycle.ignore = read_ignored_paths(ctx, &value, instance),
+            "ignore" => lifecycle.ignore = read_paths(ctx, &value, instance, "ignore", "desiredCount"),
+            "accept" => lifecycle.accept = read_paths(ctx, &value, instance, "accept", "engineVersion"),
             _ => {}
         }
     }
@@ -71,10 +73,10 @@ fn read_moved_from(ctx: &mut RenderContext<'_>, node: &Node, instance: &Instance
     }
 }
 
-fn read_ignored_paths(ctx: &mut RenderContext<'_>, node: &Node, instance: &Instance) -> Vec<String> {
+fn read_paths(ctx: &mut RenderContext<'_>, node: &Node, instance: &Instance, word: &str, example: &str) -> Vec<String> {
     let Tree::List(list) = &node.tree else {
-        let message = format!("`ignore` must be a list of paths, but this is {}", node.describe());
-        ctx.out.push(Diagnostic::new(&node.at, message).help("write, for example, `ignore: [desiredCount]`"));
+        let message = format!("`{word}` must be a list of paths, but this is {}", node.describe());
+        ctx.out.push(Diagnostic::new(&node.at, message).help(format!("write, for example, `{word}: [{example}]`")));
         return Vec::new();
     };
     let mut paths = Vec::new();

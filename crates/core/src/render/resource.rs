@@ -41,7 +41,14 @@ pub(super) fn render_resource(
     };
     let observed = lifecycle.lookup.is_some();
     let what = format!("`{address}`");
-    let position = Position { frame, namespace: &frame.component, field: &what, lookup: observed };
+    let position = Position {
+        frame,
+        namespace: &frame.component,
+        field: &what,
+        lookup: observed,
+        accept: &lifecycle.accept,
+        accepted: false,
+    };
     let fields: Vec<(Key, Node)> =
         body.entries().iter().filter(|(key, _)| !RESOURCE_WORDS.contains(&key.name.as_str())).cloned().collect();
     let spec = convert_record(ctx, schema.record, &fields, at, position);

@@ -99,6 +99,7 @@ pub(super) fn convert_record(
 fn convert_field(ctx: &mut RenderContext<'_>, field: &Field, node: &Node, position: Position<'_>) -> Option<Value> {
     let (node, namespace) = evaluate_node(ctx, node, position.frame, position.namespace)?;
     let name = format!("`{}`", field.name);
+    let position = position.below(field.name);
     let value = match node.tree {
         Tree::Null => Value::Null,
         _ => convert(ctx, &node, &field.ty, Position { field: &name, namespace: &namespace, ..position })?,
@@ -117,6 +118,7 @@ fn convert_field(ctx: &mut RenderContext<'_>, field: &Field, node: &Node, positi
             ctx.out.push(Diagnostic::new(&node.at, message).help(help));
             None
         }
+        (value, _) if position.accepted => Some(value),
         (value, _) => {
             let errors = constraint::errors(field, &value, &node);
             let valid = errors.is_empty();

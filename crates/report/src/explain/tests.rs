@@ -198,6 +198,9 @@ fn values_and_limits_are_explained() {
           ignore: a list of strings
               optional
               The paths of fields that another process or a person controls.
+          accept: a list of strings
+              optional
+              The paths of fields whose values this build refuses and AWS accepts.
           adopt: a string
               optional
               The id or name of a live resource to adopt.

@@ -13,17 +13,21 @@ resources:
   Subscription/a: { endpoint: x, protocol: htps, retries: 101 }
   Subscription/b: { endpoint: x, protocol: sqs, retries: 100, topics: [ab, Ab, abcdefghi] }
   Subscription/c: { endpoint: x, topics: [] }
+  Subscription/e: { endpoint: x, protocol: mqtt, retries: 7, lifecycle: { accept: [protocol] } }
+  Subscription/f: { endpoint: x, protocol: mqtt, lifecycle: { accept: [protocols] } }
   Subscription/d: { endpoint: x, topics: [\"${Vpc.main.arn}\"], protocol: \"${Vpc.main.arn}\" }
 ",
         "",
         &[],
         expect![[r#"
             shop/stack.yaml:8:46: `protocol` must be `https` or `sqs`, but this is `htps` [did you mean `https`?]
-            shop/stack.yaml:8:61: `retries` must be 0 to 100, but this is `101`
-            shop/stack.yaml:9:73: `topics` must have 1 to 2 elements, but this has 3
-            shop/stack.yaml:9:78: an element of `topics` must match `[a-z]*`, but this is `Ab`
-            shop/stack.yaml:9:82: an element of `topics` must have 1 to 8 characters, but this has 9
-            shop/stack.yaml:10:44: `topics` must have 1 to 2 elements, but this has 0
+            shop/stack.yaml:8:61: `retries` must be 0 to 100, but this is `101` [change the value, or name the field in `lifecycle: { accept: […] }` if AWS accepts the value]
+            shop/stack.yaml:9:73: `topics` must have 1 to 2 elements, but this has 3 [change the value, or name the field in `lifecycle: { accept: […] }` if AWS accepts the value]
+            shop/stack.yaml:9:78: an element of `topics` must match `[a-z]*`, but this is `Ab` [change the value, or name the field in `lifecycle: { accept: […] }` if AWS accepts the value]
+            shop/stack.yaml:9:82: an element of `topics` must have 1 to 8 characters, but this has 9 [change the value, or name the field in `lifecycle: { accept: […] }` if AWS accepts the value]
+            shop/stack.yaml:10:44: `topics` must have 1 to 2 elements, but this has 0 [change the value, or name the field in `lifecycle: { accept: […] }` if AWS accepts the value]
+            shop/stack.yaml:12:46: `protocol` must be `https` or `sqs`, but this is `mqtt` [change the value, or name the field in `lifecycle: { accept: […] }` if AWS accepts the value]
+            shop/stack.yaml:12:74: `protocols` is not a path in a Subscription: there is no field `protocols` [did you mean `protocol`?]
         "#]],
     );
 }

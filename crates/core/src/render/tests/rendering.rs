@@ -309,7 +309,7 @@ resources:
     let document = render_files(&files).unwrap();
     let web = &document.resources[&Address::new("Service", "web")];
     expect![[r#"
-        "shop-prod-web" us-east-1 {Role/main, Vpc/main} Lifecycle { lookup: None, on_delete: Some(Retain), replace: true, ignore: ["desiredCount", "environment.PORT", "tags.x"], adopt: Some("web-old"), protect: true, moved_from: Some(Service/old), drift: Some(Ignore) }
+        "shop-prod-web" us-east-1 {Role/main, Vpc/main} Lifecycle { lookup: None, on_delete: Some(Retain), replace: true, ignore: ["desiredCount", "environment.PORT", "tags.x"], accept: [], adopt: Some("web-old"), protect: true, moved_from: Some(Service/old), drift: Some(Ignore) }
         StackPolicy { prune: true, drift: Ignore, max_deletions: 3, max_mutations: 7 }
         Target { account: Some("123456789012"), regions: {"main": "eu-west-1", "us-east-1": "us-east-1"}, role: None, external_id: None }"#]].assert_eq(&format!("{:?} {} {:?} {:?}\n{:?}\n{:?}", web.name, web.region, web.depends_on, web.lifecycle, document.policy, document.target));
     let role = &document.resources[&Address::new("Role", "main")];
