@@ -53,7 +53,7 @@ pub async fn dry_run(engine: &Engine, document: &Document, options: &PassOptions
 ///    every kind in every configured region.
 /// 4. Resume the intents of an earlier process, whose creates may have happened.
 /// 5. Plan, start each step that can start, and observe the resources that the steps changed, until no step can
-///    start and no resource is worth waiting for. The loop is [`converge`].
+///    start and no resource is worth waiting for. The loop is `converge`.
 /// 6. Write the history and return the report.
 ///
 /// # Guarantees
