@@ -213,8 +213,10 @@ impl Kind for Secret {
             replicate(aws, live, &replica_regions.clone().unwrap_or_default(), force).await?;
         }
         change_tags::<SecretTags>(aws, id, &tags).await?;
-        // Only an observation returns the id of a new version.
-        Ok(Updated::ObserveAgain)
+        // Only an observation returns the id of a new version, and the progress of a replication.
+        let is_known =
+            !desired.changed_besides(&[Secret::KMS_KEY, Secret::DESCRIPTION, Secret::POLICY, Secret::ROTATION]);
+        Ok(if is_known { Updated::Known } else { Updated::ObserveAgain })
     }
 
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {

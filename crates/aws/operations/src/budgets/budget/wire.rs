@@ -1,46 +1,14 @@
 //! Conversion between a budget's spec and the SDK's types: amounts are strings, and an update sends the whole budget.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_budgets::types as sdk;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use holdfast_base::error::{Error, Result};
-use holdfast_core::schema::{Type, Typed};
 use holdfast_core::types::ServerDefault;
-use serde::{Deserialize, Serialize};
 
-use super::budget::{AutoAdjustData, Budget, CostTypes, Notification, Spend, Subscriber, TimePeriod};
-
-/// A threshold: a number with a total order.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Threshold(pub(super) f64);
-
-impl Typed for Threshold {
-    const TYPE: Type = Type::Number;
-}
-
-impl Ord for Threshold {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Threshold {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Threshold {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Threshold {}
+use super::spec::{AutoAdjustData, Budget, CostTypes, Notification, Spend, Subscriber, Threshold, TimePeriod};
 
 /// Returns the budget to send: the live budget with the fields of the spec replaced.
 #[expect(deprecated, reason = "AWS prefers filter expressions and metrics, which express the same settings")]
