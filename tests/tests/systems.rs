@@ -96,7 +96,8 @@ fn environment(system: &System) {
         // Steps and observations run concurrently, so the number of observations depends on the duration of calls.
         let most = then + then / if what == "reads" { 4 } else { 20 };
         assert!(now <= most, "{name}: {now} {what}, {then} when last measured\n{refresh_table}\n{}", log(&calls));
-        assert!(promised == 0 || now <= promised, "{name}: {now} {what}, {promised} promised\n{refresh_table}");
+        let too_many = format!("{name}: {now} {what}, {promised} promised\n{refresh_table}");
+        assert!(promised == 0 || now <= promised, "{too_many}\n{}", log(&calls));
     }
 }
 
