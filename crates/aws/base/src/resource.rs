@@ -110,7 +110,7 @@ impl<K: Kind> Live<K> {
     }
 }
 
-/// What an update leaves known.
+/// The knowledge of the live state after an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Updated {
     /// The resource is as desired: its live state follows from the request.

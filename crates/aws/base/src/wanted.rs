@@ -1,4 +1,4 @@
-//! Which of the listed resources of a kind an observation wants, and which of their fields.
+//! The decision which of the listed resources of a kind an observation wants, and which of their fields.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::resource::Live;
 use crate::tags::Tags;
 
-/// What a list response says of one resource. Everything that it does not say may still match.
+/// The part of a resource that a list response has. Every other part may still match.
 #[derive(Clone, Debug, Default)]
 pub struct Listed<'a> {
     ids: Vec<&'a str>,
@@ -96,7 +96,7 @@ impl<'a> Listed<'a> {
 pub enum Want {
     /// Nothing: no further call is made for the resource.
     Nothing,
-    /// That it exists, and its tags: it has a name of the document, but is not known to be owned.
+    /// Its existence and its tags: it has a name of the document, but is not known to be owned.
     Identity,
     /// Its requested fields: it is owned, or the document names its id, or a lookup may match it.
     Fields,

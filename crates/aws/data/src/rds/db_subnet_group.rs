@@ -8,7 +8,7 @@ use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::names::Subnet;
 use holdfast_base::owner::{ByArn, TagOnCreate};
-use holdfast_base::sdk::all;
+use holdfast_base::sdk::{all, texts};
 use holdfast_base::tagging;
 use holdfast_base::wanted::each;
 use holdfast_core::Spec;
@@ -17,7 +17,7 @@ use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::{RdsTags, instances, rds, sdk_tags, texts, wanted};
+use super::{RdsTags, instances, rds, sdk_tags, wanted};
 
 /// A DB subnet group: the subnets in which RDS places databases. The name has at most 255 letters, digits, hyphens,
 /// underscores, periods and spaces, and is stored in lower case. It must not be `default`

@@ -5,7 +5,6 @@ pub(crate) mod db_parameter_group;
 pub(crate) mod db_proxy;
 pub(crate) mod db_subnet_group;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_rds::types::DbInstance;
@@ -77,11 +76,6 @@ fn value<T: Clone>(field: &Option<ServerDefault<T>>) -> Option<T> {
 /// Returns the identity that a stated reference holds.
 fn reference<K, A>(field: &Option<ServerDefault<Ref<K, A>>>) -> Option<String> {
     field.as_deref().map(|reference| reference.as_str().to_owned())
-}
-
-/// Returns the identities of references, in the form of a call.
-fn texts<K, A>(references: &BTreeSet<Ref<K, A>>) -> Vec<String> {
-    references.iter().map(|reference| reference.as_str().to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ pub(crate) mod generate;
 pub(crate) mod secret;
 
 use crate::consumed_secret::secrets;
-pub(crate) use crate::consumed_secret::{CurrentVersion, consumed, consumed_tag, read};
 
 holdfast_base::sdk_tags!(optional aws_sdk_secretsmanager::types::Tag);
 holdfast_base::tag_calls!(SecretTags: secrets, tag_resource.secret_id, untag_resource.secret_id);

@@ -16,9 +16,9 @@ use holdfast_base::tagging::Tags;
 use holdfast_core::types::Ref;
 
 use super::spec::ReplicationGroup;
+use crate::consumed_secret::{CurrentVersion, consumed, consumed_tag, read};
 use crate::elasticache::{ElastiCacheTags, elasticache};
 use crate::secretsmanager::secret::Secret;
-use crate::secretsmanager::{CurrentVersion, consumed, consumed_tag, read};
 
 /// The field of the spec that holds the secret of the password.
 const FIELD: &str = ReplicationGroup::AUTH_TOKEN.name();

@@ -23,7 +23,7 @@ use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 
 use super::{ElastiCacheTags, elasticache, sdk_tags, tags_of};
-use crate::secretsmanager::read;
+use crate::consumed_secret::read;
 use live::live;
 pub(crate) use spec::{ReplicationGroup, ReplicationGroupStatus};
 

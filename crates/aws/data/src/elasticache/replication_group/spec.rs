@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::log_delivery::LogDeliveryConfiguration;
 use super::version::EngineVersion;
+use crate::consumed_secret::CurrentVersion;
 use crate::elasticache::cache_parameter_group::CacheParameterGroup;
 use crate::elasticache::cache_subnet_group::CacheSubnetGroup;
 use crate::kms::key::Key;
-use crate::secretsmanager::CurrentVersion;
 use crate::secretsmanager::secret::Secret;
 
 /// An ElastiCache replication group: a Valkey or Redis OSS cache of one or more shards, each a primary node with

@@ -17,7 +17,7 @@ use holdfast_core::types::PolicyDocument;
 use holdfast_engine::cloud::Scope;
 
 use super::{OpenSearchTags, opensearch, sdk_tags, tags_of};
-use crate::secretsmanager::read;
+use crate::consumed_secret::read;
 use live::live;
 use spec::CognitoOptions;
 pub(crate) use spec::{SearchDomain, SearchDomainStatus};

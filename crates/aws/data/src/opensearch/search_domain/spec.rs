@@ -8,8 +8,8 @@ use holdfast_core::Spec;
 use holdfast_core::types::{Arn, PolicyDocument, Ref, ServerDefault};
 use serde::{Deserialize, Serialize};
 
+use crate::consumed_secret::CurrentVersion;
 use crate::kms::key::Key;
-use crate::secretsmanager::CurrentVersion;
 use crate::secretsmanager::secret::Secret;
 
 /// An OpenSearch Service domain: a cluster of OpenSearch.

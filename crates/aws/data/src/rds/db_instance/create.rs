@@ -4,12 +4,13 @@ use aws_sdk_rds::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::Result;
 use holdfast_base::kind::Desired;
+use holdfast_base::sdk::texts;
 use holdfast_base::tagging::Tags;
 
 use super::requested::RequestedValues;
 use super::spec::DbInstance;
 use crate::consumed_secret::{consumed_tag, read};
-use crate::rds::{rds, reference, sdk_tags, texts, value};
+use crate::rds::{rds, reference, sdk_tags, value};
 
 /// Sets the fields that the calls for a database and for a read replica have in common.
 macro_rules! common_fields {

@@ -5,13 +5,14 @@ use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::{Desired, Live};
+use holdfast_base::sdk::texts;
 use holdfast_base::tagging::Tags;
 
 use super::live::accepts;
 use super::requested::RequestedValues;
 use super::spec::DbInstance;
 use crate::consumed_secret::{consumed_tag, read};
-use crate::rds::{rds, reference, sdk_tags, texts, value};
+use crate::rds::{rds, reference, sdk_tags, value};
 
 /// Promotes the replica, or modifies the fields that differ, and records the stated values in `holdfast:requested`.
 ///

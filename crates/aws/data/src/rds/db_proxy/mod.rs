@@ -10,14 +10,14 @@ use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{ByArn, TagOnCreate};
-use holdfast_base::sdk::all;
+use holdfast_base::sdk::{all, texts};
 use holdfast_base::wanted::each;
 use holdfast_core::observed::Phase;
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 
-use super::{RdsTags, rds, sdk_tags, texts, value, wanted};
+use super::{RdsTags, rds, sdk_tags, value, wanted};
 pub(crate) use spec::{DbProxy, DbProxyStatus};
 use spec::{UserAuthConfig, disabled, secrets};
 use targets::{connection_pool, set_pool, set_targets, targets};

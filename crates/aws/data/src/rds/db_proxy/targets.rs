@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_rds::types as sdk;
 use holdfast_base::client::Aws;
 use holdfast_base::error::{OrAbsent, Result};
-use holdfast_base::sdk::all;
+use holdfast_base::sdk::{all, texts};
 use holdfast_core::types::{Ref, ServerDefault};
 
 use super::spec::ConnectionPoolConfiguration;
 use crate::rds::db_instance::DbInstance;
-use crate::rds::{rds, texts, value};
+use crate::rds::{rds, value};
 
 /// The only target group of a proxy
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBProxyTargetGroup.html>).
