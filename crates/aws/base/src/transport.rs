@@ -1,6 +1,10 @@
 //! The HTTP transport of all SDK clients: each request waits for the call budget, is counted, and is sent once.
 
+use std::net::IpAddr;
+
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -74,16 +78,48 @@ fn service_name(id: &str) -> String {
     }
 }
 
-/// An HTTP client that sends every request through the call budget.
+/// An HTTP client that sends every request through the call budget, and through the proxy of the environment if there
+/// is one.
 pub(crate) fn client(budget: CallBudget, account_region: String) -> SharedHttpClient {
-    let inner =
-        aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
-    SharedHttpClient::new(Metered { inner, budget, account_region })
+    let direct = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+    let proxied = has_proxy().then(|| Builder::new().build_with_connector_fn(proxied_connector));
+    SharedHttpClient::new(Metered { direct, proxied, budget, account_region })
+}
+
+/// True when the environment names a proxy.
+fn has_proxy() -> bool {
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Returns a connector that uses the proxy of `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, except for the hosts of
+/// `NO_PROXY`: <https://docs.rs/aws-smithy-http-client/latest/aws_smithy_http_client/proxy/struct.ProxyConfig.html>.
+fn proxied_connector(settings: Option<&HttpConnectorSettings>, components: Option<&RuntimeComponents>) -> Connector {
+    let mut builder = Connector::builder();
+    builder.set_connector_settings(settings.cloned());
+    builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+    let builder = builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+    builder.proxy_config(ProxyConfig::from_env()).build()
+}
+
+/// True for a host that no proxy is asked for: this machine, and the link-local and unique local addresses of the
+/// credential services of EC2, ECS and EKS, which a proxy cannot reach
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>).
+fn is_local(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback() || address.is_unicast_link_local() || address.is_unique_local()
+        }
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
 }
 
 #[derive(Debug)]
 struct Metered {
-    inner: SharedHttpClient,
+    direct: SharedHttpClient,
+    /// The client that uses the proxy of the environment, if there is one.
+    proxied: Option<SharedHttpClient>,
     budget: CallBudget,
     account_region: String,
 }
@@ -91,7 +127,8 @@ struct Metered {
 impl HttpClient for Metered {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(MeteredConnector {
-            inner: self.inner.http_connector(settings, components),
+            direct: self.direct.http_connector(settings, components),
+            proxied: self.proxied.as_ref().map(|client| client.http_connector(settings, components)),
             budget: self.budget.clone(),
             account_region: self.account_region.clone(),
         })
@@ -100,7 +137,8 @@ impl HttpClient for Metered {
 
 #[derive(Debug)]
 struct MeteredConnector {
-    inner: SharedHttpConnector,
+    direct: SharedHttpConnector,
+    proxied: Option<SharedHttpConnector>,
     budget: CallBudget,
     account_region: String,
 }
@@ -108,7 +146,9 @@ struct MeteredConnector {
 impl HttpConnector for MeteredConnector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let call = request.headers_mut().remove(CALL_HEADER).unwrap_or_else(|| "credentials.Get".into());
-        let (inner, budget, account_region) = (self.inner.clone(), self.budget.clone(), self.account_region.clone());
+        let is_local = || request.uri().parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(is_local));
+        let inner = self.proxied.as_ref().filter(|_| !is_local()).unwrap_or(&self.direct).clone();
+        let (budget, account_region) = (self.budget.clone(), self.account_region.clone());
         HttpConnectorFuture::new(async move {
             let (service, operation) = call.split_once('.').unwrap_or(("", &call));
             budget.acquire(&account_region, service, operation).await;
@@ -143,4 +183,19 @@ fn is_throttled(status: u16, body: Option<&[u8]>, error_type: Option<&str>) -> b
         || status == 503
         || error_type.is_some_and(says)
         || body.and_then(|b| std::str::from_utf8(b).ok()).is_some_and(says)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_hosts_are_reached_without_a_proxy() {
+        for host in ["localhost", "127.0.0.1", "[::1]", "169.254.169.254", "169.254.170.2", "[fd00:ec2::254]"] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in ["sts.us-east-1.amazonaws.com", "10.0.0.1", "localhost.example", "[2001:db8::1]"] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
 }
