@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::document::Resource;
+use crate::address::Address;
+use crate::document::{Document, Resource};
 use crate::value::Value;
 
 /// The length of a digest in hex digits: 64 bits, so that an accidental collision between two versions of one spec is
@@ -20,6 +21,17 @@ pub fn of(resource: &Resource) -> String {
     let mut spec = resource.spec.clone();
     spec.fill_secrets("", &mut |_, _| None);
     text(&format!("{}\n{}\n{}\n{}", resource.name, resource.region, spec.json(), serde_json::Value::Object(bindings)))
+}
+
+/// Returns the digest of a whole document: its resources, by their own digests, and its policy.
+pub(crate) fn document<'a>(
+    document: &Document,
+    resources: impl IntoIterator<Item = (&'a Address, &'a String)>,
+) -> String {
+    let mut lines = vec![format!("{}/{} {} {:?}", document.stack, document.env, document.source, document.policy)];
+    lines.extend(document.resources.values().map(|r| format!("{} {:?} {:?}", r.address, r.lifecycle, r.depends_on)));
+    lines.extend(resources.into_iter().map(|(address, digest)| format!("{address} {digest}")));
+    text(&lines.join("\n"))
 }
 
 /// Collects the bindings of the templates in a value, and the bindings of templates inside those bindings.

@@ -6,6 +6,7 @@ mod decide;
 mod delete;
 mod deletion_order;
 mod difference;
+mod fingerprint;
 pub mod hold;
 mod operation;
 mod replace;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub stack: String,
     /// The environment.
     pub env: String,
+    /// The digest of the document.
+    pub document: String,
     /// The steps. Steps with the longest chain of dependents come first, and deletions come last.
     pub steps: Vec<Step>,
     /// The changes that are not made now, and why.
@@ -78,7 +81,7 @@ pub struct Step {
     pub action: Action,
     /// The cause of the step.
     pub cause: Cause,
-    /// The changes that the step makes.
+    /// The changes that the step makes. For an adoption, also those that the pass makes once it owns the resource.
     pub changes: Vec<Change>,
     /// The addresses whose steps or phases the step waits for. A step that waits for none can start.
     pub after: BTreeSet<Address>,
@@ -216,6 +219,7 @@ pub struct PreparedDocument<'d> {
     critical_path_lengths: BTreeMap<Address, usize>,
     graph: Graph,
     digests: BTreeMap<Address, String>,
+    document_digest: String,
     dependents: BTreeMap<Address, Vec<&'d Resource>>,
 }
 
@@ -230,11 +234,13 @@ impl<'d> PreparedDocument<'d> {
             }
         }
         let digests = document.resources.values().map(|r| (r.address.clone(), digest::of(r)));
+        let digests: BTreeMap<Address, String> = digests.collect();
         PreparedDocument {
             document,
             order: graph.order(),
             critical_path_lengths: graph.critical_path_lengths(),
-            digests: digests.collect(),
+            document_digest: digest::document(document, &digests),
+            digests,
             dependents,
             graph,
         }
@@ -302,6 +308,7 @@ pub fn plan_prepared(
         delete::prune(&mut context);
     }
     let mut plan = context.plan;
+    plan.document = prepared.document_digest.clone();
     plan.steps.sort_by_cached_key(|step| {
         let length = prepared.critical_path_lengths.get(&step.address).copied().unwrap_or_default();
         (step.action == Action::Delete, std::cmp::Reverse(length), step.tier, step.address.clone())

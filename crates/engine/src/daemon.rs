@@ -63,6 +63,7 @@ pub async fn run(
         passes += 1;
         match pass::run_with_options(engine, &document, &options).await {
             Ok(report) => ended(Ok(&report)),
+            Err(PassError::Stopped) => return,
             Err(error) => ended(Err(&error)),
         }
         // The jitter keeps several daemons from calling at the same moment.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfast_core::address::Address;
+use holdfast_core::observed::KindRegion;
 use holdfast_core::plan::{Plan, Step};
 
 use crate::failure::Failure;
@@ -20,6 +21,13 @@ pub enum Event<'a> {
         plan: &'a Plan,
         /// True for the first plan of the pass: its differences are not the effect of the pass's own steps.
         first: bool,
+    },
+    /// A kind was observed in a region, or the observation failed.
+    Observed {
+        /// The kind and the region.
+        kind_region: &'a KindRegion,
+        /// The failure, unless the observation succeeded.
+        failure: Option<&'a Failure>,
     },
     /// An attempt at a step began.
     StepBegan {

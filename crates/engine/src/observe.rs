@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cloud::{Confirmed, Failure, FailureClass, OperationResult};
 use crate::engine::Session;
+use crate::event::Event;
 use crate::poll_schedule::PollSchedule;
 use crate::report::PassError;
 use crate::scope::{Refresh, scope};
@@ -140,6 +141,8 @@ fn merge(session: &Session<'_>, observed: KindObservation, observation: &mut Obs
             Some(failure)
         }
     };
+    let event = Event::Observed { kind_region: &kind_region, failure: failure.as_ref() };
+    session.engine.event_sink.on(&event);
     session.engine.expectations().record_observation(kind_region, at, observation);
     failure
 }

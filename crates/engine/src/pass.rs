@@ -18,7 +18,7 @@ use crate::observe::{
     MAX_CONCURRENT_OBSERVATIONS, RunningObservations, due_observations, initial_refresh, next_polls,
     record_observation, start_observations,
 };
-pub use crate::options::PassOptions;
+pub use crate::options::{ApprovedPlan, PassOptions};
 pub use crate::report::{DryRun, PassError, PassReport};
 use crate::state::{PassState, PlannedWork};
 use crate::steps::{RunningSteps, end_step, planned_work, start_steps};
@@ -67,11 +67,12 @@ pub async fn dry_run(engine: &Engine, document: &Document, options: &PassOptions
 ///
 /// # Caveats
 /// `converged` relies on responses for the resources that this pass created: the next pass observes them. After a
-/// stop the steps that have begun may finish for up to 25 s; then the pass returns its last plan.
+/// stop the steps that have begun may finish for up to 25 s; then the pass returns its last plan. A stop before the
+/// first plan ends the pass at once, because reads need not finish.
 ///
 /// # Errors
-/// Returns an error when the account is wrong or unknown, the store cannot be used, or nothing can be observed.
-/// Failed steps are in the report.
+/// Returns an error when the account is wrong or unknown, the store cannot be used, nothing can be observed, or a stop
+/// is requested before the first plan. Failed steps are in the report.
 pub async fn run(engine: &Engine, document: &Document, options: &PassOptions) -> Result<PassReport, PassError> {
     run_with_options(engine, document, &options.with_full_scan_for_prune(document)).await
 }
@@ -85,14 +86,14 @@ pub(crate) async fn run_with_options(
     engine.event_sink.on(&Event::PassBegan);
     let began = Instant::now();
     let before = engine.cloud.calls().total();
-    let session = Session::begin(engine, document).await?;
+    let session = options.until_stopped(Session::begin(engine, document)).await.ok_or(PassError::Stopped)??;
     let journal = Journal::new(engine.store.load().map_err(PassError::Store)?);
     engine.expectations().begin_pass(engine.timing);
     let mut state = PassState::new(session, options, journal);
-    initial_refresh(&mut state, false).await?;
+    options.until_stopped(initial_refresh(&mut state, false)).await.ok_or(PassError::Stopped)??;
     history::add_regions(&mut state);
     intent::resume_intents(&state);
-    let (plan, plans) = converge(&mut state, began).await;
+    let (plan, plans) = converge(&mut state, began).await?;
     let stopped = options.is_stopped();
     // A resource that cannot be observed may still exist.
     let all_observed = !options.policy.destroy || state.observation.unknown.is_empty();
@@ -106,6 +107,7 @@ pub(crate) async fn run_with_options(
         plans,
         results: state.results,
         plan,
+        unobserved: state.observation.unknown,
         calls: engine.cloud.calls().total() - before,
         seconds: began.elapsed().as_secs_f64(),
     };
@@ -116,7 +118,7 @@ pub(crate) async fn run_with_options(
 /// Runs the loop of the pass. Returns the last plan, and the number of plans.
 ///
 /// # Expected flow
-/// 1. Plan with everything that is known.
+/// 1. Plan with everything that is known. If a plan was approved and this is another one, end with an error.
 /// 2. Start each step that can start, up to 16 at once.
 /// 3. Observe the kinds that are due in their regions: a resource is pending there, a step changed a resource that
 ///    others wait for, or a deletion needs its second sighting. If nothing else is left to do, observe everything
@@ -139,12 +141,13 @@ pub(crate) async fn run_with_options(
 ///
 /// After a stop no step and no observation starts. The steps that run may finish for up to 25 s, and their results
 /// are saved.
-async fn converge<'a>(state: &mut PassState<'a>, began: Instant) -> (Plan, usize) {
+async fn converge<'a>(state: &mut PassState<'a>, began: Instant) -> Result<(Plan, usize), PassError> {
     let (engine, options): (&'a Engine, &'a PassOptions) = (state.session.engine, state.options);
     let (mut steps, mut observations) = (RunningSteps::new(), RunningObservations::new());
     let permits = Arc::new(Semaphore::new(MAX_CONCURRENT_OBSERVATIONS));
     let mut work = plan_work(state, true);
     let mut plans = 1;
+    options.approved.as_ref().map_or(Ok(()), |approved| approved.check(&work.plan))?;
     let mut stopping = options.is_stopped();
     let mut stop_timeout = std::pin::pin!(async {
         options.stopped().await;
@@ -171,15 +174,15 @@ async fn converge<'a>(state: &mut PassState<'a>, began: Instant) -> (Plan, usize
             }
         }
         if steps.is_empty() && stopping {
-            return (plan_work(state, false).plan, plans + 1);
+            return Ok((plan_work(state, false).plan, plans + 1));
         }
         if steps.is_empty() && observations.is_empty() && wake.is_none() {
-            return (work.plan, plans);
+            return Ok((work.plan, plans));
         }
         tokio::select! {
             biased;
             () = options.stopped(), if !stopping => stopping = true,
-            () = &mut stop_timeout => return (work.plan, plans),
+            () = &mut stop_timeout => return Ok((work.plan, plans)),
             Some(ended) = steps.next() => {
                 end_step(state, &mut work, ended);
                 while let Some(Some(ended)) = steps.next().now_or_never() {

@@ -1,9 +1,10 @@
 //! The end of a pass: its report, or its error.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use holdfast_core::address::Address;
-use holdfast_core::observed::Observation;
+use holdfast_core::observed::{KindRegion, Observation};
 use holdfast_core::plan::{Action, Plan};
 use serde::Serialize;
 
@@ -27,6 +28,9 @@ pub struct PassReport {
     /// The last plan: the steps and holds that are left.
     #[serde(skip)]
     pub plan: Plan,
+    /// The kinds that could not be observed in a region, each with the error.
+    #[serde(skip)]
+    pub unobserved: BTreeMap<KindRegion, String>,
     /// The number of calls to AWS.
     #[serde(rename = "awsCalls")]
     pub calls: u64,
@@ -120,6 +124,12 @@ pub enum PassError {
     /// The history exists and cannot be read, or the history cannot be written.
     #[error("the store cannot be used: {0}; move its files away to continue without the history")]
     Store(io::Error),
+    /// The plan of the pass is not the plan that was approved.
+    #[error("{0} changed since the plan was made, so the plan is outdated; nothing was changed; make a new plan")]
+    PlanOutdated(&'static str),
+    /// A stop was requested before the account was observed.
+    #[error("stopped before the account was observed; nothing was changed")]
+    Stopped,
     /// No kind could be observed in any region.
     #[error("nothing could be observed, so nothing was done: {0}")]
     ObservationFailed(String),

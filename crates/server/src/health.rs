@@ -11,6 +11,10 @@ const INTERVALS: u32 = 3;
 /// with all its timeouts, takes minutes without progress.
 const MINIMUM: Duration = Duration::from_secs(300);
 
+/// The number of consecutive passes that end in an error after which the process is not ready. One such pass can be a
+/// network failure of seconds; after three, the daemon has neither observed nor changed anything for two intervals.
+const FAILED_PASSES: u32 = 3;
+
 /// The state of the daemon's loop.
 #[derive(Debug)]
 pub(crate) struct Health {
@@ -20,12 +24,14 @@ pub(crate) struct Health {
     progress: Instant,
     ready: bool,
     error: Option<String>,
+    /// The number of passes in a row that ended in an error.
+    failed_passes: u32,
 }
 
 impl Health {
     pub(crate) fn new(interval: Duration) -> Health {
         let limit = interval.saturating_mul(INTERVALS).max(MINIMUM);
-        Health { limit, progress: Instant::now(), ready: false, error: None }
+        Health { limit, progress: Instant::now(), ready: false, error: None, failed_passes: 0 }
     }
 
     /// Records progress of the loop.
@@ -37,11 +43,13 @@ impl Health {
     pub(crate) fn passed(&mut self) {
         self.ready = true;
         self.error = None;
+        self.failed_passes = 0;
     }
 
     /// Records a pass that ended in an error.
     pub(crate) fn failed(&mut self, error: String) {
         self.error = Some(error);
+        self.failed_passes = self.failed_passes.saturating_add(1);
     }
 
     /// Returns whether the loop makes progress, in a sentence.
@@ -60,13 +68,22 @@ impl Health {
         }
     }
 
-    /// Returns whether a first pass has ended without an error, in a sentence.
+    /// Returns the number of passes in a row that ended in an error.
+    pub(crate) fn failed_passes(&self) -> u32 {
+        self.failed_passes
+    }
+
+    /// Returns whether passes end without an error, in a sentence.
     ///
     /// # Errors
     /// Returns the reason when the process is not ready.
     pub(crate) fn ready(&self) -> Result<String, String> {
         match (&self.error, self.ready) {
             (None, true) => Ok("ready".to_owned()),
+            (Some(error), true) if self.failed_passes >= FAILED_PASSES => Err(format!(
+                "not ready: the last {} passes ended in an error, so nothing is observed; the last error: {error}",
+                self.failed_passes
+            )),
             (Some(error), true) => Ok(format!("ready; the last pass ended in an error: {error}")),
             (Some(error), false) => {
                 Err(format!("not ready: no pass has ended without an error; the last error: {error}"))
@@ -99,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_pass_without_an_error_makes_the_process_ready_for_good() {
+    fn the_first_pass_without_an_error_makes_the_process_ready_until_three_in_a_row_fail() {
         let mut health = Health::new(Duration::from_secs(60));
         assert!(health.ready().unwrap_err().contains("has not ended"));
         health.failed("no network".to_owned());
@@ -108,5 +125,14 @@ mod tests {
         assert_eq!(health.ready().unwrap(), "ready");
         health.failed("no network".to_owned());
         assert!(health.ready().unwrap().contains("no network"));
+        health.failed("no network".to_owned());
+        assert!(health.ready().is_ok());
+        health.failed("no network".to_owned());
+        assert_eq!(
+            health.ready().unwrap_err(),
+            "not ready: the last 3 passes ended in an error, so nothing is observed; the last error: no network"
+        );
+        health.passed();
+        assert_eq!(health.ready().unwrap(), "ready");
     }
 }

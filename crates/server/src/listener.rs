@@ -1,5 +1,6 @@
 //! The HTTP listener: `/metrics`, `/healthz`, `/readyz` and an index.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,9 +12,13 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use crate::metrics::Metrics;
 use crate::page::Format;
@@ -22,6 +27,18 @@ use crate::samples;
 /// How long open requests may take after a stop. Responses are computed at once, so this time is for slow clients. It
 /// is far below the 30 s of the whole stop.
 const GRACE_PERIOD: Duration = Duration::from_secs(2);
+
+/// The largest number of open connections: enough for two Prometheus servers, the probes of an orchestrator and some
+/// people, and a small part of the 1024 descriptors that a process has by default, because calls to AWS need the rest.
+/// One more connection closes the oldest one. A response takes milliseconds, so the oldest connection is idle or slow.
+const MAX_CONNECTIONS: usize = 32;
+
+/// How long a connection may take to send the headers of a request, and how long it may be idle between two requests.
+/// The value is no usual scrape interval, so a connection rarely ends at the moment of a scrape.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The pause after a connection could not be accepted, for example because the process has no free descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -62,17 +79,7 @@ impl Server {
         if !address.ip().is_loopback() {
             tracing::warn!(target: "holdfast::listener", %address, "the listener is reachable from other hosts, and has no authentication");
         }
-        let serving = axum::serve(listener, router(metrics)).with_graceful_shutdown(stopped(stop.clone()));
-        let task = tokio::spawn(async move {
-            tokio::select! {
-                end = serving => {
-                    if let Err(error) = end {
-                        tracing::error!(target: "holdfast::listener", %error, "the listener ended");
-                    }
-                }
-                () = async { stopped(stop).await; tokio::time::sleep(GRACE_PERIOD).await } => {}
-            }
-        });
+        let task = tokio::spawn(serve(listener, router(metrics), stop));
         Ok(Server { address, task })
     }
 
@@ -87,6 +94,59 @@ impl Server {
             tracing::error!(target: "holdfast::listener", %error, "the listener ended");
         }
     }
+}
+
+/// Accepts connections until `stop` turns true, and then waits for the open ones.
+async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    let mut connections: VecDeque<JoinHandle<()>> = VecDeque::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(stop.clone()) => break,
+            accepted = listener.accept() => accepted,
+        };
+        connections.retain(|connection| !connection.is_finished());
+        match accepted {
+            Ok((stream, _)) => {
+                if connections.len() >= MAX_CONNECTIONS
+                    && let Some(oldest) = connections.pop_front()
+                {
+                    oldest.abort();
+                }
+                connections.push_back(tokio::spawn(serve_connection(stream, router.clone(), stop.clone())));
+            }
+            Err(error) => {
+                tracing::debug!(target: "holdfast::listener", %error, "a connection could not be accepted");
+                // The oldest connection may be what uses the last descriptor.
+                connections.pop_front().into_iter().for_each(|oldest| oldest.abort());
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let ends = async {
+        for connection in &mut connections {
+            let _ = connection.await;
+        }
+    };
+    let _ = timeout(GRACE_PERIOD, ends).await;
+    connections.iter().for_each(JoinHandle::abort);
+}
+
+/// Serves the requests of one connection. After a stop, the request that has begun is the last one.
+async fn serve_connection(stream: TcpStream, router: Router, stop: watch::Receiver<bool>) {
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // A connection that a client breaks off is no error of the listener.
+        _ = &mut connection => return,
+        () = stopped(stop) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
@@ -111,7 +171,7 @@ async fn index(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
         "holdfast {version}, reconciling {stack}/{env}\n\n\
          /metrics  metrics for Prometheus\n\
          /healthz  200 while the reconciliation loop makes progress\n\
-         /readyz   200 once a first pass has ended without an error\n"
+         /readyz   200 while passes end without an error\n"
     );
     ([(CONTENT_TYPE, PLAIN)], text)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_core::address::Address;
 use holdfast_core::diff::Change;
+use holdfast_core::observed::KindRegion;
 use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Cause, Plan, Step};
 use holdfast_core::value::Value;
@@ -24,11 +25,21 @@ pub(crate) struct Log {
     env: String,
     /// The holds of the last plan: each is logged once.
     held: BTreeSet<(Address, Reason)>,
+    /// The kinds and regions whose last observation failed: each failure is logged once, until the kind is observed.
+    unobserved: BTreeSet<KindRegion>,
+    /// True when the last reload of the document failed.
+    has_document_errors: bool,
 }
 
 impl Log {
     pub(crate) fn new(stack: &str, env: &str) -> Log {
-        Log { stack: stack.to_owned(), env: env.to_owned(), held: BTreeSet::new() }
+        Log {
+            stack: stack.to_owned(),
+            env: env.to_owned(),
+            held: BTreeSet::new(),
+            unobserved: BTreeSet::new(),
+            has_document_errors: false,
+        }
     }
 
     /// Logs the error of a pass that ended in one, because there is no event for it.
@@ -36,13 +47,31 @@ impl Log {
         error!(target: "holdfast::pass", stack = self.stack, env = self.env, result = "error", %error, "pass");
     }
 
-    /// Logs the new holds of a plan.
+    /// Logs the first of several failed observations of a kind in a region, and the observation that ends them.
+    fn observed(&mut self, kind_region: &KindRegion, failure: Option<&Failure>) {
+        let (stack, env, kind, region) = (&self.stack, &self.env, kind_region.kind, kind_region.region.as_str());
+        match failure {
+            Some(error) if self.unobserved.insert(kind_region.clone()) => {
+                warn!(target: "holdfast::observation", stack, env, kind, region, %error, "a kind cannot be observed, and its resources are held");
+            }
+            None if self.unobserved.remove(kind_region) => {
+                info!(target: "holdfast::observation", stack, env, kind, region, "a kind is observed again");
+            }
+            _ => {}
+        }
+    }
+
+    /// Logs the new holds of a plan: as a warning, if a person has to act.
     fn holds(&mut self, plan: &Plan) {
         let held = plan.holds.iter().map(|hold| (hold.address.clone(), hold.reason)).collect();
         let before = std::mem::replace(&mut self.held, held);
         for hold in plan.holds.iter().filter(|hold| !before.contains(&(hold.address.clone(), hold.reason))) {
             let (address, reason, message) = (&hold.address, hold.reason, &hold.message);
-            info!(target: "holdfast::hold", stack = self.stack, env = self.env, %address, ?reason, message);
+            if reason.needs_action() {
+                warn!(target: "holdfast::hold", stack = self.stack, env = self.env, %address, ?reason, message);
+            } else {
+                info!(target: "holdfast::hold", stack = self.stack, env = self.env, %address, ?reason, message);
+            }
         }
     }
 
@@ -90,6 +119,7 @@ impl Log {
         match event {
             Event::PassBegan => debug!(target: "holdfast::pass", stack, env, "pass begins"),
             Event::Planned { plan, .. } => self.holds(plan),
+            Event::Observed { kind_region, failure } => self.observed(kind_region, *failure),
             Event::StepBegan { step } => {
                 let (address, action) = (&step.address, step.action.word());
                 debug!(target: "holdfast::step", stack, env, %address, action, "step begins");
@@ -111,11 +141,16 @@ impl Log {
                     info!(target: "holdfast::pass", stack, env, result, seconds, plans, steps, holds, awsCalls = calls, "pass");
                 }
             }
+            Event::Reloaded { error: None } if self.has_document_errors => {
+                self.has_document_errors = false;
+                info!(target: "holdfast::document", stack = self.stack, env = self.env, "the document has no errors any more, and is in force");
+            }
             Event::Reloaded { error: None } => {
                 info!(target: "holdfast::document", stack, env, "the document changed and was reloaded");
             }
             Event::Reloaded { error: Some(error) } => {
-                error!(target: "holdfast::document", stack, env, error, "the document changed and has errors; the last valid document remains in force");
+                self.has_document_errors = true;
+                error!(target: "holdfast::document", stack = self.stack, env = self.env, error, "the document changed and has errors; the last valid document remains in force");
             }
         }
     }

@@ -63,6 +63,7 @@ impl Metrics {
             state.log.error(error);
             state.recorder.record_error();
             state.health.failed(error.to_string());
+            state.recorder.failed_passes = state.health.failed_passes();
         }
     }
 
@@ -79,10 +80,10 @@ impl Metrics {
         self.lock().health.alive()
     }
 
-    /// Returns whether a first pass has ended without an error, in a sentence.
+    /// Returns whether passes end without an error, in a sentence.
     ///
     /// # Errors
-    /// Returns the reason when none has.
+    /// Returns the reason when no pass has ended without an error yet, or when the last three ended in one.
     pub fn ready(&self) -> Result<String, String> {
         self.lock().health.ready()
     }
@@ -109,6 +110,7 @@ impl EventSink for Metrics {
             && !report.stopped
         {
             health.passed();
+            recorder.failed_passes = 0;
         }
     }
 }
@@ -155,6 +157,10 @@ pub(crate) struct MetricsRecorder {
     pub(crate) passes: BTreeMap<&'static str, (u64, Histogram)>,
     pub(crate) pass_calls: Option<u64>,
     pub(crate) converged: Option<SystemTime>,
+    /// The number of passes in a row that ended in an error.
+    pub(crate) failed_passes: u32,
+    /// The kinds that the last observation failed for, each with its regions.
+    pub(crate) unobserved: BTreeMap<&'static str, BTreeSet<String>>,
     pub(crate) steps: BTreeMap<(Action, StepOutcome), u64>,
     pub(crate) step_seconds: BTreeMap<Action, Histogram>,
     pub(crate) reloads: [u64; 2],
@@ -180,6 +186,8 @@ impl MetricsRecorder {
             passes: RESULTS.map(|result| (result, (0, Histogram::new(PASS_BUCKETS)))).into(),
             pass_calls: None,
             converged: None,
+            failed_passes: 0,
+            unobserved: BTreeMap::new(),
             steps: steps.collect(),
             step_seconds: Action::ALL.map(|action| (action, step_histogram())).into(),
             reloads: [0; 2],
@@ -213,6 +221,13 @@ impl MetricsRecorder {
                     self.last_reload_success = (self.now)();
                 }
                 self.reloads[usize::from(error.is_some())] += 1;
+            }
+            Event::Observed { kind_region, failure } => {
+                if failure.is_some() {
+                    self.unobserved.entry(kind_region.kind).or_default().insert(kind_region.region.clone());
+                } else if let Some(regions) = self.unobserved.get_mut(kind_region.kind) {
+                    regions.remove(&kind_region.region);
+                }
             }
             Event::StepBegan { .. } | Event::Waiting { .. } => {}
         }

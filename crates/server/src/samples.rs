@@ -88,6 +88,10 @@ fn add_passes(recorder: &MetricsRecorder, page: &mut Page) {
     if let Some(at) = recorder.converged {
         page.add(table::LAST_CONVERGED_PASS_TIMESTAMP, &[], timestamp(at));
     }
+    page.add(table::FAILED_PASSES, &[], Sample::Integer(recorder.failed_passes.into()));
+    for (kind, regions) in &recorder.unobserved {
+        page.add(table::UNOBSERVED_REGIONS, &[kind], Sample::Integer(regions.len() as u64));
+    }
     for ((action, outcome), n) in &recorder.steps {
         page.add(table::STEPS, &[action.word(), outcome.word()], Sample::Integer(*n));
     }

@@ -128,6 +128,18 @@ pub(crate) const LAST_CONVERGED_PASS_TIMESTAMP: MetricDefinition = metric(
     &[],
     "Time at which the last converged pass ended, in seconds since 1970. Absent until a pass converges.",
 );
+pub(crate) const FAILED_PASSES: MetricDefinition = metric(
+    Gauge,
+    "holdfast_consecutive_failed_passes",
+    &[],
+    "Passes in a row that ended in an error, so that nothing was observed. 0 after a pass without an error.",
+);
+pub(crate) const UNOBSERVED_REGIONS: MetricDefinition = metric(
+    Gauge,
+    "holdfast_unobserved_regions",
+    &["kind"],
+    "Regions in which the last observation of a kind failed. Its resources there are held.",
+);
 pub(crate) const STEPS: MetricDefinition = metric(
     Counter,
     "holdfast_steps_total",
@@ -178,7 +190,7 @@ pub(crate) const BUILD_INFO: MetricDefinition =
     metric(Info, "holdfast_build_info", &["version"], "The version of the running binary.");
 
 /// All metrics, in the order of the page.
-pub const TABLE: [MetricDefinition; 23] = [
+pub const TABLE: [MetricDefinition; 25] = [
     DRIFTED_RESOURCES,
     DRIFTED_FIELDS,
     DRIFT_FOUND,
@@ -192,6 +204,8 @@ pub const TABLE: [MetricDefinition; 23] = [
     PASS_DURATION,
     LAST_PASS_AWS_CALLS,
     LAST_CONVERGED_PASS_TIMESTAMP,
+    FAILED_PASSES,
+    UNOBSERVED_REGIONS,
     STEPS,
     STEP_DURATION,
     AWS_CALLS,

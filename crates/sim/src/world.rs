@@ -58,7 +58,7 @@ impl World {
 
     /// Returns the options of a pass, with the stop signal of this process.
     pub fn options(&self, policy: PlanPolicy, full_scan: bool, wait_timeout: Duration) -> PassOptions {
-        PassOptions { policy, full_scan, wait_timeout, stop: self.stop.subscribe() }
+        PassOptions { policy, full_scan, wait_timeout, approved: None, stop: self.stop.subscribe() }
     }
 
     /// Requests a stop of the process after this time.

@@ -139,6 +139,17 @@ async fn a_stop_during_a_call_without_a_reply_takes_less_than_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_reads_without_a_reply() {
+    let world = World::new(Sim::of_test_kinds());
+    let no_reply = Fault::NoReply { timeout: Duration::from_secs(600), effect: false };
+    world.sim.inject(FaultRule { kind: None, region: None, call: Call::Observe, when: When::Always, fault: no_reply });
+    world.stop_after(Duration::from_secs(5));
+    let began = Instant::now();
+    run_daemon(&world, &NextDocument::default(), ONE, std::future::pending()).await;
+    assert_eq!(began.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_starts_no_further_step() {
     let many: String = (0..80).map(|n| format!("  Role/r{n}: {{}}\n")).collect();
     let document = format!("resources:\n{many}");

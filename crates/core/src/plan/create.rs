@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::context::{PlanContext, Readiness, UnreadyDependencies};
-use super::difference::{cause_of_absence, is_elsewhere};
+use super::difference::{cause_of_absence, changes_after_adoption, is_elsewhere};
 use super::hold::Reason;
 use super::operation::{adopted_tags, create_mutation};
 use super::replace::{may_replace, waits_for_replacement};
@@ -37,7 +37,8 @@ pub(super) fn create_or_adopt(
             return Readiness::Progressing;
         }
         let set = adopted_tags(context, resource);
-        let changes = vec![Change::new("tags.holdfast:address", Value::Null, address.to_string().into())];
+        let mut changes = vec![Change::new("tags.holdfast:address", Value::Null, address.to_string().into())];
+        changes.extend(changes_after_adoption(context, resource, resolved, foreign));
         let mutation = Mutation::Tag { live: Box::new((*foreign).clone()), set, remove: BTreeSet::new() };
         // An adoption changes only tags, so it waits for no dependency.
         return context.add_step(resource, Action::Adopt, Cause::Edit, changes, BTreeSet::new(), Some(mutation));

@@ -40,9 +40,29 @@ pub(super) fn find_changes(
 /// Returns the write-only fields as changes after an edit of the document. AWS never returns these fields, so they
 /// are sent with every edit, and never as drift.
 fn write_only_changes(context: &PlanContext<'_>, resource: &Resource, resolved: &Value) -> Vec<Change> {
-    if resource.schema.write_only.is_empty() || is_edited(context, resource) != Some(true) {
-        return vec![];
+    match resource.schema.write_only.is_empty() || is_edited(context, resource) != Some(true) {
+        true => vec![],
+        false => stated_write_only(resource, resolved),
     }
+}
+
+/// Returns the changes that an adoption leads to, which the pass makes once it owns the resource.
+pub(super) fn changes_after_adoption(
+    context: &PlanContext<'_>,
+    resource: &Resource,
+    resolved: &Value,
+    foreign: &Observed,
+) -> Vec<Change> {
+    let mut changes = find_changes(context, resource, resolved, foreign);
+    let is_write_only = |change: &Change| resource.schema.write_only.iter().any(|(name, _)| *name == change.field());
+    if !changes.iter().any(is_write_only) {
+        changes.extend(stated_write_only(resource, resolved));
+    }
+    changes
+}
+
+/// Returns the write-only fields that the document states, as changes.
+fn stated_write_only(resource: &Resource, resolved: &Value) -> Vec<Change> {
     let fields = resource.schema.write_only.iter().filter_map(|(name, _)| resource.schema.record.field(name));
     let mutable = fields.filter(|field| !field.immutable && !resource.lifecycle.ignore.iter().any(|i| i == field.name));
     let stated = mutable.filter_map(|field| Some((field.name, resolved.get(field.name)?)));

@@ -76,6 +76,21 @@ impl Reason {
         matches!(self, Reason::Pending | Reason::Propagating | Reason::CreateUnconfirmed | Reason::Deleting)
     }
 
+    /// True when the hold ends only after a person or another process acts: grants it, or changes the document or the
+    /// account.
+    pub fn needs_action(self) -> bool {
+        let ends_without = matches!(
+            self,
+            Reason::Retained
+                | Reason::PendingMaintenanceWindow
+                | Reason::DriftIgnored
+                | Reason::RolledBack
+                | Reason::ObservationFailed
+                | Reason::DependencyNotReady
+        );
+        !self.is_transient() && !ends_without
+    }
+
     /// True when the hold keeps the document from being converged.
     pub fn blocks(self) -> bool {
         !matches!(self, Reason::Retained | Reason::PendingMaintenanceWindow | Reason::DriftIgnored)

@@ -91,6 +91,48 @@ async fn a_stop_does_not_wait_forever_for_a_slow_client() {
     tokio::time::timeout(Duration::from_secs(10), server.stopped()).await.expect("a stop within its grace period");
 }
 
+/// Opens a connection whose request never ends.
+async fn half_request(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nX-a: ").await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn slow_clients_do_not_keep_others_from_a_response() {
+    let (_stop, stopping) = watch::channel(false);
+    let server = Server::listen(ANY, metrics(), stopping).await.unwrap();
+    let mut slow = vec![];
+    for _ in 0..100 {
+        slow.push(half_request(server.address()).await);
+    }
+    let response = tokio::time::timeout(Duration::from_secs(10), get(server.address(), "/healthz", "*/*")).await;
+    assert_eq!(response.expect("a response").status, 200);
+    let mut closed = 0;
+    for mut stream in slow.drain(..69) {
+        let end = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut [0; 64])).await;
+        closed += usize::from(matches!(end, Ok(Ok(0) | Err(_))));
+    }
+    assert_eq!(closed, 69, "the oldest of the connections beyond the limit are closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_whole_request_is_closed() {
+    let (_stop, stopping) = watch::channel(false);
+    let server = Server::listen(ANY, metrics(), stopping).await.unwrap();
+    let mut half = half_request(server.address()).await;
+    let began = tokio::time::Instant::now();
+    let mut response = vec![];
+    half.read_to_end(&mut response).await.expect("the listener closes the connection");
+    assert!(began.elapsed() <= Duration::from_secs(21), "{:?}", began.elapsed());
+
+    let mut idle = TcpStream::connect(server.address()).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let mut response = vec![];
+    idle.read_to_end(&mut response).await.expect("the listener closes an idle connection");
+    assert!(response.starts_with(b"HTTP/1.1 200 OK"));
+}
+
 #[tokio::test]
 async fn a_port_that_is_already_in_use_is_one_clear_error() {
     let (_stop, stopping) = watch::channel(false);

@@ -4,8 +4,10 @@ use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use expect_test::{Expect, expect};
+use holdfast_core::observed::KindRegion;
 use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause};
+use holdfast_engine::cloud::Failure;
 use holdfast_engine::event::{Event, EventSink, StepOutcome};
 use holdfast_engine::pass::PassError;
 use holdfast_server::Metrics;
@@ -96,7 +98,7 @@ fn drift_that_is_held_or_ignored_has_one_line() {
         expect![[r#"
             {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Subnet/a","kind":"Subnet","tier":"network","fields":"cidrBlock","from":"{\"cidrBlock\":\"10.0.0.0/24\"}","to":"{\"cidrBlock\":\"10.0.1.0/24\"}","cause":"drift","done":"held","reason":"ReplaceNotAllowed","target":"holdfast::drift"}
             {"level":"WARN","message":"drift","stack":"mashroom","env":"prod","address":"Service/web","kind":"Service","tier":"compute","fields":"","from":"{}","to":"{}","cause":"missing","done":"ignored","target":"holdfast::drift"}
-            {"level":"INFO","stack":"mashroom","env":"prod","address":"Subnet/a","reason":"ReplaceNotAllowed","message":"a message","target":"holdfast::hold"}
+            {"level":"WARN","stack":"mashroom","env":"prod","address":"Subnet/a","reason":"ReplaceNotAllowed","message":"a message","target":"holdfast::hold"}
             {"level":"INFO","stack":"mashroom","env":"prod","address":"Service/web","reason":"DriftIgnored","message":"a message","target":"holdfast::hold"}
         "#]],
     );
@@ -118,6 +120,29 @@ fn failures_have_their_cause() {
             {"level":"WARN","message":"pass","stack":"mashroom","env":"prod","result":"failed","seconds":3.5,"plans":2,"steps":1,"holds":1,"awsCalls":45,"target":"holdfast::pass"}
             {"level":"ERROR","message":"pass","stack":"mashroom","env":"prod","result":"error","error":"nothing could be observed, so nothing was done: ec2.DescribeVpcs: no route to host","target":"holdfast::pass"}
             {"level":"ERROR","message":"the document changed and has errors; the last valid document remains in force","stack":"mashroom","env":"prod","error":"stack.yaml:3:5: unknown field `cidr`","target":"holdfast::document"}
+        "#]],
+    );
+}
+
+#[test]
+fn an_outage_of_a_kind_and_a_document_with_errors_have_a_line_when_they_begin_and_when_they_end() {
+    check(
+        |log| {
+            let kind_region = KindRegion { kind: "Cluster", region: "us-east-1".to_owned() };
+            let failure = Failure::terminal("ecs.ListClusters", "access denied");
+            for failure in [None, Some(&failure), Some(&failure), None, None] {
+                log.on(&Event::Observed { kind_region: &kind_region, failure });
+            }
+            for error in [None, Some("stack.yaml:3:5: unknown field `cidr`"), None] {
+                log.on(&Event::Reloaded { error });
+            }
+        },
+        expect![[r#"
+            {"level":"WARN","message":"a kind cannot be observed, and its resources are held","stack":"mashroom","env":"prod","kind":"Cluster","region":"us-east-1","error":"ecs.ListClusters: access denied","target":"holdfast::observation"}
+            {"level":"INFO","message":"a kind is observed again","stack":"mashroom","env":"prod","kind":"Cluster","region":"us-east-1","target":"holdfast::observation"}
+            {"level":"INFO","message":"the document changed and was reloaded","stack":"mashroom","env":"prod","target":"holdfast::document"}
+            {"level":"ERROR","message":"the document changed and has errors; the last valid document remains in force","stack":"mashroom","env":"prod","error":"stack.yaml:3:5: unknown field `cidr`","target":"holdfast::document"}
+            {"level":"INFO","message":"the document has no errors any more, and is in force","stack":"mashroom","env":"prod","target":"holdfast::document"}
         "#]],
     );
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use expect_test::expect;
-use holdfast_core::observed::Phase;
+use holdfast_core::observed::{KindRegion, Phase};
 use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Cause};
+use holdfast_engine::cloud::Failure;
 use holdfast_engine::event::{Event, EventSink, StepOutcome};
 use holdfast_engine::pass::PassError;
 use holdfast_server::{Format, MetricType, Metrics, TABLE, page as page_of};
@@ -29,6 +30,11 @@ pub(crate) fn every_event(metrics: &Metrics) {
     let corrected = run_step(metrics, "Subnet/a", Action::Update, Cause::Drift, StepOutcome::Done);
     let edited = run_step(metrics, "LogGroup/web", Action::Update, Cause::Edit, StepOutcome::Failed);
     found.ends_pass(metrics, vec![retried, corrected, edited]);
+    let kind_region = KindRegion { kind: "Cluster", region: "us-east-1".to_owned() };
+    metrics.on(&Event::Observed {
+        kind_region: &kind_region,
+        failure: Some(&Failure::terminal("ecs.ListClusters", "no")),
+    });
     metrics.on(&Event::Reloaded { error: Some("line 3: unknown field") });
     metrics.on(&Event::Reloaded { error: None });
     converged().begins_pass(metrics);

@@ -156,6 +156,7 @@ impl TestPlan {
 
     pub(crate) fn report(&self, results: Vec<StepResult>) -> PassReport {
         PassReport {
+            unobserved: Default::default(),
             stack: "mashroom".into(),
             env: "prod".into(),
             converged: self.0.is_converged(),

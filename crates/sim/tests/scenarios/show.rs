@@ -27,7 +27,7 @@ fn step(out: &mut String, step: &Step) {
     let after: Vec<String> = step.after.iter().map(ToString::to_string).collect();
     let after = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
     let _ = writeln!(out, "{} {}{why}{after}", step.action.word(), step.address);
-    if matches!(step.action, Action::Update | Action::Replace) {
+    if matches!(step.action, Action::Update | Action::Replace | Action::Adopt) {
         for change in &step.changes {
             let forces = if change.immutable { ", which forces a replacement" } else { "" };
             let (from, to) = match change.path.as_str() {
