@@ -22,6 +22,7 @@ pub mod manual;
 pub mod out_of_band;
 pub mod proxy;
 pub mod sandbox;
+pub mod shown_plan;
 pub mod systems;
 pub mod table;
 pub mod test_env;

@@ -29,15 +29,17 @@ pub(crate) enum CommandArgs {
     /// prune: true }`, resources that left the document are not searched for. Exit code 0: nothing to do, 2: steps, or
     /// holds that block, 1: error.
     Plan(PlanArgs),
-    /// Converges the account to the document: continuously as a daemon, or in one pass with --once. Log lines go to
+    /// Converges the account to the document: continuously as a daemon, or in one pass with --once. On a terminal, --once
+    /// shows the plan and asks before it changes anything, unless --yes or --plan is given. Log lines go to
     /// stderr; HOLDFAST_LOG selects them, as in `holdfast=info`. Exit code of --once 0: converged, 2: steps, or holds that
     /// block, are left, 1: a failed step, a stop or an error.
     Reconcile(ReconcileArgs),
     /// Shows the drift: what changed in AWS and not in the document. Changes nothing. Exit code 0: no drift, 2: drift,
     /// 1: error.
     Drift(DriftArgs),
-    /// Deletes the resources that the stack owns in an environment. Exit code 0: all but the retained are deleted, 2: some
-    /// are left, 1: a failed step, a stop or an error.
+    /// Deletes the resources that the stack owns in an environment. Without --confirm, shows what would be deleted, and
+    /// changes nothing. Exit code 0: all but the retained are deleted, 2: some are left, 1: a failed step, a stop or an
+    /// error.
     Destroy(DestroyArgs),
     /// Returns a service to an earlier revision of its task definition at once, and holds the document's revision until
     /// the document changes or the hold is released. Exit code 0: AWS accepted the change, 1: error.
@@ -154,6 +156,13 @@ pub(crate) struct RenderArgs {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) dry_run: DryRunArgs,
+    /// Writes the plan to a file for `reconcile --once --plan FILE`, which makes these steps and no others. The file
+    /// contains live values.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Shows every field, line and address. Without it, long ones are folded.
+    #[arg(long)]
+    pub(crate) full: bool,
     /// The format of the output.
     #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml, Markdown]))]
     pub(crate) output: OutputFormat,
@@ -163,8 +172,11 @@ pub(crate) struct PlanArgs {
 pub(crate) struct DriftArgs {
     #[command(flatten)]
     pub(crate) dry_run: DryRunArgs,
+    /// Shows every line of a difference. Without it, long ones are folded.
+    #[arg(long)]
+    pub(crate) full: bool,
     /// The format of the output.
-    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml, Markdown]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -190,6 +202,14 @@ pub(crate) struct ReconcileArgs {
     /// Runs one pass instead of the daemon: until the account is converged or no step can be made.
     #[arg(long)]
     pub(crate) once: bool,
+    /// With --once, makes the steps of a plan that `plan --out FILE` wrote, with the grants of that plan. Nothing is
+    /// changed if the document or the account changed since then.
+    #[arg(long, value_name = "FILE", requires = "once",
+        conflicts_with_all = ["allow_replace", "prune", "delete_data", "drift"])]
+    pub(crate) plan: Option<PathBuf>,
+    /// Does not ask for an approval. --once asks only if stdin and stderr are a terminal and no --plan is given.
+    #[arg(long, requires = "once")]
+    pub(crate) yes: bool,
     /// With --once, the longest wait for resources that AWS is creating, changing or deleting, as in 30s, 5m or 1h. 0s
     /// does not wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
@@ -210,8 +230,11 @@ pub(crate) struct ReconcileArgs {
     /// ignore (leave drift and do not report it). Default: the document's `drift`.
     #[arg(long, value_name = "POLICY", value_parser = drift)]
     pub(crate) drift: Option<holdfast_core::document::Drift>,
+    /// With --once, shows every field, line and address. Without it, long ones are folded.
+    #[arg(long, requires = "once")]
+    pub(crate) full: bool,
     /// The format of the report, with --once.
-    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]), requires = "once")]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml, Markdown]), requires = "once")]
     pub(crate) output: OutputFormat,
 }
 
@@ -224,14 +247,18 @@ pub(crate) struct DestroyArgs {
     /// Grants the deletion of data stores and of resources that the document retains. Default: not granted.
     #[arg(long)]
     pub(crate) delete_data: bool,
-    /// Confirms the target: must equal STACK/ENV, as in `mashroom/dev`.
+    /// Confirms the target: must equal STACK/ENV, as in `mashroom/dev`. Without it, the plan is shown and nothing is
+    /// changed.
     #[arg(long, value_name = "STACK/ENV")]
     pub(crate) confirm: Option<String>,
     /// The longest wait for resources that AWS is changing or deleting, as in 30s, 5m or 1h. 0s does not wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     pub(crate) wait: Duration,
+    /// Shows every address. Without it, long lists are folded.
+    #[arg(long)]
+    pub(crate) full: bool,
     /// The format of the report.
-    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml, Markdown]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -263,7 +290,7 @@ pub(crate) struct GetArgs {
     /// The address of one resource, as in `Service/web`. Default: all resources.
     pub(crate) address: Option<Address>,
     /// The format of the output.
-    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
+    #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml, Markdown]))]
     pub(crate) output: OutputFormat,
 }
 
@@ -335,44 +362,4 @@ fn nonzero_time(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_valid() {
-        CliArgs::command().debug_assert();
-    }
-
-    #[test]
-    fn a_format_that_a_command_cannot_print_is_an_error_that_names_the_formats() {
-        let parse = |line: &str| CliArgs::try_parse_from(line.split(' ')).map_err(|error| error.to_string());
-        for (line, accepted) in [
-            ("holdfast get . -e test -o markdown", "text, json, yaml"),
-            ("holdfast drift . -e test -o markdown", "text, json, yaml"),
-            ("holdfast validate . -o markdown", "text, json, yaml"),
-            ("holdfast render . -e test -o text", "yaml, json"),
-            ("holdfast explain Vpc -o yaml", "text, json, markdown"),
-            ("holdfast destroy . -e test -o markdown", "text, json, yaml"),
-            ("holdfast rollback . -e test Service/web -o markdown", "text, json, yaml"),
-            ("holdfast reconcile . -e test --once -o markdown", "text, json, yaml"),
-        ] {
-            let error = parse(line).unwrap_err();
-            assert!(error.contains(&format!("[possible values: {accepted}]")), "{line}: {error}");
-        }
-        assert!(parse("holdfast plan . -e test -o markdown").is_ok());
-        assert!(parse("holdfast reconcile . -e test").is_ok());
-        assert!(parse("holdfast reconcile . -e test -o json").unwrap_err().contains("--once"));
-    }
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(time("1.5m"), Ok(Duration::from_secs(90)));
-        assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(nonzero_time("1s"), Ok(Duration::from_secs(1)));
-        assert_eq!(nonzero_time("0s").unwrap_err(), "`0s` is zero; write a time such as 30s, 5m or 1h");
-        assert!(time("90").is_err() && time("-1s").is_err() && time("5d").is_err());
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod plan;
 mod reconcile;
 mod render;
 mod rollback;
+mod saved_plan;
 mod validate;
 
 use std::process::ExitCode;
@@ -17,9 +18,11 @@ use std::time::Duration;
 use clap::CommandFactory;
 use holdfast_core::plan::PlanPolicy;
 use holdfast_engine::pass::{PassOptions, PassReport};
+use holdfast_report::Footer;
 use tokio::sync::watch;
 
 use crate::arguments::{CliArgs, CommandArgs};
+use crate::output::print;
 
 /// The exit code 0: the account matches the document.
 pub(crate) const SUCCESS: ExitCode = ExitCode::SUCCESS;
@@ -29,8 +32,17 @@ pub(crate) fn work_left() -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Runs a command to its end.
+pub(crate) fn run_to_end(args: CliArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(run(args));
+    // A thread that looks up a name in DNS cannot be stopped. The end of the process does not wait for it.
+    runtime.shutdown_background();
+    result
+}
+
 /// Runs a command.
-pub(crate) async fn run(args: CliArgs) -> anyhow::Result<ExitCode> {
+async fn run(args: CliArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         CommandArgs::Validate(args) => validate::run(&args),
         CommandArgs::Render(args) => render::run(&args),
@@ -47,7 +59,9 @@ pub(crate) async fn run(args: CliArgs) -> anyhow::Result<ExitCode> {
             Ok(SUCCESS)
         }
         CommandArgs::Completions { shell } => {
-            clap_complete::generate(shell, &mut CliArgs::command(), "holdfast", &mut std::io::stdout());
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut CliArgs::command(), "holdfast", &mut script);
+            print(&String::from_utf8(script)?)?;
             Ok(SUCCESS)
         }
     }
@@ -60,24 +74,22 @@ pub(crate) fn options(
     wait_timeout: Duration,
     stop: watch::Receiver<bool>,
 ) -> PassOptions {
-    PassOptions { policy, full_scan, wait_timeout, stop }
+    PassOptions { policy, full_scan, wait_timeout, approved: None, stop }
 }
 
 /// Prints JSON to stdout.
 pub(crate) fn print_json(json: &serde_json::Value) -> anyhow::Result<()> {
-    anstream::println!("{}", serde_json::to_string_pretty(json)?);
-    Ok(())
+    Ok(print(&(serde_json::to_string_pretty(json)? + "\n"))?)
 }
 
 /// Prints YAML to stdout.
 pub(crate) fn print_yaml(json: &serde_json::Value) -> anyhow::Result<()> {
-    anstream::print!("{}", holdfast_report::yaml(json)?);
-    Ok(())
+    Ok(print(&holdfast_report::yaml(json)?)?)
 }
 
 /// Returns a report as JSON: the form of a plan, with the results of the steps.
-pub(crate) fn report_json(report: &PassReport) -> anyhow::Result<serde_json::Value> {
-    let mut json = holdfast_report::json::plan(&report.plan, report.calls);
+pub(crate) fn report_json(report: &PassReport, footer: Footer<'_>) -> anyhow::Result<serde_json::Value> {
+    let mut json = holdfast_report::json::plan(&report.plan, footer);
     if let (Some(map), serde_json::Value::Object(more)) = (json.as_object_mut(), serde_json::to_value(report)?) {
         map.extend(more);
     }

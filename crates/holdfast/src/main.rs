@@ -5,6 +5,7 @@ mod commands;
 mod connect;
 mod document;
 mod log;
+mod output;
 mod progress;
 mod secrets;
 
@@ -22,12 +23,8 @@ fn main() -> ExitCode {
         }
     };
     log::begin();
-    let run = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match run.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(commands::run(arguments))) {
-        Ok(code) => code,
-        Err(error) => {
-            anstream::eprintln!("{error:#}");
-            ExitCode::from(1)
-        }
-    }
+    commands::run_to_end(arguments).unwrap_or_else(|error| {
+        output::print_failure(&error);
+        ExitCode::from(1)
+    })
 }

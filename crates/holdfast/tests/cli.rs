@@ -42,7 +42,7 @@ fn stack(name: &str, vpc: &str) -> PathBuf {
 #[test]
 fn a_usage_error_exits_with_1() {
     let folder = stack("usage", "{ cidrBlock: 10.0.0.0/16 }");
-    for arguments in ["plan", "plan . -e dev --no-such-flag", "no-such-command", "drift . -e dev -o markdown"] {
+    for arguments in ["plan", "plan . -e dev --no-such-flag", "no-such-command", "validate . -o markdown"] {
         let finished = holdfast(&folder, arguments);
         assert_eq!(finished.code, Some(1), "{arguments}: {}", finished.stderr);
         assert!(finished.stderr.starts_with("error: "), "{arguments}: {}", finished.stderr);
@@ -101,5 +101,59 @@ fn explain_knows_the_common_fields_and_the_attributes() {
         let finished = holdfast(folder, arguments);
         assert_eq!(finished.code, Some(1), "{arguments}: {}", finished.stdout);
         assert!(finished.stderr.contains("-o text"), "{arguments}: {}", finished.stderr);
+    }
+}
+
+/// Runs the binary with closed pipes as stdout and stderr, and returns the exit code.
+fn run_into_closed_pipes(folder: &Path, arguments: &str) -> Option<i32> {
+    let closed = || std::io::pipe().expect("a pipe").1;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args(arguments.split(' ')).current_dir(folder).env_clear().stdout(closed()).stderr(closed());
+    command.status().expect("the binary runs").code()
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_early_is_no_crash() {
+    let folder = stack("pipe", "{ cidrBlock: 10.0.0.0/16 }");
+    for (arguments, code) in [
+        ("completions bash", 0),
+        ("schema", 0),
+        ("--help", 0),
+        ("validate .", 0),
+        ("validate . -o json", 0),
+        ("render . -e dev", 0),
+        ("graph . -e dev", 0),
+        ("explain", 0),
+        ("explain Vpc -o markdown", 0),
+        ("explain Vpc.cidrBlock", 0),
+        ("explain NoSuchKind", 1),
+        ("render . -e none", 1),
+        ("plan . -e dev --no-such-flag", 1),
+        ("plan . -e dev --allow-replace Vpc/none", 1),
+    ] {
+        assert_eq!(run_into_closed_pipes(&folder, arguments), Some(code), "{arguments}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_plan_of_the_stack_is_refused_before_any_call() {
+    let folder = stack("saved", "{ cidrBlock: 10.0.0.0/16 }");
+    let plan = |version: &str, env: &str| {
+        format!(
+            r#"{{"apiVersion": "holdfast/v1", "kind": "Plan", "version": "{version}", "stack": "shop", "env": "{env}",
+                "digest": "a", "documentDigest": "b", "prune": false, "deleteData": false, "allowReplace": [],
+                "plan": {{}}}}"#
+        )
+    };
+    for (text, message) in [
+        ("{}".to_owned(), "is no plan; make a new plan"),
+        (plan(env!("CARGO_PKG_VERSION"), "prod"), "is the plan of shop/prod, and the document is shop/dev"),
+        (plan("0.0.0", "dev"), "was made by version 0.0.0 of Holdfast"),
+    ] {
+        fs::write(folder.join("plan.json"), text).expect("a file");
+        let finished = holdfast(&folder, "reconcile . -e dev --once --plan plan.json");
+        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+        assert!(finished.stderr.contains(message), "{}", finished.stderr);
+        assert!(finished.stderr.contains("nothing was changed"), "{}", finished.stderr);
     }
 }

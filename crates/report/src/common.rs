@@ -44,6 +44,10 @@ pub(crate) const WHEN: Field = field(
 /// The region of a resource or component.
 pub(crate) const REGION: Field = field("region", Type::Text, "An alias of `spec.regions`, or the name of a region.");
 
+/// The meaning of the signs in a report of drift.
+pub(crate) const DRIFT_LEGEND: &str = "A change is shown as `live → declared`, which is what a correction does. In a \
+    list, − is only live, and + is only declared.";
+
 /// The meaning of a drift policy.
 pub(crate) const DRIFT: &str = "`correct` corrects drift (the default). `warn` reports drift and leaves it. `ignore` \
     leaves drift and does not report it.";

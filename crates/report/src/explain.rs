@@ -9,7 +9,6 @@ use holdfast_core::schema::{
 use holdfast_core::value::Value;
 
 use crate::common;
-use crate::markdown::cell;
 
 /// A path that names no kind or field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -256,6 +255,11 @@ fn table(text: &mut String, schema: &Schema, record: &Record, at: &str) {
             table(text, schema, record, &path);
         }
     }
+}
+
+/// Returns Markdown of Holdfast's own documentation for one cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
 }
 
 #[cfg(test)]

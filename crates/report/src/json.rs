@@ -6,13 +6,15 @@ use serde_json::{Value as Json, json};
 
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
-use holdfast_core::observed::{Condition, Observed};
+use holdfast_core::observed::{Condition, KindRegion, Observed};
 use holdfast_core::plan::hold::Hold;
 use holdfast_core::plan::{Action, Plan};
 use holdfast_core::schema::{Field, Registry, Schema};
 
+use crate::Footer;
+
 /// Returns a plan.
-pub fn plan(plan: &Plan, calls: u64) -> Json {
+pub fn plan(plan: &Plan, footer: Footer<'_>) -> Json {
     let mut summary: serde_json::Map<String, Json> = Action::ALL
         .iter()
         .filter(|a| **a != Action::Release)
@@ -37,6 +39,10 @@ pub fn plan(plan: &Plan, calls: u64) -> Json {
         let Condition { ty, reason, message } = condition;
         json!({"address": address, "type": ty, "reason": reason, "message": message})
     });
+    let unobserved = footer
+        .unobserved
+        .iter()
+        .map(|(KindRegion { kind, region }, error)| json!({"kind": kind, "region": region, "error": error}));
     json!({
         "stack": plan.stack,
         "env": plan.env,
@@ -44,8 +50,9 @@ pub fn plan(plan: &Plan, calls: u64) -> Json {
         "steps": steps,
         "holds": plan.holds,
         "conditions": conditions.collect::<Vec<_>>(),
-        "awsCalls": calls,
-        "digest": digest(plan),
+        "observationFailures": unobserved.collect::<Vec<_>>(),
+        "awsCalls": footer.calls,
+        "digest": plan.digest(),
     })
 }
 
@@ -121,15 +128,4 @@ pub fn drift(plan: &Plan, calls: u64) -> Json {
         "holds": plan.holds,
         "awsCalls": calls,
     })
-}
-
-/// Returns the digest of a plan. Two plans with the same digest have the same steps and holds.
-fn digest(plan: &Plan) -> String {
-    let lines: Vec<String> = plan
-        .steps
-        .iter()
-        .map(|s| format!("{} {} {}", s.address, s.action.word(), json!(s.changes)))
-        .chain(plan.holds.iter().map(|h| format!("{} {:?}", h.address, h.reason)))
-        .collect();
-    holdfast_core::digest::text(&lines.join("\n"))
 }

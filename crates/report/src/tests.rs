@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use expect_test::expect;
 use holdfast_core::address::Address;
 use holdfast_core::diff::Change;
-use holdfast_core::observed::{Condition, ConditionType, Observed, Opaque, Phase};
+use holdfast_core::observed::{Condition, ConditionType, KindRegion, Observed, Opaque, Phase};
 use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Action, Cause, Difference, Plan, Step};
 use holdfast_core::schema::Tier;
 use holdfast_core::value::Value;
 
-use crate::{Footer, counted, markdown, text};
+use crate::{Detail, FailedStep, Footer, counted, json, markdown, text};
 
 pub(crate) mod kinds;
 
@@ -67,8 +67,10 @@ fn busy() -> Plan {
     }
 }
 
-const UNSEARCHED: Footer = Footer { calls: 1, orphans_searched: false };
-const SEARCHED: Footer = Footer { calls: 2, orphans_searched: true };
+const FOLDED: Detail = Detail { full: false };
+const ALL_OBSERVED: &BTreeMap<KindRegion, String> = &BTreeMap::new();
+const UNSEARCHED: Footer<'_> = Footer { calls: 1, orphans_searched: false, unobserved: ALL_OBSERVED };
+const SEARCHED: Footer<'_> = Footer { calls: 2, orphans_searched: true, unobserved: ALL_OBSERVED };
 
 /// Returns text without ANSI codes.
 fn plain(text: &str) -> String {
@@ -92,12 +94,12 @@ fn a_plan_shows_steps_holds_conditions_and_unsearched_orphans() {
         1 to create, 3 to update, 1 held, 3 unchanged, 1 AWS call.
         Orphans of kinds and regions that the document does not have were not searched for; `--prune` searches for them.
     "#]]
-    .assert_eq(&plain(&text::plan(&busy(), UNSEARCHED)));
+    .assert_eq(&plain(&text::plan(&busy(), UNSEARCHED, FOLDED)));
     expect![[r#"
         shop/prod
         Nothing to do: 3 unchanged, 2 AWS calls.
     "#]]
-    .assert_eq(&plain(&text::plan(&empty(), SEARCHED)));
+    .assert_eq(&plain(&text::plan(&empty(), SEARCHED, FOLDED)));
 }
 
 #[test]
@@ -117,18 +119,18 @@ fn a_plan_in_markdown_has_the_same_facts() {
 
         | condition of | type | reason | |
         |---|---|---|---|
-        | `Subscription/x` | ActionRequired | PendingConfirmation | confirm the \| subscription |
+        | `Subscription/x` | ActionRequired | PendingConfirmation | confirm the &#124; subscription |
 
         3 unchanged, 1 AWS call. Orphans of kinds and regions that the document does not have were not searched for; `--prune` searches for them.
-    "#]].assert_eq(&markdown::plan(&busy(), UNSEARCHED));
+    "#]].assert_eq(&markdown::plan(&busy(), UNSEARCHED, FOLDED));
     expect![[r#"
         ### `shop/prod`: nothing to do
 
         3 unchanged, 2 AWS calls.
     "#]]
-    .assert_eq(&markdown::plan(&empty(), SEARCHED));
+    .assert_eq(&markdown::plan(&empty(), SEARCHED, FOLDED));
     let held = Plan { holds: busy().holds, ..empty() };
-    assert!(markdown::plan(&held, SEARCHED).starts_with("### `shop/prod`: **1** held\n"));
+    assert!(markdown::plan(&held, SEARCHED, FOLDED).starts_with("### `shop/prod`: **1** held\n"));
 }
 
 #[test]
@@ -141,12 +143,12 @@ fn drift_states_which_side_is_live() {
               size: 3 → 2
           ! held    Service/web  DriftIgnored: the policy is `warn`
         1 resource drifted. 1 edit of the document is not applied yet. 1 AWS call.
-    "#]].assert_eq(&plain(&text::drift(&busy(), 1)));
+    "#]].assert_eq(&plain(&text::drift(&busy(), 1, FOLDED)));
     expect![[r#"
         shop/prod
         No drift. 2 AWS calls.
     "#]]
-    .assert_eq(&plain(&text::drift(&empty(), 2)));
+    .assert_eq(&plain(&text::drift(&empty(), 2, FOLDED)));
 }
 
 #[test]
@@ -170,6 +172,90 @@ fn live_resources_have_their_holds_and_conditions() {
                      ActionRequired PendingConfirmation: confirm the | subscription
     "#]]
     .assert_eq(&plain(&text::resources([(&address("Service/web"), &observed)], &busy())));
+}
+
+#[test]
+fn creates_show_fields_and_long_lists_are_folded() {
+    let field = |path: &str, to: &str| change(path, Value::Null, to.into());
+    let fields = [field("cidrBlock", "10.0.0.0/24"), field("zone", "us-east-1a"), field("note", &"long ".repeat(40))];
+    let many = (0..14).map(|n| step(&format!("Vpc/v{n}"), Action::Update, Cause::Edit, &[field("tags.a", "b")]));
+    let steps = [step("Subnet/a", Action::Create, Cause::Edit, &fields)].into_iter().chain(many).collect();
+    let plan = Plan { steps, ..empty() };
+    expect![[r#"
+        shop/prod
+          + create  network    Subnet/a
+              cidrBlock: 10.0.0.0/24, zone: us-east-1a, … and 1 more
+          ~ update  network    Vpc/{v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, … and 4 more}  edit
+              tags.a: (none) → b
+        1 to create, 14 to update, 3 unchanged, 2 AWS calls.
+        Long lists and values are folded; `--full` shows them.
+    "#]]
+    .assert_eq(&plain(&text::plan(&plan, SEARCHED, FOLDED)));
+    let full = text::plan(&plan, SEARCHED, Detail { full: true });
+    assert!(!full.contains("folded") && full.contains("v13}") && full.contains(&"long ".repeat(39)), "{full}");
+}
+
+#[test]
+fn a_held_change_is_shown_with_its_values() {
+    let forced = Change { immutable: true, ..change("cidrBlock", "10.0.0.0/16".into(), "10.1.0.0/16".into()) };
+    let plan = Plan {
+        holds: vec![hold("Vpc/a", Reason::ReplaceNotAllowed, "`cidrBlock` forces a replacement")],
+        differences: vec![Difference {
+            address: address("Vpc/a"),
+            tier: Tier::Network,
+            cause: Cause::Edit,
+            changes: vec![forced],
+        }],
+        ..empty()
+    };
+    expect![[r#"
+        shop/prod
+          ! held    Vpc/a  ReplaceNotAllowed: `cidrBlock` forces a replacement
+              cidrBlock: 10.0.0.0/16 → 10.1.0.0/16  (forces a replacement)
+        1 held, 3 unchanged, 2 AWS calls.
+    "#]]
+    .assert_eq(&plain(&text::plan(&plan, SEARCHED, FOLDED)));
+}
+
+#[test]
+fn failures_are_listed_with_their_causes() {
+    let (vpc, queue) = (address("Vpc/a"), address("Queue/b"));
+    let failed = [
+        FailedStep { action: Action::Update, address: &vpc, error: "ec2.ModifyVpc: denied\n::error::" },
+        FailedStep { action: Action::Create, address: &queue, error: "sqs.CreateQueue: a | b (Denied)" },
+    ];
+    expect![[r#"
+        2 steps failed:
+          ✗ update Vpc/a: ec2.ModifyVpc: denied\n::error::
+          ✗ create Queue/b: sqs.CreateQueue: a | b (Denied)
+    "#]]
+    .assert_eq(&plain(&text::failures(&failed)));
+    expect![[r#"
+
+        | failed | resource | cause |
+        |---|---|---|
+        | update | `Vpc/a` | ec2.ModifyVpc: denied&#92;n::error:: |
+        | create | `Queue/b` | sqs.CreateQueue: a &#124; b (Denied) |
+    "#]]
+    .assert_eq(&markdown::failures(&failed));
+    assert!(text::failures(&[]).is_empty() && markdown::failures(&[]).is_empty());
+}
+
+#[test]
+fn a_kind_that_cannot_be_observed_is_named() {
+    let kind_region = KindRegion { kind: "Cluster", region: "eu-west-1".to_owned() };
+    let unobserved = BTreeMap::from([(kind_region, "ecs.ListClusters: denied".to_owned())]);
+    let footer = Footer { unobserved: &unobserved, ..SEARCHED };
+    expect![[r#"
+        shop/prod
+          ? unknown Cluster in eu-west-1 could not be observed: ecs.ListClusters: denied
+        Nothing to do: 3 unchanged, 2 AWS calls.
+    "#]]
+    .assert_eq(&plain(&text::plan(&empty(), footer, FOLDED)));
+    let markdown = markdown::plan(&empty(), footer, FOLDED);
+    assert!(markdown.contains("| `Cluster in eu-west-1` | ecs.ListClusters: denied |"), "{markdown}");
+    expect![[r#"[{"kind":"Cluster","region":"eu-west-1","error":"ecs.ListClusters: denied"}]"#]]
+        .assert_eq(&json::plan(&empty(), footer)["observationFailures"].to_string());
 }
 
 #[test]

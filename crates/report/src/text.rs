@@ -10,13 +10,16 @@ use holdfast_core::observed::{Condition, Observed};
 use holdfast_core::plan::hold::Hold;
 use holdfast_core::plan::{Action, Cause, Plan};
 
-use crate::changes::line;
+use crate::changes::FOLDED;
+use crate::common::DRIFT_LEGEND;
+use crate::escape::line;
 use crate::groups::groups;
-use crate::{Footer, counted, work};
+use crate::{Detail, FailedStep, Footer, changes, counted, drift_summary, held_changes, work};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default();
 
 fn style(action: Action) -> Style {
     match action {
@@ -48,81 +51,84 @@ fn cause(cause: Cause) -> &'static str {
 }
 
 /// Returns a plan. Each change is shown as `live → declared`: the effect of its step.
-pub fn plan(plan: &Plan, footer: Footer) -> String {
+pub fn plan(plan: &Plan, footer: Footer<'_>, detail: Detail) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", plan.stack, plan.env);
-    steps(&mut out, plan);
-    holds(&mut out, plan);
+    let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", line(&plan.stack), line(&plan.env));
+    steps(&mut out, plan, detail);
+    holds(&mut out, plan, detail);
     for (address, condition) in &plan.conditions {
         let _ = writeln!(out, "  {DIM}i{DIM:#} {address}  {}", of_condition(condition));
     }
+    for (kind, error) in footer.unobserved() {
+        let _ = writeln!(out, "  {YELLOW}? unknown{YELLOW:#} {kind} could not be observed: {}", line(error));
+    }
     let work = work(plan, |n| n.to_string()).map_or_else(|| "Nothing to do: ".to_owned(), |work| work + ", ");
     let _ = writeln!(out, "{work}{} unchanged, {}.", plan.unchanged, counted(footer.calls, "AWS call"));
+    if !detail.full && out.contains(FOLDED) {
+        let _ = writeln!(out, "Long lists and values are folded; `--full` shows them.");
+    }
     if !footer.orphans().is_empty() {
         let _ = writeln!(out, "{}", footer.orphans());
     }
     out
 }
 
-fn steps(out: &mut String, plan: &Plan) {
-    for group in groups(plan) {
+fn steps(out: &mut String, plan: &Plan, detail: Detail) {
+    for group in groups(plan, detail) {
         let color = style(group.action);
         let head = format!("{} {:<7} {:<10}", sign(group.action), group.action.word(), group.tier);
         let why = match (group.action, group.cause) {
-            (Action::Create, Cause::Edit) | (Action::Delete | Action::Adopt, _) => String::new(),
+            (Action::Create, Cause::Edit) | (Action::Delete | Action::Adopt | Action::Release, _) => String::new(),
             (_, why) => format!("  {DIM}{}{DIM:#}", cause(why)),
         };
-        let _ = writeln!(out, "  {color}{head}{color:#} {}{why}", group.subject());
-        for change in group.changes {
-            let _ = writeln!(out, "      {}", line(change));
+        let live = match group.identity() {
+            None => String::new(),
+            Some((id, None)) => format!("  {}", line(id)),
+            Some((id, Some(name))) => format!("  {} ({})", line(id), line(name)),
+        };
+        let _ = writeln!(out, "  {color}{head}{color:#} {}{live}{why}", group.subject(detail));
+        for change in &group.lines {
+            let _ = writeln!(out, "      {change}");
         }
     }
 }
 
-fn holds(out: &mut String, plan: &Plan) {
+/// Adds the holds, each with the changes that it keeps from being made.
+fn holds(out: &mut String, plan: &Plan, detail: Detail) {
     for hold in &plan.holds {
         let _ = writeln!(out, "  {YELLOW}! held{YELLOW:#}    {}  {}", hold.address, of_hold(hold));
+        for change in held_changes(plan, hold, detail) {
+            let _ = writeln!(out, "      {change}");
+        }
     }
 }
 
 fn of_hold(hold: &Hold) -> String {
-    format!("{BOLD}{:?}{BOLD:#}: {}", hold.reason, hold.message)
+    format!("{BOLD}{:?}{BOLD:#}: {}", hold.reason, line(&hold.message))
 }
 
 fn of_condition(condition: &Condition) -> String {
-    format!("{} {}: {}", condition.ty, condition.reason, condition.message)
+    format!("{} {}: {}", condition.ty, line(&condition.reason), line(&condition.message))
 }
 
 /// Returns the drift of a plan, and its holds.
-pub fn drift(plan: &Plan, calls: u64) -> String {
+pub fn drift(plan: &Plan, calls: u64, detail: Detail) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", plan.stack, plan.env);
+    let _ = writeln!(out, "{BOLD}{}/{}{BOLD:#}", line(&plan.stack), line(&plan.env));
     if plan.drift().any(|difference| !difference.changes.is_empty()) {
-        let _ = writeln!(
-            out,
-            "  {DIM}A change is shown as `live → declared`, which is what a correction does. In a list, − is only live, \
-             and + is only declared.{DIM:#}"
-        );
+        let _ = writeln!(out, "  {DIM}{DRIFT_LEGEND}{DIM:#}");
     }
     for difference in plan.drift() {
         let why = cause(difference.cause);
         let _ = writeln!(out, "  {YELLOW}≠ {why:<10}{YELLOW:#} {}", difference.address);
-        for change in &difference.changes {
-            let _ = writeln!(out, "      {}", line(change));
+        for line in difference.changes.iter().flat_map(|change| changes::lines(change, detail)) {
+            let _ = writeln!(out, "      {line}");
         }
     }
-    holds(&mut out, plan);
-    let (drifted, differences) = (plan.drift().count(), plan.differences.len());
-    let head = match drifted {
-        0 => "No drift.".to_owned(),
-        n => format!("{} drifted.", counted(n, "resource")),
-    };
-    let edits = match differences - drifted {
-        0 => String::new(),
-        1 => " 1 edit of the document is not applied yet.".to_owned(),
-        n => format!(" {n} edits of the document are not applied yet."),
-    };
-    let _ = writeln!(out, "{head}{edits} {}.", counted(calls, "AWS call"));
+    for hold in &plan.holds {
+        let _ = writeln!(out, "  {YELLOW}! held{YELLOW:#}    {}  {}", hold.address, of_hold(hold));
+    }
+    let _ = writeln!(out, "{} {}.", drift_summary(plan), counted(calls, "AWS call"));
     out
 }
 
@@ -132,13 +138,25 @@ pub fn resources<'a>(live: impl IntoIterator<Item = (&'a Address, &'a Observed)>
     let width = rows.iter().map(|(text, ..)| text.len()).max().unwrap_or_default();
     let mut out = String::new();
     for (text, address, live) in rows {
-        let _ = writeln!(out, "{text:width$}  {:<8}  {}", live.phase.to_string(), live.id);
+        let _ = writeln!(out, "{text:width$}  {:<8}  {}", live.phase.to_string(), line(&live.id));
         for hold in plan.holds.iter().filter(|hold| hold.address == *address) {
             let _ = writeln!(out, "{:width$}  held: {}", "", of_hold(hold));
         }
         for condition in &live.conditions {
             let _ = writeln!(out, "{:width$}  {}", "", of_condition(condition));
         }
+    }
+    out
+}
+
+/// Returns the steps that failed, each with its cause; empty when there is none.
+pub fn failures(failed: &[FailedStep<'_>]) -> String {
+    let mut out = String::new();
+    if !failed.is_empty() {
+        let _ = writeln!(out, "{RED}{} failed:{RED:#}", counted(failed.len(), "step"));
+    }
+    for FailedStep { action, address, error } in failed {
+        let _ = writeln!(out, "  {RED}✗{RED:#} {} {address}: {}", action.word(), line(error));
     }
     out
 }

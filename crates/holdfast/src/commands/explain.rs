@@ -7,6 +7,7 @@ use holdfast_report::{explain, json};
 
 use super::{SUCCESS, print_json};
 use crate::arguments::{ExplainArgs, OutputFormat};
+use crate::output::print;
 
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let registry = holdfast_aws::registry();
@@ -20,9 +21,9 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             let kind = registry.get(what);
             let message = "`-o markdown` is for one kind, as in `explain Vpc -o markdown`; for the list of kinds use \
                            `-o text` or `-o json`, and for a field `-o text`";
-            anstream::print!("{}", explain::manual(kind.ok_or_else(|| anyhow!(message))?));
+            print(&explain::manual(kind.ok_or_else(|| anyhow!(message))?))?;
         }
-        OutputFormat::Text => anstream::println!("{}", explain::explain(&registry, what)?.trim_end()),
+        OutputFormat::Text => print(&format!("{}\n", explain::explain(&registry, what)?.trim_end()))?,
     }
     Ok(SUCCESS)
 }

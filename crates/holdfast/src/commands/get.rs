@@ -8,11 +8,12 @@ use holdfast_aws::SecretStore;
 use holdfast_core::inventory::active_resources;
 use holdfast_engine::event::NoopSink;
 use holdfast_engine::pass;
-use holdfast_report::{json, text};
+use holdfast_report::{json, markdown, text};
 use tokio::sync::watch;
 
 use super::{SUCCESS, options, print_json, print_yaml};
 use crate::arguments::{GetArgs, OutputFormat};
+use crate::output::print;
 use crate::{connect, document};
 
 pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
@@ -33,7 +34,8 @@ pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     match args.output {
         OutputFormat::Json => print_json(&shown.map(|(a, o)| json::observed(a, o, plan)).collect())?,
         OutputFormat::Yaml => print_yaml(&shown.map(|(a, o)| json::observed(a, o, plan)).collect())?,
-        OutputFormat::Text | OutputFormat::Markdown => anstream::print!("{}", text::resources(shown, plan)),
+        OutputFormat::Text => print(&text::resources(shown, plan))?,
+        OutputFormat::Markdown => print(&markdown::resources(shown, plan))?,
     }
     Ok(SUCCESS)
 }

@@ -7,12 +7,13 @@ use holdfast_report::diagram;
 use super::SUCCESS;
 use crate::arguments::{DiagramFormat, GraphArgs};
 use crate::document;
+use crate::output::print;
 
 pub(super) fn run(args: &GraphArgs) -> anyhow::Result<ExitCode> {
     let document = document::render(&args.document)?.document;
     match args.output {
-        DiagramFormat::Mermaid => anstream::print!("{}", diagram::mermaid(&document)),
-        DiagramFormat::Svg => anstream::print!("{}", diagram::svg(&document)),
+        DiagramFormat::Mermaid => print(&diagram::mermaid(&document))?,
+        DiagramFormat::Svg => print(&diagram::svg(&document))?,
     }
     Ok(SUCCESS)
 }

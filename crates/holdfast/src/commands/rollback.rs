@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{SUCCESS, print_json, print_yaml};
 use crate::arguments::{OutputFormat, RollbackArgs};
+use crate::output::print;
 use crate::{connect, document};
 
 pub(super) async fn run(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
@@ -37,19 +38,19 @@ pub(super) async fn run(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
         OutputFormat::Json => print_json(&json)?,
         OutputFormat::Yaml => print_yaml(&json)?,
         OutputFormat::Text | OutputFormat::Markdown if *release && rollback.operations.is_empty() => {
-            anstream::println!("{address} runs {to}; there was no hold to release");
+            print(&format!("{address} runs {to}; there was no hold to release\n"))?;
         }
         OutputFormat::Text | OutputFormat::Markdown if *release => {
-            anstream::println!("{address} runs {to}; the next pass updates it to the document's revision");
+            print(&format!("{address} runs {to}; the next pass updates it to the document's revision\n"))?;
         }
         OutputFormat::Text | OutputFormat::Markdown => {
-            anstream::println!("{address}  {from} → {to}");
+            print(&format!("{address}  {from} → {to}\n"))?;
             if rollback.held {
                 let (path, env) = (&document_args.path, &document_args.env);
-                anstream::println!(
-                    "The document's revision is held until the document changes. To release the hold, run:"
-                );
-                anstream::println!("  holdfast rollback {path} -e {env} {address} --release");
+                print(&format!(
+                    "The document's revision is held until the document changes. To release the hold, run:\n  \
+                     holdfast rollback {path} -e {env} {address} --release\n"
+                ))?;
             }
         }
     }

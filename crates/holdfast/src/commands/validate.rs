@@ -9,6 +9,7 @@ use holdfast_report::{counted, diagnostics};
 use super::{SUCCESS, print_json, print_yaml};
 use crate::arguments::{DocumentArgs, OutputFormat, ValidateArgs};
 use crate::document;
+use crate::output::{print, print_error};
 
 pub(super) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     let environments = match &args.env {
@@ -30,9 +31,9 @@ pub(super) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
             match &rendered {
                 Ok(Rendered { document, .. }) => {
                     let resources = counted(document.resources.len(), "resource");
-                    anstream::println!("{}/{env}: {resources}, no errors", document.stack);
+                    print(&format!("{}/{env}: {resources}, no errors\n", document.stack))?;
                 }
-                Err(errors) => anstream::eprintln!("{}", document::describe(errors)),
+                Err(errors) => print_error(&document::describe(errors)),
             }
         }
         // An error of the stack's own file is found in every environment, and is listed once.
