@@ -64,7 +64,7 @@ def is_of_aws(resource):
 
 # The service, as moto names its backend, and the ids of the resources of one account and region.
 COUNTERS = {
-    "Alarm": ("cloudwatch", unless("alarms", is_of_aws)),
+    "Alarm": ("cloudwatch", unless("alarms", lambda alarm: alarm.rule is not None or is_of_aws(alarm))),
     "Alias": ("kms", lambda kms: [name for key in kms.keys.values() for name in key.aliases if not name.startswith("alias/aws/")]),
     "BackupPlan": ("backup", unless("plans", lambda plan: plan.deletion_date)),
     "BackupSelection": ("backup", of("plans", "selections")),
@@ -76,6 +76,7 @@ COUNTERS = {
     "CacheSubnetGroup": ("elasticache", of("cache_subnet_groups")),
     "Certificate": ("acm", of("_certificates")),
     "Cluster": ("ecs", unless("clusters", is_inactive)),
+    "CompositeAlarm": ("cloudwatch", unless("alarms", lambda alarm: alarm.rule is None)),
     "Dashboard": ("cloudwatch", of("dashboards")),
     "DbInstance": ("rds", of("databases")),
     "DbParameterGroup": ("rds", unless("db_parameter_groups", is_of_aws)),

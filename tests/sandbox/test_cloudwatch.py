@@ -50,7 +50,22 @@ def test_metric_math_and_composite_alarms_are_returned_as_created(aws):
     cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule="ALARM(math)")
     assert cloudwatch.describe_alarms(AlarmNames=["both"])["MetricAlarms"] == []
     both = cloudwatch.describe_alarms(AlarmNames=["both"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"][0]
-    assert both["AlarmRule"] == "ALARM(math)"
+    assert both["AlarmRule"] == "ALARM(math)" and "ActionsSuppressor" not in both
+
+
+def test_a_suppressor_has_two_periods(aws):
+    """PutCompositeAlarm: the periods are "required only when ActionsSuppressor is specified". An update overwrites
+    all fields."""
+    cloudwatch = aws("cloudwatch")
+    put(cloudwatch)
+    suppressor = {"ActionsSuppressor": "cpu", "ActionsSuppressorWaitPeriod": 60, "ActionsSuppressorExtensionPeriod": 120}
+    cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule="ALARM(cpu)", **suppressor)
+    shown = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"][0]
+    assert {field: shown[field] for field in suppressor} == suppressor
+    refused("ValidationError", cloudwatch.put_composite_alarm, AlarmName="both", AlarmRule="ALARM(cpu)", ActionsSuppressor="cpu")
+    cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule="OK(cpu)")
+    shown = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"][0]
+    assert shown["AlarmRule"] == "OK(cpu)" and "ActionsSuppressor" not in shown
 
 
 def test_describe_alarms_returns_50_alarms_a_page(aws):

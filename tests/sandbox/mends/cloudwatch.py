@@ -25,10 +25,25 @@ def put_metric_alarm(moto, self, name, *args, tags=None, **kwargs):
     return alarm
 
 
+SUPPRESSION = {"ActionsSuppressor": "actions_suppressor", "ActionsSuppressorWaitPeriod": "actions_suppressor_wait_period",
+               "ActionsSuppressorExtensionPeriod": "actions_suppressor_extension_period"}
+
+
 @mend(CloudWatchResponse)
 def put_composite_alarm(moto, self):
-    """PutCompositeAlarm: moto stores a composite alarm as a metric alarm with a rule."""
-    return self.put_metric_alarm()
+    """PutCompositeAlarm: moto stores a composite alarm as a metric alarm with a rule, and drops the suppressor.
+
+    WaitPeriod and ExtensionPeriod are "required only when ActionsSuppressor is specified". The update of an alarm
+    overwrites the whole configuration.
+    """
+    suppression = {field: self._get_param(field) for field in SUPPRESSION}
+    if len({value is None for value in suppression.values()}) > 1:
+        raise ValidationError("ActionsSuppressor, ActionsSuppressorWaitPeriod and ActionsSuppressorExtensionPeriod must be specified together")
+    answer = self.put_metric_alarm()
+    alarm = self.cloudwatch_backend.alarms[self._get_param("AlarmName")]
+    for field, attribute in SUPPRESSION.items():
+        setattr(alarm, attribute, suppression[field])
+    return answer
 
 
 @mend(CloudWatchResponse)

@@ -13,6 +13,7 @@ holdfast_base::kinds! {
     budgets::budget::Budget,
     cloudtrail::trail::Trail,
     cloudwatch::alarm::Alarm,
+    cloudwatch::composite_alarm::CompositeAlarm,
     cloudwatch::dashboard::Dashboard,
     events::event_rule::EventRule,
     iam::instance_profile::InstanceProfile,

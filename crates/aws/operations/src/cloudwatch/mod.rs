@@ -1,6 +1,7 @@
 //! CloudWatch: alarms and dashboards.
 
 pub(crate) mod alarm;
+pub(crate) mod composite_alarm;
 pub(crate) mod dashboard;
 
 use holdfast_base::client::Aws;
