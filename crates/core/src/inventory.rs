@@ -2,15 +2,17 @@
 
 pub mod child;
 mod conflicts;
+mod contested;
 mod index;
+mod lookup;
 mod orphans;
+pub mod proof;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
-use crate::diff;
-use crate::document::{Document, Lookup, Resource};
+use crate::document::{Document, Resource};
 use crate::graph::Graph;
 use crate::observed::{KindRegion, Observation, Observed, Owner, Phase};
 use crate::plan::hold::{Hold, Reason};
@@ -18,9 +20,12 @@ use crate::resolve::{ResolveContext, resolve};
 use crate::schema::{Ownership, Replacement, Schema};
 use crate::value::Value;
 use child::child_key;
-use conflicts::{find_conflict, hold_conflict};
+use conflicts::{find_conflict, has_identity, hold_conflict};
+use contested::{count_users, hold_ambiguous};
 use index::{KindIndex, LiveIndex};
+use lookup::look_up;
 use orphans::find_orphans;
+use proof::{Evidence, Proven, Records, generation};
 
 /// The live resources, by their relation to the document.
 #[derive(Debug, Default)]
@@ -39,6 +44,9 @@ pub struct Inventory<'a> {
     /// Owned resources that the document does not contain.
     pub orphans: Vec<Orphan<'a>>,
     orphans_by_address: BTreeMap<Address, Vec<usize>>,
+    /// Resources that have the owner tags of an address, and that nothing else proves to belong to it. They are never
+    /// changed.
+    pub contested: BTreeMap<Address, Vec<&'a Observed>>,
     /// Resources without an owner that the document adopts.
     pub adoptable: BTreeMap<Address, &'a Observed>,
     /// The addresses that cannot be decided, and why.
@@ -60,6 +68,8 @@ pub struct Orphan<'a> {
     pub observed: &'a Observed,
     /// True when the tags say that the resource is retained.
     pub retained: bool,
+    /// True when more than the tags proves that the resource belongs to the address.
+    pub proven: bool,
 }
 
 /// Decides for each live resource whether the document owns it, and under which address.
@@ -72,8 +82,10 @@ pub struct Orphan<'a> {
 /// 3. A kind with owner tags, a caller reference or an embedded marker matches by its [`Owner`]: the stack, the
 ///    environment and the address, or the address before a move (`movedFrom`).
 ///    - An owner with another source is held (`SourceConflict`).
-///    - Of several matches, the active one is ready rather than pending, failed or being deleted; then it has the
-///      highest generation and revision; then the most other resources refer to it. Newer generations become the
+///    - Tags can be copied, so a match also needs a proof: see `Evidence::prove`. Matches without a proof are contested.
+///      If no match is proven and several are possible, the address is held (`OwnershipAmbiguous`).
+///    - Of several proven matches, the active one is ready rather than pending, failed or being deleted; then it has
+///      the highest generation and revision; then the most other resources refer to it. Newer generations become the
 ///      replacement, and the other matches are superseded.
 ///    - Without a match, the resource that `lifecycle.adopt` names is adopted if it has no owner. Another live resource
 ///      with the name or identity of the address holds it (`AlreadyExists`).
@@ -85,14 +97,15 @@ pub struct Orphan<'a> {
 /// - A live resource without the owner tags of the document is never active under step 3, so no step changes it. The
 ///   exception is an adoption, which needs `lifecycle.adopt`.
 /// - Unknown is not absent: a held address is neither created nor deleted.
+/// - A resource with copied owner tags is never active beside the resource of the address, and is never superseded.
 /// - The result depends only on the arguments.
 ///
 /// # Assumptions
-/// Only Holdfast writes owner tags. A name or identity that the kind declares unique is unique in AWS.
+/// A name or identity that the kind declares unique is unique in AWS.
 ///
 /// # Caveats
-/// - Duplicates occur when the reply of a create and the store are both lost. The duplicate without users is
-///   superseded, and is deleted without a grant.
+/// - Duplicates occur when the reply of a create and the store are both lost. They are ambiguous then, unless their
+///   physical names differ. If the store records that it created both, the duplicate without users is superseded.
 /// - Orphans are found only among the observed kinds and regions, and only for the given `kinds`.
 /// - A child without tags matches by its key alone, so a child with the same key that was created out of band counts as
 ///   owned. It is an orphan only while its parent records it in a tag.
@@ -101,15 +114,17 @@ pub fn match_resources<'a>(
     observation: &'a Observation,
     order: &[Address],
     kinds: &[&'static Schema],
+    records: &Records,
 ) -> Inventory<'a> {
     let mut inventory = Inventory::default();
     let index = LiveIndex::new(document, observation);
+    let evidence = Evidence::new(records, observation);
     for address in order {
         if let Some(resource) = document.resources.get(address) {
-            match_one(document, resource, observation, &index, &mut inventory);
+            match_one(document, resource, observation, &index, &evidence, &mut inventory);
         }
     }
-    find_orphans(document, observation, kinds, &mut inventory);
+    find_orphans(document, observation, kinds, &evidence, &mut inventory);
     let unobserved = observation.unknown.keys().filter_map(|kind_region| {
         let schema = kinds.iter().find(|schema| schema.kind == kind_region.kind)?;
         Some((*schema, kind_region.region.as_str()))
@@ -120,8 +135,12 @@ pub fn match_resources<'a>(
 }
 
 /// Returns the live resource of each address.
-pub fn active_resources<'a>(document: &Document, observation: &'a Observation) -> BTreeMap<Address, &'a Observed> {
-    match_resources(document, observation, &Graph::of(document).order(), &[]).active
+pub fn active_resources<'a>(
+    document: &Document,
+    observation: &'a Observation,
+    records: &Records,
+) -> BTreeMap<Address, &'a Observed> {
+    match_resources(document, observation, &Graph::of(document).order(), &[], records).active
 }
 
 fn match_one<'a>(
@@ -129,6 +148,7 @@ fn match_one<'a>(
     resource: &Resource,
     observation: &'a Observation,
     index: &LiveIndex<'a>,
+    evidence: &Evidence<'_, 'a>,
     inventory: &mut Inventory<'a>,
 ) {
     let kind = resource.schema.kind;
@@ -145,53 +165,16 @@ fn match_one<'a>(
     match resource.schema.ownership {
         Ownership::ViaParent { field, key } => match_by_parent(resource, field, key, live, inventory),
         Ownership::TagOnCreate | Ownership::CallerReference | Ownership::EmbeddedMarker { .. } => {
-            match_by_tags(document, resource, live, observation, inventory);
+            match_by_tags(document, resource, live, evidence, inventory);
         }
     }
-}
-
-fn look_up<'a>(resource: &Resource, lookup: &Lookup, found: &'a [Observed], inventory: &mut Inventory<'a>) {
-    let matches = |observed: &&Observed| match lookup {
-        Lookup::Id(id) => observed.id == *id || observed.status.get("arn").and_then(Value::text) == Some(id),
-        Lookup::Fields => {
-            diff::diff(resource.schema.record, &resource.spec, &observed.spec, &[]).is_empty()
-                && resource.spec.get("tags").is_none_or(|tags| has_tags(observed, tags))
-                && (!resource.named || observed.name == resource.name)
-        }
-        Lookup::Owner { stack, env, address } => {
-            observed.owner().is_some_and(|o| o.stack == *stack && o.env == *env && o.address == address.to_string())
-        }
-    };
-    let mut matching: Vec<&Observed> = found.iter().filter(matches).filter(|o| o.phase != Phase::Deleting).collect();
-    if matches!(lookup, Lookup::Owner { .. }) {
-        matching.sort_by_key(|o| o.owner().map(|owner| owner.generation));
-        matching.drain(..matching.len().saturating_sub(1));
-    }
-    match matching[..] {
-        [one] => {
-            inventory.active.insert(resource.address.clone(), one);
-        }
-        [] => {
-            let message = "no live resource matches this lookup; correct its `id` or fields".to_owned();
-            inventory.hold(resource, Reason::NotFound, message);
-        }
-        _ => {
-            let ids: Vec<&str> = matching.iter().map(|o| o.id.as_str()).collect();
-            let message = format!("this lookup matches {}; set its `id` or more fields", ids.join(", "));
-            inventory.hold(resource, Reason::Ambiguous, message);
-        }
-    }
-}
-
-fn has_tags(observed: &Observed, tags: &Value) -> bool {
-    tags.map().into_iter().flatten().all(|(k, v)| observed.tags.get(k).map(String::as_str) == v.text())
 }
 
 fn match_by_tags<'a>(
     document: &Document,
     resource: &Resource,
     live: &KindIndex<'a>,
-    observation: &Observation,
+    evidence: &Evidence<'_, 'a>,
     inventory: &mut Inventory<'a>,
 ) {
     let address = resource.address.to_string();
@@ -203,7 +186,10 @@ fn match_by_tags<'a>(
     if owned.iter().any(|(o, owner)| owner.address == address && o.phase != Phase::Deleting) {
         owned.retain(|(_, owner)| owner.address == address);
     }
-    if let Some((_, owner)) = owned.iter().find(|(_, o)| has_other_source(document, o)) {
+    let (deleting, candidates): (Vec<_>, Vec<_>) = owned.into_iter().partition(|(o, _)| o.phase == Phase::Deleting);
+    let (others, candidates): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|(_, owner)| has_other_source(document, owner));
+    if let (Some((_, owner)), []) = (others.first(), &candidates[..]) {
         let way_out = "remove it from one of the documents, or set the same `--source` for both";
         let (theirs, own) = (&owner.source, &document.source);
         let message =
@@ -211,35 +197,33 @@ fn match_by_tags<'a>(
         inventory.hold(resource, Reason::SourceConflict, message);
         return;
     }
-    // The newest resource that can be used is active, or else the newest that is being created. Of duplicates, which
-    // occur only when a reply and the store are both lost, the one that other resources refer to is active.
-    let several = owned.len() > 1;
-    let users = |o: &Observed| if several { count_users(observation, resource.schema, o) } else { 0 };
-    owned.sort_by_key(|(o, owner)| (rank(o.phase), owner.generation, revision(o), users(o), Reverse(o.id.clone())));
-    let mut rest: Vec<&Observed> = owned.into_iter().map(|(o, _)| *o).collect();
-    match rest.pop() {
-        Some(newest) if newest.phase != Phase::Deleting => {
-            inventory.active.insert(resource.address.clone(), newest);
-            rest.retain(|o| o.phase != Phase::Deleting);
-            let (newer, older): (Vec<_>, Vec<_>) = rest.into_iter().partition(|o| generation(o) > generation(newest));
-            if let Some(replacement) = newer.last() {
-                inventory.replacement.insert(resource.address.clone(), replacement);
-            }
-            if !older.is_empty() && !matches!(resource.schema.replacement, Replacement::Revision { .. }) {
-                inventory.superseded.insert(resource.address.clone(), older);
-            }
-            // An edit may give the resource an identity that another live resource has.
-            if !resource.schema.ownership.identity().is_empty()
-                && let Some(other) = find_conflict(document, resource, live, inventory)
-            {
-                hold_conflict(resource, other, inventory);
-            }
-            return;
+    let has_identity = |o: &Observed| has_identity(resource, o, inventory);
+    let Proven { own, mut copies, is_ambiguous } =
+        evidence.prove(resource, candidates.into_iter().map(|(o, _)| *o).collect(), has_identity);
+    if is_ambiguous {
+        hold_ambiguous(resource, &copies, evidence, inventory);
+    }
+    copies.extend(others.into_iter().map(|(o, _)| *o));
+    if !copies.is_empty() {
+        inventory.contested.insert(resource.address.clone(), copies);
+    }
+    if is_ambiguous {
+        return;
+    }
+    if !own.is_empty() {
+        choose_active(resource, own, evidence.observation(), inventory);
+        // An edit may give the resource an identity that another live resource has.
+        if !resource.schema.ownership.identity().is_empty()
+            && let Some(other) = find_conflict(document, resource, live, inventory)
+        {
+            hold_conflict(resource, other, inventory);
         }
-        Some(deleting) => {
-            inventory.deleting.insert(resource.address.clone(), deleting);
-        }
-        None => {}
+        return;
+    }
+    if let Some((deleting, _)) =
+        deleting.iter().max_by_key(|(o, _)| (generation(resource, o), revision(o), Reverse(&o.id)))
+    {
+        inventory.deleting.insert(resource.address.clone(), deleting);
     }
     let adopt = resource.lifecycle.adopt.as_deref();
     let is_adopted = |o: &&Observed| adopt.is_some_and(|adopt| o.id == adopt || o.name == adopt);
@@ -256,16 +240,27 @@ fn match_by_tags<'a>(
     }
 }
 
-/// Returns the number of live resources of other kinds that refer to this one.
-fn count_users(observation: &Observation, schema: &Schema, observed: &Observed) -> usize {
-    let identities = ["id", "arn"].map(|attribute| observed.attribute(attribute));
-    let refers = |other: &&Observed| {
-        let mut refers = false;
-        other.spec.walk(&mut |value| refers |= identities.iter().flatten().any(|identity| identity == value));
-        refers
-    };
-    let others = observation.found.iter().filter(|(kind_region, _)| kind_region.kind != schema.kind);
-    others.flat_map(|(_, found)| found).filter(refers).count()
+/// Chooses the active one of the resources that belong to an address. It is the newest resource that can be used, or
+/// else the newest that is being created. Of duplicates, the one that other resources refer to is active.
+fn choose_active<'a>(
+    resource: &Resource,
+    mut own: Vec<&'a Observed>,
+    observation: &Observation,
+    inventory: &mut Inventory<'a>,
+) {
+    let several = own.len() > 1;
+    let users = |o: &Observed| if several { count_users(observation, resource.schema, o) } else { 0 };
+    own.sort_by_cached_key(|o| (rank(o.phase), generation(resource, o), revision(o), users(o), Reverse(o.id.clone())));
+    let Some(active) = own.pop() else { return };
+    inventory.active.insert(resource.address.clone(), active);
+    let (newer, older): (Vec<_>, Vec<_>) =
+        own.into_iter().partition(|o| generation(resource, o) > generation(resource, active));
+    if let Some(replacement) = newer.last() {
+        inventory.replacement.insert(resource.address.clone(), replacement);
+    }
+    if !older.is_empty() && !matches!(resource.schema.replacement, Replacement::Revision { .. }) {
+        inventory.superseded.insert(resource.address.clone(), older);
+    }
 }
 
 /// Returns the preference of a phase: a usable resource comes last, and is the active one.
@@ -276,10 +271,6 @@ fn rank(phase: Phase) -> u8 {
         Phase::Pending => 2,
         Phase::Ready | Phase::Updating => 3,
     }
-}
-
-fn generation(observed: &Observed) -> u32 {
-    observed.owner().map_or(1, |owner| owner.generation)
 }
 
 fn revision(observed: &Observed) -> i64 {

@@ -70,7 +70,7 @@ impl Owner {
             env: get(tag::ENV)?,
             address: get(tag::ADDRESS)?,
             source: get(tag::SOURCE).or_else(|| get(tag::FORMER_SOURCE)).unwrap_or_default(),
-            generation: get(tag::GENERATION).and_then(|g| g.parse().ok()).unwrap_or(1),
+            generation: get(tag::GENERATION).and_then(|g| generation(&g)).unwrap_or(1),
             digest: get(tag::DIGEST).unwrap_or_default(),
             retained: tags.contains_key(tag::RETAINED),
         })
@@ -91,6 +91,14 @@ impl Owner {
         }
         tags
     }
+}
+
+/// The largest generation that a tag can state. Replacements add one each, so a larger number is not from Holdfast.
+const MAX_GENERATION: u32 = 1_000_000;
+
+/// Reads the value of the tag `holdfast:generation`; none when Holdfast did not write it.
+fn generation(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|generation| (1..=MAX_GENERATION).contains(generation))
 }
 
 /// The phase of a live resource's life cycle.
@@ -256,6 +264,15 @@ mod tests {
 
     fn owner(tags: &[(&str, &str)]) -> Option<Owner> {
         Owner::from_tags(&tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_generation_that_holdfast_does_not_write_is_the_first() {
+        let oldest = [("holdfast:stack", "shop"), ("holdfast:env", "prod"), ("holdfast:address", "Vpc/main")];
+        for value in ["0", "-1", "", "two", "4294967295", "4294967296", "99999999999999999999"] {
+            let found = owner(&[&oldest[..], &[("holdfast:generation", value)]].concat()).expect("an owner");
+            assert_eq!(found.generation, 1, "{value}");
+        }
     }
 
     /// The tags as each earlier build wrote them. The oldest had no digest and no generation.

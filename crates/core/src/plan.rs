@@ -9,6 +9,7 @@ mod difference;
 mod fingerprint;
 pub mod hold;
 mod operation;
+mod release;
 mod replace;
 mod users;
 
@@ -22,6 +23,7 @@ use crate::digest;
 use crate::document::{Document, Drift, Resource};
 use crate::graph::Graph;
 use crate::inventory::match_resources;
+use crate::inventory::proof::{Records, ResourceRecord};
 use crate::observed::{Condition, Observation, Phase};
 use crate::operation::Operation;
 use crate::resolve::CreatedIdentity;
@@ -53,6 +55,8 @@ pub struct Plan {
     pub conditions: Vec<(Address, Condition)>,
     /// The live resources of the document, by address.
     pub live: BTreeMap<Address, LiveSummary>,
+    /// The resources that have only a copy of an address's owner tags. No step changes them.
+    pub copies: Vec<(Address, ResourceRecord)>,
 }
 
 /// The summary of a live resource of the document.
@@ -60,6 +64,10 @@ pub struct Plan {
 pub struct LiveSummary {
     /// The id.
     pub id: String,
+    /// The physical name; empty when the resource has none.
+    pub name: String,
+    /// The generation.
+    pub generation: u32,
     /// The phase.
     pub phase: Phase,
     /// The tier.
@@ -174,6 +182,8 @@ pub struct PlanPolicy {
     pub drift: Option<Drift>,
     /// The history in the store: the last converged digest of each address. None when there is no store.
     pub history: Option<BTreeMap<Address, String>>,
+    /// The resources that the store records: a proof of ownership besides tags.
+    pub records: Records,
     /// True when the history covers every create since the first: an address that it does not contain is new.
     pub history_is_complete: bool,
     /// True when the stack owned nothing when the pass began: its data stores are created without a grant.
@@ -299,7 +309,7 @@ pub fn plan_prepared(
     policy: &PlanPolicy,
     kinds: &[&'static Schema],
 ) -> Plan {
-    let inventory = match_resources(prepared.document, observation, &prepared.order, kinds);
+    let inventory = match_resources(prepared.document, observation, &prepared.order, kinds, &policy.records);
     let mut context = PlanContext::new(prepared, policy, &inventory);
     if policy.destroy {
         delete::destroy(&mut context, &prepared.order);
@@ -309,6 +319,7 @@ pub fn plan_prepared(
     }
     let mut plan = context.plan;
     plan.document = prepared.document_digest.clone();
+    plan.copies = inventory.copies().map(|(address, record)| (address.clone(), record)).collect();
     plan.steps.sort_by_cached_key(|step| {
         let length = prepared.critical_path_lengths.get(&step.address).copied().unwrap_or_default();
         (step.action == Action::Delete, std::cmp::Reverse(length), step.tier, step.address.clone())

@@ -28,7 +28,7 @@ mod evaluate;
 mod expand;
 mod frame;
 mod lifecycle;
-mod name;
+pub(crate) mod name;
 mod names;
 mod parameters;
 mod position;

@@ -12,6 +12,7 @@ use crate::digest;
 use crate::document::{Document, Resource};
 use crate::graph::Graph;
 use crate::inventory::match_resources;
+use crate::inventory::proof::Records;
 use crate::observed::{Observation, tag};
 use crate::operation::{DesiredResource, Mutation, Operation};
 use crate::schema::Schema;
@@ -67,9 +68,10 @@ pub fn rollback(
     observation: &Observation,
     address: &Address,
     to: Option<&str>,
+    records: &Records,
 ) -> Result<Rollback, RollbackError> {
     let (resource, field, of) = subject(document, address)?;
-    let inventory = match_resources(document, observation, &Graph::of(document).order(), &[]);
+    let inventory = match_resources(document, observation, &Graph::of(document).order(), &[], records);
     let live_of = |address: &Address| {
         let why = || inventory.holds.get(address).map_or(NO_LIVE_RESOURCE, |hold| &hold.message).to_owned();
         inventory.active.get(address).copied().ok_or_else(|| RollbackError::NotLive(address.clone(), why()))
@@ -124,9 +126,14 @@ pub fn rollback(
 ///
 /// # Errors
 /// Returns an error when the resource has no revisions or does not exist.
-pub fn release(document: &Document, observation: &Observation, address: &Address) -> Result<Rollback, RollbackError> {
+pub fn release(
+    document: &Document,
+    observation: &Observation,
+    address: &Address,
+    records: &Records,
+) -> Result<Rollback, RollbackError> {
     let (resource, field, _) = subject(document, address)?;
-    let inventory = match_resources(document, observation, &Graph::of(document).order(), &[]);
+    let inventory = match_resources(document, observation, &Graph::of(document).order(), &[], records);
     let missing = || RollbackError::NotLive(address.clone(), NO_LIVE_RESOURCE.to_owned());
     let live = inventory.active.get(address).copied().ok_or_else(missing)?;
     let runs = live.spec.get(field).and_then(Value::text).unwrap_or_default();

@@ -134,16 +134,19 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use holdfast_core::address::Address;
+    use holdfast_core::inventory::proof::ResourceRecord;
 
     use super::*;
     use crate::store::Intent;
 
     fn history(digest: &str) -> History {
         let ids_before = BTreeSet::from(["vpc-1".to_owned()]);
+        let record = ResourceRecord { id: "vpc-1".into(), generation: 2, created: true, ..ResourceRecord::default() };
         let intent = Intent { nonce: "n".into(), began: 7, ids_before, created: None };
         History {
             converged: BTreeMap::from([(Address::new("Vpc", "main"), digest.into())]),
             intents: BTreeMap::from([(Address::new("Vpc", "next"), intent)]),
+            resources: BTreeMap::from([(Address::new("Vpc", "main"), vec![record])]),
             complete: true,
             unobserved: BTreeSet::from(["Vpc eu-west-1".to_owned()]),
             regions: BTreeSet::from(["eu-west-1".to_owned()]),
@@ -197,6 +200,7 @@ mod tests {
         }"#;
         fs::write(&file.0, former).unwrap();
         let mut expected = history("a");
+        expected.resources.clear();
         expected.intents.get_mut(&Address::new("Vpc", "next")).unwrap().created = Some("vpc-2".into());
         assert_eq!(file.load().unwrap(), expected);
         // The next save upgrades the file.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
+use holdfast_core::inventory::proof::{ResourceRecord, is_recorded};
 use holdfast_core::observed::{KindRegion, Observed};
 use holdfast_core::plan::Plan;
 
@@ -21,6 +22,37 @@ pub(crate) fn add_regions(state: &mut PassState<'_>) {
 pub(crate) fn record_converged(state: &mut PassState<'_>, plan: &Plan) {
     for (address, live) in plan.live.iter().filter(|(_, live)| live.converged) {
         state.journal.set_converged(address, &live.digest);
+    }
+}
+
+/// Records the live resources of a plan, which prove ownership later, and forgets the recorded ones that an observation
+/// no longer shows.
+pub(crate) fn record_resources(state: &mut PassState<'_>, plan: &Plan) {
+    let document = state.session.document;
+    for (address, record) in &plan.copies {
+        state.journal.add_resource(address, record.clone());
+    }
+    for (address, live) in &plan.live {
+        let Some(resource) = document.resources.get(address).filter(|resource| !resource.is_lookup()) else { continue };
+        let (id, region, name) = (&live.id, &resource.region, &live.name);
+        let history = state.journal.history();
+        let known = history.resources.get(address).map(Vec::as_slice).unwrap_or_default();
+        let is_known =
+            |r: &ResourceRecord| !r.copy && r.id == *id && r.name == *name && r.generation == live.generation;
+        if matches!(known, [one] if is_known(one) && one.region == *region) {
+            continue;
+        }
+        let answered = history.intents.get(address).is_some_and(|intent| !intent.ids_before.contains(id));
+        let (kind, found) = (resource.schema.kind, &state.observation.found);
+        let exists = |record: &ResourceRecord| {
+            let place = KindRegion { kind, region: record.region.clone() };
+            found.get(&place).is_none_or(|found| found.iter().any(|observed| is_recorded(record, observed)))
+        };
+        let left = known.iter().filter(|record| exists(record)).cloned().collect();
+        let (id, region, name) = (id.clone(), region.clone(), name.clone());
+        let record = ResourceRecord { id, region, name, generation: live.generation, created: answered, copy: false };
+        state.journal.set_resources(address, left);
+        state.journal.add_resource(address, record);
     }
 }
 

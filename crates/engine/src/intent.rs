@@ -35,8 +35,7 @@ use crate::store::Intent;
 /// Reads show a created resource once the consistency window of its kind has passed.
 ///
 /// # Caveats
-/// If the store is lost within the window, a kind whose id AWS generates can have a duplicate. A later plan deletes
-/// the unused one.
+/// If the store is lost within the window, a kind whose id AWS generates can have a duplicate. A later plan reports both.
 ///
 /// # Errors
 /// None: a store that cannot be written is logged as a warning, and the pass continues.

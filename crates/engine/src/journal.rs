@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use holdfast_core::address::Address;
+use holdfast_core::inventory::proof::{ResourceRecord, is_recorded};
+use holdfast_core::observed::Observed;
 
 use crate::store::{History, HistoryChanges, Intent, Store};
 
@@ -36,6 +38,36 @@ impl Journal {
     pub(crate) fn remove_converged(&mut self, address: &Address) {
         if self.history.converged.remove(address).is_some() {
             self.changes.converged.insert(address.clone(), None);
+        }
+    }
+
+    /// Records the live resources of an address, in place of the earlier records of the address.
+    pub(crate) fn set_resources(&mut self, address: &Address, records: Vec<ResourceRecord>) {
+        if records.is_empty() {
+            if self.history.resources.remove(address).is_some() {
+                self.changes.resources.insert(address.clone(), None);
+            }
+        } else if self.history.resources.get(address) != Some(&records) {
+            self.changes.resources.insert(address.clone(), Some(records.clone()));
+            self.history.resources.insert(address.clone(), records);
+        }
+    }
+
+    /// Records one live resource of an address. A record of the same resource remains `created`.
+    pub(crate) fn add_resource(&mut self, address: &Address, record: ResourceRecord) {
+        let mut records = self.history.resources.get(address).cloned().unwrap_or_default();
+        match records.iter_mut().find(|known| known.id == record.id && known.region == record.region) {
+            Some(known) => *known = ResourceRecord { created: known.created || record.created, ..record },
+            None => records.push(record),
+        }
+        self.set_resources(address, records);
+    }
+
+    /// Removes the record of a resource that was deleted or released.
+    pub(crate) fn remove_resource(&mut self, address: &Address, live: &Observed) {
+        if let Some(records) = self.history.resources.get(address) {
+            let left = records.iter().filter(|record| !is_recorded(record, live)).cloned().collect();
+            self.set_resources(address, left);
         }
     }
 

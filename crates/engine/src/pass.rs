@@ -41,7 +41,8 @@ pub async fn dry_run(engine: &Engine, document: &Document, options: &PassOptions
     let mut state = PassState::new(session, &options, journal);
     initial_refresh(&mut state, true).await?;
     let plan = plan(&state);
-    Ok(DryRun { plan, observation: state.observation, calls: engine.cloud.calls().total() - before })
+    let records = state.journal.history().records();
+    Ok(DryRun { plan, observation: state.observation, records, calls: engine.cloud.calls().total() - before })
 }
 
 /// Converges the account to the document, as far as it can be converged now.
@@ -217,6 +218,7 @@ fn plan_work(state: &mut PassState<'_>, first: bool) -> PlannedWork {
         history::begin_initial(state);
     }
     history::record_converged(state, &plan);
+    history::record_resources(state, &plan);
     intent::remove_ended_intents(state, &plan);
     state.session.engine.event_sink.on(&Event::Planned { plan: &plan, first });
     planned_work(state, plan)
@@ -230,6 +232,7 @@ fn plan(state: &PassState<'_>) -> Plan {
     let mut policy = state.options.policy.clone();
     policy.history = (history.complete || !history.converged.is_empty()).then(|| history.converged.clone());
     policy.history_is_complete = history.complete;
+    policy.records = history.records();
     policy.is_initial = state.is_initial;
     policy.in_progress = expectations.in_progress();
     policy.holds.extend(expectations.holds(observation));

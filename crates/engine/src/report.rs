@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use holdfast_core::address::Address;
+use holdfast_core::inventory::proof::Records;
 use holdfast_core::observed::{KindRegion, Observation};
 use holdfast_core::plan::{Action, Plan};
 use serde::Serialize;
@@ -62,6 +63,8 @@ pub struct DryRun {
     pub plan: Plan,
     /// The observation that the plan is made from.
     pub observation: Observation,
+    /// The store's records of the live resources, which the plan was made with.
+    pub records: Records,
     /// The number of calls to AWS.
     pub calls: u64,
 }

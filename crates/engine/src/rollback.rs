@@ -64,8 +64,8 @@ pub enum RollbackFailure {
 /// The document is the one that the passes use: the hold ends when its digest of the revision changes.
 ///
 /// # Caveats
-/// The rollback does not wait until the deployment is complete. It uses neither the store nor the expectations of a
-/// daemon, so it may run at the same time.
+/// The rollback does not wait until the deployment is complete. It reads the records of the store and changes
+/// nothing in it, and does not use the expectations of a daemon, so it may run at the same time.
 ///
 /// # Errors
 /// Returns an error when the account is wrong, there is no revision to return to, or AWS refuses a call.
@@ -84,10 +84,11 @@ pub async fn run(
         }
         sleep(engine.timing.retry(attempt)).await;
     }
+    let records = engine.store.load().map_err(PassError::Store)?.records();
     let rollback = match target {
-        RollbackTarget::Previous => rollback::rollback(document, &observation, address, None)?,
-        RollbackTarget::To(revision) => rollback::rollback(document, &observation, address, Some(revision))?,
-        RollbackTarget::Release => rollback::release(document, &observation, address)?,
+        RollbackTarget::Previous => rollback::rollback(document, &observation, address, None, &records)?,
+        RollbackTarget::To(revision) => rollback::rollback(document, &observation, address, Some(revision), &records)?,
+        RollbackTarget::Release => rollback::release(document, &observation, address, &records)?,
     };
     for (completed, operation) in rollback.operations.iter().enumerate() {
         let mut result = engine.cloud.apply(operation).await;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use holdfast_core::address::Address;
+use holdfast_core::inventory::proof::ResourceRecord;
 use holdfast_core::observed::{KindRegion, tag};
-use holdfast_core::operation::{Mutation, Operation};
+use holdfast_core::operation::{DesiredResource, Mutation, Operation};
 use holdfast_core::plan::hold::Reason;
-use holdfast_core::plan::{Plan, Step};
+use holdfast_core::plan::{Action, Plan, Step};
 use holdfast_core::schema::Idempotency;
 use tokio::time::{Instant, sleep};
 
@@ -226,13 +227,20 @@ fn record_result(
             match (&operation.mutation, output.id) {
                 (Mutation::Create(desired), Some(id)) => {
                     intent::record_created(state, address, &id);
+                    let created = created_record(operation, desired, &id);
+                    state.journal.add_resource(address, created);
                     expectations.record_create(address, kind_region_of(operation), id, Some(&desired.name), window);
                 }
                 (Mutation::Delete { live }, _) => {
                     expectations.record_deletion(kind_region_of(operation), live.id.clone(), window);
+                    state.journal.remove_resource(address, live);
                     if !state.session.document.resources.contains_key(address) {
                         state.journal.remove_converged(address);
                     }
+                }
+                (Mutation::Tag { live, .. }, _) if step.action == Action::Release => {
+                    state.journal.remove_resource(address, live);
+                    state.journal.remove_converged(address);
                 }
                 _ => {}
             }
@@ -264,4 +272,17 @@ fn record_result(
     }
     let (seconds, error) = (duration.as_secs_f64(), failure.map(|f| f.to_string()));
     state.results.push(StepResult { address: address.clone(), action: step.action, outcome, seconds, error });
+}
+
+/// Returns the record of a resource that a create call returned.
+fn created_record(operation: &Operation, desired: &DesiredResource, id: &str) -> ResourceRecord {
+    let generation = desired.tags.get(tag::GENERATION).and_then(|generation| generation.parse().ok());
+    ResourceRecord {
+        id: id.to_owned(),
+        region: operation.region.clone(),
+        name: desired.name.clone(),
+        generation: generation.unwrap_or(1),
+        created: true,
+        copy: false,
+    }
 }

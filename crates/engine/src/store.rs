@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use holdfast_core::address::Address;
+use holdfast_core::inventory::proof::{Records, ResourceRecord};
 use serde::{Deserialize, Serialize};
 
 /// The history of one stack in one environment.
@@ -19,6 +20,10 @@ pub struct History {
     /// window has passed.
     #[serde(default)]
     pub intents: BTreeMap<Address, Intent>,
+    /// The live resources of each address: a proof of ownership besides tags, which can be copied. A file of an earlier
+    /// build has none.
+    #[serde(default)]
+    pub resources: BTreeMap<Address, Vec<ResourceRecord>>,
     /// True when the history covers every resource that the stack ever had: an address without an entry is new, and not
     /// missing.
     #[serde(default)]
@@ -65,6 +70,9 @@ pub struct HistoryChanges {
     /// The new intents by address; none for an intent that is removed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub intents: BTreeMap<Address, Option<Intent>>,
+    /// The new records of resources by address; none for an address whose resources no longer exist.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<Address, Option<Vec<ResourceRecord>>>,
     /// The new value of [`History::complete`], with the kinds that were not observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<(bool, BTreeSet<String>)>,
@@ -74,6 +82,15 @@ pub struct HistoryChanges {
 }
 
 impl History {
+    /// Returns the records that prove ownership: the known resources, and the creates without a response.
+    pub fn records(&self) -> Records {
+        let unanswered = self.intents.iter().filter(|(_, intent)| intent.created.is_none());
+        Records {
+            resources: self.resources.clone(),
+            unanswered: unanswered.map(|(address, intent)| (address.clone(), intent.ids_before.clone())).collect(),
+        }
+    }
+
     /// Applies changes. The same changes can be applied twice.
     pub fn apply(&mut self, changes: &HistoryChanges) {
         for (address, digest) in &changes.converged {
@@ -81,6 +98,9 @@ impl History {
         }
         for (address, intent) in &changes.intents {
             set(&mut self.intents, address, intent.clone());
+        }
+        for (address, records) in &changes.resources {
+            set(&mut self.resources, address, records.clone());
         }
         if let Some((complete, unobserved)) = &changes.complete {
             (self.complete, self.unobserved) = (*complete, unobserved.clone());

@@ -15,11 +15,8 @@ use crate::Footer;
 
 /// Returns a plan.
 pub fn plan(plan: &Plan, footer: Footer<'_>) -> Json {
-    let mut summary: serde_json::Map<String, Json> = Action::ALL
-        .iter()
-        .filter(|a| **a != Action::Release)
-        .map(|a| (a.word().to_owned(), plan.count(*a).into()))
-        .collect();
+    let mut summary: serde_json::Map<String, Json> =
+        Action::ALL.iter().map(|a| (a.word().to_owned(), plan.count(*a).into())).collect();
     summary.insert("none".into(), plan.unchanged.into());
     let steps: Vec<Json> = plan
         .steps

@@ -226,6 +226,7 @@ fn prevents_comparison(reason: Reason) -> bool {
         | Reason::InvalidExpression
         | Reason::AlreadyExists
         | Reason::NotFound
+        | Reason::OwnershipAmbiguous
         | Reason::SourceConflict
         | Reason::Pending
         | Reason::Propagating

@@ -27,14 +27,16 @@ pub struct World {
     pub source: String,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
+    /// The seed of the process: each process has other random numbers.
+    seed: u64,
 }
 
 impl World {
     /// Returns an environment whose process has an empty store.
     pub fn new(sim: Sim) -> World {
         let store: Arc<dyn Store> = Arc::new(InMemoryStore::default());
-        let engine = engine(&sim, store.clone());
-        World { sim, engine, document: None, source: "here".into(), store, stop: watch::Sender::new(false) }
+        let (engine, stop) = (engine(&sim, store.clone(), 1), watch::Sender::new(false));
+        World { sim, engine, document: None, source: "here".into(), store, stop, seed: 1 }
     }
 
     /// Starts another process, with the same store or with an empty one.
@@ -42,7 +44,8 @@ impl World {
         if lose_store {
             self.store = Arc::new(InMemoryStore::default());
         }
-        self.engine = engine(&self.sim, self.store.clone());
+        self.seed += 1;
+        self.engine = engine(&self.sim, self.store.clone(), self.seed);
         self.stop = watch::Sender::new(false);
     }
 
@@ -95,6 +98,6 @@ impl World {
     }
 }
 
-fn engine(sim: &Sim, store: Arc<dyn Store>) -> Engine {
-    Engine::new(Arc::new(sim.clone()), store, Arc::new(NoopSink), Timing::default(), 1).with_clock(sim.clock())
+fn engine(sim: &Sim, store: Arc<dyn Store>, seed: u64) -> Engine {
+    Engine::new(Arc::new(sim.clone()), store, Arc::new(NoopSink), Timing::default(), seed).with_clock(sim.clock())
 }

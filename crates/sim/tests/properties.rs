@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
+use holdfast_core::inventory::proof::Records;
 use holdfast_core::observed::{Observation, Observed};
 use holdfast_core::operation::Mutation;
 use holdfast_core::plan::hold::Reason;
@@ -19,6 +20,9 @@ use holdfast_engine::pass;
 use holdfast_sim::{ActualResource, Sim, World, kinds};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+
+#[path = "properties/copies.rs"]
+mod copies;
 
 /// A sequence of random choices. After the end of the sequence, every choice is the first option.
 struct Choices<'a>(std::slice::Iter<'a, u8>);
@@ -99,7 +103,7 @@ fn change_out_of_band(sim: &Sim, choices: &[u8]) {
     let mut c = Choices(choices.iter());
     let taken = c.subset(NAMES.len());
     for resource in sim.resources() {
-        match (c.below(8), resource.kind) {
+        match (c.below(9), resource.kind) {
             (0, _) => drop(sim.remove(&resource.id)),
             (1, "SecurityGroup") => drop(sim.set(&resource.id, "ingress", Value::List(vec![]))),
             (2, "Service") => drop(sim.set(&resource.id, "desiredCount", Value::Integer(7))),
@@ -108,6 +112,7 @@ fn change_out_of_band(sim: &Sim, choices: &[u8]) {
             (4, "Role" | "Vpc" | "Subnet") => drop(sim.set_tag(&resource.id, "holdfast:stack", Some("other"))),
             (5, "Role" | "Vpc" | "Subnet") => drop(sim.set_tag(&resource.id, "holdfast:address", None)),
             (6, _) => drop(sim.fail(&resource.id)),
+            (7 | 8, _) => copies::copy_out_of_band(sim, &resource, &mut c),
             _ => {}
         }
     }
@@ -133,6 +138,9 @@ fn policy(choices: u8) -> PlanPolicy {
 /// A document with an observation of an account.
 struct PlanCase {
     world: World,
+    /// The ids of the resources that the stack made.
+    made: BTreeSet<String>,
+    records: Records,
     document: Document,
     observation: Observation,
 }
@@ -143,12 +151,13 @@ async fn plan_case(first: &[u8], second: &[u8], out_of_band: &[u8]) -> PlanCase 
     let report = world.reconcile(PlanPolicy::default()).await.expect("a report");
     assert!(report.converged, "{:?}", report.plan.holds);
     tokio::time::sleep(Duration::from_secs(60)).await;
+    let made = world.sim.resources().into_iter().map(|resource| resource.id).collect();
     change_out_of_band(&world.sim, out_of_band);
     world.declare(&spec(second)).expect("a document");
     let document = world.document.clone().expect("a document");
     let options = world.options(PlanPolicy::default(), true, Duration::ZERO);
-    let observation = pass::dry_run(&world.engine, &document, &options).await.expect("a dry run").observation;
-    PlanCase { world, document, observation }
+    let dry_run = pass::dry_run(&world.engine, &document, &options).await.expect("a dry run");
+    PlanCase { world, made, records: dry_run.records, document, observation: dry_run.observation }
 }
 
 fn planned(case: &PlanCase, policy: &PlanPolicy) -> Plan {

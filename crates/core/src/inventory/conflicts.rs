@@ -1,7 +1,7 @@
 //! Conflicts: names and identities that another live resource has already.
 
 use super::Inventory;
-use super::index::KindIndex;
+use super::index::{KindIndex, identity};
 use crate::address::Address;
 use crate::document::{Document, Resource};
 use crate::observed::{Observed, Owner, Phase};
@@ -42,6 +42,16 @@ pub(super) fn find_conflict<'a>(
         return None;
     }
     live.with_identity(resource.schema, &spec).iter().copied().find(is_other)
+}
+
+/// True when the kind identifies its resources by fields of the spec, and a live resource has those of the document.
+pub(super) fn has_identity(resource: &Resource, observed: &Observed, inventory: &Inventory<'_>) -> bool {
+    if resource.schema.ownership.identity().is_empty() {
+        return false;
+    }
+    let context = ResolveContext::of(&inventory.active);
+    let spec = resolve(&resource.address, resource.schema.record, &resource.spec, context);
+    spec.is_ok_and(|spec| identity(resource.schema, &spec) == identity(resource.schema, &observed.spec))
 }
 
 /// Holds a resource whose name or identity another live resource has.

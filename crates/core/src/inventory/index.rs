@@ -101,7 +101,7 @@ impl<'a> KindIndex<'a> {
 }
 
 /// Returns the values of the identity fields in their canonical form, as text.
-fn identity(schema: &Schema, spec: &Value) -> String {
+pub(super) fn identity(schema: &Schema, spec: &Value) -> String {
     let normal = |name: &&str| {
         let value = spec.get(name).cloned().unwrap_or_default();
         schema.record.field(name).map_or(Value::Null, |field| diff::normal(&field.ty, &value)).to_string()

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
 use super::child::{ChildTag, child_key};
+use super::proof::{Evidence, OrphanOwner};
 use super::{Inventory, Orphan, has_other_source};
 use crate::address::Address;
 use crate::document::{Document, Resource};
@@ -17,6 +18,7 @@ pub(super) fn find_orphans<'a>(
     document: &Document,
     observation: &'a Observation,
     kinds: &[&'static Schema],
+    evidence: &Evidence<'_, 'a>,
     inventory: &mut Inventory<'a>,
 ) {
     let matched: BTreeSet<*const Observed> = inventory
@@ -25,6 +27,7 @@ pub(super) fn find_orphans<'a>(
         .copied()
         .chain(inventory.superseded.values().flatten().copied())
         .chain(inventory.replacement.values().copied())
+        .chain(inventory.contested.values().flatten().copied())
         .map(std::ptr::from_ref)
         .collect();
     for schema in kinds {
@@ -47,6 +50,23 @@ pub(super) fn find_orphans<'a>(
             }
         }
     }
+    prove_orphans(document, evidence, inventory);
+}
+
+/// Finds the orphans that more than their tags proves to belong to the stack. The tags of the parent prove a child.
+fn prove_orphans(document: &Document, evidence: &Evidence<'_, '_>, inventory: &mut Inventory<'_>) {
+    for (address, at) in &inventory.orphans_by_address {
+        let is_live = |o: &Orphan<'_>| o.observed.phase != Phase::Failed;
+        let live = at.iter().filter(|at| is_live(&inventory.orphans[**at])).count();
+        let is_only =
+            live <= 1 && !inventory.active.contains_key(address) && !inventory.contested.contains_key(address);
+        for at in at {
+            let Orphan { schema, observed, .. } = inventory.orphans[*at];
+            let owner = OrphanOwner { stack: &document.stack, env: &document.env, address, schema };
+            inventory.orphans[*at].proven =
+                !schema.ownership.is_own() || evidence.proves_orphan(&owner, observed, is_only);
+        }
+    }
 }
 
 /// Returns a live resource that the stack owns, with the address in its owner tags or its parent's; none when the stack
@@ -64,7 +84,7 @@ fn owned<'p, 'a: 'p>(
         Ownership::TagOnCreate | Ownership::CallerReference | Ownership::EmbeddedMarker { .. } => {
             let owner = observed.owner().filter(is_own)?;
             let address: Address = owner.address.parse().ok()?;
-            Some(Orphan { address, schema, observed, retained: owner.retained })
+            Some(Orphan { address, schema, observed, retained: owner.retained, proven: false })
         }
         Ownership::ViaParent { field, key } => {
             let identity = observed.spec.get(field)?.text()?;
@@ -75,7 +95,7 @@ fn owned<'p, 'a: 'p>(
                 tag.starts_with(crate::observed::tag::CHILD) && ChildTag::parse(value).is_some_and(|c| c.key == key)
             })?;
             let address: Address = tag.trim_start_matches(crate::observed::tag::CHILD).parse().ok()?;
-            Some(Orphan { address, schema, observed, retained: false })
+            Some(Orphan { address, schema, observed, retained: false, proven: false })
         }
     }
 }

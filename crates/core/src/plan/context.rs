@@ -67,7 +67,8 @@ impl<'a> PlanContext<'a> {
         let document = prepared.document;
         let plan = Plan { stack: document.stack.clone(), env: document.env.clone(), ..Plan::default() };
         let is_owned = |address: &Address| document.resources.get(address).is_some_and(|r| !r.is_lookup());
-        let owns_something = inventory.active.keys().any(is_owned) || !inventory.orphans.is_empty();
+        let owns_something =
+            inventory.active.keys().any(is_owned) || !inventory.orphans.is_empty() || !inventory.contested.is_empty();
         let plan = Plan { owns_something, ..plan };
         let owns_something = owns_something && !policy.is_initial;
         let identities = inventory.active.clone();

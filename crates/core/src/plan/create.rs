@@ -48,7 +48,11 @@ pub(super) fn create_or_adopt(
     }
     let is_lost = cause == Cause::Missing && context.owns_something || is_elsewhere(context, resource);
     if is_lost && resource.schema.stateful && !may_replace(context, resource) {
-        let way_out = format!("restore it, or create an empty one with `--allow-replace {address}`");
+        let restore = match context.inventory.contested.get(address).and_then(|copies| copies.first()) {
+            Some(copy) => format!("adopt {0} with `lifecycle: {{ adopt: {0} }}`", copy.id),
+            None => "restore it".to_owned(),
+        };
+        let way_out = format!("{restore}, or create an empty one with `--allow-replace {address}`");
         let message = format!("it holds data and does not exist; {way_out}");
         context.hold(address, Reason::ReplaceNotAllowed, message, None);
         return Readiness::Blocked;

@@ -7,11 +7,13 @@ use super::create::create_or_adopt;
 use super::difference::{cause_of_absence, cause_of_difference, find_changes};
 use super::hold::{Hold, Reason};
 use super::operation::{desired_resource, record_digest, update_mutation};
+use super::release::release_or_ready;
 use super::replace::{await_replacement, replace_or_hold, replacement_in_the_way};
 use super::{Action, Cause, LiveSummary};
 use crate::address::Address;
 use crate::diff::Change;
 use crate::document::{Drift, Resource};
+use crate::inventory::proof::generation;
 use crate::observed::{Observed, Phase};
 use crate::operation::Mutation;
 use crate::resolve::{ResolveContext, resolve, without_after_create};
@@ -25,6 +27,8 @@ pub(super) fn consider<'a>(context: &mut PlanContext<'a>, address: &Address) {
     if let Some(live) = context.inventory.active.get(address) {
         let summary = LiveSummary {
             id: live.id.clone(),
+            name: live.name.clone(),
+            generation: generation(resource, live),
             phase: live.phase,
             tier: resource.schema.tier,
             digest: context.prepared.digest(resource),
@@ -34,6 +38,8 @@ pub(super) fn consider<'a>(context: &mut PlanContext<'a>, address: &Address) {
         let conditions = live.conditions.iter().map(|condition| (address.clone(), condition.clone()));
         context.plan.conditions.extend(conditions);
     }
+    let copied = context.inventory.copied_tags(address).into_iter();
+    context.plan.conditions.extend(copied.map(|condition| (address.clone(), condition)));
     // A decision adds differences and holds of its own resource only.
     let (differences, holds) = (context.plan.differences.len(), context.plan.holds.len());
     let readiness = decide(context, resource);
@@ -60,7 +66,7 @@ fn decide<'a>(context: &mut PlanContext<'a>, resource: &'a Resource) -> Readines
         return Readiness::Blocked;
     }
     if resource.is_lookup() {
-        return look_up(context, address);
+        return look_up(context, resource);
     }
     let dependencies = unready_dependencies(context, resource);
     let identities = ResolveContext { live: &context.identities, created: &context.policy.created };
@@ -121,12 +127,13 @@ fn pin_revision(context: &mut PlanContext<'_>, resource: &Resource, resolved: &m
     context.rolled_back = Some((message, change));
 }
 
-fn look_up(context: &mut PlanContext<'_>, address: &Address) -> Readiness {
+fn look_up(context: &mut PlanContext<'_>, resource: &Resource) -> Readiness {
+    let address = &resource.address;
     if let Some(live) = context.inventory.active.get(address).filter(|live| live.phase == Phase::Pending) {
         context.hold(address, Reason::Pending, format!("{} is not ready yet", live.id), None);
         return Readiness::Progressing;
     }
-    context.ready()
+    release_or_ready(context, resource)
 }
 
 /// Applies a hold of the engine. The differences of the resource are reported all the same, unless the hold is

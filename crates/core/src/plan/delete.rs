@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::{PlanContext, Readiness};
 use super::deletion_order::{add_deletion, is_progressing, order_deletions};
-use super::hold::Reason;
+use super::hold::{Hold, Reason};
 use super::users::Deletion;
 use crate::address::Address;
 use crate::document::{OnDelete, Resource};
@@ -116,6 +116,7 @@ fn orphans<'a>(context: &mut PlanContext<'a>) -> Vec<Deletion<'a>> {
     for orphan in orphans.collect::<Vec<_>>() {
         let id = &orphan.observed.id;
         let held = match () {
+            () if !orphan.proven => Some((Reason::OwnershipAmbiguous, unproven(orphan))),
             () if orphan.retained && !context.policy.delete_data => {
                 let message =
                     format!("{id} left the document and is kept, because {RETAINED_TAG}; {DELETE_ORPHANED_DATA}");
@@ -156,7 +157,8 @@ pub(super) fn destroy<'a>(context: &mut PlanContext<'a>, order: &[Address]) {
     let mut deletions = vec![];
     for address in order {
         let Some(resource) = context.document.resources.get(address).filter(|r| !r.is_lookup()) else { continue };
-        let unobserved = context.inventory.holds.get(address).filter(|h| h.reason == Reason::ObservationFailed);
+        let is_unknown = |h: &&Hold| matches!(h.reason, Reason::ObservationFailed | Reason::OwnershipAmbiguous);
+        let unobserved = context.inventory.holds.get(address).filter(is_unknown);
         let transient = context.policy.holds.get(address).filter(|h| h.reason.is_transient());
         if let Some(hold) = unobserved.or(transient) {
             context.plan.holds.push(hold.clone());
@@ -180,7 +182,10 @@ pub(super) fn destroy<'a>(context: &mut PlanContext<'a>, order: &[Address]) {
         }
     }
     for orphan in &context.inventory.orphans {
-        if orphan.retained && !context.policy.delete_data {
+        if !orphan.proven {
+            let message = unproven(orphan);
+            context.hold(&orphan.address, Reason::OwnershipAmbiguous, message, None);
+        } else if orphan.retained && !context.policy.delete_data {
             let message = format!("{} is kept, because {RETAINED_TAG}; {DELETE_DATA}", orphan.observed.id);
             context.hold(&orphan.address, Reason::Retained, message, None);
         } else {
@@ -196,6 +201,15 @@ fn why_retained(resource: &Resource) -> &'static str {
         Some(_) => "it has `onDelete: retain`",
         None => "it holds data",
     }
+}
+
+/// Returns the message of a resource that may have only a copy of our tags.
+fn unproven(orphan: &Orphan<'_>) -> String {
+    format!(
+        "{} has the owner tags of this address, and nothing proves that this stack made it; tags can be copied, so it is \
+         not deleted; delete it manually, or remove its tag `holdfast:address`",
+        orphan.observed.id
+    )
 }
 
 fn deletion<'a>(orphan: &Orphan<'a>) -> Deletion<'a> {

@@ -41,6 +41,9 @@ pub enum Reason {
     ReplaceNameConflict,
     /// A lookup or an adoption finds no live resource.
     NotFound,
+    /// Several live resources have the owner tags of the address, or one that the store does not know, and nothing
+    /// proves which one belongs to it. Tags can be copied.
+    OwnershipAmbiguous,
     /// The live resource belongs to a document from another source.
     SourceConflict,
     /// AWS is still creating or changing the resource.

@@ -9,6 +9,7 @@ use crate::diff::{Change, merge};
 use crate::digest;
 use crate::document::{OnDelete, Resource};
 use crate::inventory::child::{ChildTag, child_key};
+use crate::inventory::proof::generation;
 use crate::observed::{Observed, Owner, Phase, child_tag, tag};
 use crate::operation::{DesiredResource, Mutation, Operation};
 use crate::rollback::pin::pin;
@@ -62,7 +63,7 @@ pub(super) fn update_mutation(
     live: &Observed,
     changes: &[Change],
 ) -> Mutation {
-    let generation = live.owner().map_or(1, |o| o.generation);
+    let generation = generation(resource, live);
     let merged = merge(resource.schema.record, resolved, &live.spec, &resource.lifecycle.ignore);
     let merged = keep_autoscaled_counts(resource, merged, live, changes).without_nulls();
     let mut desired = desired_resource(context, resource, live.name.clone(), &merged, generation);
@@ -93,8 +94,7 @@ pub(super) fn record_digest(
     // The driver that sets the tags, the tagged resource, its address if it is the parent, and the tags.
     let (kind, holder, parent, set, remove) = match resource.schema.ownership {
         Ownership::TagOnCreate | Ownership::CallerReference | Ownership::EmbeddedMarker { .. } => {
-            let generation = live.owner().map_or(1, |o| o.generation);
-            let set = owner_tags(context, resource, generation);
+            let set = owner_tags(context, resource, generation(resource, live));
             (resource.schema.kind, live, None, set, stale_tags(context, resource, live))
         }
         Ownership::ViaParent { key, .. } => {
@@ -248,7 +248,7 @@ pub(super) fn owner_changes(live: &Observed, set: &BTreeMap<String, String>, rem
 
 /// Returns the desired value of the `Name` tag: the name of the live generation.
 pub(super) fn name_tag(resource: &Resource, live: &Observed) -> String {
-    match live.owner().map_or(1, |o| o.generation) {
+    match generation(resource, live) {
         1 => resource.name.clone(),
         _ if resource.named => resource.name.clone(),
         generation => format!("{}-g{generation}", resource.name),

@@ -10,6 +10,7 @@ use super::{Action, Cause};
 use crate::address::Address;
 use crate::diff::Change;
 use crate::document::Resource;
+use crate::inventory::proof::generation;
 use crate::observed::Observed;
 use crate::operation::Mutation;
 use crate::resolve::without_after_create;
@@ -82,7 +83,7 @@ pub(super) fn replace_or_hold(
             return keep_unchanged(context, address, changes);
         }
         _ => {
-            let generation = live.owner().map_or(1, |o| o.generation) + 1;
+            let generation = generation(resource, live).saturating_add(1);
             let name = match resource.named {
                 true => resource.name.clone(),
                 false => format!("{}-g{generation}", resource.name),

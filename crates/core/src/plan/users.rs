@@ -49,7 +49,7 @@ pub(super) struct UsersOf {
 }
 
 impl<'a> LiveUsers<'a> {
-    /// Indexes all live resources: those of the document, their newer and older generations, and orphans.
+    /// Indexes all live resources: those of the document, their newer and older generations, copies, and orphans.
     pub(super) fn new(document: &Document, inventory: &'a Inventory<'a>) -> Self {
         let schema = |address: &Address| document.resources.get(address).map(|resource| resource.schema);
         let mut live = LiveUsers::default();
@@ -62,7 +62,9 @@ impl<'a> LiveUsers<'a> {
         let replacements = inventory.replacement.iter().map(|(address, observed)| (address, *observed));
         let superseded = inventory.superseded.iter();
         let superseded = superseded.flat_map(|(address, older)| older.iter().map(move |observed| (address, *observed)));
-        for (address, observed) in replacements.chain(superseded) {
+        let contested = inventory.contested.iter();
+        let contested = contested.flat_map(|(address, copies)| copies.iter().map(move |observed| (address, *observed)));
+        for (address, observed) in replacements.chain(superseded).chain(contested) {
             if let Some(schema) = schema(address) {
                 live.add(address, schema, observed);
             }

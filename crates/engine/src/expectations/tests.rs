@@ -39,8 +39,15 @@ pub(crate) fn plan_with(step: Step) -> Plan {
 }
 
 pub(crate) fn converged(id: &str) -> Plan {
-    let live =
-        LiveSummary { id: id.into(), phase: Phase::Ready, tier: Tier::Network, digest: String::new(), converged: true };
+    let live = LiveSummary {
+        id: id.into(),
+        name: String::new(),
+        generation: 1,
+        phase: Phase::Ready,
+        tier: Tier::Network,
+        digest: String::new(),
+        converged: true,
+    };
     Plan { live: BTreeMap::from([(main_vpc(), live)]), ..Plan::default() }
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let dry_run =
         pass::dry_run(&engine, &document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;
     let plan = &dry_run.plan;
-    let live = active_resources(&document, &dry_run.observation);
+    let live = active_resources(&document, &dry_run.observation, &dry_run.records);
     let shown = live.iter().map(|(address, live)| (address, *live));
     let shown = shown.filter(|(address, _)| args.address.as_ref().is_none_or(|a| a == *address));
     match args.output {

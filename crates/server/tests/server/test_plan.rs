@@ -91,7 +91,15 @@ impl TestPlan {
         for text in addresses {
             let address = address(text);
             let (id, tier) = (format!("id-{}", address.name), tier(&address));
-            let live = LiveSummary { id, phase: Phase::Ready, tier, digest: "d".into(), converged: true };
+            let live = LiveSummary {
+                id,
+                name: String::new(),
+                generation: 1,
+                phase: Phase::Ready,
+                tier,
+                digest: "d".into(),
+                converged: true,
+            };
             plan.0.live.insert(address, live);
         }
         plan

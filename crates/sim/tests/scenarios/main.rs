@@ -58,6 +58,8 @@ scenarios!(
     replace_name_conflict,
     names,
     drift_policies,
+    copied_tags,
+    released,
     source,
     pending,
     protect,

@@ -6,7 +6,8 @@
 //! - `rollback ADDRESS [REVISION]`, `release ADDRESS`: a rollback, and its release.
 //! - `account`: prints the actual resources. `calls`: prints the number of calls of the last command.
 //! - `set WHICH FIELD JSON`, `tag WHICH KEY [VALUE]`, `delete WHICH`, `fail WHICH`, `create-unowned KIND NAME JSON`:
-//!   out-of-band changes. `WHICH` is an id or an address.
+//!   `copy WHICH NAME [TAG=VALUE …]` (with the tags and the spec of WHICH): out-of-band changes. `WHICH` is an id or an
+//!   address.
 //! - `fault [KIND] [in=REGION] CALL WHEN FAULT`, `clear-faults`, `wait SECONDS`, `restart [without store]`, `lag`,
 //!   `set-account ID`.
 
@@ -20,7 +21,7 @@ use holdfast_engine::cloud::Cloud;
 use holdfast_engine::pass::{self, PassOptions};
 use holdfast_engine::rollback::{self, RollbackTarget};
 use holdfast_sim::fault::{Call, Fault, FaultRule, When};
-use holdfast_sim::{Sim, World, kinds};
+use holdfast_sim::{ActualResource, Sim, World, kinds};
 
 use crate::show;
 
@@ -70,7 +71,7 @@ pub(crate) async fn run(script: &str) -> ScriptRun {
 }
 
 fn has_steps(plan: &str) -> bool {
-    plan.lines().any(|line| !line.starts_with("held ") && !line.starts_with("nothing to do"))
+    plan.lines().any(|line| !["held ", "condition ", "nothing to do"].iter().any(|start| line.starts_with(start)))
 }
 
 async fn execute(world: &mut World, command: &str, words: &[&str], line: &str, input: &str) -> String {
@@ -96,6 +97,7 @@ async fn execute(world: &mut World, command: &str, words: &[&str], line: &str, i
             let spec = value(line, 3);
             format!("{}\n", world.sim.create_unowned(schema, "us-east-1", words[1], spec, BTreeMap::new()))
         }
+        "copy" => copy(world, words),
         "fault" => {
             world.sim.inject(rule(words));
             String::new()
@@ -141,6 +143,19 @@ async fn rollback(world: &mut World, command: &str, words: &[&str]) -> String {
         }
         Err(error) => format!("error: {error}\n"),
     }
+}
+
+/// Creates a resource out of band with the spec and the tags of another one.
+fn copy(world: &World, words: &[&str]) -> String {
+    let is_meant = |r: &ActualResource| r.id == words[0] || r.owner().is_some_and(|owner| owner.address == words[0]);
+    let Some(original) = world.sim.resources().into_iter().find(is_meant) else { return outcome(false) };
+    let schema = kinds::REGISTRY.get(original.kind).expect("a kind");
+    let mut tags = original.tags;
+    for (key, value) in words[2..].iter().filter_map(|word| word.split_once('=')) {
+        tags.insert(key.to_owned(), value.to_owned());
+    }
+    let name = if schema.naming.tag { original.name.as_str() } else { words[1] };
+    format!("{}\n", world.sim.create_unowned(schema, &original.region, name, original.spec, tags))
 }
 
 fn outcome(is_found: bool) -> String {

@@ -55,6 +55,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
     let mut out = String::new();
     plan.steps.iter().for_each(|s| step(&mut out, s));
     holds(&mut out, plan);
+    for (address, condition) in &plan.conditions {
+        let _ = writeln!(out, "condition {address}: {}: {}", condition.reason, condition.message);
+    }
     if plan.steps.is_empty() && plan.holds.is_empty() {
         let _ = writeln!(out, "nothing to do, {} unchanged", plan.unchanged);
     }

@@ -109,7 +109,9 @@ impl Kind for Certificate {
             // A lookup considers only issued certificates.
             let asks = if is_issued { scope } else { &without_lookups };
             // Holdfast creates only certificates that ACM issues on request and that no other AWS service manages.
-            let can_be_ours = one.r#type == Some(sdk::CertificateType::AmazonIssued) && one.managed_by.is_none();
+            // A summary without a type may be of such a certificate: unknown is not absent.
+            let is_of_type = one.r#type.as_ref().is_none_or(|ty| *ty == sdk::CertificateType::AmazonIssued);
+            let can_be_ours = is_of_type && one.managed_by.is_none();
             let spec = from_summary(one);
             let is_wanted = asks.wants(&Listed::id(&arn).spec(&spec)).any();
             // The name of a certificate is a tag.

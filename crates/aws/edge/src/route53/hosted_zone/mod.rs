@@ -139,13 +139,19 @@ impl Kind for HostedZone {
     ///
     /// **Guarantees** No other record set is deleted. If others exist, the zone keeps all its record sets.
     ///
-    /// **Errors** Route 53 refuses to delete the zone while other record sets exist.
+    /// **Errors** Route 53 refuses to delete a zone while other record sets exist
+    /// (<https://docs.aws.amazon.com/Route53/latest/APIReference/API_DeleteHostedZone.html>). The error names them, and no
+    /// call is made.
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         let records = list_records(aws, &live.id).await?;
         let is_base =
             |r: &&sdk::ResourceRecordSet| matches!(r.r#type, RrType::Ns | RrType::Soa) && plain(&r.name) == live.name;
         let left: Vec<_> = records.iter().filter(|record| !is_base(record)).collect();
-        if !left.is_empty() && left.iter().all(|record| is_helper_record(record)) {
+        let others: Vec<_> = left.iter().filter(|record| !is_helper_record(record)).collect();
+        if !others.is_empty() {
+            return Err(Error::terminal("route53.DeleteHostedZone", not_empty(live, &others)));
+        }
+        if !left.is_empty() {
             // A batch has at most 1,000 changes
             // (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html).
             for part in left.chunks(500) {
@@ -156,6 +162,17 @@ impl Kind for HostedZone {
         route53(aws).delete_hosted_zone().id(&live.id).send().await?;
         Ok(())
     }
+}
+
+/// Returns the message of a zone that has record sets which Holdfast did not write for the zone.
+fn not_empty(live: &Live<HostedZone>, others: &[&&sdk::ResourceRecordSet]) -> String {
+    let named: Vec<String> =
+        others.iter().take(3).map(|record| format!("{} {}", plain(&record.name), record.r#type.as_str())).collect();
+    let more = match others.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("the zone {} still has the record sets {}{more}; delete them first", live.name, named.join(", "))
 }
 
 /// The owner record of a zone: the caller reference of the create, and the owner tags after it.
