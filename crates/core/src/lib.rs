@@ -18,6 +18,7 @@ pub mod load;
 pub mod observed;
 pub mod operation;
 pub mod plan;
+pub mod policy;
 pub mod render;
 pub mod resolve;
 pub mod rollback;

@@ -5,6 +5,7 @@
 
 mod constraint;
 mod field;
+pub mod relation;
 
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::constraint::{Constraint, Literal};
 pub use self::field::{Field, FieldName, Presence, Record, Type, with_article};
+use self::relation::Relation;
 use crate::value::Value;
 
 /// A type with a name in the schema.
@@ -86,7 +88,9 @@ pub struct Schema {
     pub write_only: &'static [(&'static str, &'static str)],
     /// The attributes that AWS assigns and expressions can read in addition to the spec (`arn`, `dnsName`).
     pub status: &'static Record,
-    /// Finds combinations of fields that AWS refuses.
+    /// What AWS demands of several fields together, as data.
+    pub relations: &'static [Relation],
+    /// Finds combinations of fields that AWS refuses and that [`Schema::relations`] cannot express.
     pub check: Check,
 }
 
@@ -223,15 +227,21 @@ pub struct NamingRules {
     pub prefix: &'static str,
     /// True when AWS requires lower case.
     pub lowercase: bool,
+    /// The regular expression that the whole name must match, and what it says in words. Empty when AWS accepts any
+    /// character.
+    pub form: (&'static str, &'static str),
+    /// The beginnings of names that AWS reserves, in lower case.
+    pub reserved: &'static [&'static str],
 }
 
 impl NamingRules {
     /// The name is the `Name` tag (EC2): at most 255 characters, all characters are allowed.
-    pub const TAG: NamingRules = NamingRules { limit: 255, tag: true, prefix: "", lowercase: false };
+    pub const TAG: NamingRules =
+        NamingRules { limit: 255, tag: true, prefix: "", lowercase: false, form: ("", ""), reserved: &[] };
 
     /// Returns the rules for a name of at most `limit` characters.
     pub const fn limit(limit: usize) -> NamingRules {
-        NamingRules { limit, tag: false, prefix: "", lowercase: false }
+        NamingRules { limit, tag: false, prefix: "", lowercase: false, form: ("", ""), reserved: &[] }
     }
 }
 

@@ -227,6 +227,7 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempot
         consistency_window: Duration::from_secs(10),
         write_only: &[],
         status: &ArnStatus::RECORD,
+        relations: &[],
         check: no_check,
     }
 }

@@ -148,6 +148,7 @@ impl<K: Kind> Of<K> {
         consistency_window: K::CONSISTENCY_WINDOW,
         write_only: K::WRITE_ONLY,
         status: &<K::Status as Spec>::RECORD,
+        relations: K::RELATIONS,
         check: K::check,
     };
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use holdfast_core::schema::relation::Relation;
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Spec, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -63,7 +64,11 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// The fields that no API returns and that tags of the resource record. The driver writes, reads and removes the tags.
     const FIELD_TAGS: &'static [FieldTag] = &[];
 
-    /// Finds combinations of fields that AWS refuses. Returns the path of the wrong field and a sentence for each.
+    /// What AWS demands of several fields together, as data: `validate` and the manual read it. The source stands beside
+    /// each relation.
+    const RELATIONS: &'static [Relation] = &[];
+
+    /// Finds combinations of fields that AWS refuses and that [`Kind::RELATIONS`] cannot express. Returns the path of the wrong field and a sentence for each.
     ///
     /// The check runs without AWS when a document is rendered. References and templates are unresolved then, so the
     /// check can only use [`Value::states`] and comparisons with plain values.

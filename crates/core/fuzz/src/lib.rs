@@ -63,6 +63,7 @@ const fn schema(kind: &'static str, record: &'static Record) -> Schema {
         consistency_window: Duration::from_secs(10),
         write_only: &[],
         status: &Attributes::RECORD,
+        relations: &[],
         check: no_check,
     }
 }

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn the_kind_determines_prefix_and_case() {
-        let naming = NamingRules { limit: 512, tag: false, prefix: "/", lowercase: true };
+        let naming = NamingRules { prefix: "/", lowercase: true, ..NamingRules::limit(512) };
         assert_eq!(physical_name("Mash", "prod", "web", &naming), "/mash-prod-web");
     }
 }

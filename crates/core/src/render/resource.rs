@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex::Regex;
+
 use crate::diagnostic::{Diagnostic, Location};
 use crate::document::{Lifecycle, Lookup, Resource};
 use crate::expression::is_deferred;
@@ -87,6 +89,10 @@ pub(super) fn render_resource(
             let location = location(body, path).unwrap_or(at);
             ctx.out.push(Diagnostic::new(location, format!("`{address}`: {message}")));
         }
+        for violation in schema.relations.iter().flat_map(|relation| relation.violations(schema.record, &spec)) {
+            let location = location(body, &violation.path).unwrap_or(at);
+            ctx.out.push(Diagnostic::new(location, format!("`{address}`: {}", violation.message)));
+        }
     }
     let resource = Resource {
         address: address.clone(),
@@ -114,12 +120,21 @@ fn read_name(ctx: &mut RenderContext<'_>, node: &Node, instance: &Instance) -> O
         format!("the name of {kind} has at most {} characters, but this one has {length}", naming.limit)
     } else if naming.lowercase && name != name.to_lowercase() {
         format!("the name of {kind} must be in lower case")
+    } else if !matches_whole(naming.form.0, &name) {
+        format!("the name of {kind} {}, but this is `{name}`", naming.form.1)
+    } else if let Some(reserved) = naming.reserved.iter().find(|reserved| name.to_lowercase().starts_with(*reserved)) {
+        format!("AWS reserves the names of {kind} that begin with `{reserved}`")
     } else {
         return Some(name);
     };
     let help = "change `name`, or remove it: the default name is built from stack, environment and address";
     ctx.out.push(Diagnostic::new(&node.at, message).help(help));
     None
+}
+
+/// True when a regular expression matches a whole text. The empty expression matches every text.
+fn matches_whole(pattern: &str, text: &str) -> bool {
+    pattern.is_empty() || Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(text))
 }
 
 fn read_depends_on(ctx: &mut RenderContext<'_>, node: &Node, frame: &Frame) -> BTreeSet<crate::address::Address> {

@@ -163,6 +163,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         consistency_window: Duration::from_secs(300),
         write_only: &[],
         status: &STATUS,
+        relations: &[],
         check: no_check,
     }
 }
