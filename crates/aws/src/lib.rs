@@ -126,4 +126,34 @@ mod tests {
         let unknown: Vec<_> = holdfast_base::names::NAMES.iter().filter(|kind| registry.get(kind).is_none()).collect();
         assert!(unknown.is_empty(), "{unknown:?} are not kinds");
     }
+
+    /// Returns whether a path leads to a field. Below JSON, any name may stand.
+    fn has_field(ty: Type, path: &str) -> bool {
+        let Some((step, rest)) = path.split_once('.').or((!path.is_empty()).then_some((path, ""))) else { return true };
+        match ty {
+            Type::Record(record) => record.field(step).is_some_and(|field| has_field(field.ty, rest)),
+            Type::Map(of) => has_field(*of, rest),
+            Type::List(of) | Type::Set(of) => step == "*" && has_field(*of, rest),
+            Type::Canonical { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The paths of relations are text, so the compiler cannot check that the fields exist.
+    #[test]
+    fn every_relation_names_fields_that_exist() {
+        let mut wrong = vec![];
+        for schema in registry().0 {
+            for relation in schema.relations {
+                for field in relation.fields() {
+                    let path =
+                        [relation.at, field].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+                    if !has_field(Type::Record(schema.record), &path) {
+                        wrong.push(format!("{}: {path}", schema.kind));
+                    }
+                }
+            }
+        }
+        assert_eq!(wrong, Vec::<String>::new());
+    }
 }

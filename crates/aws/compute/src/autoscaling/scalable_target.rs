@@ -10,6 +10,7 @@ use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
+use holdfast_core::schema::relation::{Demand::AtMost, Relation, demand};
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -66,6 +67,10 @@ impl Kind for ScalableTarget {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
+        demand(AtMost("minCapacity", "maxCapacity")),
+    ];
 
     /// Observes the scalable targets of ECS. The call does not state the dimension: ECS has only the task count, and
     /// AWS accepts a dimension only together with a resource id.

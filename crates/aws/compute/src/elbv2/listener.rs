@@ -11,6 +11,11 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::{all, text};
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::{Is, IsNot, Stated},
+    Demand::{AnyOf, AtMostOne, Excludes, Items, Needs, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier, ValidationError};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_core::value::Value;
@@ -61,6 +66,18 @@ impl Kind for Listener {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html
+        demand(OneOf("protocol", &["HTTPS", "TLS"])).when(&[Stated("sslPolicy")]),
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Action.html
+        demand(AnyOf(&["targetGroup", "forwardConfig"])).when(&[Is("type", &["forward"])]).at("defaultActions.*"),
+        demand(AtMostOne(&["targetGroup", "forwardConfig"])).at("defaultActions.*"),
+        demand(Needs("redirectConfig")).when(&[Is("type", &["redirect"])]).at("defaultActions.*"),
+        demand(Excludes("redirectConfig")).when(&[IsNot("type", &["redirect"])]).at("defaultActions.*"),
+        demand(Needs("fixedResponseConfig")).when(&[Is("type", &["fixed-response"])]).at("defaultActions.*"),
+        demand(Excludes("fixedResponseConfig")).when(&[IsNot("type", &["fixed-response"])]).at("defaultActions.*"),
+        demand(Items("targetGroups", Some(1), Some(5))).at("defaultActions.*.forwardConfig"),
+    ];
 
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {

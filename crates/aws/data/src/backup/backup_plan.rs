@@ -9,6 +9,11 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::wanted::{each, observe_listed};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{Exceeds, Excludes, Range},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -100,8 +105,25 @@ impl Kind for BackupPlan {
     type Status = BackupPlanStatus;
     type Owner = TagOnCreate<BackupTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules::limit(50);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[.A-Za-z0-9_-]+", "has letters, digits and the characters `._-`"),
+        ..NamingRules::limit(50)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html
+        demand(Exceeds("deleteAfterDays", "moveToColdStorageAfterDays", 90)).at("rules.*.lifecycle"),
+        demand(Exceeds("deleteAfterDays", "moveToColdStorageAfterDays", 90)).at("rules.*.copyActions.*.lifecycle"),
+        // https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRuleInput.html
+        demand(Exceeds("completionWindowMinutes", "startWindowMinutes", 60)).at("rules.*"),
+        // https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery.html
+        demand(Range("lifecycle.deleteAfterDays", Some(1), Some(35)))
+            .when(&[Is("enableContinuousBackup", &["true"])])
+            .at("rules.*"),
+        demand(Excludes("lifecycle.moveToColdStorageAfterDays"))
+            .when(&[Is("enableContinuousBackup", &["true"])])
+            .at("rules.*"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         each(plans(aws, scope).await?.iter(), |plan| async move {

@@ -11,6 +11,7 @@ use holdfast_base::owner::{Child, ViaParent};
 use holdfast_base::sdk::all;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{Demand::AnyOf, Relation, demand};
 use holdfast_core::schema::{FieldName, Idempotency, Named as _, NamingRules, Replacement, Tier};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_engine::cloud::Scope;
@@ -86,8 +87,15 @@ impl Kind for BackupSelection {
     type Owner = ViaParent;
     const TIER: Tier = Tier::Data;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
-    const NAMING: NamingRules = NamingRules::limit(50);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[.A-Za-z0-9_-]+", "has letters, digits and the characters `._-`"),
+        ..NamingRules::limit(50)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupSelection.html
+        demand(AnyOf(&["resources", "notResources", "listOfTags", "conditions"])),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let plans = plans(aws, scope).await?;

@@ -9,6 +9,12 @@ use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::wanted::{each, is_requested_field, observe_listed};
 use holdfast_core::Spec;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::Stated,
+    Demand::{AtMost, Needs, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -65,8 +71,17 @@ impl Kind for BackupVault {
     type Status = BackupVaultStatus;
     type Owner = TagOnCreate<BackupTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules::limit(50);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9_-]{2,50}", "has 2 to 50 letters, digits and the characters `_-`"),
+        ..NamingRules::limit(50)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html
+        demand(AtMost("minRetentionDays", "maxRetentionDays")).at("lock"),
+        demand(Needs("lock")).when(&[Stated("lockChangeableForDays")]),
+        demand(ValidPolicy("accessPolicy", PolicyType::Resource)),
+    ];
     const STATEFUL: bool = true;
     /// AWS returns only the date on which the lock becomes final, and not the number of days.
     const FIELD_TAGS: &'static [FieldTag] = &[FieldTag::new(Self::LOCK_CHANGEABLE_FOR_DAYS).sent()];

@@ -11,6 +11,12 @@ use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::wanted::{each, is_requested_field, observe_listed};
 use holdfast_core::Spec;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{AnyOf, Excludes, Needs, OneOf, Unique, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{JsonText, PolicyDocument};
 use holdfast_engine::cloud::Scope;
@@ -98,8 +104,36 @@ impl Kind for Repository {
     type Status = RepositoryStatus;
     type Owner = TagOnCreate<EcrTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(256) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (
+            r"([a-z0-9]+([._-][a-z0-9]+|__[a-z0-9]+)*/)*[a-z0-9]+([._-][a-z0-9]+|__[a-z0-9]+)*",
+            "has lower case letters, digits and single `.`, `_`, `-` and `/` between them",
+        ),
+        ..NamingRules::limit(256)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_EncryptionConfiguration.html
+        demand(Excludes("kmsKey")).when(&[Is("encryptionType", &["AES256"])]).at("encryptionConfiguration"),
+        // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
+        demand(Needs("imageTagMutabilityExclusionFilters"))
+            .when(&[Is("imageTagMutability", &["IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"])]),
+        demand(Excludes("imageTagMutabilityExclusionFilters"))
+            .when(&[Is("imageTagMutability", &["IMMUTABLE", "MUTABLE"])]),
+        demand(ValidPolicy("repositoryPolicy", PolicyType::Resource)),
+        // https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
+        demand(Unique("rules", &["rulePriority"])).at("lifecyclePolicy"),
+        demand(Needs("rulePriority")).at("lifecyclePolicy.rules.*"),
+        demand(OneOf("selection.tagStatus", &["tagged", "untagged", "any"])).at("lifecyclePolicy.rules.*"),
+        demand(Needs("selection.countNumber")).at("lifecyclePolicy.rules.*"),
+        demand(Needs("selection.countUnit"))
+            .when(&[Is("selection.countType", &["sinceImagePushed"])])
+            .at("lifecyclePolicy.rules.*"),
+        demand(AnyOf(&["selection.tagPrefixList", "selection.tagPatternList"]))
+            .when(&[Is("selection.tagStatus", &["tagged"])])
+            .at("lifecyclePolicy.rules.*"),
+    ];
     const STATEFUL: bool = true;
     /// When the repository is deleted, the document no longer states the field.
     const FIELD_TAGS: &'static [FieldTag] = &[FieldTag::with_key(Self::EMPTY_ON_DELETE, "holdfast:empty-on-delete")];

@@ -53,7 +53,11 @@ impl Kind for CacheParameterGroup {
     type Status = CacheParameterGroupStatus;
     type Owner = TagOnCreate<ElastiCacheTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (r"[A-Za-z](-?[A-Za-z0-9])*", "begins with a letter, and has letters, digits and single hyphens"),
+        ..NamingRules::limit(255)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

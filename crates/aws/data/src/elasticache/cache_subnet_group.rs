@@ -46,7 +46,11 @@ impl Kind for CacheSubnetGroup {
     const TIER: Tier = Tier::Data;
     /// The create call creates the complete group.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (r"[A-Za-z0-9-]+", "has letters, digits and hyphens"),
+        ..NamingRules::limit(255)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

@@ -43,7 +43,12 @@ impl Kind for Alias {
     type Owner = ViaParent;
     const TIER: Tier = Tier::Data;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
-    const NAMING: NamingRules = NamingRules { prefix: "alias/", ..NamingRules::limit(256) };
+    const NAMING: NamingRules = NamingRules {
+        prefix: "alias/",
+        reserved: &["alias/aws/"],
+        form: (r"alias/[A-Za-z0-9/_-]+", "begins with `alias/` and then has letters, digits and the characters `/_-`"),
+        ..NamingRules::limit(256)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

@@ -14,6 +14,12 @@ use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants, each, is_requested_field};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::{Absent, Is, IsNot, Stated},
+    Demand::{Needs, OneOf, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{AfterCreate, PolicyDocument, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -88,6 +94,27 @@ impl Kind for Key {
     const REFERENCEABLE_ON_CREATE: bool = true;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html
+        demand(Needs("keyUsage")).when(&[IsNot("keySpec", &["SYMMETRIC_DEFAULT"])]),
+        demand(OneOf("keyUsage", &["ENCRYPT_DECRYPT"])).when(&[Is("keySpec", &["SYMMETRIC_DEFAULT"])]),
+        demand(OneOf("keyUsage", &["ENCRYPT_DECRYPT"])).when(&[Absent("keySpec")]),
+        demand(OneOf("keyUsage", &["GENERATE_VERIFY_MAC"]))
+            .when(&[Is("keySpec", &["HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"])]),
+        demand(OneOf("keyUsage", &["ENCRYPT_DECRYPT", "SIGN_VERIFY"]))
+            .when(&[Is("keySpec", &["RSA_2048", "RSA_3072", "RSA_4096"])]),
+        demand(OneOf("keyUsage", &["SIGN_VERIFY", "KEY_AGREEMENT"]))
+            .when(&[Is("keySpec", &["ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521"])]),
+        demand(OneOf("keyUsage", &["SIGN_VERIFY"])).when(&[Is(
+            "keySpec",
+            &["ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "ML_DSA_44", "ML_DSA_65", "ML_DSA_87"],
+        )]),
+        // https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html
+        demand(OneOf("keySpec", &["SYMMETRIC_DEFAULT"])).when(&[Is("enableKeyRotation", &["true"])]),
+        demand(OneOf("origin", &["AWS_KMS"])).when(&[Is("enableKeyRotation", &["true"])]),
+        demand(OneOf("enableKeyRotation", &["true"])).when(&[Stated("rotationPeriodInDays")]),
+        demand(ValidPolicy("policy", PolicyType::Resource)),
+    ];
     const STATEFUL: bool = true;
     /// When the key is deleted, the document no longer states the field.
     const FIELD_TAGS: &'static [FieldTag] =

@@ -56,7 +56,11 @@ impl Kind for DbParameterGroup {
     type Status = DbParameterGroupStatus;
     type Owner = TagOnCreate<RdsTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (r"[A-Za-z](-?[A-Za-z0-9])*", "begins with a letter, and has letters, digits and single hyphens"),
+        ..NamingRules::limit(255)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

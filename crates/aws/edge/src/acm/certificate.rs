@@ -12,6 +12,11 @@ use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants as _, each};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::Stated,
+    Demand::{Form, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_core::value::Value;
@@ -81,6 +86,16 @@ impl Kind for Certificate {
     const TIER: Tier = Tier::Edge;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
+        demand(OneOf("validationMethod", &["DNS"])).when(&[Stated("validationZone")]),
+        // https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+        demand(Form(
+            "domainName",
+            r"(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z0-9-]{2,63}",
+            "a domain name, such as `example.com` or `*.example.com`",
+        )),
+    ];
 
     /// Finds the owned and requested certificates.
     ///

@@ -3,6 +3,11 @@
 use aws_sdk_cloudfront::types::{self as sdk, CachePolicyConfig};
 use holdfast_base::error::Result;
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{AtMost, Excludes, Needs},
+    Relation, demand,
+};
 use holdfast_core::types::ServerDefault;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +70,33 @@ pub(crate) struct ParametersInCacheKeyAndForwardedToOrigin {
     query_strings_config: QueryStringsConfig,
 }
 
-policy_kind!(CachePolicy, 128);
+/// The combinations that CloudFront refuses.
+const RELATIONS: &[Relation] = &[
+    // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CachePolicyConfig.html
+    demand(AtMost("minTTL", "maxTTL")),
+    demand(AtMost("minTTL", "defaultTTL")),
+    demand(AtMost("defaultTTL", "maxTTL")),
+    demand(Needs("headers"))
+        .when(&[Is("headerBehavior", &["whitelist"])])
+        .at("parametersInCacheKeyAndForwardedToOrigin.headersConfig"),
+    demand(Excludes("headers"))
+        .when(&[Is("headerBehavior", &["none"])])
+        .at("parametersInCacheKeyAndForwardedToOrigin.headersConfig"),
+    demand(Needs("cookies"))
+        .when(&[Is("cookieBehavior", &["allExcept", "whitelist"])])
+        .at("parametersInCacheKeyAndForwardedToOrigin.cookiesConfig"),
+    demand(Excludes("cookies"))
+        .when(&[Is("cookieBehavior", &["all", "none"])])
+        .at("parametersInCacheKeyAndForwardedToOrigin.cookiesConfig"),
+    demand(Needs("queryStrings"))
+        .when(&[Is("queryStringBehavior", &["allExcept", "whitelist"])])
+        .at("parametersInCacheKeyAndForwardedToOrigin.queryStringsConfig"),
+    demand(Excludes("queryStrings"))
+        .when(&[Is("queryStringBehavior", &["all", "none"])])
+        .at("parametersInCacheKeyAndForwardedToOrigin.queryStringsConfig"),
+];
+
+policy_kind!(CachePolicy, 128, RELATIONS);
 
 impl Policy for CachePolicy {
     type Config = CachePolicyConfig;

@@ -49,7 +49,7 @@ fn sigv4() -> String {
     "sigv4".into()
 }
 
-policy_kind!(OriginAccessControl, 64);
+policy_kind!(OriginAccessControl, 64, &[]);
 
 impl Policy for OriginAccessControl {
     type Config = OriginAccessControlConfig;

@@ -3,6 +3,11 @@
 use aws_sdk_cloudfront::types::{OriginRequestPolicyConfig, OriginRequestPolicyType};
 use holdfast_base::error::Result;
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{Excludes, Needs},
+    Relation, demand,
+};
 use serde::{Deserialize, Serialize};
 
 use super::policy::{Policy, policy_calls, policy_kind, policy_list};
@@ -32,7 +37,22 @@ pub(crate) struct OriginRequestPolicy {
     query_strings_config: QueryStringsConfig,
 }
 
-policy_kind!(OriginRequestPolicy, 128);
+/// The combinations that CloudFront refuses.
+const RELATIONS: &[Relation] = &[
+    // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_OriginRequestPolicyConfig.html
+    demand(Needs("headers"))
+        .when(&[Is("headerBehavior", &["allExcept", "allViewerAndWhitelistCloudFront", "whitelist"])])
+        .at("headersConfig"),
+    demand(Excludes("headers")).when(&[Is("headerBehavior", &["allViewer", "none"])]).at("headersConfig"),
+    demand(Needs("cookies")).when(&[Is("cookieBehavior", &["allExcept", "whitelist"])]).at("cookiesConfig"),
+    demand(Excludes("cookies")).when(&[Is("cookieBehavior", &["all", "none"])]).at("cookiesConfig"),
+    demand(Needs("queryStrings"))
+        .when(&[Is("queryStringBehavior", &["allExcept", "whitelist"])])
+        .at("queryStringsConfig"),
+    demand(Excludes("queryStrings")).when(&[Is("queryStringBehavior", &["all", "none"])]).at("queryStringsConfig"),
+];
+
+policy_kind!(OriginRequestPolicy, 128, RELATIONS);
 
 impl Policy for OriginRequestPolicy {
     type Config = OriginRequestPolicyConfig;

@@ -118,9 +118,9 @@ pub(super) fn incomplete<K: Policy>(part: &str) -> Error {
     Error::incomplete(K::KIND, part)
 }
 
-/// Implements [`Kind`] for a [`Policy`], with the maximum length of its name.
+/// Implements [`Kind`] for a [`Policy`], with the maximum length of its name and its relations.
 macro_rules! policy_kind {
-    ($kind:ty, $name_limit:literal) => {
+    ($kind:ty, $name_limit:literal, $relations:expr) => {
         const _: () = {
             use holdfast_base::client::Aws;
             use holdfast_base::error::Result;
@@ -138,6 +138,7 @@ macro_rules! policy_kind {
                 const TIER: Tier = Tier::Edge;
                 const NAMING: NamingRules = NamingRules::limit($name_limit);
                 const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+                const RELATIONS: &'static [holdfast_core::schema::relation::Relation] = $relations;
                 const GLOBAL: bool = true;
 
                 async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

@@ -10,8 +10,9 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants as _, each};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::Cidr;
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +51,25 @@ impl Kind for IpSet {
     type Status = IpSetStatus;
     type Owner = TagOnCreate<WafTags>;
     const TIER: Tier = Tier::Edge;
-    const NAMING: NamingRules = NamingRules::limit(128);
+    const NAMING: NamingRules =
+        NamingRules { form: (r"[\w-]+", "has letters, digits and the characters `_-`"), ..NamingRules::limit(128) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+
+    /// <https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateIPSet.html>
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
+        let (Some(version), Some(Value::List(addresses))) =
+            (spec.get(Self::IP_ADDRESS_VERSION.name()).and_then(Value::text), spec.get(Self::ADDRESSES.name()))
+        else {
+            return vec![];
+        };
+        let errors = addresses.iter().filter_map(Value::text).filter_map(|address| match address {
+            all if all.ends_with("/0") => Some(format!("WAF accepts no `/0`, but this is `{all}`")),
+            v6 if version == "IPV4" && v6.contains(':') => Some(format!("`{v6}` is no IPv4 block")),
+            v4 if version == "IPV6" && !v4.contains(':') => Some(format!("`{v4}` is no IPv6 block")),
+            _ => None,
+        });
+        errors.map(|error| (Self::ADDRESSES.name(), error)).collect()
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let is_ip_set =

@@ -8,6 +8,11 @@ use holdfast_base::names::{LogGroup, Role};
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::{all, text};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{AtMostOne, Needs, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::{Arn, Name, Ref};
 use holdfast_engine::cloud::Scope;
@@ -86,6 +91,12 @@ impl Kind for FlowLog {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html
+        demand(OneOf("maxAggregationInterval", &["60", "600"])),
+        demand(AtMostOne(&["logGroup", "logDestination"])),
+        demand(Needs("logDestination")).when(&[Is("logDestinationType", &["kinesis-data-firehose", "s3"])]),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let describe = |filters| all(ec2(aws).describe_flow_logs().set_filter(filters).into_paginator().items().send());

@@ -8,6 +8,11 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::text;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::{Absent, Is},
+    Demand::{Excludes, Needs},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -61,6 +66,12 @@ impl Kind for NatGateway {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html
+        demand(Excludes("allocation")).when(&[Is("connectivityType", &["private"])]),
+        demand(Needs("allocation")).when(&[Is("connectivityType", &["public"])]),
+        demand(Needs("allocation")).when(&[Absent("connectivityType")]),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let gateways = lists::nat_gateways(aws, scope).await?;

@@ -11,6 +11,12 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::{all, text, texts};
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::{Absent, Is},
+    Demand::{Excludes, OneOf, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::{PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -95,6 +101,18 @@ impl Kind for VpcEndpoint {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html
+        demand(Excludes("subnets")).when(&[Is("vpcEndpointType", &["Gateway"])]),
+        demand(Excludes("securityGroups")).when(&[Is("vpcEndpointType", &["Gateway"])]),
+        demand(OneOf("privateDnsEnabled", &["false"])).when(&[Is("vpcEndpointType", &["Gateway"])]),
+        demand(Excludes("subnets")).when(&[Absent("vpcEndpointType")]),
+        demand(Excludes("securityGroups")).when(&[Absent("vpcEndpointType")]),
+        demand(OneOf("privateDnsEnabled", &["false"])).when(&[Absent("vpcEndpointType")]),
+        demand(Excludes("routeTables")).when(&[Is("vpcEndpointType", &["Interface", "GatewayLoadBalancer"])]),
+        demand(Excludes("securityGroups")).when(&[Is("vpcEndpointType", &["GatewayLoadBalancer"])]),
+        demand(ValidPolicy("policyDocument", PolicyType::Resource)),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let describe =

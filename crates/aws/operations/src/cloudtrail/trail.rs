@@ -13,6 +13,11 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{AtMostOne, Needs, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Name, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -97,8 +102,22 @@ impl Kind for Trail {
     type Status = TrailStatus;
     type Owner = TagOnCreate<TrailTags, ByArn>;
     const TIER: Tier = Tier::Operations;
-    const NAMING: NamingRules = NamingRules::limit(128);
+    const NAMING: NamingRules = NamingRules {
+        form: (
+            r"[A-Za-z0-9]([._-]?[A-Za-z0-9])+",
+            "has at least 3 letters, digits and single `.`, `_` or `-`, and begins and ends with a letter or digit",
+        ),
+        ..NamingRules::limit(128)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html
+        demand(AtMostOne(&["eventSelectors", "advancedEventSelectors"])),
+        // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
+        demand(Needs("cloudWatchLogsRole")).when(&[Stated("cloudWatchLogsLogGroup")]),
+        demand(Needs("cloudWatchLogsLogGroup")).when(&[Stated("cloudWatchLogsRole")]),
+        demand(OneOf("includeGlobalServiceEvents", &["true"])).when(&[Is("isMultiRegionTrail", &["true"])]),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         // Shadow trails of trails in other regions are left out.

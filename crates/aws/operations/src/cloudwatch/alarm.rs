@@ -11,6 +11,11 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::{AtLeast, Below, Stated},
+    Demand::{AnyOf, AtMost, AtMostOne, MultipleOf, Needs, OneOf, Unique},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::{Arn, ServerDefault};
 use holdfast_core::value::Value;
@@ -144,6 +149,18 @@ impl Kind for Alarm {
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(255);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+        demand(AtMost("datapointsToAlarm", "evaluationPeriods")),
+        demand(OneOf("period", &["10", "20", "30"])).when(&[Below("period", 60)]),
+        demand(MultipleOf("period", 60)).when(&[AtLeast("period", 60)]),
+        demand(Needs("namespace")).when(&[Stated("metricName")]),
+        demand(Needs("period")).when(&[Stated("metricName")]),
+        demand(AnyOf(&["statistic", "extendedStatistic"])).when(&[Stated("metricName")]),
+        demand(Unique("metrics", &["id"])),
+        demand(AnyOf(&["expression", "metricStat"])).at("metrics.*"),
+        demand(AtMostOne(&["expression", "metricStat"])).at("metrics.*"),
+    ];
 
     /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {

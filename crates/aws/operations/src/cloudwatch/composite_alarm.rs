@@ -11,9 +11,13 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::schema::relation::{
+    Condition::{Absent, Stated},
+    Demand::{Excludes, Needs},
+    Relation, demand,
+};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, ServerDefault};
-use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -63,29 +67,20 @@ pub(crate) struct CompositeAlarmStatus {
     arn: String,
 }
 
-/// The fields that a suppressor needs, and that mean nothing without one.
-const PERIODS: [&str; 2] = ["actionsSuppressorWaitPeriod", "actionsSuppressorExtensionPeriod"];
-
 impl Kind for CompositeAlarm {
     type Status = CompositeAlarmStatus;
     type Owner = TagOnCreate<CloudWatchTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     const NAMING: NamingRules = NamingRules::limit(255);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
-
-    /// A suppressor and its two periods belong together:
-    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html>
-    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
-        let suppressor = spec.states("actionsSuppressor");
-        let problem = |field| match (suppressor, spec.states(field)) {
-            (Some(true), Some(false)) => Some((field, "`actionsSuppressor` needs this period; state it".to_owned())),
-            (Some(false), Some(true)) => {
-                Some((field, "this period needs an `actionsSuppressor`; state one, or remove the period".to_owned()))
-            }
-            _ => None,
-        };
-        PERIODS.into_iter().filter_map(problem).collect()
-    }
+    const RELATIONS: &'static [Relation] = &[
+        // A suppressor and its two periods belong together:
+        // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+        demand(Needs("actionsSuppressorWaitPeriod")).when(&[Stated("actionsSuppressor")]),
+        demand(Needs("actionsSuppressorExtensionPeriod")).when(&[Stated("actionsSuppressor")]),
+        demand(Excludes("actionsSuppressorWaitPeriod")).when(&[Absent("actionsSuppressor")]),
+        demand(Excludes("actionsSuppressorExtensionPeriod")).when(&[Absent("actionsSuppressor")]),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = cloudwatch(aws).describe_alarms().alarm_types(AlarmType::CompositeAlarm).into_paginator().send();
@@ -189,16 +184,5 @@ mod tests {
             (spec.alarm_actions, spec.actions_suppressor.is_none(), spec.alarm_rule.as_str()),
             (None, true, "ALARM(cpu)")
         );
-    }
-
-    #[test]
-    fn a_suppressor_and_its_periods_belong_together() {
-        let errors = |spec: serde_json::Value| CompositeAlarm::check("", &spec.into()).len();
-        assert_eq!(errors(serde_json::json!({ "actionsSuppressor": "a" })), 2);
-        assert_eq!(errors(serde_json::json!({ "actionsSuppressorWaitPeriod": 60 })), 1);
-        let whole = serde_json::json!({
-            "actionsSuppressor": "a", "actionsSuppressorWaitPeriod": 60, "actionsSuppressorExtensionPeriod": 60
-        });
-        assert_eq!(errors(whole), 0);
     }
 }

@@ -43,7 +43,10 @@ impl Kind for Dashboard {
     type Owner = TagOnCreate<CloudWatchTags, ByArn>;
     const TIER: Tier = Tier::Operations;
     const GLOBAL: bool = true;
-    const NAMING: NamingRules = NamingRules::limit(255);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9_-]+", "has letters, digits and the characters `_-`"),
+        ..NamingRules::limit(255)
+    };
     /// PutDashboard treats a second create of a name as an update, so the name is observed before the create.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 

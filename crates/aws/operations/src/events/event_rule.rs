@@ -11,8 +11,14 @@ use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{AnyOf, AtMostOne, Form, Needs, OneOf},
+    Relation, demand,
+};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::{Arn, JsonText, Ref, ServerDefault};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -82,9 +88,51 @@ impl Kind for EventRule {
     type Status = EventRuleStatus;
     type Owner = TagOnCreate<EventTags, ByArn>;
     const TIER: Tier = Tier::Operations;
-    const NAMING: NamingRules = NamingRules::limit(64);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[.A-Za-z0-9_-]+", "has letters, digits and the characters `._-`"),
+        ..NamingRules::limit(64)
+    };
     /// PutRule treats a second create of a name as an update, so the name is observed before the create.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+        demand(AnyOf(&["eventPattern", "scheduleExpression"])),
+        demand(OneOf("eventBus", &["default"])).when(&[Stated("scheduleExpression")]),
+        // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+        demand(Form(
+            "scheduleExpression",
+            r"rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\)|cron\( *[^ ]+( +[^ ]+){5} *\)",
+            "`rate(1 hour)`, `rate(5 minutes)` or `cron(…)` with six fields",
+        )),
+        // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
+        demand(AtMostOne(&["input", "inputPath", "inputTransformer"])).at("targets.*"),
+        demand(AtMostOne(&["launchType", "capacityProviderStrategy"])).at("targets.*.ecsParameters"),
+        demand(Needs("networkConfiguration"))
+            .when(&[Is("launchType", &["FARGtargets.*.ecsParametersE"])])
+            .at("targets.*.ecsParameters"),
+    ];
+
+    /// Each field of a pattern is a list of values, or a map of fields
+    /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html>).
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
+        fn single(pattern: &Value) -> Option<&str> {
+            let fields = pattern.map()?.iter();
+            let mut wrong = fields.filter_map(|(name, value)| match value {
+                Value::Map(_) => single(value),
+                Value::Text(_) | Value::Bool(_) | Value::Integer(_) | Value::Number(_) | Value::Null => {
+                    Some(name.as_str())
+                }
+                _ => None,
+            });
+            wrong.next()
+        }
+        let field = Self::EVENT_PATTERN.name();
+        let wrong = spec.get(field).and_then(single);
+        wrong
+            .map(|name| (field, format!("`{name}` must be a list of values, as in `{name}: [value]`")))
+            .into_iter()
+            .collect()
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         // If the tag index has all rules that the document names, their ARNs contain all the event buses.

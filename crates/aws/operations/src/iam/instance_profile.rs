@@ -9,6 +9,7 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{Demand::Form, Relation, demand};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -51,8 +52,15 @@ impl Kind for InstanceProfile {
     type Status = InstanceProfileStatus;
     type Owner = TagOnCreate<InstanceProfileTags>;
     const TIER: Tier = Tier::Operations;
-    const NAMING: NamingRules = NamingRules::limit(128);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[\w+=,.@-]+", "has letters, digits and the characters `+=,.@_-`"),
+        ..NamingRules::limit(128)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        demand(Form("path", r"/|/[\x21-\x7e]+/", "a path that begins and ends with `/`")),
+    ];
     const GLOBAL: bool = true;
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

@@ -9,6 +9,11 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Demand::{Form, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::PolicyDocument;
 use holdfast_engine::cloud::Scope;
@@ -57,8 +62,16 @@ impl Kind for Policy {
     type Status = PolicyStatus;
     type Owner = TagOnCreate<PolicyTags>;
     const TIER: Tier = Tier::Operations;
-    const NAMING: NamingRules = NamingRules::limit(128);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[\w+=,.@-]+", "has letters, digits and the characters `+=,.@_-`"),
+        ..NamingRules::limit(128)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        demand(Form("path", r"/|/[\x21-\x7e]+/", "a path that begins and ends with `/`")),
+        demand(ValidPolicy("policyDocument", PolicyType::Managed)),
+    ];
     const GLOBAL: bool = true;
 
     /// One list call returns the documents of all the account's customer managed policies. Tags and description take

@@ -11,6 +11,11 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::wanted::{Listed, Wants};
 use holdfast_core::Spec;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Demand::{Form, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, PolicyDocument};
 use holdfast_engine::cloud::Scope;
@@ -72,8 +77,18 @@ impl Kind for Role {
     type Status = RoleStatus;
     type Owner = TagOnCreate<RoleTags>;
     const TIER: Tier = Tier::Operations;
-    const NAMING: NamingRules = NamingRules::limit(64);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[\w+=,.@-]+", "has letters, digits and the characters `+=,.@_-`"),
+        ..NamingRules::limit(64)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        demand(Form("path", r"/|/[\x21-\x7e]+/", "a path that begins and ends with `/`")),
+        demand(ValidPolicy("assumeRolePolicyDocument", PolicyType::Trust)),
+        demand(ValidPolicy("", PolicyType::Inline)).at("policies.*"),
+        demand(Form("permissionsBoundary", "arn:.+", "the ARN of a policy")),
+    ];
     const GLOBAL: bool = true;
     /// IAM is eventually consistent: other services know a new role after 10 to 30 seconds
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).

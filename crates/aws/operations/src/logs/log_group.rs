@@ -9,6 +9,7 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{Demand::OneOf, Relation, demand};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Arn;
 use holdfast_engine::cloud::Scope;
@@ -45,8 +46,22 @@ impl Kind for LogGroup {
     const TIER: Tier = Tier::Operations;
     /// A log group accepts log events as soon as it exists. The update after the create sets the retention period.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const NAMING: NamingRules = NamingRules { prefix: "/", ..NamingRules::limit(512) };
+    const NAMING: NamingRules = NamingRules {
+        prefix: "/",
+        form: (r"[.A-Za-z0-9_/#-]+", "has letters, digits and the characters `._/#-`"),
+        ..NamingRules::limit(512)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+        demand(OneOf(
+            "retentionInDays",
+            &[
+                "1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1096",
+                "1827", "2192", "2557", "2922", "3288", "3653",
+            ],
+        )),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let groups = logs(aws).describe_log_groups().into_paginator().items().send();

@@ -79,7 +79,7 @@ impl Kind for MetricFilter {
     type Owner = ViaParent;
     const TIER: Tier = Tier::Operations;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
-    const NAMING: NamingRules = NamingRules::limit(512);
+    const NAMING: NamingRules = NamingRules { form: (r"[^:*]+", "has no `:` and no `*`"), ..NamingRules::limit(512) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html>

@@ -8,6 +8,11 @@ use holdfast_base::owner::{Child, ViaParent};
 use holdfast_base::sdk::all;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{Form, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, Named as _, NamingRules, Replacement, Tier};
 use holdfast_core::types::{JsonText, Ref};
 use holdfast_engine::cloud::Scope;
@@ -65,6 +70,19 @@ impl Kind for Subscription {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+        demand(Form("endpoint", r"[^@\s]+@[^@\s]+", "an e-mail address"))
+            .when(&[Is("protocol", &["email", "email-json"])]),
+        demand(Form("endpoint", "http://.+", "a URL that begins with `http://`")).when(&[Is("protocol", &["http"])]),
+        demand(Form("endpoint", "https://.+", "a URL that begins with `https://`")).when(&[Is("protocol", &["https"])]),
+        demand(Form("endpoint", "arn:.+", "an ARN"))
+            .when(&[Is("protocol", &["sqs", "lambda", "firehose", "application"])]),
+        demand(Form("endpoint", r"\+?[0-9][0-9. -]+", "a telephone number, such as `+12065550100`"))
+            .when(&[Is("protocol", &["sms"])]),
+        demand(OneOf("protocol", &["http", "https"])).when(&[Stated("deliveryPolicy")]),
+        demand(OneOf("protocol", &["sqs", "http", "https", "firehose"])).when(&[Is("rawMessageDelivery", &["true"])]),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = sns(aws).list_subscriptions().into_paginator().items().send();

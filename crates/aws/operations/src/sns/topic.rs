@@ -8,6 +8,12 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{Needs, OneOf, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::{JsonText, PolicyDocument};
 use holdfast_core::value::Value;
@@ -64,8 +70,17 @@ impl Kind for Topic {
     const TIER: Tier = Tier::Operations;
     /// A topic accepts subscriptions and messages as soon as it exists.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const NAMING: NamingRules = NamingRules::limit(256);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9_-]+(\.fifo)?", "has letters, digits and the characters `_-`, and may end with `.fifo`"),
+        ..NamingRules::limit(256)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+        demand(Needs("fifoTopic")).when(&[Is("contentBasedDeduplication", &["true"])]),
+        demand(OneOf("fifoTopic", &["true"])).when(&[Is("contentBasedDeduplication", &["true"])]),
+        demand(ValidPolicy("policy", PolicyType::Resource)),
+    ];
 
     /// <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
     fn check(name: &str, spec: &Value) -> Vec<ValidationError> {

@@ -13,6 +13,12 @@ use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_base::wanted::{Listed, Wants};
 use holdfast_core::Spec;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::{Is, IsNot, Stated},
+    Demand::{Excludes, Needs, OneOf, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier};
 use holdfast_core::types::{AfterCreate, Arn, PolicyDocument, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -120,10 +126,27 @@ impl Kind for Queue {
     type Status = QueueStatus;
     type Owner = TagOnCreate<QueueTags>;
     const TIER: Tier = Tier::Operations;
-    const NAMING: NamingRules = NamingRules::limit(80);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9_-]+(\.fifo)?", "has letters, digits and the characters `_-`, and may end with `.fifo`"),
+        ..NamingRules::limit(80)
+    };
     /// A second CreateQueue call for a name returns the existing queue if the attributes are the same. Otherwise the
     /// call fails.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+        demand(Needs("fifoQueue")).when(&[Stated("deduplicationScope")]),
+        demand(Needs("fifoQueue")).when(&[Stated("fifoThroughputLimit")]),
+        demand(OneOf("fifoQueue", &["true"])).when(&[Stated("deduplicationScope")]),
+        demand(OneOf("fifoQueue", &["true"])).when(&[Stated("fifoThroughputLimit")]),
+        demand(OneOf("fifoQueue", &["true"])).when(&[Is("contentBasedDeduplication", &["true"])]),
+        demand(OneOf("deduplicationScope", &["messageGroup"]))
+            .when(&[Is("fifoThroughputLimit", &["perMessageGroupId"])]),
+        demand(Excludes("kmsMasterKeyId")).when(&[Is("sqsManagedSseEnabled", &["true"])]),
+        demand(Needs("sourceQueues")).when(&[Is("redrivePermission", &["byQueue"])]).at("redriveAllowPolicy"),
+        demand(Excludes("sourceQueues")).when(&[IsNot("redrivePermission", &["byQueue"])]).at("redriveAllowPolicy"),
+        demand(ValidPolicy("policy", PolicyType::Resource)),
+    ];
     /// Attributes take up to 60 seconds to propagate, and the retention period up to 15 minutes
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
     const CONSISTENCY_WINDOW: Duration = Duration::from_secs(60);

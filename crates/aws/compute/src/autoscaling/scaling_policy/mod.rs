@@ -8,6 +8,11 @@ use holdfast_base::error::Result;
 use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{Child, ViaParent};
 use holdfast_base::sdk::{all, text};
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{AnyOf, AtMostOne, Form, Needs, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Replacement, Tier, ValidationError};
 use holdfast_core::types::Ref;
 use holdfast_core::value::Value;
@@ -27,6 +32,29 @@ impl Kind for ScalingPolicy {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(256);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html
+        demand(AnyOf(&["predefinedMetricSpecification", "customizedMetricSpecification"]))
+            .at("targetTrackingScalingPolicyConfiguration"),
+        demand(AtMostOne(&["predefinedMetricSpecification", "customizedMetricSpecification"]))
+            .at("targetTrackingScalingPolicyConfiguration"),
+        // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html
+        demand(Needs("resourceLabel"))
+            .when(&[Is("predefinedMetricType", &["ALBRequestCountPerTarget"])])
+            .at("targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification"),
+        demand(Form(
+            "predefinedMetricType",
+            "(ECS|ALB).+",
+            "a metric of an ECS service, such as `ECSServiceAverageCPUUtilization`",
+        ))
+        .at("targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification"),
+        // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_StepAdjustment.html
+        demand(AnyOf(&["metricIntervalLowerBound", "metricIntervalUpperBound"]))
+            .at("stepScalingPolicyConfiguration.stepAdjustments.*"),
+        demand(OneOf("adjustmentType", &["PercentChangeInCapacity"]))
+            .when(&[Stated("minAdjustmentMagnitude")])
+            .at("stepScalingPolicyConfiguration"),
+    ];
 
     /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingPolicy.html>
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {

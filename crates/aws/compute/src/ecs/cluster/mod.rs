@@ -10,6 +10,11 @@ use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::text;
 use holdfast_base::wanted::{Listed, Wants};
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{Needs, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -25,8 +30,20 @@ impl Kind for Cluster {
     type Status = ClusterStatus;
     type Owner = TagOnCreate<EcsTags, ByArn>;
     const TIER: Tier = Tier::Compute;
-    const NAMING: NamingRules = NamingRules::limit(255);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9_-]+", "has letters, digits and the characters `_-`"),
+        ..NamingRules::limit(255)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ExecuteCommandConfiguration.html
+        demand(Needs("logConfiguration"))
+            .when(&[Is("logging", &["OVERRIDE"])])
+            .at("configuration.executeCommandConfiguration"),
+        demand(OneOf("logging", &["OVERRIDE"]))
+            .when(&[Stated("logConfiguration")])
+            .at("configuration.executeCommandConfiguration"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let names: Vec<&str> = scope.names.iter().map(String::as_str).collect();

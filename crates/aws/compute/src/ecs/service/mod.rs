@@ -15,6 +15,11 @@ use holdfast_base::sdk::{all, text};
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::{Absent, AtLeast, Is, Stated},
+    Demand::{AtMostOne, Excludes, Needs, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::{AutoscaledCount, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -33,8 +38,23 @@ impl Kind for Service {
     const TIER: Tier = Tier::Compute;
     /// A scalable target needs the service's ARN; the tasks need not be running.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const NAMING: NamingRules = NamingRules::limit(255);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9_-]+", "has letters, digits and the characters `_-`"),
+        ..NamingRules::limit(255)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+        demand(AtMostOne(&["launchType", "capacityProviderStrategy"])),
+        demand(Needs("networkConfiguration")).when(&[Is("launchType", &["FARGATE"])]),
+        demand(OneOf("launchType", &["EC2", "EXTERNAL"])).when(&[Is("schedulingStrategy", &["DAEMON"])]),
+        demand(Excludes("healthCheckGracePeriodSeconds"))
+            .when(&[Absent("loadBalancers"), AtLeast("healthCheckGracePeriodSeconds", 1)]),
+        demand(OneOf("availabilityZoneRebalancing", &["DISABLED"])).when(&[Is("schedulingStrategy", &["DAEMON"])]),
+        // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+        demand(OneOf("strategy", &["LINEAR"])).when(&[Stated("linearConfiguration")]).at("deploymentConfiguration"),
+        demand(OneOf("strategy", &["CANARY"])).when(&[Stated("canaryConfiguration")]).at("deploymentConfiguration"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let parents = scope.parents.iter().filter(|(kind, _)| *kind == Cluster::KIND).map(|(_, name)| name.as_str());

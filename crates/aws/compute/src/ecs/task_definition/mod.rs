@@ -1,5 +1,6 @@
 //! TaskDefinition: the containers, resources and roles of ECS tasks.
 
+mod check;
 mod container;
 mod live;
 mod spec;
@@ -15,6 +16,11 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::observed::Owner;
+use holdfast_core::schema::relation::{
+    Condition::Stated,
+    Demand::{AtMost, AtMostOne, Needs, OneOf, Unique},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -33,38 +39,28 @@ impl Kind for TaskDefinition {
     /// A service can refer to it as soon as it has an ARN.
     const REFERENCEABLE_ON_CREATE: bool = true;
     const REPLACEMENT: Replacement = Replacement::Revision { keep: KEEP };
-    const NAMING: NamingRules = NamingRules::limit(255);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9_-]+", "has letters, digits and the characters `_-`"),
+        ..NamingRules::limit(255)
+    };
     /// AWS does not refuse a second registration: it creates another revision.
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+        demand(Unique("containerDefinitions", &["name"])),
+        demand(AtMost("memoryReservation", "memory")).at("containerDefinitions.*"),
+        demand(Needs("name")).when(&[Stated("appProtocol")]).at("containerDefinitions.*.portMappings.*"),
+        demand(AtMost("softLimit", "hardLimit")).at("containerDefinitions.*.ulimits.*"),
+        demand(Unique("volumes", &["name"])),
+        demand(AtMostOne(&["efsVolumeConfiguration", "host"])).at("volumes.*"),
+        // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EFSVolumeConfiguration.html
+        demand(OneOf("transitEncryption", &["ENABLED"]))
+            .when(&[Stated("authorizationConfig")])
+            .at("volumes.*.efsVolumeConfiguration"),
+    ];
 
-    /// Refuses values that Fargate does not support
-    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#task_size>).
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
-        let list = |field: &str| match spec.get(field) {
-            Some(Value::List(list)) => list.as_slice(),
-            _ => &[],
-        };
-        let compatibilities = list(Self::REQUIRES_COMPATIBILITIES.name());
-        if !compatibilities.is_empty() && !compatibilities.contains(&"FARGATE".into()) {
-            return vec![];
-        }
-        let cpu = spec.get(Self::CPU.name()).and_then(Value::text).and_then(|text| text.parse::<u32>().ok());
-        let cpu = cpu.filter(|cpu| *cpu < 16384 && ![256, 512, 1024, 2048, 4096, 8192].contains(cpu));
-        let cpu = cpu.map(|cpu| {
-            let known = "256, 512, 1024, 2048, 4096, 8192 and 16384";
-            (Self::CPU.name(), format!("Fargate does not support {cpu} CPU units, but {known}"))
-        });
-        let containers = list(Self::CONTAINER_DEFINITIONS.name());
-        let timeout =
-            |container: &Value| container.get(ContainerDefinition::STOP_TIMEOUT.name()).and_then(Value::integer);
-        let timeout = containers.iter().filter_map(timeout).find(|seconds| *seconds > 120).map(|seconds| {
-            let field = ContainerDefinition::STOP_TIMEOUT.name();
-            (
-                Self::CONTAINER_DEFINITIONS.name(),
-                format!("Fargate accepts a `{field}` of at most 120, but this is {seconds}"),
-            )
-        });
-        cpu.into_iter().chain(timeout).collect()
+        check::check(spec)
     }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

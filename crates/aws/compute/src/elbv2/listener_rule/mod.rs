@@ -14,6 +14,11 @@ use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::Spec;
 use holdfast_core::observed::tag as owner;
+use holdfast_core::schema::relation::{
+    Condition::{Is, IsNot},
+    Demand::{AnyOf, AtMostOne, Excludes, Items, Needs},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -58,6 +63,23 @@ impl Kind for ListenerRule {
     const NAMING: NamingRules = NamingRules::TAG;
     /// AWS refuses a second rule of the same priority.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html
+        demand(Needs("hostHeaderConfig")).when(&[Is("field", &["host-header"])]).at("conditions.*"),
+        demand(Needs("pathPatternConfig")).when(&[Is("field", &["path-pattern"])]).at("conditions.*"),
+        demand(Needs("httpHeaderConfig")).when(&[Is("field", &["http-header"])]).at("conditions.*"),
+        demand(Needs("httpRequestMethodConfig")).when(&[Is("field", &["http-request-method"])]).at("conditions.*"),
+        demand(Needs("queryStringConfig")).when(&[Is("field", &["query-string"])]).at("conditions.*"),
+        demand(Needs("sourceIpConfig")).when(&[Is("field", &["source-ip"])]).at("conditions.*"),
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Action.html
+        demand(AnyOf(&["targetGroup", "forwardConfig"])).when(&[Is("type", &["forward"])]).at("actions.*"),
+        demand(AtMostOne(&["targetGroup", "forwardConfig"])).at("actions.*"),
+        demand(Needs("redirectConfig")).when(&[Is("type", &["redirect"])]).at("actions.*"),
+        demand(Excludes("redirectConfig")).when(&[IsNot("type", &["redirect"])]).at("actions.*"),
+        demand(Needs("fixedResponseConfig")).when(&[Is("type", &["fixed-response"])]).at("actions.*"),
+        demand(Excludes("fixedResponseConfig")).when(&[IsNot("type", &["fixed-response"])]).at("actions.*"),
+        demand(Items("targetGroups", Some(1), Some(5))).at("actions.*.forwardConfig"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let rules = |listener: String| async move {

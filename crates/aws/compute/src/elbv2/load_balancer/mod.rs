@@ -13,6 +13,11 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::{all, text, texts};
 use holdfast_base::wanted::each;
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::{Absent, Is},
+    Demand::{Excludes, Items, Needs},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -27,8 +32,21 @@ impl Kind for LoadBalancer {
     const TIER: Tier = Tier::Compute;
     /// It has an ARN and a DNS name from the start, and accepts listeners while it is being provisioned.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const NAMING: NamingRules = NamingRules::limit(32);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9](-?[A-Za-z0-9])*", "has letters, digits and single hyphens between them"),
+        reserved: &["internal-"],
+        ..NamingRules::limit(32)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+        demand(Items("subnets", Some(2), None)).when(&[Is("type", &["application"])]),
+        demand(Items("subnets", Some(2), None)).when(&[Absent("type")]),
+        demand(Excludes("securityGroups")).when(&[Is("type", &["gateway"])]),
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
+        demand(Needs("accessLogsS3Bucket")).when(&[Is("accessLogsS3Enabled", &["true"])]).at("attributes"),
+        demand(Needs("connectionLogsS3Bucket")).when(&[Is("connectionLogsS3Enabled", &["true"])]).at("attributes"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let listed = load_balancers(aws, scope).await?.iter().map(live).collect::<Result<Vec<_>>>()?;

@@ -9,6 +9,11 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::{all, text};
 use holdfast_base::wanted::each;
+use holdfast_core::schema::relation::{
+    Condition::{Absent, AtLeast, Is, Stated},
+    Demand::{AtMostOne, Exceeds, Excludes, Needs, OneOf, Range},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -23,8 +28,36 @@ impl Kind for TargetGroup {
     const TIER: Tier = Tier::Compute;
     /// Listeners need only its ARN. Its attributes can be set later.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const NAMING: NamingRules = NamingRules::limit(32);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9](-?[A-Za-z0-9])*", "has letters, digits and single hyphens between them"),
+        ..NamingRules::limit(32)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
+        demand(Needs("protocol")).when(&[Is("targetType", &["alb", "instance", "ip"])]),
+        demand(Needs("port")).when(&[Is("targetType", &["alb", "instance", "ip"])]),
+        demand(Needs("vpc")).when(&[Is("targetType", &["alb", "instance", "ip"])]),
+        demand(Needs("protocol")).when(&[Absent("targetType")]),
+        demand(Needs("port")).when(&[Absent("targetType")]),
+        demand(Needs("vpc")).when(&[Absent("targetType")]),
+        demand(Excludes("protocol")).when(&[Is("targetType", &["lambda"])]),
+        demand(Excludes("port")).when(&[Is("targetType", &["lambda"])]),
+        demand(Excludes("vpc")).when(&[Is("targetType", &["lambda"])]),
+        demand(OneOf("protocol", &["HTTP", "HTTPS"])).when(&[Stated("protocolVersion")]),
+        demand(OneOf("protocol", &["TCP"])).when(&[Is("targetType", &["alb"])]),
+        demand(Excludes("healthCheckPath")).when(&[Is("healthCheckProtocol", &["TCP"])]),
+        demand(Exceeds("healthCheckIntervalSeconds", "healthCheckTimeoutSeconds", 1))
+            .when(&[Is("protocol", &["HTTP", "HTTPS"])]),
+        demand(AtMostOne(&["httpCode", "grpcCode"])).at("matcher"),
+        // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
+        demand(Range("slowStartDurationSeconds", Some(30), Some(900)))
+            .when(&[AtLeast("slowStartDurationSeconds", 1)])
+            .at("attributes"),
+        demand(Needs("stickinessAppCookieCookieName"))
+            .when(&[Is("stickinessType", &["app_cookie"]), Is("stickinessEnabled", &["true"])])
+            .at("attributes"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = elbv2(aws).describe_target_groups().into_paginator().items().send();

@@ -17,6 +17,11 @@ use holdfast_base::tagging::Tags;
 use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{AtMostOne, Excludes, Needs},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -145,8 +150,21 @@ impl Kind for Schedule {
     type Status = ScheduleStatus;
     type Owner = EmbeddedMarker;
     const TIER: Tier = Tier::Compute;
-    const NAMING: NamingRules = NamingRules::limit(64);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[.A-Za-z0-9_-]+", "has letters, digits and the characters `._-`"),
+        ..NamingRules::limit(64)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_FlexibleTimeWindow.html
+        demand(Needs("maximumWindowInMinutes")).when(&[Is("mode", &["FLEXIBLE"])]).at("flexibleTimeWindow"),
+        demand(Excludes("maximumWindowInMinutes")).when(&[Is("mode", &["OFF"])]).at("flexibleTimeWindow"),
+        // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_EcsParameters.html
+        demand(AtMostOne(&["launchType", "capacityProviderStrategy"])).at("target.ecsParameters"),
+        demand(Needs("networkConfiguration"))
+            .when(&[Is("launchType", &["FARGtarget.ecsParametersE"])])
+            .at("target.ecsParameters"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = scheduler(aws).list_schedules().into_paginator().items().send();

@@ -18,6 +18,11 @@ use holdfast_base::sdk::all;
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_base::wanted::{Listed, Wants};
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::{Absent, Is, Stated},
+    Demand::{AnyOf, AtMostOne, Form, OneOf, Range},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -31,8 +36,27 @@ impl Kind for ReplicationGroup {
     type Status = ReplicationGroupStatus;
     type Owner = TagOnCreate<ElastiCacheTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(40) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (r"[A-Za-z](-?[A-Za-z0-9])*", "begins with a letter, and has letters, digits and single hyphens"),
+        ..NamingRules::limit(40)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
+        demand(OneOf("automaticFailoverEnabled", &["true"])).when(&[Is("multiAzEnabled", &["true"])]),
+        demand(OneOf("automaticFailoverEnabled", &["true"])).when(&[Is("clusterMode", &["enabled"])]),
+        demand(Range("numCacheClusters", Some(2), None))
+            .when(&[Is("automaticFailoverEnabled", &["true"]), Absent("numNodeGroups")]),
+        demand(AtMostOne(&["numCacheClusters", "replicasPerNodeGroup"])),
+        demand(AtMostOne(&["authToken", "userGroupIds"])),
+        demand(OneOf("transitEncryptionEnabled", &["true"])).when(&[Stated("userGroupIds")]),
+        demand(OneOf("atRestEncryptionEnabled", &["true"])).when(&[Stated("kmsKey")]),
+        demand(Form("cacheNodeType", r"cache\.r6gd\..+", "a node type of the family `cache.r6gd`"))
+            .when(&[Is("dataTieringEnabled", &["true"])]),
+        demand(AnyOf(&["logGroup", "deliveryStream"])).at("logDeliveryConfigurations.*"),
+        demand(AtMostOne(&["logGroup", "deliveryStream"])).at("logDeliveryConfigurations.*"),
+    ];
     const STATEFUL: bool = true;
     const FIELD_TAGS: &'static [FieldTag] =
         &[FieldTag::new(Self::AUTH_TOKEN_UPDATE_STRATEGY), FieldTag::new(Self::FINAL_SNAPSHOT_IDENTIFIER)];

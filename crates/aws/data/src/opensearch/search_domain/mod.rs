@@ -12,6 +12,12 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants, each, observe_listed};
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::{Is, IsNot, Stated},
+    Demand::{AtMostOne, Excludes, Needs, OneOf, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier};
 use holdfast_core::types::PolicyDocument;
 use holdfast_engine::cloud::Scope;
@@ -34,8 +40,46 @@ impl Kind for SearchDomain {
     type Status = SearchDomainStatus;
     type Owner = TagOnCreate<OpenSearchTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(28) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (r"[a-z][a-z0-9-]{2,27}", "has 3 to 28 lower case letters, digits and hyphens, and begins with a letter"),
+        ..NamingRules::limit(28)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/opensearch-service/latest/APIReference/API_ClusterConfig.html
+        demand(OneOf("zoneAwarenessEnabled", &["true"])).when(&[Stated("zoneAwarenessConfig")]).at("clusterConfig"),
+        demand(Needs("dedicatedMasterType")).when(&[Is("dedicatedMasterEnabled", &["true"])]).at("clusterConfig"),
+        demand(Needs("dedicatedMasterCount")).when(&[Is("dedicatedMasterEnabled", &["true"])]).at("clusterConfig"),
+        demand(OneOf("dedicatedMasterCount", &["3", "5"])).at("clusterConfig"),
+        demand(Needs("warmType")).when(&[Is("warmEnabled", &["true"])]).at("clusterConfig"),
+        demand(Needs("warmCount")).when(&[Is("warmEnabled", &["true"])]).at("clusterConfig"),
+        demand(OneOf("warmEnabled", &["true"])).when(&[Is("coldStorageEnabled", &["true"])]).at("clusterConfig"),
+        demand(OneOf("zoneAwarenessEnabled", &["true"]))
+            .when(&[Is("multiAzWithStandbyEnabled", &["true"])])
+            .at("clusterConfig"),
+        // https://docs.aws.amazon.com/opensearch-service/latest/APIReference/API_EBSOptions.html
+        demand(Needs("volumeSize")).when(&[Is("ebsEnabled", &["true"])]).at("ebsOptions"),
+        demand(Excludes("iops")).when(&[Is("volumeType", &["gp2", "standard"])]).at("ebsOptions"),
+        demand(Excludes("throughput")).when(&[IsNot("volumeType", &["gp3"])]).at("ebsOptions"),
+        // https://docs.aws.amazon.com/opensearch-service/latest/APIReference/API_DomainEndpointOptions.html
+        demand(Needs("customEndpoint")).when(&[Is("customEndpointEnabled", &["true"])]).at("domainEndpointOptions"),
+        demand(Needs("customEndpointCertificate"))
+            .when(&[Is("customEndpointEnabled", &["true"])])
+            .at("domainEndpointOptions"),
+        // https://docs.aws.amazon.com/opensearch-service/latest/developerguide/fgac.html
+        demand(OneOf("encryptionAtRestOptions.enabled", &["true"]))
+            .when(&[Is("advancedSecurityOptions.enabled", &["true"])]),
+        demand(OneOf("nodeToNodeEncryptionOptions.enabled", &["true"]))
+            .when(&[Is("advancedSecurityOptions.enabled", &["true"])]),
+        demand(OneOf("domainEndpointOptions.enforceHTTPS", &["true"]))
+            .when(&[Is("advancedSecurityOptions.enabled", &["true"])]),
+        demand(AtMostOne(&["masterUserArn", "masterUserName"])),
+        demand(Needs("userPoolId")).when(&[Is("enabled", &["true"])]).at("cognitoOptions"),
+        demand(Needs("identityPoolId")).when(&[Is("enabled", &["true"])]).at("cognitoOptions"),
+        demand(Needs("role")).when(&[Is("enabled", &["true"])]).at("cognitoOptions"),
+        demand(ValidPolicy("accessPolicies", PolicyType::Resource)),
+    ];
     const STATEFUL: bool = true;
     const FIELD_TAGS: &'static [FieldTag] = &[
         FieldTag::new(Self::MASTER_USER_ARN).sent(),

@@ -1,6 +1,7 @@
 //! DbInstance: a database instance, which may be a read replica, and the replication of its backups to another region.
 
 mod backups;
+mod check;
 mod create;
 mod live;
 mod modify;
@@ -12,6 +13,11 @@ use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::wanted::{Listed, Wants, each};
+use holdfast_core::schema::relation::{
+    Condition::{AtLeast, Below, Is, IsNot, Stated},
+    Demand::{AtMost, Excludes, MultipleOf, Needs, OneOf, Range},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -27,21 +33,57 @@ impl Kind for DbInstance {
     type Status = DbInstanceStatus;
     type Owner = TagOnCreate<RdsTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(63) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (r"[A-Za-z](-?[A-Za-z0-9])*", "begins with a letter, and has letters, digits and single hyphens"),
+        ..NamingRules::limit(63)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+        demand(Needs("iops")).when(&[Is("storageType", &["io1", "io2"])]),
+        demand(Excludes("iops")).when(&[Is("storageType", &["gp2", "standard"])]),
+        demand(Excludes("storageThroughput")).when(&[IsNot("storageType", &["gp3"])]),
+        demand(AtMost("allocatedStorage", "maxAllocatedStorage")),
+        demand(Needs("monitoringRole")).when(&[AtLeast("monitoringInterval", 1)]),
+        demand(OneOf("monitoringInterval", &["0", "1", "5", "10", "15", "30", "60"])),
+        demand(MultipleOf("performanceInsightsRetentionPeriod", 31))
+            .when(&[IsNot("performanceInsightsRetentionPeriod", &["7", "731"])]),
+        demand(OneOf("performanceInsightsEnabled", &["true"])).when(&[Is("databaseInsightsMode", &["advanced"])]),
+        demand(OneOf("storageEncrypted", &["true"])).when(&[Stated("kmsKey")]),
+        demand(OneOf("manageMasterUserPassword", &["true"])).when(&[Stated("masterUserSecretKmsKey")]),
+        demand(Excludes("masterUserPassword")).when(&[Is("manageMasterUserPassword", &["true"])]),
+        demand(Excludes("availabilityZone")).when(&[Is("multiAz", &["true"])]),
+        demand(Excludes("dbName"))
+            .when(&[Is("engine", &["sqlserver-ee", "sqlserver-ex", "sqlserver-se", "sqlserver-web"])]),
+        demand(Range("backupRetentionPeriod", Some(1), None)).when(&[Stated("automatedBackupsReplication")]),
+        // Below 400 GiB the IOPS and throughput of gp3 are fixed; above, IOPS begin at 12,000:
+        // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
+        demand(Excludes("iops")).when(&[
+            Is("storageType", &["gp3"]),
+            Below("allocatedStorage", 400),
+            Is("engine", &["mariadb", "mysql", "postgres"]),
+        ]),
+        demand(Excludes("storageThroughput")).when(&[
+            Is("storageType", &["gp3"]),
+            Below("allocatedStorage", 400),
+            Is("engine", &["mariadb", "mysql", "postgres"]),
+        ]),
+        demand(Range("iops", Some(12_000), Some(64_000))).when(&[
+            Is("storageType", &["gp3"]),
+            AtLeast("allocatedStorage", 400),
+            Is("engine", &["mariadb", "mysql", "postgres"]),
+        ]),
+        demand(Range("storageThroughput", Some(500), Some(4000))).when(&[
+            Is("storageType", &["gp3"]),
+            AtLeast("allocatedStorage", 400),
+            Is("engine", &["mariadb", "mysql", "postgres"]),
+        ]),
+    ];
     const STATEFUL: bool = true;
 
-    /// The smallest storage depends on the storage type
-    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>).
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
-        let field = DbInstance::ALLOCATED_STORAGE.name();
-        let storage_type = spec.get(DbInstance::STORAGE_TYPE.name()).and_then(Value::text);
-        match (spec.get(field), storage_type) {
-            (Some(Value::Integer(gib @ ..20)), Some(of @ ("gp2" | "gp3"))) => {
-                vec![(field, format!("must be at least 20 for `{of}`, but this is `{gib}`"))]
-            }
-            _ => vec![],
-        }
+        check::check(spec)
     }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

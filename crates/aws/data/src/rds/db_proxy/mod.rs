@@ -13,6 +13,11 @@ use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::{all, texts};
 use holdfast_base::wanted::each;
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{Items, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
@@ -26,8 +31,22 @@ impl Kind for DbProxy {
     type Status = DbProxyStatus;
     type Owner = TagOnCreate<RdsTags, ByArn>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(63) };
+    const NAMING: NamingRules = NamingRules {
+        lowercase: true,
+        form: (r"[A-Za-z](-?[A-Za-z0-9])*", "begins with a letter, and has letters, digits and single hyphens"),
+        ..NamingRules::limit(63)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBProxy.html
+        demand(Items("vpcSubnets", Some(2), None)),
+        demand(OneOf("clientPasswordAuthType", &["MYSQL_CACHING_SHA2_PASSWORD", "MYSQL_NATIVE_PASSWORD"]))
+            .when(&[Is("engineFamily", &["MYSQL"])]),
+        demand(OneOf("clientPasswordAuthType", &["POSTGRES_MD5", "POSTGRES_SCRAM_SHA_256"]))
+            .when(&[Is("engineFamily", &["POSTGRESQL"])]),
+        demand(OneOf("clientPasswordAuthType", &["SQL_SERVER_AUTHENTICATION"]))
+            .when(&[Is("engineFamily", &["SQLSERVER"])]),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let pages = rds(aws).describe_db_proxies().into_paginator().items().send();

@@ -18,6 +18,12 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Want, Wants, each};
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{AnyOf, AtMostOne, Exceeds, Excludes, Needs, OneOf, Range, Unique, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::ServerDefault;
 use holdfast_core::value::Value;
@@ -38,6 +44,48 @@ impl Kind for Bucket {
     /// owns, and resets the bucket's ACLs:
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html#API_CreateBucket_Errors>.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+        demand(Range("transitions.STANDARD_IA.days", Some(30), None)).at("lifecycleRules.*"),
+        demand(Range("transitions.ONEZONE_IA.days", Some(30), None)).at("lifecycleRules.*"),
+        demand(Range("noncurrentVersionTransitions.STANDARD_IA.noncurrentDays", Some(30), None)).at("lifecycleRules.*"),
+        demand(Range("noncurrentVersionTransitions.ONEZONE_IA.noncurrentDays", Some(30), None)).at("lifecycleRules.*"),
+        demand(Exceeds("expiration.days", "transitions.STANDARD_IA.days", 1)).at("lifecycleRules.*"),
+        demand(Exceeds("expiration.days", "transitions.ONEZONE_IA.days", 1)).at("lifecycleRules.*"),
+        demand(Exceeds("expiration.days", "transitions.INTELLIGENT_TIERING.days", 1)).at("lifecycleRules.*"),
+        demand(Exceeds("expiration.days", "transitions.GLACIER_IR.days", 1)).at("lifecycleRules.*"),
+        demand(Exceeds("expiration.days", "transitions.GLACIER.days", 1)).at("lifecycleRules.*"),
+        demand(Exceeds("expiration.days", "transitions.DEEP_ARCHIVE.days", 1)).at("lifecycleRules.*"),
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html
+        demand(AnyOf(&[
+            "expiration",
+            "transitions",
+            "noncurrentVersionExpiration",
+            "noncurrentVersionTransitions",
+            "abortIncompleteMultipartUpload",
+        ]))
+        .at("lifecycleRules.*"),
+        demand(Excludes("abortIncompleteMultipartUpload")).when(&[Stated("filter.tags")]).at("lifecycleRules.*"),
+        demand(Exceeds("objectSizeLessThan", "objectSizeGreaterThan", 1)).at("lifecycleRules.*.filter"),
+        demand(AnyOf(&["days", "date", "expiredObjectDeleteMarker"])).at("lifecycleRules.*.expiration"),
+        demand(AtMostOne(&["days", "date", "expiredObjectDeleteMarker"])).at("lifecycleRules.*.expiration"),
+        demand(AnyOf(&["days", "date"])).at("lifecycleRules.*.transitions.*"),
+        demand(AtMostOne(&["days", "date"])).at("lifecycleRules.*.transitions.*"),
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ServerSideEncryptionByDefault.html
+        demand(Excludes("kmsKey")).when(&[Is("sseAlgorithm", &["AES256"])]).at("encryption"),
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+        demand(OneOf("versioning", &["Enabled"])).when(&[Is("objectLockEnabled", &["true"])]),
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html
+        demand(OneOf("versioning", &["Enabled"])).when(&[Stated("replication")]),
+        demand(Unique("rules", &["priority"])).at("replication"),
+        demand(Needs("destination.replicaKmsKey"))
+            .when(&[Is("sseKmsEncryptedObjects", &["Enabled"])])
+            .at("replication.rules.*"),
+        demand(OneOf("destination.metrics", &["Enabled"]))
+            .when(&[Is("destination.replicationTime", &["Enabled"])])
+            .at("replication.rules.*"),
+        demand(ValidPolicy("policy", PolicyType::Resource)),
+    ];
     const STATEFUL: bool = true;
     /// The document may no longer contain the bucket when it is deleted.
     const FIELD_TAGS: &'static [FieldTag] = &[FieldTag::with_key(Bucket::EMPTY_ON_DELETE, "holdfast:empty-on-delete")];

@@ -18,6 +18,12 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants, each, is_requested_field};
 use holdfast_core::observed::tag;
+use holdfast_core::policy::PolicyType;
+use holdfast_core::schema::relation::{
+    Condition::AtLeast,
+    Demand::{AtMostOne, Range, ValidPolicy},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -35,8 +41,20 @@ impl Kind for Secret {
     const TIER: Tier = Tier::Data;
     /// The create puts the initial value.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const NAMING: NamingRules = NamingRules::limit(512);
+    const NAMING: NamingRules = NamingRules {
+        form: (r"[A-Za-z0-9/_+=.@-]+", "has letters, digits and the characters `/_+=.@-`"),
+        ..NamingRules::limit(512)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        demand(AtMostOne(&["fields", "generate", "valueFrom"])),
+        demand(AtMostOne(&["value", "generate", "valueFrom"])).at("fields.*"),
+        // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
+        demand(AtMostOne(&["automaticallyAfterDays", "scheduleExpression"])).at("rotation.rotationRules"),
+        // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+        demand(Range("recoveryWindowInDays", Some(7), Some(30))).when(&[AtLeast("recoveryWindowInDays", 1)]),
+        demand(ValidPolicy("policy", PolicyType::Resource)),
+    ];
     const STATEFUL: bool = true;
     const WRITE_ONLY: &'static [(&'static str, &'static str)] = &[(
         Secret::FORCE_OVERWRITE_REPLICA_SECRET.name(),

@@ -14,10 +14,16 @@ use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_base::wanted::{Listed, Wants, each};
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{Needs, OneOf},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::{OnlyAtCreate, Ref, ServerDefault};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
+use regex::Regex;
 
 use super::{ParameterTags, sdk_tags, ssm, tags_of};
 use crate::secretsmanager::generate::GenerateSecretString;
@@ -35,13 +41,21 @@ impl Kind for Parameter {
     type Status = ParameterStatus;
     type Owner = TagOnCreate<ParameterTags>;
     const TIER: Tier = Tier::Data;
-    const NAMING: NamingRules = NamingRules { prefix: "/", ..NamingRules::limit(1011) };
+    const NAMING: NamingRules = NamingRules {
+        prefix: "/",
+        form: (r"[A-Za-z0-9_.\-/]+", "has letters, digits and the characters `_.-/`"),
+        reserved: &["aws", "ssm", "/aws", "/ssm"],
+        ..NamingRules::limit(1011)
+    };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+        demand(OneOf("type", &["SecureString"])).when(&[Stated("kmsKey")]),
+        demand(OneOf("type", &["String"])).when(&[Is("dataType", &["aws:ec2:image"])]),
+        demand(Needs("secret")).when(&[Stated("secretField")]),
+    ];
 
-    fn check(name: &str, spec: &Value) -> Vec<ValidationError> {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
-        let rule = "a parameter name has only letters, digits and the characters `_.-/`";
-        let invalid = (!name.chars().all(is_allowed)).then(|| ("name", format!("{rule}; `{name}` has others")));
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
         let text = |field: FieldName<Parameter>| spec.get(field.name()).and_then(Value::text);
         let bytes = text(Parameter::VALUE).map_or(0, str::len);
         let is_standard = text(Parameter::TIER) == Some("Standard");
@@ -49,7 +63,13 @@ impl Kind for Parameter {
             let rule = format!("a parameter of the tier Standard has at most {STANDARD_BYTES} bytes");
             (Parameter::VALUE.name(), format!("{rule}, but this has {bytes}; the tier Advanced accepts 8192"))
         });
-        invalid.into_iter().chain(large).collect()
+        // AWS uses the regular expressions of Java. One that this build cannot read is not checked.
+        let pattern = text(Parameter::ALLOWED_PATTERN).and_then(|pattern| Some((pattern, Regex::new(pattern).ok()?)));
+        let other = pattern.zip(text(Parameter::VALUE)).filter(|((_, regex), value)| !regex.is_match(value));
+        let other = other.map(|((pattern, _), value)| {
+            (Parameter::VALUE.name(), format!("`{value}` does not match the `allowedPattern` `{pattern}`"))
+        });
+        large.into_iter().chain(other).collect()
     }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
@@ -211,13 +231,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_and_the_size_of_a_value_are_checked() {
-        let paths = |name, spec: serde_json::Value| -> Vec<&str> {
-            Parameter::check(name, &spec.into()).into_iter().map(|(path, _)| path).collect()
-        };
+    fn the_size_and_the_pattern_of_a_value_are_checked() {
+        let errors = |spec: serde_json::Value| Parameter::check("", &spec.into()).len();
         let value = |tier: &str| serde_json::json!({ "value": "x".repeat(4097), "tier": tier });
-        assert_eq!(paths("/shop/my release", value("Standard")), ["name", "value"]);
-        assert!(paths("/shop/release", value("Advanced")).is_empty());
+        assert_eq!((errors(value("Standard")), errors(value("Advanced"))), (1, 0));
+        let pattern = |value: &str| serde_json::json!({ "value": value, "allowedPattern": "^[0-9.]+$" });
+        assert_eq!((errors(pattern("1.27")), errors(pattern("latest"))), (0, 1));
     }
 
     #[test]

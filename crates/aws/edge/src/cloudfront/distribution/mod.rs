@@ -1,6 +1,7 @@
 //! Distribution: a CloudFront distribution, which serves requests at the edge.
 
 mod behavior;
+mod check;
 mod origin;
 mod origin_wire;
 mod spec;
@@ -19,7 +20,13 @@ use holdfast_base::sdk_tags;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants as _, each};
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{AtMostOne, Excludes, Needs, Unique},
+    Relation, demand,
+};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 
 pub(crate) use self::spec::Distribution;
@@ -47,7 +54,28 @@ impl Kind for Distribution {
     const REFERENCEABLE_ON_CREATE: bool = true;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_Origin.html
+        demand(AtMostOne(&["s3OriginConfig", "customOriginConfig"])).at("origins.*"),
+        demand(Needs("originShieldRegion")).when(&[Is("enabled", &["true"])]).at("origins.*.originShield"),
+        // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+        demand(Needs("viewerCertificate.certificate")).when(&[Stated("aliases")]),
+        demand(Excludes("certificate")).when(&[Is("cloudFrontDefaultCertificate", &["true"])]).at("viewerCertificate"),
+        // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_GeoRestriction.html
+        demand(Needs("items"))
+            .when(&[Is("restrictionType", &["blacklist", "whitelist"])])
+            .at("restrictions.geoRestriction"),
+        demand(Excludes("items")).when(&[Is("restrictionType", &["none"])]).at("restrictions.geoRestriction"),
+        demand(Unique("cacheBehaviors", &["pathPattern"])),
+        // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomErrorResponse.html
+        demand(Needs("responseCode")).when(&[Stated("responsePagePath")]).at("customErrorResponses.*"),
+        demand(Needs("responsePagePath")).when(&[Stated("responseCode")]).at("customErrorResponses.*"),
+    ];
     const GLOBAL: bool = true;
+
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
+        check::check(spec)
+    }
 
     /// Finds the owned and requested distributions.
     ///

@@ -5,11 +5,31 @@ mod wire;
 
 use aws_sdk_cloudfront::types::{ResponseHeadersPolicyConfig, ResponseHeadersPolicyType};
 use holdfast_base::error::Result;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{AnyOf, Excludes, Needs},
+    Relation, demand,
+};
 
 pub(crate) use self::spec::ResponseHeadersPolicy;
 use super::policy::{Policy, policy_calls, policy_kind, policy_list};
 
-policy_kind!(ResponseHeadersPolicy, 128);
+/// The combinations that CloudFront refuses.
+const RELATIONS: &[Relation] = &[
+    // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ResponseHeadersPolicyConfig.html
+    demand(AnyOf(&[
+        "corsConfig",
+        "securityHeadersConfig",
+        "serverTimingHeadersConfig",
+        "customHeadersConfig",
+        "removeHeadersConfig",
+    ])),
+    // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ResponseHeadersPolicyXSSProtection.html
+    demand(Excludes("reportUri")).when(&[Is("modeBlock", &["true"])]).at("securityHeadersConfig.xssProtection"),
+    demand(Needs("samplingRate")).when(&[Is("enabled", &["true"])]).at("serverTimingHeadersConfig"),
+];
+
+policy_kind!(ResponseHeadersPolicy, 128, RELATIONS);
 
 impl Policy for ResponseHeadersPolicy {
     type Config = ResponseHeadersPolicyConfig;

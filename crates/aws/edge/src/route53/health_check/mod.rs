@@ -12,6 +12,11 @@ use holdfast_base::owner_marker;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::Tags;
 use holdfast_base::wanted::{Listed, Wants as _};
+use holdfast_core::schema::relation::{
+    Condition::{Is, IsNot, Stated},
+    Demand::{AnyOf, Excludes, Items, Needs},
+    Relation, demand,
+};
 use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Ownership, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -21,12 +26,31 @@ use self::spec::HealthCheckStatus;
 use super::calls::{change_tags, owned, partition, tags};
 use super::route53;
 
+/// The types that check an endpoint.
+const ENDPOINT: &[&str] = &["HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP"];
+
 impl Kind for HealthCheck {
     type Status = HealthCheckStatus;
     type Owner = HealthCheckTags;
     const TIER: Tier = Tier::Edge;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html
+        demand(AnyOf(&["fullyQualifiedDomainName", "ipAddress"])).when(&[Is("type", ENDPOINT)]),
+        demand(Needs("port")).when(&[Is("type", &["TCP"])]),
+        demand(Needs("searchString")).when(&[Is("type", &["HTTP_STR_MATCH", "HTTPS_STR_MATCH"])]),
+        demand(Excludes("searchString")).when(&[IsNot("type", &["HTTP_STR_MATCH", "HTTPS_STR_MATCH"])]),
+        demand(Excludes("resourcePath"))
+            .when(&[Is("type", &["TCP", "CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL"])]),
+        demand(Needs("childHealthChecks")).when(&[Is("type", &["CALCULATED"])]),
+        demand(Excludes("childHealthChecks")).when(&[IsNot("type", &["CALCULATED"])]),
+        demand(Needs("alarmIdentifier")).when(&[Is("type", &["CLOUDWATCH_METRIC"])]),
+        demand(Excludes("alarmIdentifier")).when(&[IsNot("type", &["CLOUDWATCH_METRIC"])]),
+        demand(Needs("routingControlArn")).when(&[Is("type", &["RECOVERY_CONTROL"])]),
+        demand(Excludes("routingControlArn")).when(&[IsNot("type", &["RECOVERY_CONTROL"])]),
+        demand(Items("regions", Some(3), None)).when(&[Stated("regions")]),
+    ];
     const GLOBAL: bool = true;
 
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {

@@ -14,6 +14,11 @@ use holdfast_base::owner_marker;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Want, Wants as _, each};
 use holdfast_core::observed::tag;
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{Excludes, Needs},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -34,6 +39,11 @@ impl Kind for HostedZone {
     const REPLACEMENT: Replacement = Replacement::ByName;
     const NAMING: NamingRules = NamingRules { lowercase: true, ..NamingRules::limit(255) };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHostedZone.html
+        demand(Needs("vpcs")).when(&[Is("privateZone", &["true"])]),
+        demand(Excludes("delegationSet")).when(&[Is("privateZone", &["true"])]),
+    ];
     const STATEFUL: bool = true;
     const GLOBAL: bool = true;
 

@@ -1,5 +1,6 @@
 //! RecordSet: the records of one domain name and type in a hosted zone.
 
+mod check;
 pub(super) mod owner;
 mod spec;
 mod wire;
@@ -15,7 +16,13 @@ use holdfast_base::tagging::Tags;
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_base::wanted::{Listed, Wants as _};
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{AnyOf, AtMostOne, Excludes, Items, Needs},
+    Relation, demand,
+};
+use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier, ValidationError};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 
 use self::owner::{RecordIdentity, owner_record, read_owner};
@@ -32,6 +39,10 @@ struct RecordAndOwner {
     owner_record: Option<ResourceRecordSet>,
 }
 
+/// The fields of a routing policy. A record set has one of them at most.
+const ROUTING: &[&str] =
+    &["weight", "latencyRegion", "failover", "geoLocation", "cidrRoutingConfig", "multiValueAnswer"];
+
 impl Kind for RecordSet {
     type Status = RecordSetStatus;
     type Owner = EmbeddedMarker;
@@ -39,7 +50,27 @@ impl Kind for RecordSet {
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(512);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html
+        demand(Needs("setIdentifier")).when(&[Stated("weight")]),
+        demand(Needs("setIdentifier")).when(&[Stated("latencyRegion")]),
+        demand(Needs("setIdentifier")).when(&[Stated("failover")]),
+        demand(Needs("setIdentifier")).when(&[Stated("geoLocation")]),
+        demand(Needs("setIdentifier")).when(&[Stated("cidrRoutingConfig")]),
+        demand(Needs("setIdentifier")).when(&[Stated("multiValueAnswer")]),
+        demand(AnyOf(ROUTING)).when(&[Stated("setIdentifier")]),
+        demand(AtMostOne(ROUTING)),
+        demand(AnyOf(&["records", "aliasTarget"])),
+        demand(AtMostOne(&["records", "aliasTarget"])),
+        demand(Excludes("ttl")).when(&[Stated("aliasTarget")]),
+        demand(Excludes("aliasTarget")).when(&[Is("multiValueAnswer", &["true"])]),
+        demand(Items("records", None, Some(1))).when(&[Is("type", &["CNAME"])]),
+    ];
     const GLOBAL: bool = true;
+
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
+        check::check(spec)
+    }
 
     /// Lists each zone that the document refers to or that is owned, with one list call for each zone.
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {

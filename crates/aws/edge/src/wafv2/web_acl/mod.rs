@@ -1,5 +1,6 @@
 //! WebAcl: a web ACL of AWS WAF, a firewall for HTTP requests.
 
+mod check;
 mod spec;
 mod wire;
 
@@ -13,8 +14,14 @@ use holdfast_base::names::LoadBalancer;
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants as _, each, is_requested_field};
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::relation::{
+    Condition::{Is, Stated},
+    Demand::{AnyOf, AtMostOne, Excludes, Needs, OneOf, Range, Unique},
+    Relation, demand,
+};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::{Arn, Ref};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde_json::{Value as Json, json};
 
@@ -35,8 +42,36 @@ impl Kind for WebAcl {
     type Status = WebAclStatus;
     type Owner = TagOnCreate<WafTags>;
     const TIER: Tier = Tier::Edge;
-    const NAMING: NamingRules = NamingRules::limit(128);
+    const NAMING: NamingRules =
+        NamingRules { form: (r"[\w-]+", "has letters, digits and the characters `_-`"), ..NamingRules::limit(128) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/waf/latest/APIReference/API_Rule.html
+        demand(Unique("rules", &["priority"])),
+        demand(AnyOf(&["action", "overrideAction"])).at("rules.*"),
+        demand(AtMostOne(&["action", "overrideAction"])).at("rules.*"),
+        demand(Excludes("action")).when(&[Stated("statement.ManagedRuleGroupStatement")]).at("rules.*"),
+        demand(Excludes("action")).when(&[Stated("statement.RuleGroupReferenceStatement")]).at("rules.*"),
+        // https://docs.aws.amazon.com/waf/latest/APIReference/API_RateBasedStatement.html
+        demand(Needs("Limit")).at("rules.*.statement.RateBasedStatement"),
+        demand(Range("Limit", Some(10), Some(2_000_000_000))).at("rules.*.statement.RateBasedStatement"),
+        demand(OneOf("EvaluationWindowSec", &["60", "120", "300", "600"])).at("rules.*.statement.RateBasedStatement"),
+        demand(OneOf("AggregateKeyType", &["IP", "FORWARDED_IP", "CUSTOM_KEYS", "CONSTANT"]))
+            .at("rules.*.statement.RateBasedStatement"),
+        demand(Needs("CustomKeys"))
+            .when(&[Is("AggregateKeyType", &["CUSTOM_KEYS"])])
+            .at("rules.*.statement.RateBasedStatement"),
+        demand(Needs("ScopeDownStatement"))
+            .when(&[Is("AggregateKeyType", &["CONSTANT"])])
+            .at("rules.*.statement.RateBasedStatement"),
+        demand(Needs("ForwardedIPConfig"))
+            .when(&[Is("AggregateKeyType", &["FORWARDED_IP"])])
+            .at("rules.*.statement.RateBasedStatement"),
+    ];
+
+    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
+        check::check(spec)
+    }
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let is_web_acl =

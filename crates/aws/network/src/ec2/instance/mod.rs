@@ -14,6 +14,11 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::{all, texts};
 use holdfast_base::try_join_all::try_join_all;
 use holdfast_core::observed::Phase;
+use holdfast_core::schema::relation::{
+    Condition::{Is, IsNot, Stated},
+    Demand::{Excludes, Needs, OneOf, Range},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_engine::cloud::Scope;
 
@@ -29,6 +34,21 @@ impl Kind for Instance {
     const TIER: Tier = Tier::Compute;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html
+        demand(Needs("iops")).when(&[Is("volumeType", &["io1", "io2"])]).at("rootVolume"),
+        demand(Excludes("iops")).when(&[Is("volumeType", &["gp2", "sc1", "st1", "standard"])]).at("rootVolume"),
+        demand(Excludes("throughput")).when(&[IsNot("volumeType", &["gp3"])]).at("rootVolume"),
+        demand(Range("iops", Some(3000), None)).when(&[Is("volumeType", &["gp3"])]).at("rootVolume"),
+        demand(Range("iops", Some(100), Some(64_000))).when(&[Is("volumeType", &["io1"])]).at("rootVolume"),
+        demand(Range("volumeSize", Some(4), Some(16_384))).when(&[Is("volumeType", &["io1"])]).at("rootVolume"),
+        demand(Range("volumeSize", Some(4), None)).when(&[Is("volumeType", &["io2"])]).at("rootVolume"),
+        demand(Range("volumeSize", None, Some(16_384))).when(&[Is("volumeType", &["gp2"])]).at("rootVolume"),
+        demand(Range("volumeSize", None, Some(1024))).when(&[Is("volumeType", &["standard"])]).at("rootVolume"),
+        // A root volume is none of the HDD types.
+        demand(OneOf("volumeType", &["gp2", "gp3", "io1", "io2", "standard"])).at("rootVolume"),
+        demand(OneOf("encrypted", &["true"])).when(&[Stated("kmsKey")]).at("rootVolume"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let describe =

@@ -11,6 +11,11 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::Stated,
+    Demand::{AnyOf, AtMostOne, Excludes, Unique},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -56,6 +61,34 @@ impl Kind for RouteTable {
     const TIER: Tier = Tier::Network;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html
+        demand(AnyOf(&["destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId"])).at("routes.*"),
+        demand(AtMostOne(&["destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId"]))
+            .at("routes.*"),
+        demand(AnyOf(&[
+            "gateway",
+            "natGateway",
+            "egressOnlyInternetGatewayId",
+            "transitGatewayId",
+            "vpcPeering",
+            "vpcEndpoint",
+            "networkInterfaceId",
+        ]))
+        .at("routes.*"),
+        demand(AtMostOne(&[
+            "gateway",
+            "natGateway",
+            "egressOnlyInternetGatewayId",
+            "transitGatewayId",
+            "vpcPeering",
+            "vpcEndpoint",
+            "networkInterfaceId",
+        ]))
+        .at("routes.*"),
+        demand(Unique("routes", &["destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId"])),
+        demand(Excludes("egressOnlyInternetGatewayId")).when(&[Stated("destinationCidrBlock")]).at("routes.*"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         lists::route_tables(aws, scope).await?.iter().map(live).collect()

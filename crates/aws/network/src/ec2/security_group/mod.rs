@@ -11,6 +11,11 @@ use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
+use holdfast_core::schema::relation::{
+    Condition::{self, Is},
+    Demand::{AnyOf, AtMost, AtMostOne, Needs, Range},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
@@ -52,6 +57,12 @@ pub(crate) struct SecurityGroupStatus {
     owner_id: Option<String>,
 }
 
+/// The fields for the other side of a rule. A rule has one of them.
+const OTHER_SIDE: &[&str] = &["cidrIpv4", "cidrIpv6", "securityGroup", "prefixListId"];
+
+/// The protocols with ports.
+const PORTS: &[Condition] = &[Is("ipProtocol", &["tcp", "udp", "6", "17"])];
+
 impl Kind for SecurityGroup {
     type Status = SecurityGroupStatus;
     type Owner = TagOnCreate<Ec2Tags>;
@@ -60,6 +71,21 @@ impl Kind for SecurityGroup {
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>).
     const NAMING: NamingRules = NamingRules::limit(255);
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+        demand(AnyOf(OTHER_SIDE)).at("ingress.*"),
+        demand(AtMostOne(OTHER_SIDE)).at("ingress.*"),
+        demand(Needs("fromPort")).when(PORTS).at("ingress.*"),
+        demand(Needs("toPort")).when(PORTS).at("ingress.*"),
+        demand(Range("fromPort", Some(0), None)).when(PORTS).at("ingress.*"),
+        demand(AtMost("fromPort", "toPort")).when(PORTS).at("ingress.*"),
+        demand(AnyOf(OTHER_SIDE)).at("egress.*"),
+        demand(AtMostOne(OTHER_SIDE)).at("egress.*"),
+        demand(Needs("fromPort")).when(PORTS).at("egress.*"),
+        demand(Needs("toPort")).when(PORTS).at("egress.*"),
+        demand(Range("fromPort", Some(0), None)).when(PORTS).at("egress.*"),
+        demand(AtMost("fromPort", "toPort")).when(PORTS).at("egress.*"),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         // The response contains the rules. DescribeSecurityGroupRules would add their ids, which no call needs.

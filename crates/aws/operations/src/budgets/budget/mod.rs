@@ -13,6 +13,11 @@ use holdfast_base::owner::{ByArn, TagCalls, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::tagging::{self, Tags};
 use holdfast_base::wanted::{Listed, Wants, each};
+use holdfast_core::schema::relation::{
+    Condition::Is,
+    Demand::{AtMostOne, Form, Needs},
+    Relation, demand,
+};
 use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_engine::cloud::Scope;
 
@@ -24,8 +29,20 @@ impl Kind for Budget {
     type Status = BudgetStatus;
     type Owner = TagOnCreate<BudgetTags, ByArn>;
     const TIER: Tier = Tier::Operations;
-    const NAMING: NamingRules = NamingRules::limit(100);
+    const NAMING: NamingRules = NamingRules { form: (r"[^:\\]+", "has no `:` and no `\\`"), ..NamingRules::limit(100) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const RELATIONS: &'static [Relation] = &[
+        // https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Budget.html
+        demand(AtMostOne(&["budgetLimit", "autoAdjustData"])),
+        demand(Needs("budgetAdjustmentPeriod")).when(&[Is("autoAdjustType", &["HISTORICAL"])]).at("autoAdjustData"),
+        // https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Subscriber.html
+        demand(Form("address", r"[^@\s]+@[^@\s]+", "an e-mail address"))
+            .when(&[Is("subscriptionType", &["EMAIL"])])
+            .at("notifications.*.subscribers.*"),
+        demand(Form("address", "arn:.+", "the ARN of a topic"))
+            .when(&[Is("subscriptionType", &["SNS"])])
+            .at("notifications.*.subscribers.*"),
+    ];
     const GLOBAL: bool = true;
 
     /// DescribeBudgets returns neither notifications nor tags. Each requested budget takes one call for each of
