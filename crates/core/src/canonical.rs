@@ -40,6 +40,19 @@ pub fn cidr(value: &Value) -> Result<Value, String> {
     Ok(Value::Text(format!("{masked}/{bits}")))
 }
 
+/// True when two CIDR blocks have addresses in common. False for other texts.
+pub(crate) fn cidrs_overlap(one: &str, other: &str) -> bool {
+    let network = |text: &str, bits: &str| {
+        let block = cidr(&Value::Text(format!("{}/{bits}", text.split('/').next()?))).ok()?;
+        block.text().map(str::to_owned)
+    };
+    let prefix = |text: &str| text.split_once('/').and_then(|(_, bits)| bits.parse::<u32>().ok());
+    // The larger block contains the smaller one if both are in the same network of the larger one's size.
+    let (Some(one_prefix), Some(other_prefix)) = (prefix(one), prefix(other)) else { return false };
+    let shorter = one_prefix.min(other_prefix).to_string();
+    matches!((network(one, &shorter), network(other, &shorter)), (Some(one), Some(other)) if one == other)
+}
+
 /// Returns JSON as a tree; the value is a tree or JSON text.
 ///
 /// # Errors
@@ -103,6 +116,13 @@ fn normalize(value: Value, key: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cidr_blocks_overlap_if_one_contains_the_other() {
+        assert!(cidrs_overlap("10.0.1.0/24", "10.0.0.0/16") && cidrs_overlap("10.0.0.0/16", "10.0.1.0/24"));
+        assert!(cidrs_overlap("2001:db8::/64", "2001:db8::/56") && !cidrs_overlap("2001:db8::/64", "10.0.0.0/16"));
+        assert!(!cidrs_overlap("10.0.1.0/24", "10.0.2.0/24") && !cidrs_overlap("web", "web"));
+    }
 
     #[test]
     fn a_cidr_block_loses_its_host_bits() {

@@ -104,7 +104,8 @@ fn compare_record(record: &Record, desired: &Value, live: &Value, path: &str, im
                 }
                 continue;
             }
-            compare(&field.ty, desired, live, &join(path, field.name), immutable || field.immutable, out);
+            let immutable = immutable || field.is_replaced_by(desired);
+            compare(&field.ty, desired, live, &join(path, field.name), immutable, out);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::document::Document;
-use crate::schema::{Record, Type};
+use crate::schema::{Field, Record, Type};
 use crate::value::Value;
 
 /// The references between the document's resources.
@@ -75,6 +75,13 @@ impl Graph {
 pub fn live_references<'v>(record: &Record, spec: &'v Value) -> Vec<(&'static str, &'v str)> {
     let mut found = vec![];
     collect_record(record, spec, &mut found);
+    found
+}
+
+/// Returns the identities that one field of a live spec refers to, each with the kind of the reference.
+pub fn field_references<'v>(field: &Field, spec: &'v Value) -> Vec<(&'static str, &'v str)> {
+    let mut found = vec![];
+    spec.get(field.name).into_iter().for_each(|value| collect(&field.ty, value, &mut found));
     found
 }
 

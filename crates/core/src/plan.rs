@@ -9,8 +9,10 @@ mod difference;
 mod fingerprint;
 pub mod hold;
 mod operation;
+mod radius;
 mod release;
 mod replace;
+mod unique;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};

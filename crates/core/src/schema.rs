@@ -82,6 +82,14 @@ pub struct Schema {
     /// True when dependents can be created as soon as the create call has succeeded, before the resource is ready. An
     /// example is a load balancer, whose listeners can be created while it is being provisioned.
     pub referenceable_on_create: bool,
+    /// The sets of fields whose values no two resources share in AWS, each set as a whole. The values of a field are also
+    /// shared if they have an element in common, or are overlapping CIDR blocks.
+    pub unique: &'static [&'static [&'static str]],
+    /// The reference fields that do not keep the resource that they refer to: AWS deletes that resource all the same, and
+    /// drops the reference, or deletes this resource with it.
+    pub releases: &'static [&'static str],
+    /// The reference field to the resource with which AWS deletes this one: a listener and its rules.
+    pub deleted_with: Option<&'static str>,
     /// How long a read of this kind's API may lag behind a write (eventual consistency).
     pub consistency_window: Duration,
     /// The fields that cannot be observed, each with the reason. The manual lists them; drift detection omits them.

@@ -18,6 +18,7 @@ use syn::{
 /// | in `#[spec(…)]` | meaning |
 /// |---|---|
 /// | `immutable` | a change requires a replacement |
+/// | `in_place = true` | the value to which AWS can change an immutable field in place |
 /// | `one_of = sdk::LaunchType` | one of the values of an SDK enum |
 /// | `one_of = ["a", "b"]` | one of these values |
 /// | `range = 1..=35`, `range = 1..` | the limits of a number, both inclusive |
@@ -106,11 +107,8 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
     let ty = &field.ty;
     let doc = doc(&field.attrs);
     let name = document_name(field)?;
-    let Facts { immutable, constraints, default } = Facts::read(&field.attrs)?;
-    let server_default = match default {
-        Some(literal) => quote! { ::core::option::Option::Some(::holdfast_core::schema::Literal::#literal) },
-        None => quote! { ::core::option::Option::None },
-    };
+    let Facts { immutable, in_place, constraints, default } = Facts::read(&field.attrs)?;
+    let (in_place, server_default) = (optional(in_place), optional(default));
     let presence = match Serde::read(&field.attrs)?.default {
         Some(Default::Trait) => quote! {
             ::holdfast_core::schema::Presence::Default(|| ::holdfast_core::value::of(&<#ty as ::core::default::Default>::default()))
@@ -133,6 +131,7 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
             ty: <#ty as ::holdfast_core::schema::Typed>::TYPE,
             presence: #presence,
             immutable: #immutable,
+            in_place: #in_place,
             constraints: &[#(#constraints),*],
             server_default: #server_default,
             after_create: <#ty as ::holdfast_core::schema::Typed>::AFTER_CREATE,
@@ -203,6 +202,7 @@ impl Serde {
 #[derive(Default)]
 struct Facts {
     immutable: bool,
+    in_place: Option<Tokens>,
     constraints: Vec<Tokens>,
     default: Option<Tokens>,
 }
@@ -221,6 +221,10 @@ impl Facts {
         let constraint = match name.as_str() {
             "immutable" => {
                 self.immutable = true;
+                return Ok(());
+            }
+            "in_place" => {
+                self.in_place = Some(literal(&meta.value()?.parse()?)?);
                 return Ok(());
             }
             "default" => {
@@ -248,7 +252,7 @@ impl Facts {
                 quote! { Pattern(#pattern) }
             }
             _ => {
-                let known = "`immutable`, `one_of`, `range`, `length`, `items`, `pattern` and `default`";
+                let known = "`immutable`, `in_place`, `one_of`, `range`, `length`, `items`, `pattern` and `default`";
                 return Err(meta.error(format!("unknown attribute; the known ones are {known}")));
             }
         };
@@ -257,13 +261,21 @@ impl Facts {
     }
 }
 
-/// AWS's default as a constant of the schema: true or false, a whole number, or a string.
+/// An optional constant of the schema.
+fn optional(literal: Option<Tokens>) -> Tokens {
+    match literal {
+        Some(literal) => quote! { ::core::option::Option::Some(::holdfast_core::schema::Literal::#literal) },
+        None => quote! { ::core::option::Option::None },
+    }
+}
+
+/// A value as a constant of the schema: true or false, a whole number, or a string.
 fn literal(value: &Expr) -> syn::Result<Tokens> {
     Ok(match value {
         Expr::Lit(ExprLit { lit: Lit::Bool(bool), .. }) => quote! { Bool(#bool) },
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => quote! { Text(#text) },
         Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) | Expr::Unary(_) => quote! { Integer(#value) },
-        other => return Err(syn::Error::new_spanned(other, "a default is true, false, a whole number or a string")),
+        other => return Err(syn::Error::new_spanned(other, "write true, false, a whole number or a string")),
     })
 }
 

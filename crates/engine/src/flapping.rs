@@ -1,8 +1,9 @@
 //! Flapping: the same step succeeds again and again, because AWS or another process undoes its change.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use holdfast_core::address::Address;
+use holdfast_core::operation::Mutation;
 use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Action, Plan, Step};
 use tokio::time::Instant;
@@ -120,6 +121,30 @@ impl Flapping {
         plan.holds.sort_by(|a, b| a.address.cmp(&b.address));
         plan
     }
+}
+
+/// Returns holds for the steps that would create an address a second time in one pass.
+///
+/// Nothing in a plan needs a second create: everything that a replacement affects is replaced after it. A second create
+/// would follow from a value that AWS does not take as it is, and each further one would follow from the last.
+pub(crate) fn hold_second_creates(plan: &Plan, created: &BTreeSet<Address>) -> BTreeMap<Address, Hold> {
+    let is_created = |step: &&Step| {
+        let creates = || step.operation.as_ref().is_some_and(|one| matches!(one.mutation, Mutation::Create(_)));
+        created.contains(&step.address)
+            && (step.action == Action::Replace || step.action == Action::Create && creates())
+    };
+    let second = plan.steps.iter().filter(is_created).map(|step| {
+        let fields = step.changes.iter().filter(|change| change.immutable).map(|change| change.path.as_str());
+        let why = match &fields.collect::<Vec<_>>()[..] {
+            [] => "it does not exist any more".to_owned(),
+            fields => format!("it differs again in `{}`", fields.join("`, `")),
+        };
+        let message =
+            format!("this run created it, and {why}; a run creates a resource once; find the cause, and run again");
+        let (address, reason) = (step.address.clone(), Reason::Stalled);
+        (step.address.clone(), Hold { address, reason, message, waits_for: None })
+    });
+    second.collect()
 }
 
 #[cfg(test)]

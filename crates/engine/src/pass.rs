@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::engine::{Engine, Session};
 use crate::event::Event;
+use crate::flapping::hold_second_creates;
 use crate::journal::Journal;
 use crate::observe::{
     MAX_CONCURRENT_OBSERVATIONS, RunningObservations, due_observations, initial_refresh, next_polls,
@@ -243,7 +244,8 @@ fn plan(state: &PassState<'_>) -> Plan {
         policy.holds.extend(expectations.holds(observation));
         plan = plan_prepared(&state.prepared, observation, &policy, kinds);
     }
-    let repeated = expectations.update_from_plan(&plan);
+    let mut repeated = expectations.update_from_plan(&plan);
+    repeated.extend(hold_second_creates(&plan, &state.created));
     if !repeated.is_empty() {
         policy.holds.extend(repeated);
         plan = plan_prepared(&state.prepared, observation, &policy, kinds);

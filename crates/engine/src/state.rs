@@ -31,6 +31,8 @@ pub(crate) struct PassState<'a> {
     pub(crate) confirmed_at: BTreeMap<(KindRegion, String), Option<Instant>>,
     /// The results of the steps, in the order in which they ended.
     pub(crate) results: Vec<StepResult>,
+    /// The addresses that this pass created. A pass creates each address once.
+    pub(crate) created: BTreeSet<Address>,
     /// The number of steps that were started.
     pub(crate) mutations: usize,
     /// True when the stack owned no resource when the pass began.
@@ -50,6 +52,7 @@ impl<'a> PassState<'a> {
             failed_observations: BTreeMap::new(),
             confirmed_at: BTreeMap::new(),
             results: vec![],
+            created: BTreeSet::new(),
             mutations: 0,
             is_initial: false,
         }

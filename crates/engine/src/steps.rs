@@ -229,12 +229,15 @@ fn record_result(
                     intent::record_created(state, address, &id);
                     let created = created_record(operation, desired, &id);
                     state.journal.add_resource(address, created);
+                    state.created.insert(address.clone());
                     expectations.record_create(address, kind_region_of(operation), id, Some(&desired.name), window);
                 }
                 (Mutation::Delete { live }, _) => {
                     expectations.record_deletion(kind_region_of(operation), live.id.clone(), window);
                     state.journal.remove_resource(address, live);
-                    if !state.session.document.resources.contains_key(address) {
+                    // After a crash, a resource that was deleted to be replaced is not missing, but still to be created.
+                    let is_replaced = step.action == Action::Replace;
+                    if is_replaced || !state.session.document.resources.contains_key(address) {
                         state.journal.remove_converged(address);
                     }
                 }

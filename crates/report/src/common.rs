@@ -94,6 +94,7 @@ const fn field(name: &'static str, ty: Type, doc: &'static str) -> Field {
         ty,
         presence: Presence::Optional,
         immutable: false,
+        in_place: None,
         constraints: &[],
         server_default: None,
         after_create: false,

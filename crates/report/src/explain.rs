@@ -189,7 +189,8 @@ fn traits(field: &Field, write_only: Option<&str>) -> Vec<String> {
         traits.push(format!("{each} {constraint}"));
     }
     if field.immutable {
-        traits.push("immutable: a change requires a replacement".to_owned());
+        let except = field.in_place.map(|value| format!(", except a change to {}", Value::from(value).json()));
+        traits.push(format!("immutable: a change requires a replacement{}", except.unwrap_or_default()));
     }
     if let Type::AutoscaledCount { by, .. } = field.ty {
         traits.push(format!("controlled by a {by} between its minimum and maximum, when one exists"));

@@ -83,6 +83,7 @@ impl Sim {
                 message,
             ));
         }
+        check_unique(state, schema, region, "", &desired.spec, operation, now)?;
         let revision = match schema.replacement {
             Replacement::Revision { .. } => state.next(&format!("{} {}", schema.kind, desired.name)),
             _ => 0,
@@ -137,6 +138,7 @@ impl Sim {
         check_complete(desired, operation)?;
         check_references(state, schema, &desired.spec, operation, now)?;
         let behaviour = self.behaviour(schema.kind);
+        check_unique(state, schema, &live.region, &live.id, &desired.spec, operation, now)?;
         let resource = state.find(schema, &live.id, operation, now)?;
         check_ready(resource, operation, now)?;
         let immutable = desired.changed.iter().find(|c| schema.record.field(c).is_some_and(|f| f.immutable));
@@ -346,6 +348,27 @@ fn check_references(
                 &code,
                 format!("{kind} {identity} does not exist"),
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses unique values that another resource has.
+fn check_unique(
+    state: &State,
+    schema: &'static Schema,
+    region: &str,
+    id: &str,
+    spec: &Value,
+    operation: &str,
+    now: Instant,
+) -> Result<(), Failure> {
+    let others = state.resources.iter().filter(|r| r.schema.kind == schema.kind && r.region == region && r.id != id);
+    for other in others.filter_map(|other| other.at(now)) {
+        let has_same = |field: &&str| spec.get(field).is_some_and(|value| other.spec.get(field) == Some(value));
+        if schema.unique.iter().any(|fields| fields.iter().all(has_same)) {
+            let message = format!("the values are in use by {}", other.name);
+            return Err(failure(operation, FailureClass::NotYet, false, &format!("Duplicate{}", schema.kind), message));
         }
     }
     Ok(())

@@ -182,6 +182,17 @@ struct Record {
     value: String,
 }
 
+/// A listener on a port of a network. Two listeners cannot have one port.
+#[derive(Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+struct Listener {
+    /// The network of the resource.
+    #[spec(immutable)]
+    vpc: Ref<Vpc>,
+    /// The port.
+    port: i32,
+}
+
 /// The status of most kinds.
 #[derive(Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
@@ -224,6 +235,9 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempot
         stateful: false,
         global: false,
         referenceable_on_create: false,
+        unique: &[],
+        releases: &[],
+        deleted_with: None,
         consistency_window: Duration::from_secs(10),
         write_only: &[],
         status: &ArnStatus::RECORD,
@@ -232,9 +246,13 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempot
     }
 }
 
-static SCHEMAS: [&Schema; 12] = [
+static SCHEMAS: [&Schema; 13] = [
     &Schema { naming: NamingRules::TAG, ..schema("Vpc", &Vpc::RECORD, Tier::Network, Idempotency::FindByTags) },
-    &Schema { naming: NamingRules::TAG, ..schema("Subnet", &Subnet::RECORD, Tier::Network, Idempotency::FindByTags) },
+    &Schema {
+        naming: NamingRules::TAG,
+        unique: &[&["vpc", "cidrBlock"]],
+        ..schema("Subnet", &Subnet::RECORD, Tier::Network, Idempotency::FindByTags)
+    },
     &schema("SecurityGroup", &SecurityGroup::RECORD, Tier::Network, Idempotency::UniqueName),
     &Schema {
         naming: NamingRules::TAG,
@@ -250,9 +268,13 @@ static SCHEMAS: [&Schema; 12] = [
         replacement: Replacement::DestroyBeforeCreate,
         ..schema("Service", &Service::RECORD, Tier::Compute, Idempotency::UniqueName)
     },
-    &schema("ScalableTarget", &ScalableTarget::RECORD, Tier::Compute, Idempotency::UniqueName),
+    &Schema {
+        releases: &["service"],
+        ..schema("ScalableTarget", &ScalableTarget::RECORD, Tier::Compute, Idempotency::UniqueName)
+    },
     &Schema {
         ownership: Ownership::ViaParent { field: "target", key: &[] },
+        deleted_with: Some("target"),
         ..schema("ScalingPolicy", &ScalingPolicy::RECORD, Tier::Compute, Idempotency::UniqueName)
     },
     &Schema {
@@ -273,6 +295,11 @@ static SCHEMAS: [&Schema; 12] = [
         replacement: Replacement::DestroyBeforeCreate,
         ..schema("Record", &Record::RECORD, Tier::Edge, Idempotency::UniqueName)
     },
+    &Schema {
+        naming: NamingRules::TAG,
+        unique: &[&["vpc", "port"]],
+        ..schema("Listener", &Listener::RECORD, Tier::Compute, Idempotency::FindByTags)
+    },
 ];
 
 /// The test kinds.
@@ -284,13 +311,13 @@ const fn seconds(n: u64) -> Duration {
 
 /// The behaviour of the test kinds, without lag. A gateway is pending for 90 seconds, the deletion of a service takes
 /// 20 seconds, and a changed table refuses other changes for 40 seconds.
-pub static BEHAVIOURS: [Behaviour; 12] = behaviours(Duration::ZERO);
+pub static BEHAVIOURS: [Behaviour; 13] = behaviours(Duration::ZERO);
 
 /// The behaviour of the test kinds, with reads that lag 8 seconds behind writes. The consistency window of the schemas
 /// is 10 seconds.
-pub static LAGGING: [Behaviour; 12] = behaviours(seconds(8));
+pub static LAGGING: [Behaviour; 13] = behaviours(seconds(8));
 
-const fn behaviours(lag: Duration) -> [Behaviour; 12] {
+const fn behaviours(lag: Duration) -> [Behaviour; 13] {
     [
         Behaviour { lag, not_at_create: &["enableDnsHostnames"], ..Behaviour::immediate("Vpc", "vpc") },
         Behaviour { lag, ..Behaviour::immediate("Subnet", "subnet") },
@@ -323,8 +350,9 @@ const fn behaviours(lag: Duration) -> [Behaviour; 12] {
             status_when_ready: Some("endpoint"),
             ..Behaviour::immediate("Table", "")
         },
-        Behaviour { lag, ..Behaviour::immediate("Zone", "zone") },
+        Behaviour { lag, defaults: &[("private", || Value::Bool(false))], ..Behaviour::immediate("Zone", "zone") },
         Behaviour { lag, ..Behaviour::immediate("Record", "record") },
+        Behaviour { lag, ..Behaviour::immediate("Listener", "listener") },
     ]
 }
 

@@ -45,6 +45,14 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     const OWNERSHIP: Ownership = <Self::Owner as OwnerRecord<Self>>::OWNERSHIP;
     /// The order of create and destroy in a replacement.
     const REPLACEMENT: Replacement = Replacement::CreateBeforeDestroy;
+    /// The sets of fields whose values no two resources share in AWS. A replacement that changes no field of a set is
+    /// destroy before create.
+    const UNIQUE: &'static [&'static [&'static str]] = &[];
+    /// The reference fields that do not keep the resource that they refer to: AWS deletes that resource all the same, and
+    /// drops the reference, or deletes this resource with it.
+    const RELEASES: &'static [&'static str] = &[];
+    /// The reference field to the resource with which AWS deletes this one.
+    const DELETED_WITH: Option<&'static str> = None;
     /// The rules for physical names.
     const NAMING: NamingRules;
     /// How a repeated create stays idempotent.

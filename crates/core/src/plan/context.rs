@@ -34,6 +34,25 @@ pub(super) struct UnreadyDependencies {
     pub(super) blocked: Option<Address>,
 }
 
+/// Which of the two generations exists alone for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// The new generation is created, dependents move to it, and the old generation is deleted.
+    CreateFirst,
+    /// The old generation is deleted before the new one can be created.
+    DestroyFirst,
+}
+
+/// A replacement that was granted together with the replacement of a resource that this one is in.
+#[derive(Clone, Debug)]
+pub(super) struct Granted {
+    pub(super) order: Order,
+    /// True when the resource is deleted now, because the resource that it is in has to be deleted.
+    pub(super) now: bool,
+    /// The steps that the deletion waits for.
+    pub(super) after: BTreeSet<Address>,
+}
+
 /// The arguments of a plan, and the decisions so far. The functions of the other files read and extend it.
 pub(super) struct PlanContext<'a> {
     pub(super) prepared: &'a PreparedDocument<'a>,
@@ -50,6 +69,8 @@ pub(super) struct PlanContext<'a> {
     /// Resources that are kept unchanged because their replacement, or the replacement of a resource that they refer
     /// to, is held; with the changes that wait.
     pub(super) unreplaced: BTreeMap<Address, Vec<Change>>,
+    /// The replacements that are granted together with the replacement of a resource that they are in.
+    pub(super) replacing: BTreeMap<Address, Granted>,
     /// Resources whose drift is ignored. They count as ready, but not as converged.
     pub(super) ignored_drift: BTreeSet<Address>,
     /// The rollback of the resource under consideration: the message of its hold, and the change that waits.
@@ -83,6 +104,7 @@ impl<'a> PlanContext<'a> {
             identities,
             owns_something,
             unreplaced: BTreeMap::new(),
+            replacing: BTreeMap::new(),
             ignored_drift: BTreeSet::new(),
             rolled_back: None,
             users: OnceCell::new(),

@@ -6,7 +6,9 @@ use super::context::{PlanContext, Readiness, UnreadyDependencies};
 use super::difference::{cause_of_absence, changes_after_adoption, is_elsewhere};
 use super::hold::Reason;
 use super::operation::{adopted_tags, create_mutation};
-use super::replace::{may_replace, waits_for_replacement};
+use super::radius::may_replace;
+use super::replace::waits_for_replacement;
+use super::unique::{Clash, find_clash};
 use super::{Action, Cause};
 use crate::diff::Change;
 use crate::document::{Drift, Resource};
@@ -62,6 +64,11 @@ pub(super) fn create_or_adopt(
         spec.map().into_iter().flatten().map(|(k, v)| Change::new(k, Value::Null, v.clone())).collect();
     if waits_for_replacement(context, resource, &changes) {
         return Readiness::Blocked;
+    }
+    if let Some(Clash::Held(hold)) = find_clash(context, resource, &spec) {
+        let waits = hold.reason == Reason::DependencyNotReady;
+        context.plan.holds.push(hold);
+        return if waits { Readiness::Progressing } else { Readiness::Blocked };
     }
     let unknown = spec.unknown().map(|unknown| unknown.waits_for.clone());
     let mutation = unknown.is_none().then(|| create_mutation(context, resource, &spec));

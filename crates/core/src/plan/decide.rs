@@ -8,7 +8,8 @@ use super::difference::{cause_of_absence, cause_of_difference, find_changes};
 use super::hold::{Hold, Reason};
 use super::operation::{desired_resource, record_digest, update_mutation};
 use super::release::release_or_ready;
-use super::replace::{await_replacement, replace_or_hold, replacement_in_the_way};
+use super::replace::{await_replacement, keep_unchanged, replace_or_hold, replacement_in_the_way};
+use super::unique::{Clash, find_clash, mark_freed};
 use super::{Action, Cause, LiveSummary};
 use crate::address::Address;
 use crate::diff::Change;
@@ -270,6 +271,17 @@ pub(super) fn compare<'a>(
             .is_none()
             .then(|| Mutation::Create(desired_resource(context, resource, resource.name.clone(), &spec, 1)));
         return context.add_step(resource, Action::Update, cause, changes, progressing, mutation);
+    }
+    let needed =
+        if changes.iter().all(|c| c.unknown.is_none()) { find_clash(context, resource, resolved) } else { None };
+    match needed {
+        Some(Clash::Freed(fields)) => mark_freed(&mut changes, fields),
+        Some(Clash::Held(hold)) if !changes.iter().any(|c| c.immutable) => {
+            let waits = hold.reason == Reason::DependencyNotReady;
+            context.plan.holds.push(hold);
+            return if waits { Readiness::Progressing } else { keep_unchanged(context, address, changes) };
+        }
+        _ => {}
     }
     if changes.iter().any(|c| c.immutable) {
         context.referenceable.remove(address);

@@ -44,6 +44,8 @@ pub struct Field {
     pub presence: Presence,
     /// True when a change requires a replacement.
     pub immutable: bool,
+    /// The value to which AWS can change an immutable field in place, if there is one.
+    pub in_place: Option<Literal>,
     /// The values that AWS accepts, as far as one value alone decides.
     pub constraints: &'static [Constraint],
     /// The value that AWS uses when a request omits the field, where it is always the same.
@@ -52,6 +54,13 @@ pub struct Field {
     pub after_create: bool,
     /// True when only the create uses the field.
     pub only_at_create: bool,
+}
+
+impl Field {
+    /// True when a change of the field to this value requires a replacement.
+    pub fn is_replaced_by(&self, desired: &Value) -> bool {
+        self.immutable && self.in_place.is_none_or(|value| *desired != Value::from(value))
+    }
 }
 
 /// The name of a field of the record `R` in the document. `#[derive(Spec)]` writes one constant per field, so a misspelt

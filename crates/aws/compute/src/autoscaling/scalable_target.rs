@@ -11,7 +11,7 @@ use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::relation::{Demand::AtMost, Relation, demand};
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier};
+use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ impl Kind for ScalableTarget {
     const TIER: Tier = Tier::Compute;
     /// Scaling policies need only its id.
     const REFERENCEABLE_ON_CREATE: bool = true;
-    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const UNIQUE: &'static [&'static [&'static str]] = &[&[ScalableTarget::SERVICE.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[

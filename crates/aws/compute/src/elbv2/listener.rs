@@ -63,7 +63,14 @@ impl Kind for Listener {
     type Status = ListenerStatus;
     type Owner = TagOnCreate<Elbv2Tags>;
     const TIER: Tier = Tier::Compute;
+    /// A target group can be used by one load balancer at a time (`TargetGroupAssociationLimit`), so a listener on another
+    /// load balancer cannot be created while the old one forwards to the same target group.
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    /// AWS refuses a second listener on a port (`DuplicateListener`,
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyListener.html>).
+    const UNIQUE: &'static [&'static [&'static str]] = &[&[Listener::LOAD_BALANCER.name(), Listener::PORT.name()]];
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteLoadBalancer.html>
+    const DELETED_WITH: Option<&'static str> = Some(Listener::LOAD_BALANCER.name());
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[

@@ -13,7 +13,7 @@ use holdfast_core::schema::relation::{
     Demand::{Excludes, Needs},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,8 @@ impl Kind for NatGateway {
     const TIER: Tier = Tier::Network;
     /// The address is in use until the gateway is deleted: a second gateway with it fails
     /// (`Resource.AlreadyAssociated`).
-    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const UNIQUE: &'static [&'static [&'static str]] =
+        &[&[NatGateway::ALLOCATION.name()], &[NatGateway::SUBNET.name(), NatGateway::PRIVATE_IP_ADDRESS.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
     const RELATIONS: &'static [Relation] = &[

@@ -8,7 +8,7 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{Idempotency, NamingRules, Replacement, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Cidr, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -34,8 +34,9 @@ pub(crate) struct Subnet {
     /// (<https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html>).
     #[spec(immutable)]
     availability_zone: Option<String>,
-    /// The IPv6 block, a /64 in most networks, within an IPv6 block of the VPC.
-    #[spec(immutable)]
+    /// The IPv6 block, a /64 in most networks, within an IPv6 block of the VPC. `null` for none. AWS removes a block
+    /// only after the resources that use its addresses
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DisassociateSubnetCidrBlock.html>).
     ipv6_cidr_block: Option<Cidr>,
     /// Whether instances get a public IPv4 address at launch, unless they state otherwise. The setting does
     /// not apply to Fargate tasks: their service states `assignPublicIp`.
@@ -73,12 +74,17 @@ pub(crate) struct SubnetStatus {
     owner_id: Option<String>,
 }
 
+/// The association of the IPv6 block, which the call that removes the block takes.
+#[derive(Debug)]
+struct Ipv6Association(Option<String>);
+
 impl Kind for Subnet {
     type Status = SubnetStatus;
     type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
     /// Two subnets of a VPC cannot share addresses (`InvalidSubnet.Conflict`).
-    const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    const UNIQUE: &'static [&'static [&'static str]] =
+        &[&[Subnet::VPC.name(), Subnet::CIDR_BLOCK.name()], &[Subnet::VPC.name(), Subnet::IPV6_CIDR_BLOCK.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
 
@@ -108,7 +114,7 @@ impl Kind for Subnet {
             vpc: _,
             cidr_block: _,
             availability_zone: _,
-            ipv6_cidr_block: _,
+            ipv6_cidr_block,
             map_public_ip_on_launch: public_ip,
             assign_ipv6_address_on_creation: ipv6,
             enable_dns64: dns64,
@@ -135,7 +141,30 @@ impl Kind for Subnet {
                 modify().enable_resource_name_dns_aaaa_record_on_launch(value(aaaa)),
             ),
         ];
-        for (_, change) in changes.into_iter().filter(|(field, _)| desired.changed(*field)) {
+        // New interfaces get no address of a block that is removed.
+        let disables = ipv6.is_some_and(|ipv6| !ipv6.0) && desired.changed(Subnet::ASSIGN_IPV6_ADDRESS_ON_CREATION);
+        let is_first = |field: &str| disables && field == Subnet::ASSIGN_IPV6_ADDRESS_ON_CREATION.name();
+        let changes = changes.into_iter().filter(|(field, _)| desired.changed(*field));
+        let (first, rest): (Vec<_>, Vec<_>) = changes.partition(|(field, _)| is_first(field.name()));
+        for (_, change) in first {
+            change.send().await?;
+        }
+        if desired.changed(Subnet::IPV6_CIDR_BLOCK) {
+            if let Ipv6Association(Some(association)) = live.raw::<Ipv6Association>()? {
+                ec2(aws).disassociate_subnet_cidr_block().association_id(association).send().await?;
+            }
+            if let Some(block) = ipv6_cidr_block {
+                ec2(aws).associate_subnet_cidr_block().subnet_id(&live.id).ipv6_cidr_block(&block.0).send().await?;
+            }
+            // The other fields may need the block, which AWS associates within some seconds.
+            return match rest.is_empty() {
+                true => Ok(Updated::ObserveAgain),
+                false => {
+                    Ok(Updated::Unfinished("the IPv6 block was changed; the other fields follow once it is associated"))
+                }
+            };
+        }
+        for (_, change) in rest {
             change.send().await?;
         }
         Ok(Updated::Known)
@@ -176,12 +205,18 @@ fn live(subnet: &sdk::Subnet) -> Result<Live<Subnet>> {
         availability_zone_id: subnet.availability_zone_id.clone(),
         owner_id: subnet.owner_id.clone(),
     };
+    let is_changing = ipv6.is_some_and(|block| {
+        let state = block.ipv6_cidr_block_state.as_ref().and_then(|state| state.state.as_ref());
+        state == Some(&SubnetCidrBlockStateCode::Associating)
+    });
+    let association = Ipv6Association(ipv6.and_then(|block| block.association_id.clone()));
     let phase = match subnet.state {
         Some(SubnetState::Pending | SubnetState::Unavailable) => Phase::Pending,
         Some(SubnetState::Failed | SubnetState::FailedInsufficientCapacity) => Phase::Failed,
+        _ if is_changing => Phase::Updating,
         _ => Phase::Ready,
     };
-    Ok(tagged(id, from_sdk_tags(subnet.tags()), spec, status).phase(phase))
+    Ok(tagged(id, from_sdk_tags(subnet.tags()), spec, status).phase(phase).keep(association))
 }
 
 #[cfg(test)]

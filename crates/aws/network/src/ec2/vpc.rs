@@ -27,8 +27,10 @@ pub(crate) struct Vpc {
     #[spec(immutable, pattern = "[0-9.]+/(1[6-9]|2[0-8])")]
     cidr_block: Cidr,
     /// The tenancy of the instances: `dedicated` is for dedicated hardware. CreateVpc does not accept `host`
-    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>).
-    #[spec(immutable, one_of = ["default", "dedicated"], default = "default")]
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>). AWS can change `dedicated` to
+    /// `default` in place; running instances stay on dedicated hardware
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcTenancy.html>).
+    #[spec(immutable, in_place = "default", one_of = ["default", "dedicated"], default = "default")]
     instance_tenancy: Option<String>,
     /// Whether the Amazon DNS server resolves names in the VPC. A new VPC has it.
     #[spec(default = true)]
@@ -101,7 +103,10 @@ impl Kind for Vpc {
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        let Vpc { cidr_block: _, instance_tenancy: _, enable_dns_support, enable_dns_hostnames } = &desired.spec;
+        let Vpc { cidr_block: _, instance_tenancy, enable_dns_support, enable_dns_hostnames } = &desired.spec;
+        if let Some(tenancy) = instance_tenancy.as_deref().filter(|_| desired.changed(Vpc::INSTANCE_TENANCY)) {
+            ec2(aws).modify_vpc_tenancy().vpc_id(&live.id).instance_tenancy(tenancy.into()).send().await?;
+        }
         // Each call changes one attribute. DNS host names require DNS support, which is changed first.
         let modify = || ec2(aws).modify_vpc_attribute().vpc_id(&live.id);
         if desired.changed(Vpc::ENABLE_DNS_SUPPORT) {

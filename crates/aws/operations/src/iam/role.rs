@@ -57,6 +57,13 @@ pub(crate) struct Role {
     managed_policies: BTreeSet<Arn>,
 }
 
+/// The number of managed policies of a role, unless the quota was raised
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+const MANAGED_POLICIES: usize = 10;
+
+/// The size of all inline policies of a role together, in characters without white space (the same page).
+const INLINE_POLICIES: usize = 10_240;
+
 fn root() -> String {
     "/".into()
 }
@@ -177,7 +184,8 @@ impl Kind for Role {
             managed_policies,
         } = &desired.spec;
         let (iam, name) = (iam(aws), &live.id);
-        // Changes that reduce permissions come first.
+        // The boundary, which limits all permissions, comes first. Then new permissions precede the removal of old ones
+        // as far as the quotas have room for both, so that the role is never without the permissions that it keeps.
         if desired.changed(Role::PERMISSIONS_BOUNDARY) {
             match permissions_boundary {
                 Some(arn) => {
@@ -189,23 +197,29 @@ impl Kind for Role {
             }
         }
         if desired.changed(Role::MANAGED_POLICIES) {
-            for arn in live.spec.managed_policies.difference(managed_policies) {
-                iam.detach_role_policy().role_name(name).policy_arn(&arn.0).send().await.or_absent()?;
+            let old: Vec<&Arn> = live.spec.managed_policies.difference(managed_policies).collect();
+            let new: Vec<&Arn> = managed_policies.difference(&live.spec.managed_policies).collect();
+            let surplus = (live.spec.managed_policies.len() + new.len()).saturating_sub(MANAGED_POLICIES);
+            let (first, last) = old.split_at(surplus.min(old.len()));
+            detach(aws, name, first).await?;
+            for arn in new {
+                iam.attach_role_policy().role_name(name).policy_arn(&arn.0).send().await?;
             }
+            detach(aws, name, last).await?;
         }
         if desired.changed(Role::POLICIES) {
-            for policy in live.spec.policies.keys().filter(|policy| !policies.contains_key(*policy)) {
-                iam.delete_role_policy().role_name(name).policy_name(policy).send().await.or_absent()?;
-            }
+            let old = live.spec.policies.iter().filter(|(policy, _)| !policies.contains_key(*policy));
+            let sizes = policies.values().chain(old.clone().map(|(_, document)| document));
+            let has_room = sizes.map(|document| document.json().len()).sum::<usize>() <= INLINE_POLICIES;
+            let old: Vec<&String> = old.map(|(policy, _)| policy).collect();
+            let none: &[&String] = &[];
+            let (first, last) = if has_room { (none, &old[..]) } else { (&old[..], none) };
+            delete_inline(aws, name, first).await?;
             for (policy, document) in policies.iter().filter(|(k, v)| live.spec.policies.get(*k) != Some(v)) {
                 let put = iam.put_role_policy().role_name(name).policy_name(policy);
                 put.policy_document(document.json()).send().await?;
             }
-        }
-        if desired.changed(Role::MANAGED_POLICIES) {
-            for arn in managed_policies.difference(&live.spec.managed_policies) {
-                iam.attach_role_policy().role_name(name).policy_arn(&arn.0).send().await?;
-            }
+            delete_inline(aws, name, last).await?;
         }
         if desired.changed(Role::ASSUME_ROLE_POLICY_DOCUMENT) {
             let document = assume_role_policy_document.json();
@@ -231,15 +245,27 @@ impl Kind for Role {
             let remove = iam.remove_role_from_instance_profile().instance_profile_name(profile);
             remove.role_name(name).send().await.or_absent()?;
         }
-        for arn in &live.spec.managed_policies {
-            iam.detach_role_policy().role_name(name).policy_arn(&arn.0).send().await.or_absent()?;
-        }
-        for policy in live.spec.policies.keys() {
-            iam.delete_role_policy().role_name(name).policy_name(policy).send().await.or_absent()?;
-        }
+        detach(aws, name, &live.spec.managed_policies.iter().collect::<Vec<_>>()).await?;
+        delete_inline(aws, name, &live.spec.policies.keys().collect::<Vec<_>>()).await?;
         iam.delete_role().role_name(name).send().await?;
         Ok(())
     }
+}
+
+/// Detaches managed policies.
+async fn detach(aws: &Aws, role: &str, policies: &[&Arn]) -> Result<()> {
+    for arn in policies {
+        iam(aws).detach_role_policy().role_name(role).policy_arn(&arn.0).send().await.or_absent()?;
+    }
+    Ok(())
+}
+
+/// Deletes inline policies.
+async fn delete_inline(aws: &Aws, role: &str, policies: &[&String]) -> Result<()> {
+    for policy in policies {
+        iam(aws).delete_role_policy().role_name(role).policy_name(*policy).send().await.or_absent()?;
+    }
+    Ok(())
 }
 
 /// Parses a policy document of IAM, which is URL-encoded according to RFC 3986: a plus sign stands for itself.

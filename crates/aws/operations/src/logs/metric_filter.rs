@@ -80,6 +80,8 @@ impl Kind for MetricFilter {
     const TIER: Tier = Tier::Operations;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules { form: (r"[^:*]+", "has no `:` and no `*`"), ..NamingRules::limit(512) };
+    /// A metric filter is a part of its log group.
+    const DELETED_WITH: Option<&'static str> = Some(MetricFilter::LOG_GROUP.name());
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
     /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html>

@@ -68,6 +68,8 @@ impl Kind for Subscription {
     type Owner = ViaParent;
     const TIER: Tier = Tier::Operations;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
+    /// <https://docs.aws.amazon.com/sns/latest/api/API_DeleteTopic.html>
+    const DELETED_WITH: Option<&'static str> = Some(Subscription::TOPIC.name());
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[

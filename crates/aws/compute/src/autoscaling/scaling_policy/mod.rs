@@ -31,6 +31,8 @@ impl Kind for ScalingPolicy {
     const TIER: Tier = Tier::Compute;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
     const NAMING: NamingRules = NamingRules::limit(256);
+    /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DeregisterScalableTarget.html>
+    const DELETED_WITH: Option<&'static str> = Some(ScalingPolicy::SCALABLE_TARGET.name());
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html

@@ -60,6 +60,8 @@ impl Kind for ListenerRule {
     type Status = ListenerRuleStatus;
     type Owner = TagOnCreate<Elbv2Tags>;
     const TIER: Tier = Tier::Compute;
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteListener.html>
+    const DELETED_WITH: Option<&'static str> = Some(ListenerRule::LISTENER.name());
     const NAMING: NamingRules = NamingRules::TAG;
     /// AWS refuses a second rule of the same priority.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;

@@ -9,6 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{self as sdk, LoadBalancerAttribute, 
 use holdfast_base::client::Aws;
 use holdfast_base::error::{Error, OrAbsent, Result};
 use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
+use holdfast_base::names::Subnet;
 use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::{all, text, texts};
 use holdfast_base::wanted::each;
@@ -84,8 +85,7 @@ impl Kind for LoadBalancer {
     }
 
     async fn update(aws: &Aws, live: &Live<Self>, desired: &Desired<Self>) -> Result<Updated> {
-        let LoadBalancer { r#type: _, scheme: _, ip_address_type, subnets, security_groups, attributes } =
-            &desired.spec;
+        let LoadBalancer { r#type, scheme: _, ip_address_type, subnets, security_groups, attributes } = &desired.spec;
         // The security groups are first, because they restrict access. The subnets precede the address type, because
         // `dualstack` needs subnets with IPv6.
         if desired.changed(LoadBalancer::SECURITY_GROUPS) {
@@ -94,8 +94,10 @@ impl Kind for LoadBalancer {
             set.set_security_groups(Some(groups)).send().await?;
         }
         if desired.changed(LoadBalancer::SUBNETS) {
-            let set = elbv2(aws).set_subnets().load_balancer_arn(&live.id);
-            set.set_subnets(Some(texts(subnets))).send().await?;
+            for subnets in subnet_changes(r#type.as_deref(), &live.spec.subnets, subnets) {
+                let set = elbv2(aws).set_subnets().load_balancer_arn(&live.id);
+                set.set_subnets(Some(texts(&subnets))).send().await?;
+            }
         }
         if let Some(of) = ip_address_type.as_ref().filter(|_| desired.changed(LoadBalancer::IP_ADDRESS_TYPE)) {
             let set = elbv2(aws).set_ip_address_type().load_balancer_arn(&live.id);
@@ -113,6 +115,22 @@ impl Kind for LoadBalancer {
     async fn delete(aws: &Aws, live: &Live<Self>) -> Result<()> {
         elbv2(aws).delete_load_balancer().load_balancer_arn(&live.id).send().await?;
         Ok(())
+    }
+}
+
+/// Returns the sets of subnets to set, one after the other. A Network Load Balancer refuses another subnet in a zone that
+/// is enabled: "You first complete removing the existing subnet, then you can add the new subnet"
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/network/availability-zones.html>).
+fn subnet_changes(
+    r#type: Option<&str>,
+    live: &BTreeSet<Ref<Subnet>>,
+    desired: &BTreeSet<Ref<Subnet>>,
+) -> Vec<BTreeSet<Ref<Subnet>>> {
+    let kept: BTreeSet<Ref<Subnet>> = live.intersection(desired).cloned().collect();
+    let both = kept.len() < live.len() && kept.len() < desired.len();
+    match both && r#type == Some("network") && !kept.is_empty() {
+        true => vec![kept, desired.clone()],
+        false => vec![desired.clone()],
     }
 }
 
@@ -164,6 +182,16 @@ mod tests {
     #[test]
     fn every_attribute_has_a_key() {
         check_keys::<LoadBalancerAttributes>(&KEYS);
+    }
+
+    #[test]
+    fn a_network_load_balancer_removes_a_subnet_before_it_adds_another() {
+        let set = |ids: &[&str]| -> BTreeSet<Ref<Subnet>> { ids.iter().map(|id| Ref::new(*id)).collect() };
+        let changes = |of, live: &[&str], desired: &[&str]| subnet_changes(Some(of), &set(live), &set(desired));
+        assert_eq!(changes("network", &["a", "b"], &["a2", "b"]), [set(&["b"]), set(&["a2", "b"])]);
+        assert_eq!(changes("network", &["a"], &["a", "b"]), [set(&["a", "b"])], "nothing is removed");
+        assert_eq!(changes("network", &["a"], &["a2"]), [set(&["a2"])], "a load balancer needs a subnet");
+        assert_eq!(changes("application", &["a", "b"], &["a2", "b"]), [set(&["a2", "b"])]);
     }
 
     #[test]

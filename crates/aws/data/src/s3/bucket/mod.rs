@@ -184,14 +184,14 @@ impl Kind for Bucket {
             access_logging,
             replication,
             event_bridge_enabled,
-            object_lock_enabled: _,
+            object_lock_enabled,
             empty_on_delete: _,
         } = &desired.spec;
         // A bucket that was created just now has no settings that a call must send back.
         let none = PreservedSettings::default();
         let (name, preserved) = (&live.id, live.raw::<PreservedSettings>().unwrap_or(&none));
         let changed = |field| desired.changed(field);
-        // Protective settings come first, and versioning comes before the replication that needs it.
+        // Protective settings come first. Versioning comes before Object Lock and the replication, which need it.
         if let (true, Some(ServerDefault(encryption))) = (changed(Bucket::ENCRYPTION), encryption) {
             wire::encryption(aws, name, encryption).await?;
         }
@@ -212,6 +212,9 @@ impl Kind for Bucket {
         }
         if let (true, Some(status)) = (changed(Bucket::VERSIONING), versioning) {
             wire::versioning(aws, name, status).await?;
+        }
+        if let (true, Some(ServerDefault(true))) = (changed(Bucket::OBJECT_LOCK_ENABLED), object_lock_enabled) {
+            wire::object_lock(aws, name).await?;
         }
         if changed(Bucket::LIFECYCLE_RULES) {
             wire::lifecycle(aws, name, lifecycle_rules.as_ref(), preserved).await?;

@@ -60,8 +60,9 @@ pub(crate) struct Bucket {
     #[spec(default = false)]
     pub(super) event_bridge_enabled: Option<ServerDefault<bool>>,
     /// Whether Object Lock is enabled, which can protect objects against deletion. It needs versioning, which the
-    /// create call then enables.
-    #[spec(immutable, default = false)]
+    /// create call then enables. AWS can enable it on a bucket that exists, and never disables it
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-configure.html>).
+    #[spec(immutable, in_place = true, default = false)]
     pub(super) object_lock_enabled: Option<ServerDefault<bool>>,
     /// Whether a deletion of the bucket first deletes all versions of all its objects. AWS refuses to delete a bucket
     /// that is not empty. The value is recorded in the tag `holdfast:empty-on-delete`, since the document may no longer

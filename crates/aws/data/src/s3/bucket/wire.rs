@@ -48,6 +48,13 @@ pub(super) async fn versioning(aws: &Aws, bucket: &str, status: &str) -> Result<
     Ok(())
 }
 
+/// Enables Object Lock without a default retention.
+pub(super) async fn object_lock(aws: &Aws, bucket: &str) -> Result<()> {
+    let lock = sdk::ObjectLockConfiguration::builder().object_lock_enabled(sdk::ObjectLockEnabled::Enabled).build();
+    s3(aws).put_object_lock_configuration().bucket(bucket).object_lock_configuration(lock).send().await?;
+    Ok(())
+}
+
 /// Sets or deletes all lifecycle rules. The call sends the minimum object size for transitions again, which AWS
 /// otherwise resets to its default.
 pub(super) async fn lifecycle(

@@ -52,6 +52,9 @@ impl Kind for Distribution {
     const TIER: Tier = Tier::Edge;
     /// A distribution has its ARN and its domain name from the start, so bucket policies and records can refer to it.
     const REFERENCEABLE_ON_CREATE: bool = true;
+    /// An alias belongs to one distribution at a time (`CNAMEAlreadyExists`,
+    /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html>).
+    const UNIQUE: &'static [&'static [&'static str]] = &[&[Distribution::ALIASES.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
     const RELATIONS: &'static [Relation] = &[

@@ -32,6 +32,10 @@ impl Kind for Instance {
     type Status = InstanceStatus;
     type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Compute;
+    /// An address is in use until its instance is terminated (`InvalidIPAddress.InUse`,
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>).
+    const UNIQUE: &'static [&'static [&'static str]] =
+        &[&[Instance::SUBNET.name(), Instance::PRIVATE_IP_ADDRESS.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
     const RELATIONS: &'static [Relation] = &[

@@ -59,6 +59,9 @@ impl Kind for RouteTable {
     type Status = RouteTableStatus;
     type Owner = TagOnCreate<Ec2Tags>;
     const TIER: Tier = Tier::Network;
+    /// A subnet is deleted with its association. A route to a deleted gateway has the state `blackhole`
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html>).
+    const RELEASES: &'static [&'static str] = &[RouteTable::SUBNETS.name(), RouteTable::ROUTES.name()];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
     const RELATIONS: &'static [Relation] = &[
