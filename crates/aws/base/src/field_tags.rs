@@ -116,6 +116,7 @@ mod tests {
             ty,
             presence: Presence::Optional,
             immutable: false,
+            in_place: None,
             constraints: &[],
             server_default: None,
             after_create: false,
