@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::expression::whole;
 use crate::value::Value;
 
 /// Returns the ARN unchanged. An ARN has at least six parts.
@@ -53,26 +54,42 @@ pub(crate) fn cidrs_overlap(one: &str, other: &str) -> bool {
     matches!((network(one, &shorter), network(other, &shorter)), (Some(one), Some(other)) if one == other)
 }
 
-/// Returns JSON as a tree; the value is a tree or JSON text.
+/// Returns JSON as a tree; the value is a tree or JSON text. `1.0` is `1`.
 ///
 /// # Errors
 /// When the text is not JSON.
 pub fn json(value: &Value) -> Result<Value, String> {
     match value {
         Value::Text(text) => serde_json::from_str::<serde_json::Value>(text)
-            .map(Value::from)
+            .map(|tree| whole_numbers(tree.into()))
             .map_err(|error| format!("this is not valid JSON: {error}")),
-        Value::Map(_) | Value::List(_) => Ok(value.clone()),
+        Value::Map(_) | Value::List(_) => Ok(whole_numbers(value.clone())),
         other => Err(format!("`{other}` is not a JSON document")),
+    }
+}
+
+fn whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Map(map) => Value::Map(map.into_iter().map(|(k, v)| (k, whole_numbers(v))).collect()),
+        Value::List(list) => Value::List(list.into_iter().map(whole_numbers).collect()),
+        Value::Number(n) => whole(n).unwrap_or(Value::Number(n)),
+        other => other,
     }
 }
 
 /// Returns the canonical form of a policy document, in which equivalent policies are equal.
 ///
-/// IAM stores a policy as it was written; other services rewrite it. `Action: x` and `Action: [x]` are equivalent, the
-/// order of a statement's actions, resources and principals has no meaning, and an account principal comes back as the
-/// ARN of the account's root user
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>).
+/// IAM stores a policy as it was written; other services rewrite it. These differences have no meaning:
+/// - `Action: x` and `Action: [x]`, and the order of statements, actions, resources and principals; the version
+///   `2008-10-17`, which is the default
+///   (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>);
+/// - the case of actions
+///   (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html>);
+/// - the case of condition keys, and numbers and booleans instead of strings in conditions
+///   (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html>);
+/// - an account as a principal, which comes back as the ARN of its root user, and `Principal: "*"` and
+///   `Principal: { AWS: "*" }`
+///   (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
 ///
 /// # Errors
 /// When the value is not a policy document.
@@ -85,32 +102,80 @@ pub fn policy(value: &Value) -> Result<Value, String> {
         Some(one) => vec![one],
         None => return Err("a policy document needs a `Statement`".into()),
     };
-    let statements = statements.into_iter().map(|s| normalize(s, "")).collect();
-    document.insert("Statement".into(), Value::List(statements));
+    document.insert("Statement".into(), Value::List(set(statements.into_iter().map(statement).collect())));
+    document.entry("Version".into()).or_insert_with(|| "2008-10-17".into());
     Ok(Value::Map(document))
 }
 
-/// Sorts unordered lists and unwraps lists of one element, below the statements.
-fn normalize(value: Value, key: &str) -> Value {
+fn statement(value: Value) -> Value {
+    let Value::Map(map) = value else { return value };
+    let element = |(key, value): (String, Value)| {
+        let value = match key.as_str() {
+            "Action" | "NotAction" => each_text(value, &|text| text.to_lowercase()),
+            "Principal" | "NotPrincipal" => match value {
+                Value::Text(all) if all == "*" => Value::from([("AWS", "*")]),
+                Value::Map(by) => Value::Map(by.into_iter().map(principal).collect()),
+                other => other,
+            },
+            "Condition" => condition(value),
+            _ => value,
+        };
+        (key, plain(value))
+    };
+    Value::Map(map.into_iter().map(element).filter(|(key, value)| key != "Sid" || value.text() != Some("")).collect())
+}
+
+/// Writes the account of an AWS principal as the ARN of its root user.
+fn principal((by, value): (String, Value)) -> (String, Value) {
+    let root = |text: &str| match text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        true => format!("arn:aws:iam::{text}:root"),
+        false => text.to_owned(),
+    };
+    let value = if by == "AWS" { each_text(value, &root) } else { value };
+    (by, value)
+}
+
+/// Writes the keys of conditions in lower case. The part of a key after a slash is the key of a tag, and keeps its case.
+fn condition(value: Value) -> Value {
+    let lower = |key: String| match key.split_once('/') {
+        Some((name, tag)) => format!("{}/{tag}", name.to_lowercase()),
+        None => key.to_lowercase(),
+    };
+    let Value::Map(operators) = value else { return value };
+    let keys = |value| match value {
+        Value::Map(keys) => Value::Map(keys.into_iter().map(|(key, value)| (lower(key), value)).collect()),
+        other => other,
+    };
+    Value::Map(operators.into_iter().map(|(operator, value)| (operator, keys(value))).collect())
+}
+
+fn each_text(value: Value, change: &impl Fn(&str) -> String) -> Value {
     match value {
-        Value::Map(map) => Value::Map(map.into_iter().map(|(k, v)| (k.clone(), normalize(v, &k))).collect()),
-        Value::List(list) => {
-            let mut items: Vec<Value> = list.into_iter().map(|v| normalize(v, key)).collect();
-            items.sort_by_key(ToString::to_string);
-            items.dedup();
-            match items.len() {
-                1 => items.remove(0),
-                _ => Value::List(items),
-            }
-        }
-        // AWS returns condition values as strings, whatever type they had.
-        Value::Bool(b) => Value::Text(b.to_string()),
-        Value::Integer(n) => Value::Text(n.to_string()),
-        Value::Text(text) if key == "AWS" && text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) => {
-            Value::Text(format!("arn:aws:iam::{text}:root"))
-        }
+        Value::Text(text) => Value::Text(change(&text)),
+        Value::List(list) => Value::List(list.into_iter().map(|value| each_text(value, change)).collect()),
         other => other,
     }
+}
+
+/// Sorts unordered lists, unwraps lists of one element, and writes numbers and booleans as strings.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Map(map) => Value::Map(map.into_iter().map(|(k, v)| (k, plain(v))).collect()),
+        Value::List(list) => {
+            let mut items = set(list.into_iter().map(plain).collect());
+            if items.len() == 1 { items.remove(0) } else { Value::List(items) }
+        }
+        Value::Bool(b) => Value::Text(b.to_string()),
+        Value::Integer(n) => Value::Text(n.to_string()),
+        Value::Number(n) => Value::Text(n.to_string()),
+        other => other,
+    }
+}
+
+fn set(mut items: Vec<Value>) -> Vec<Value> {
+    items.sort_by_key(ToString::to_string);
+    items.dedup();
+    items
 }
 
 #[cfg(test)]
@@ -140,5 +205,29 @@ mod tests {
         assert_eq!(policy(&a.into()), policy(&b.into()));
         let c = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["b","a"],"Resource":["*"]}}"#;
         assert_ne!(policy(&a.into()), policy(&c.into()));
+    }
+
+    #[test]
+    fn every_spelling_of_a_policy_has_the_same_canonical_form() {
+        let of = |statement: serde_json::Value| policy(&serde_json::json!({ "Statement": statement }).into()).unwrap();
+        let condition = |key: &str, value: serde_json::Value| serde_json::json!({ "Effect": "Allow", "Action": "a:B", "Condition": { "NumericLessThan": { key: value } } });
+        let base = of(condition("aws:MultiFactorAuthAge", serde_json::json!("1.2")));
+        assert_eq!(base, of(condition("AWS:multifactorauthage", serde_json::json!(1.2))));
+        assert_ne!(base, of(condition("aws:MultiFactorAuthAge", serde_json::json!(1.3))));
+        assert_ne!(of(condition("aws:RequestTag/Team", 1.into())), of(condition("aws:RequestTag/team", 1.into())));
+        assert_eq!(of(condition("a:b", true.into())), of(condition("a:b", serde_json::json!(["true"]))));
+        let allow = |action: &str, principal: serde_json::Value| serde_json::json!({ "Effect": "Allow", "Action": action, "Principal": principal });
+        let (any, all) = (serde_json::json!("*"), serde_json::json!({ "AWS": ["*"] }));
+        assert_eq!(of(allow("s3:GetObject", any.clone())), of(allow("S3:getobject", all)));
+        let (one, two) = (allow("s3:GetObject", any.clone()), allow("s3:PutObject", any));
+        assert_eq!(of(serde_json::json!([one, two])), of(serde_json::json!([two, one, two])));
+        let version = |version: &str| policy(&serde_json::json!({ "Version": version, "Statement": one }).into());
+        assert_eq!(version("2008-10-17"), Ok(of(one.clone())));
+        assert_ne!(version("2012-10-17"), Ok(of(one.clone())));
+    }
+
+    #[test]
+    fn whole_numbers_of_json_are_equal_with_and_without_a_fraction() {
+        assert_eq!(json(&r#"{"a":[1.0]}"#.into()), json(&serde_json::json!({ "a": [1] }).into()));
     }
 }

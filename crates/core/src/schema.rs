@@ -3,6 +3,7 @@
 //! `#[derive(Spec)]` generates a [`Record`]; the driver adds the rest of a [`Schema`]. Diff, validation,
 //! the manual and the JSON Schema all read this one table.
 
+mod comparison;
 mod constraint;
 mod field;
 pub mod relation;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::comparison::{Comparison, Identity, Spelling, When};
 pub use self::constraint::{Constraint, Literal};
 pub use self::field::{Field, FieldName, Presence, Record, Type, with_article};
 use self::relation::Relation;
@@ -35,7 +37,7 @@ impl Named for () {
 }
 
 impl Spec for () {
-    const RECORD: Record = Record { name: "()", doc: "", fields: &[] };
+    const RECORD: Record = Record::EMPTY;
 }
 
 /// A record with the field `arn`, which identifies a resource in AWS's calls.
@@ -50,7 +52,7 @@ pub trait Typed {
     const TYPE: Type;
     /// True for `Option<…>`: the field may be absent.
     const OPTIONAL: bool = false;
-    /// False for [`crate::types::ServerDefault`]: AWS always returns a value, so `null` is refused.
+    /// False for [`crate::types::ServerDefault`]: AWS always returns a value.
     const NULLABLE: bool = true;
     /// True for [`crate::types::AfterCreate`]: only the update after the create needs the value.
     const AFTER_CREATE: bool = false;
@@ -240,16 +242,22 @@ pub struct NamingRules {
     pub form: (&'static str, &'static str),
     /// The beginnings of names that AWS reserves, in lower case.
     pub reserved: &'static [&'static str],
+    /// The beginning of an explicit name that AWS leaves out, for example the `https://` of a provider's URL.
+    pub left_out: &'static str,
 }
 
 impl NamingRules {
     /// The name is the `Name` tag (EC2): at most 255 characters, all characters are allowed.
-    pub const TAG: NamingRules =
-        NamingRules { limit: 255, tag: true, prefix: "", lowercase: false, form: ("", ""), reserved: &[] };
+    pub const TAG: NamingRules = NamingRules { tag: true, ..NamingRules::limit(255) };
 
     /// Returns the rules for a name of at most `limit` characters.
     pub const fn limit(limit: usize) -> NamingRules {
-        NamingRules { limit, tag: false, prefix: "", lowercase: false, form: ("", ""), reserved: &[] }
+        NamingRules { limit, tag: false, prefix: "", lowercase: false, form: ("", ""), reserved: &[], left_out: "" }
+    }
+
+    /// Returns an explicit name as AWS stores it.
+    pub fn stored(&self, name: &str) -> String {
+        name.strip_prefix(self.left_out).unwrap_or(name).to_owned()
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::canonical;
 use crate::schema::{Named, Type, Typed};
+use crate::value::Value;
 
 macro_rules! plain {
     ($($rust:ty => $ty:expr),* $(,)?) => {$(
@@ -243,6 +244,16 @@ impl Typed for Arn {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cidr(pub String);
+
+impl Cidr {
+    /// Returns the block without host bits. Text that is not a CIDR block is returned unchanged.
+    pub fn network(&self) -> String {
+        match canonical::cidr(&self.0.as_str().into()) {
+            Ok(Value::Text(network)) => network,
+            _ => self.0.clone(),
+        }
+    }
+}
 
 impl Typed for Cidr {
     const TYPE: Type = Type::Canonical { name: "CIDR block", canonical: canonical::cidr };

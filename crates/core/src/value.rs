@@ -199,6 +199,14 @@ impl Value {
         }
     }
 
+    /// Returns the elements of the list; none when this is not one.
+    pub fn list(&self) -> &[Value] {
+        match self {
+            Value::List(list) => list,
+            _ => &[],
+        }
+    }
+
     /// Returns the map; none when this is not one.
     pub fn map(&self) -> Option<&BTreeMap<String, Value>> {
         match self {

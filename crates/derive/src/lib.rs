@@ -1,13 +1,13 @@
 //! `#[derive(Spec)]`: generates the field table of a struct and the names of its fields, or the list of values of an enum.
 
+mod facts;
+
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
-use syn::meta::ParseNestedMeta;
-use syn::{
-    Attribute, Data, DeriveInput, Expr, ExprLit, ExprRange, Fields, Ident, Lit, LitStr, Meta, Path, RangeLimits,
-    parse_macro_input,
-};
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, Ident, Lit, LitStr, Meta, Path, parse_macro_input};
+
+use facts::{Elements, Facts, option};
 
 /// Derives `holdfast_core::schema::Spec` (structs) and `Typed` (structs and unit enums).
 ///
@@ -25,7 +25,22 @@ use syn::{
 /// | `length = 1..=255` | the limits of the length of a string, in characters |
 /// | `items = 1..=5` | the limits of the number of elements of a set, list or map |
 /// | `pattern = "[a-z]+"` | a regular expression that matches the whole string |
+/// | `never_null` | `null` is refused: AWS always returns a value, and its default is not always the same |
 /// | `default = 30` | the value that AWS uses when a request omits the field |
+/// | `default = null` | AWS has no value when a request omits the field |
+/// | `spelling = AnyCase` | a variant of `Spelling`: the spelling that makes no difference |
+/// | `when = "other"`, `when("other" = [true, "a"])` | the condition under which the field has an effect |
+/// | `upgraded_by = "other"` | the field that lets AWS raise this version |
+/// | `implied = "other"` | the field whose value this set always contains |
+///
+/// A struct whose values are elements of a list or a set declares how they are matched with the live elements:
+///
+/// | in `#[spec(…)]` of a struct | meaning |
+/// |---|---|
+/// | `key = "name"`, `key = ["a", "b"]` | by these fields |
+/// | `ordered` | the order of the elements has a meaning for AWS |
+/// | `no_key = "the reason"` | by position in a list, as a whole in a set |
+/// | `exclusive = ["a", "b"]` | a value has at most one of these fields; may be repeated |
 ///
 /// `one_of`, `range`, `length` and `pattern` of a set, list or map hold for each element.
 #[proc_macro_derive(Spec, attributes(spec))]
@@ -43,6 +58,7 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
     let name = &input.ident;
     let kind = name.to_string();
     let doc = doc(&input.attrs);
+    let Elements { identity, exclusive } = Elements::read(&input.attrs)?;
     let rows = fields.iter().map(field).collect::<syn::Result<Vec<_>>>()?;
     let names = fields.iter().map(|field| field_name(name, field)).collect::<syn::Result<Vec<_>>>()?;
     let arn = fields.iter().any(is_arn).then(|| {
@@ -68,6 +84,8 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
                 name: #kind,
                 doc: #doc,
                 fields: &[#(#rows),*],
+                identity: ::holdfast_core::schema::Identity::#identity,
+                exclusive: &[#(&#exclusive),*],
             };
         }
         impl ::holdfast_core::schema::Typed for #name {
@@ -107,8 +125,12 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
     let ty = &field.ty;
     let doc = doc(&field.attrs);
     let name = document_name(field)?;
-    let Facts { immutable, in_place, constraints, default } = Facts::read(&field.attrs)?;
-    let (in_place, server_default) = (optional(in_place), optional(default));
+    let Facts { immutable, in_place, never_null, constraints, default, spelling, when, upgraded_by, implied } =
+        Facts::read(&field.attrs)?;
+    let in_place = option(in_place.map(|literal| quote! { ::holdfast_core::schema::Literal::#literal }));
+    let server_default = option(default.map(|literal| quote! { ::holdfast_core::schema::Literal::#literal }));
+    let (spelling, when) = (option(spelling), option(when));
+    let (upgraded_by, implied) = (option(upgraded_by), option(implied));
     let presence = match Serde::read(&field.attrs)?.default {
         Some(Default::Trait) => quote! {
             ::holdfast_core::schema::Presence::Default(|| ::holdfast_core::value::of(&<#ty as ::core::default::Default>::default()))
@@ -118,8 +140,8 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
         },
         None => quote! {
             match (<#ty as ::holdfast_core::schema::Typed>::OPTIONAL, <#ty as ::holdfast_core::schema::Typed>::NULLABLE) {
-                (true, true) => ::holdfast_core::schema::Presence::Optional,
-                (true, false) => ::holdfast_core::schema::Presence::ServerDefault,
+                (true, true) if !#never_null => ::holdfast_core::schema::Presence::Optional,
+                (true, _) => ::holdfast_core::schema::Presence::ServerDefault,
                 (false, _) => ::holdfast_core::schema::Presence::Required,
             }
         },
@@ -134,6 +156,12 @@ fn field(field: &syn::Field) -> syn::Result<Tokens> {
             in_place: #in_place,
             constraints: &[#(#constraints),*],
             server_default: #server_default,
+            comparison: ::holdfast_core::schema::Comparison {
+                spelling: #spelling,
+                when: #when,
+                upgraded_by: #upgraded_by,
+                implied: #implied,
+            },
             after_create: <#ty as ::holdfast_core::schema::Typed>::AFTER_CREATE,
             only_at_create: <#ty as ::holdfast_core::schema::Typed>::ONLY_AT_CREATE,
         }
@@ -196,102 +224,6 @@ impl Serde {
         }
         Ok(serde)
     }
-}
-
-/// The facts of a field in `#[spec(…)]`.
-#[derive(Default)]
-struct Facts {
-    immutable: bool,
-    in_place: Option<Tokens>,
-    constraints: Vec<Tokens>,
-    default: Option<Tokens>,
-}
-
-impl Facts {
-    fn read(attrs: &[Attribute]) -> syn::Result<Facts> {
-        let mut facts = Facts::default();
-        for attr in attrs.iter().filter(|a| a.path().is_ident("spec")) {
-            attr.parse_nested_meta(|meta| facts.add(&meta))?;
-        }
-        Ok(facts)
-    }
-
-    fn add(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-        let name = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
-        let constraint = match name.as_str() {
-            "immutable" => {
-                self.immutable = true;
-                return Ok(());
-            }
-            "in_place" => {
-                self.in_place = Some(literal(&meta.value()?.parse()?)?);
-                return Ok(());
-            }
-            "default" => {
-                self.default = Some(literal(&meta.value()?.parse()?)?);
-                return Ok(());
-            }
-            "one_of" => match meta.value()?.parse()? {
-                Expr::Path(sdk) => quote! { OneOf(<#sdk>::values()) },
-                values => quote! { OneOf(&#values) },
-            },
-            "range" => {
-                let (min, max) = limits(&meta.value()?.parse()?)?;
-                quote! { Range { min: #min, max: #max } }
-            }
-            "length" => {
-                let (min, max) = limits(&meta.value()?.parse()?)?;
-                quote! { Length { min: #min, max: #max } }
-            }
-            "items" => {
-                let (min, max) = limits(&meta.value()?.parse()?)?;
-                quote! { Items { min: #min, max: #max } }
-            }
-            "pattern" => {
-                let pattern = meta.value()?.parse::<LitStr>()?;
-                quote! { Pattern(#pattern) }
-            }
-            _ => {
-                let known = "`immutable`, `in_place`, `one_of`, `range`, `length`, `items`, `pattern` and `default`";
-                return Err(meta.error(format!("unknown attribute; the known ones are {known}")));
-            }
-        };
-        self.constraints.push(quote! { ::holdfast_core::schema::Constraint::#constraint });
-        Ok(())
-    }
-}
-
-/// An optional constant of the schema.
-fn optional(literal: Option<Tokens>) -> Tokens {
-    match literal {
-        Some(literal) => quote! { ::core::option::Option::Some(::holdfast_core::schema::Literal::#literal) },
-        None => quote! { ::core::option::Option::None },
-    }
-}
-
-/// A value as a constant of the schema: true or false, a whole number, or a string.
-fn literal(value: &Expr) -> syn::Result<Tokens> {
-    Ok(match value {
-        Expr::Lit(ExprLit { lit: Lit::Bool(bool), .. }) => quote! { Bool(#bool) },
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => quote! { Text(#text) },
-        Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) | Expr::Unary(_) => quote! { Integer(#value) },
-        other => return Err(syn::Error::new_spanned(other, "write true, false, a whole number or a string")),
-    })
-}
-
-/// The limits of an inclusive range, each as an `Option`.
-fn limits(range: &Expr) -> syn::Result<(Tokens, Tokens)> {
-    let Expr::Range(ExprRange { start, end, limits, .. }) = range else {
-        return Err(syn::Error::new_spanned(range, "write an inclusive range: `1..=35`, `1..` or `..=35`"));
-    };
-    if let (Some(_), RangeLimits::HalfOpen(dots)) = (end, limits) {
-        return Err(syn::Error::new_spanned(dots, "the upper limit is inclusive: write `..=`"));
-    }
-    let option = |limit: &Option<Box<Expr>>| match limit {
-        Some(limit) => quote! { ::core::option::Option::Some(#limit) },
-        None => quote! { ::core::option::Option::None },
-    };
-    Ok((option(start), option(end)))
 }
 
 fn doc(attrs: &[Attribute]) -> String {

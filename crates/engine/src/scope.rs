@@ -34,7 +34,8 @@ pub struct Scope {
     pub ids: BTreeSet<String>,
     /// The partial specs of resources that are looked up by their fields.
     pub lookups: Vec<Value>,
-    /// The top-level fields that the document states of each resource, by address. A field that the document does not
+    /// The top-level fields that the document states of each resource, by address, and the keys of those that are maps,
+    /// as in `parameters.work_mem`. A field that the document does not
     /// state need not be read if that takes a call of its own. `None` when every field may matter: see
     /// [`Scope::is_requested_field`].
     pub fields: Option<BTreeMap<String, BTreeSet<String>>>,
@@ -77,6 +78,17 @@ impl Scope {
             of.is_some_and(|fields| fields.contains(field))
         };
         self.fields.as_ref().is_none_or(stated)
+    }
+
+    /// Returns the keys that the document states of a map field of the resource with these tags.
+    pub fn requested_keys<'a>(
+        &'a self,
+        tags: &BTreeMap<String, String>,
+        field: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        let stated = self.fields.as_ref().zip(tags.get(tag::ADDRESS)).and_then(|(fields, at)| fields.get(at));
+        let paths = stated.into_iter().flatten();
+        paths.filter_map(move |path| path.strip_prefix(field)?.strip_prefix('.'))
     }
 
     /// True when these tags name an owner in scope.
@@ -175,14 +187,19 @@ pub(crate) fn scope(
     scope
 }
 
-/// Returns the top-level fields that each resource states, by address. A moved resource also has its old address, which
+/// Returns the top-level fields that each resource states, and the keys of its maps, by address. A moved resource also has its old address, which
 /// its tags may still name.
 fn stated_fields(resources: &[&Resource]) -> BTreeMap<String, BTreeSet<String>> {
     let mut fields: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for resource in resources {
         for address in [Some(&resource.address), resource.lifecycle.moved_from.as_ref()].into_iter().flatten() {
-            let stated = resource.spec.map().into_iter().flatten().map(|(field, _)| field.clone());
-            fields.entry(address.to_string()).or_default().extend(stated);
+            let fields = fields.entry(address.to_string()).or_default();
+            for (field, value) in resource.spec.map().into_iter().flatten() {
+                fields.insert(field.clone());
+                let is_map = resource.schema.record.field(field).is_some_and(|f| matches!(f.ty, Type::Map(_)));
+                let keys = value.map().filter(|_| is_map).into_iter().flatten();
+                fields.extend(keys.map(|(key, _)| format!("{field}.{key}")));
+            }
         }
     }
     fields

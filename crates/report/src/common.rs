@@ -1,6 +1,6 @@
 //! The fields that a resource has in addition to those of its kind, for `explain` and the JSON Schema.
 
-use holdfast_core::schema::{Field, Presence, Record, Schema, Type};
+use holdfast_core::schema::{Comparison, Field, Presence, Record, Schema, Type};
 use holdfast_core::value::Value;
 
 /// The common fields.
@@ -79,6 +79,7 @@ pub(crate) const LIFECYCLE: Record = Record {
         field("movedFrom", Type::Text, "The address that the resource had before: Kind/name."),
         field("drift", Type::Choice(&["correct", "warn", "ignore"]), DRIFT),
     ],
+    ..Record::EMPTY
 };
 
 /// The attributes that expressions can read of every resource.
@@ -97,6 +98,7 @@ const fn field(name: &'static str, ty: Type, doc: &'static str) -> Field {
         in_place: None,
         constraints: &[],
         server_default: None,
+        comparison: Comparison::BY_TYPE,
         after_create: false,
         only_at_create: false,
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use holdfast_core::diagnostic::suggest;
 use holdfast_core::schema::{
-    Constraint, Field, Idempotency, Ownership, Presence, Record, Registry, Replacement, Schema, Type,
+    Comparison, Constraint, Field, Idempotency, Literal, Ownership, Presence, Record, Registry, Replacement, Schema,
+    Type,
 };
 use holdfast_core::value::Value;
 
@@ -172,6 +173,16 @@ fn facts(schema: &Schema) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Returns how a field is compared, in words.
+fn comparison(comparison: Comparison) -> impl Iterator<Item = String> {
+    let Comparison { spelling, when, upgraded_by, implied } = comparison;
+    let spelling = spelling.map(|spelling| spelling.to_string());
+    let when = when.map(|when| format!("compared only while {when}"));
+    let upgraded = upgraded_by.map(|by| format!("a later minor version is equal unless `{by}` is false"));
+    let implied = implied.map(|other| format!("the value of `{other}` makes no difference"));
+    [spelling, when, upgraded, implied].into_iter().flatten()
+}
+
 /// Returns the presence, immutability and other properties of a field, in words.
 fn traits(field: &Field, write_only: Option<&str>) -> Vec<String> {
     let mut traits = vec![match field.presence {
@@ -180,8 +191,13 @@ fn traits(field: &Field, write_only: Option<&str>) -> Vec<String> {
         Presence::ServerDefault => "optional, server default".to_owned(),
         Presence::Default(default) => format!("default {}", default().json()),
     }];
-    if let Some(default) = field.server_default {
-        traits.push(format!("AWS's default is {}", Value::from(default).json()));
+    match field.server_default {
+        Some(Literal::Null) => traits.push("AWS's default is no value".to_owned()),
+        Some(default) => traits.push(format!("AWS's default is {}", Value::from(default).json())),
+        None => {}
+    }
+    if field.immutable && matches!(field.presence, Presence::Optional) && !field.is_nullable() {
+        traits.push("never null".to_owned());
     }
     let is_collection = matches!(field.ty, Type::Set(_) | Type::List(_) | Type::Map(_));
     for constraint in field.constraints {
@@ -192,6 +208,7 @@ fn traits(field: &Field, write_only: Option<&str>) -> Vec<String> {
         let except = field.in_place.map(|value| format!(", except a change to {}", Value::from(value).json()));
         traits.push(format!("immutable: a change requires a replacement{}", except.unwrap_or_default()));
     }
+    traits.extend(comparison(field.comparison));
     if let Type::AutoscaledCount { by, .. } = field.ty {
         traits.push(format!("controlled by a {by} between its minimum and maximum, when one exists"));
     }

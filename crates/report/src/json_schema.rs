@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use holdfast_core::schema::{Constraint, Field, Presence, Record, Registry, Schema, Type, with_article};
+use holdfast_core::schema::{Constraint, Field, Literal, Presence, Record, Registry, Schema, Type, with_article};
 use holdfast_core::value::Value;
 
 use crate::common;
@@ -264,14 +264,15 @@ fn property(field: &Field) -> Json {
     let mut any = alternatives(&field.ty, field.constraints);
     let mut property = Map::new();
     match field.presence {
-        Presence::Required | Presence::ServerDefault => {}
-        Presence::Optional => any.push(json!({ "type": "null" })),
+        Presence::Required => {}
+        Presence::Optional | Presence::ServerDefault if !field.is_nullable() => {}
+        Presence::Optional | Presence::ServerDefault => any.push(json!({ "type": "null" })),
         Presence::Default(default) => {
             any.push(json!({ "type": "null" }));
             property.insert("default".into(), default().json());
         }
     }
-    if let Some(default) = field.server_default {
+    if let Some(default) = field.server_default.filter(|default| *default != Literal::Null) {
         property.insert("default".into(), Value::from(default).json());
         property.insert("$comment".into(), "AWS's default. Holdfast does not send it.".into());
     }

@@ -104,7 +104,7 @@ fn text(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_core::schema::Field;
+    use holdfast_core::schema::{Comparison, Field};
     use serde_json::json;
 
     use super::*;
@@ -119,6 +119,7 @@ mod tests {
             in_place: None,
             constraints: &[],
             server_default: None,
+            comparison: Comparison::BY_TYPE,
             after_create: false,
             only_at_create: false,
         }
@@ -128,6 +129,7 @@ mod tests {
         name: "Test",
         doc: "",
         fields: &[field("force", Type::Bool), field("days", Type::Integer), field("word", Type::Text)],
+        ..Record::EMPTY
     };
 
     const FIELDS: &[FieldTag] = &[
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn a_field_without_a_tag_has_its_default() {
         const FIELD: Field = Field { presence: Presence::Default(|| Value::Bool(false)), ..field("force", Type::Bool) };
-        const WITH_DEFAULT: Record = Record { name: "Test", doc: "", fields: &[FIELD] };
+        const WITH_DEFAULT: Record = Record { name: "Test", doc: "", fields: &[FIELD], ..Record::EMPTY };
         let mut live: Value = json!({}).into();
         read(&WITH_DEFAULT, &FIELDS[..1], &mut Tags::new(), &mut live);
         assert_eq!(live, json!({ "force": false }).into());

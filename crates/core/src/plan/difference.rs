@@ -12,7 +12,8 @@ use crate::rollback::pin::pin;
 use crate::schema::{Replacement, Type};
 use crate::value::Value;
 
-/// Returns the changes of all fields and tags. A count that an autoscaler of the document controls does not differ.
+/// Returns the changes of all fields and tags. A count does not differ within the range of its autoscaler. Outside the
+/// range it moves to the nearest limit.
 pub(super) fn find_changes(
     context: &PlanContext<'_>,
     resource: &Resource,
@@ -23,7 +24,7 @@ pub(super) fn find_changes(
     let ignore = &resource.lifecycle.ignore;
     let mut changes = diff(schema.record, resolved, &live.spec, ignore);
     changes.retain(|change| !schema.write_only.iter().any(|(field, _)| *field == change.field()));
-    changes.retain(|change| !is_autoscaled(context, resource, change));
+    changes = changes.into_iter().filter_map(|change| within_autoscaling(context, resource, change)).collect();
     changes.extend(write_only_changes(context, resource, resolved));
     if schema.ownership.takes_tags() {
         changes.extend(diff_tags(&desired_tags(resource, resolved, live), &user_tags(live), ignore));
@@ -74,14 +75,46 @@ fn stated_write_only(resource: &Resource, resolved: &Value) -> Vec<Change> {
         .collect()
 }
 
-/// True for a count that is between the minimum and maximum of an autoscaler of the document.
-fn is_autoscaled(context: &PlanContext<'_>, resource: &Resource, change: &Change) -> bool {
-    let Some(Type::AutoscaledCount { by, min, max }) = resource.schema.record.field(&change.path).map(|f| f.ty) else {
-        return false;
+/// Returns the change of a count that an autoscaler of the document controls: none while the live count is within the
+/// range, else the nearest limit of the range. Another change is returned as it is.
+fn within_autoscaling(context: &PlanContext<'_>, resource: &Resource, change: Change) -> Option<Change> {
+    let Some(count) = change.from.integer() else { return Some(change) };
+    let ranges = scalers(context, resource, &change).filter_map(|(scaler, min, max)| range(&scaler.spec, min, max));
+    let nearest = ranges.map(|(min, max)| count.clamp(min, max)).min_by_key(|limit| limit.abs_diff(count));
+    match nearest {
+        Some(limit) if limit == count => None,
+        Some(limit) => Some(Change { to: limit.into(), ..change }),
+        None => Some(change),
+    }
+}
+
+/// Returns the autoscalers of the document that control the count, with the names of the fields for its limits.
+fn scalers<'a>(
+    context: &'a PlanContext<'_>,
+    resource: &Resource,
+    change: &Change,
+) -> impl Iterator<Item = (&'a Resource, &'static str, &'static str)> {
+    let of = match resource.schema.record.field(&change.path).map(|field| field.ty) {
+        Some(Type::AutoscaledCount { by, min, max }) => Some((by, min, max)),
+        _ => None,
     };
-    let scalers = context.prepared.dependents(&resource.address).iter().filter(|r| r.schema.kind == by);
-    let mut limits = scalers.filter_map(|r| Some((r.spec.get(min)?.integer()?, r.spec.get(max)?.integer()?)));
-    change.from.integer().is_some_and(|n| limits.any(|(min, max)| min <= n && n <= max))
+    let dependents = context.prepared.dependents(&resource.address).iter();
+    dependents.filter_map(move |scaler| of.filter(|of| scaler.schema.kind == of.0).map(|of| (&**scaler, of.1, of.2)))
+}
+
+/// Returns the limits of an autoscaler.
+fn range(spec: &Value, min: &str, max: &str) -> Option<(i64, i64)> {
+    let (min, max) = (spec.get(min)?.integer()?, spec.get(max)?.integer()?);
+    (min <= max).then_some((min, max))
+}
+
+/// True when the document narrowed the range of the autoscaler, and the live count is within the live range.
+fn is_narrowed(context: &PlanContext<'_>, resource: &Resource, change: &Change) -> bool {
+    let Some(count) = change.from.integer() else { return false };
+    scalers(context, resource, change).any(|(scaler, min, max)| {
+        let live = context.inventory.active.get(&scaler.address).and_then(|live| range(&live.spec, min, max));
+        live.is_some_and(|(min, max)| min <= count && count <= max)
+    })
 }
 
 /// Returns the cause of a resource's absence. See [`cause_of_difference`] for the rules.
@@ -108,10 +141,12 @@ pub(super) fn is_elsewhere(context: &PlanContext<'_>, resource: &Resource) -> bo
 /// 2. A resource that this process created, adopted or is replacing differs because of an edit, until it is
 ///    observed converged.
 /// 3. If the recorded digest is not the digest of the document, the document changed: [`Cause::Edit`].
-/// 4. If all differences are references to a resource that has a newer generation or revision, the resource only
+/// 4. If all differences are counts that only the new range of an autoscaler excludes, the document changed:
+///    [`Cause::Edit`].
+/// 5. If all differences are references to a resource that has a newer generation or revision, the resource only
 ///    follows that change of the document: [`Cause::Edit`].
-/// 5. If the digests are equal, the account changed: [`Cause::Drift`].
-/// 6. If no digest is recorded, the cause is not known: [`Cause::Unattributed`].
+/// 6. If the digests are equal, the account changed: [`Cause::Drift`].
+/// 7. If no digest is recorded, the cause is not known: [`Cause::Unattributed`].
 ///
 /// A resource that does not exist is [`Cause::Missing`] if the history contains it. It is an edit if the history is
 /// complete, or if the stack owns nothing, because it never existed then. Otherwise it counts as missing. A
@@ -140,6 +175,9 @@ pub(super) fn cause_of_difference(
         Some(true) => Cause::Edit,
         // The resource only has to follow the resources that it refers to.
         _ if only_follows(context, resource, resolved, live) => Cause::Edit,
+        _ if find_changes(context, resource, resolved, live).iter().all(|c| is_narrowed(context, resource, c)) => {
+            Cause::Edit
+        }
         Some(false) => Cause::Drift,
         None => Cause::Unattributed,
     }

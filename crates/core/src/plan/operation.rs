@@ -138,12 +138,12 @@ pub(super) fn record_digest(
     Readiness::Ready
 }
 
-/// Keeps the live value of a count that its autoscaler controls, also when the whole spec is sent.
+/// Keeps the live value of a count that its autoscaler controls, also when the whole spec is sent. A count outside the
+/// range of its autoscaler gets the value of its change.
 fn keep_autoscaled_counts(resource: &Resource, mut merged: Value, live: &Observed, changes: &[Change]) -> Value {
     for field in resource.schema.record.fields.iter().filter(|f| matches!(f.ty, Type::AutoscaledCount { .. })) {
-        if let (Value::Map(map), Some(count), false) =
-            (&mut merged, live.spec.get(field.name), changes.iter().any(|c| c.path == field.name))
-        {
+        let change = changes.iter().find(|change| change.path == field.name).map(|change| &change.to);
+        if let (Value::Map(map), Some(count)) = (&mut merged, change.or_else(|| live.spec.get(field.name))) {
             map.insert(field.name.to_owned(), count.clone());
         }
     }

@@ -46,5 +46,7 @@ mod tests {
     fn the_kind_determines_prefix_and_case() {
         let naming = NamingRules { prefix: "/", lowercase: true, ..NamingRules::limit(512) };
         assert_eq!(physical_name("Mash", "prod", "web", &naming), "/mash-prod-web");
+        let url = NamingRules { left_out: "https://", ..NamingRules::limit(255) };
+        assert_eq!((url.stored("https://a.example.com"), url.stored("b")), ("a.example.com".into(), "b".into()));
     }
 }

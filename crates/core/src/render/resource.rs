@@ -125,7 +125,7 @@ fn read_name(ctx: &mut RenderContext<'_>, node: &Node, instance: &Instance) -> O
     } else if let Some(reserved) = naming.reserved.iter().find(|reserved| name.to_lowercase().starts_with(*reserved)) {
         format!("AWS reserves the names of {kind} that begin with `{reserved}`")
     } else {
-        return Some(name);
+        return Some(naming.stored(&name));
     };
     let help = "change `name`, or remove it: the default name is built from stack, environment and address";
     ctx.out.push(Diagnostic::new(&node.at, message).help(help));

@@ -106,15 +106,18 @@ fn convert_field(ctx: &mut RenderContext<'_>, field: &Field, node: &Node, positi
     };
     match (value, field.presence) {
         (Value::Null, Presence::Default(default)) => Some(default()),
-        (Value::Null, Presence::ServerDefault) => {
-            let message = format!("{name} cannot be null");
-            let help = "AWS always returns a value for this field: write the value, or remove the field";
-            ctx.out.push(Diagnostic::new(&node.at, message).help(help));
-            None
-        }
         (Value::Null, Presence::Required) => {
             let message = format!("{name} cannot be null");
             let help = format!("the field is required: write {}", field.ty.describe());
+            ctx.out.push(Diagnostic::new(&node.at, message).help(help));
+            None
+        }
+        (Value::Null, _) if !field.is_nullable() && !position.lookup => {
+            let message = format!("{name} cannot be null");
+            let help = match field.immutable {
+                true => "AWS chooses the value of this field once: write the value, or remove the field",
+                false => "AWS always returns a value for this field: write the value, or remove the field",
+            };
             ctx.out.push(Diagnostic::new(&node.at, message).help(help));
             None
         }

@@ -148,6 +148,14 @@ pub enum Literal {
     Integer(i64),
     /// A string.
     Text(&'static str),
+    /// No value: AWS returns none.
+    Null,
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Value::from(*self).fmt(f)
+    }
 }
 
 impl From<Literal> for Value {
@@ -156,6 +164,7 @@ impl From<Literal> for Value {
             Literal::Bool(value) => Value::Bool(value),
             Literal::Integer(value) => Value::Integer(value),
             Literal::Text(value) => value.into(),
+            Literal::Null => Value::Null,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::comparison::{Comparison, Identity};
 use super::constraint::{Constraint, Literal};
 use crate::value::Value;
 
@@ -15,9 +16,17 @@ pub struct Record {
     pub doc: &'static str,
     /// The fields, in the order of the struct.
     pub fields: &'static [Field],
+    /// How the elements of a list or set of these records are matched with the live elements.
+    pub identity: Identity,
+    /// Groups of fields of which a value of the record has at most one. A stated field replaces the live one.
+    pub exclusive: &'static [&'static [&'static str]],
 }
 
 impl Record {
+    /// The record without fields, from which constants take what they do not state.
+    pub const EMPTY: Record =
+        Record { name: "()", doc: "", fields: &[], identity: Identity::Undeclared, exclusive: &[] };
+
     /// Returns the first sentence of the doc comment, on one line.
     pub fn summary(&self) -> String {
         let doc = self.doc.replace('\n', " ");
@@ -50,6 +59,8 @@ pub struct Field {
     pub constraints: &'static [Constraint],
     /// The value that AWS uses when a request omits the field, where it is always the same.
     pub server_default: Option<Literal>,
+    /// How values are compared, in addition to the type.
+    pub comparison: Comparison,
     /// True when the create may omit the field while the resources that it reads do not exist.
     pub after_create: bool,
     /// True when only the create uses the field.
@@ -59,7 +70,26 @@ pub struct Field {
 impl Field {
     /// True when a change of the field to this value requires a replacement.
     pub fn is_replaced_by(&self, desired: &Value) -> bool {
+        let default = self.default_value();
+        let desired = if *desired == Value::Null { &default } else { desired };
         self.immutable && self.in_place.is_none_or(|value| *desired != Value::from(value))
+    }
+
+    /// True when a document may state `null`: the value that AWS uses then is known, or AWS returns no value.
+    ///
+    /// The default of an immutable field must be known, because a value that AWS chose would force a replacement.
+    pub fn is_nullable(&self) -> bool {
+        match self.presence {
+            Presence::Required => false,
+            Presence::ServerDefault => self.server_default.is_some(),
+            Presence::Optional => !self.immutable || self.server_default.is_some(),
+            Presence::Default(_) => true,
+        }
+    }
+
+    /// Returns the value that `null` stands for.
+    pub fn default_value(&self) -> Value {
+        self.server_default.map_or(Value::Null, Value::from)
     }
 }
 
@@ -104,7 +134,7 @@ pub enum Presence {
     Required,
     /// Absent means unmanaged. `null` means AWS's default; AWS omits the field from its responses then.
     Optional,
-    /// Absent means unmanaged. `null` is refused, because AWS always returns a value.
+    /// Absent means unmanaged. AWS always returns a value, so `null` is refused unless AWS's default is known.
     ServerDefault,
     /// Absent and `null` mean this default of Holdfast.
     Default(fn() -> Value),

@@ -37,7 +37,7 @@ fn kinds_and_fields_are_explained() {
               default true
               Whether instances get DNS names.
           instanceTenancy: one of default, dedicated
-              optional, immutable: a change requires a replacement
+              optional, AWS's default is "default", immutable: a change requires a replacement
               Whether instances run on shared or dedicated hardware.
 
         FIELDS OF EVERY KIND

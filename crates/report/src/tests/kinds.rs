@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::Spec;
 use holdfast_core::schema::{
-    Field, Idempotency, NamingRules, Ownership, Presence, Record, Registry, Replacement, Schema, Spec as _, Tier, Type,
-    no_check,
+    Comparison, Field, Idempotency, NamingRules, Ownership, Presence, Record, Registry, Replacement, Schema, Spec as _,
+    Tier, Type, no_check,
 };
 use holdfast_core::types::{AfterCreate, Arn, Cidr, PolicyDocument, Ref};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub(crate) struct Vpc {
     #[serde(default = "yes")]
     enable_dns_hostnames: bool,
     /// Whether instances run on shared or dedicated hardware.
-    #[spec(immutable)]
+    #[spec(immutable, default = "default")]
     instance_tenancy: Option<Tenancy>,
 }
 
@@ -145,9 +145,11 @@ const STATUS: Record = Record {
         in_place: None,
         constraints: &[],
         server_default: None,
+        comparison: Comparison::BY_TYPE,
         after_create: false,
         only_at_create: false,
     }],
+    ..Record::EMPTY
 };
 
 const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Schema {

@@ -23,7 +23,7 @@ pub(crate) struct Vpc {
     #[serde(default = "yes")]
     enable_dns_hostnames: bool,
     /// Whether instances run on shared or dedicated hardware.
-    #[spec(immutable)]
+    #[spec(immutable, default = "default")]
     instance_tenancy: Option<Tenancy>,
 }
 
@@ -144,9 +144,11 @@ const STATUS: Record = Record {
         in_place: None,
         constraints: &[],
         server_default: None,
+        comparison: crate::schema::Comparison::BY_TYPE,
         after_create: false,
         only_at_create: false,
     }],
+    ..Record::EMPTY
 };
 
 const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Schema {
