@@ -194,6 +194,58 @@ impl TestCase {
     }
 }
 
+/// Adds null for each field of a record that may be null and is not stated, also below the stated records.
+fn add_nulls(schema: &Value, root: &Value, stated: &mut Value) {
+    let options = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+    let resolved = options.iter().map(|option| match option["$ref"].as_str() {
+        Some(path) => root.pointer(path.trim_start_matches('#')).cloned().unwrap_or_default(),
+        None => option.clone(),
+    });
+    for schema in resolved.collect::<Vec<_>>() {
+        match stated {
+            Value::Object(map) => {
+                for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+                    let is_null = |option: &Value| option["type"] == "null";
+                    let nullable = field["anyOf"].as_array().is_some_and(|options| options.iter().any(is_null));
+                    match map.get_mut(name) {
+                        Some(value) => add_nulls(field, root, value),
+                        None if nullable => drop(map.insert(name.clone(), Value::Null)),
+                        None => {}
+                    }
+                }
+                let each = &schema["additionalProperties"];
+                if each.is_object() {
+                    map.values_mut().for_each(|value| add_nulls(each, root, value));
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|value| add_nulls(&schema["items"], root, value)),
+            _ => {}
+        }
+    }
+}
+
+/// States null for each field that the table leaves out: AWS's default, and therefore no difference. The resource is
+/// created with these nulls, too.
+fn nulls(name: &str) {
+    let case = TestCase::set_up(name).unwrap_or_else(|error| panic!("{error:#}"));
+    let run = case.runner.test_env.holdfast().run(["schema"]).expect("a run").expect(0);
+    let root = run.json().expect("JSON");
+    let mut resources = case.table.resources.clone();
+    let schema = &root["$defs"][format!("fields.{}", table::kind(name))];
+    assert!(schema.is_object(), "the schema of {name}");
+    let stated = resources[&case.example].clone();
+    add_nulls(schema, &root, &mut resources[&case.example]);
+    // Only the fields of the kind, and not those of every resource.
+    for common in ["name", "tags", "lifecycle", "dependsOn", "forEach", "when", "region", "id"] {
+        if let (None, Some(fields)) = (stated.get(common), resources[&case.example].as_object_mut()) {
+            fields.remove(common);
+        }
+    }
+    let path = case.document(resources);
+    converge(&case.runner, &path, "all other fields are null");
+    assert_empty_plan(&case.runner, &path, "all other fields are null");
+}
+
 /// A test of a table: its name and its function.
 type Part = (&'static str, fn(TestCase));
 
@@ -235,6 +287,8 @@ fn main() {
         .flat_map(parts)
         .map(|(name, part, run)| trial(&format!("{}::{part}", snake(&name)), move || check(&name, run)))
         .collect();
+    let names = table::names().expect("tables").into_iter();
+    trials.extend(names.map(|name| trial(&format!("{}::nulls", snake(&name)), move || nulls(&name))));
     trials.push(trial("every_kind_and_every_mutable_field_is_covered", coverage));
     trials.push(trial("the_inventory_counts_every_kind", inventory_of_every_kind));
     libtest_mimic::run(&arguments, trials).exit();

@@ -89,6 +89,9 @@ impl Cloud for AwsCloud {
 }
 
 #[cfg(test)]
+mod conformance;
+
+#[cfg(test)]
 mod tests {
     use holdfast_core::schema::{Record, Type};
 

@@ -43,10 +43,13 @@ pub(crate) struct ScalableTarget {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SuspendedState {
     /// Whether scale-in by policies is suspended.
+    #[spec(default = false)]
     dynamic_scaling_in_suspended: Option<bool>,
     /// Whether scale-out by policies is suspended.
+    #[spec(default = false)]
     dynamic_scaling_out_suspended: Option<bool>,
     /// Whether scheduled actions are suspended.
+    #[spec(default = false)]
     scheduled_scaling_suspended: Option<bool>,
 }
 

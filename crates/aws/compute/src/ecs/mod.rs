@@ -84,6 +84,7 @@ fn last_part(arn: &str) -> &str {
 /// A capacity provider and its share of the tasks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "capacityProvider")]
 pub(crate) struct CapacityProviderStrategyItem {
     /// The capacity provider: `FARGATE`, `FARGATE_SPOT`, or the name of a capacity provider of EC2 instances. The
     /// cluster must have it.

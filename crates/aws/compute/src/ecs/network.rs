@@ -43,6 +43,7 @@ fn disabled() -> String {
 /// A Cloud Map service that tasks are registered with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "registryArn")]
 pub(crate) struct ServiceRegistry {
     /// The ARN of the Cloud Map service.
     registry_arn: Arn,

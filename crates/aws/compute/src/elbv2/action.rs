@@ -13,6 +13,7 @@ use super::target_group::TargetGroup;
 /// An action of a listener or a listener rule. Its type determines which of the other fields it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "type")]
 pub(crate) struct RuleAction {
     /// The type of the action. Actions that authenticate users are not supported.
     #[spec(one_of = ["forward", "redirect", "fixed-response"])]
@@ -41,6 +42,7 @@ pub(crate) struct ForwardActionConfig {
 /// A target group and its weight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "targetGroup")]
 pub(crate) struct WeightedTargetGroup {
     /// The target group.
     target_group: Ref<TargetGroup>,
@@ -55,6 +57,7 @@ pub(crate) struct WeightedTargetGroup {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TargetGroupStickinessConfig {
     /// Whether stickiness is enabled.
+    #[spec(default = false)]
     enabled: bool,
     /// The duration in seconds. Required when stickiness is enabled.
     #[spec(range = 1..=604800)]
@@ -71,19 +74,19 @@ pub(crate) struct RedirectActionConfig {
     status_code: String,
     /// The protocol
     /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RedirectActionConfig.html>).
-    #[spec(one_of = ["HTTP", "HTTPS", "#{protocol}"])]
+    #[spec(one_of = ["HTTP", "HTTPS", "#{protocol}"], default = "#{protocol}")]
     protocol: Option<String>,
     /// The port, as a string.
-    #[spec(pattern = "[0-9]{1,5}|#\\{port\\}")]
+    #[spec(pattern = "[0-9]{1,5}|#\\{port\\}", default = "#{port}")]
     port: Option<String>,
     /// The host name.
-    #[spec(length = 1..=128)]
+    #[spec(length = 1..=128, default = "#{host}")]
     host: Option<String>,
     /// The path, with its leading slash.
-    #[spec(length = 1..=128)]
+    #[spec(length = 1..=128, default = "/#{path}")]
     path: Option<String>,
     /// The query, without a question mark.
-    #[spec(length = ..=128)]
+    #[spec(length = ..=128, default = "#{query}")]
     query: Option<String>,
 }
 

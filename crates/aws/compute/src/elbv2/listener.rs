@@ -44,6 +44,7 @@ pub(crate) struct Listener {
     /// For `HTTPS` and `TLS`: the security policy, which determines the TLS versions and ciphers, for example
     /// `ELBSecurityPolicy-TLS13-1-2-2021-06`. The default of the API is an older policy
     /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>).
+    #[spec(never_null)]
     ssl_policy: Option<String>,
     /// For `HTTPS` and `TLS`: the default certificate. It must be issued.
     certificate: Option<Ref<Certificate, Arn>>,

@@ -78,12 +78,14 @@ pub(crate) struct BackupLifecycle {
     /// The days until a recovery point is deleted: at least 90 more than `moveToColdStorageAfterDays`.
     pub(crate) delete_after_days: Option<i64>,
     /// Whether recovery points of resources that support an archive tier move to the archive tier.
+    #[spec(default = false)]
     pub(crate) opt_in_to_archive_for_supported_resources: Option<bool>,
 }
 
 /// A copy action: a copy of each recovery point in another vault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "destinationBackupVault")]
 pub(crate) struct CopyAction {
     /// The backup vault that stores the copy; `{ arn: … }` for a vault of another region or account.
     pub(crate) destination_backup_vault: Ref<BackupVault, Arn>,

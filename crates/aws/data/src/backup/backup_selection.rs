@@ -37,22 +37,23 @@ pub(crate) struct BackupSelection {
     iam_role: Ref<Role, Arn>,
     /// The ARNs of the resources to back up. An ARN may end with `*`; `*` alone selects all resources. At most 30 ARNs
     /// may have a `*`.
-    #[spec(immutable, items = ..=500)]
+    #[spec(immutable, items = ..=500, default = null)]
     resources: Option<BTreeSet<String>>,
     /// The ARNs of the resources to leave out.
-    #[spec(immutable, items = ..=500)]
+    #[spec(immutable, items = ..=500, default = null)]
     not_resources: Option<BTreeSet<String>>,
     /// The tags of which a resource must have at least one. With this field, `resources` does not need `*`.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     list_of_tags: Option<BTreeSet<TagCondition>>,
     /// The conditions, all of which a resource must meet.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     conditions: Option<Conditions>,
 }
 
 /// A condition on a tag: a key and a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["conditionKey", "conditionValue"])]
 pub(crate) struct TagCondition {
     /// The key of the tag; in `conditions` it begins with `aws:ResourceTag/`.
     condition_key: String,

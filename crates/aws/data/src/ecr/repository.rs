@@ -11,14 +11,16 @@ use holdfast_base::owner::{ByArn, TagOnCreate};
 use holdfast_base::sdk::all;
 use holdfast_base::wanted::{each, is_requested_field, observe_listed};
 use holdfast_core::Spec;
+use holdfast_core::canonical;
 use holdfast_core::policy::PolicyType;
 use holdfast_core::schema::relation::{
     Condition::Is,
     Demand::{AnyOf, Excludes, Needs, OneOf, Unique, ValidPolicy},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier, Type, Typed};
 use holdfast_core::types::{JsonText, PolicyDocument};
+use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +40,11 @@ pub(crate) struct Repository {
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning.html>).
     image_scanning_configuration: Option<ImageScanningConfiguration>,
     /// The encryption of images at rest. AWS's default is `AES256`.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     encryption_configuration: Option<EncryptionConfiguration>,
     /// The lifecycle policy, which expires images, as YAML or JSON: `{ rules: [{ rulePriority, selection, action }] }`
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html>).
-    lifecycle_policy: Option<JsonText>,
+    lifecycle_policy: Option<LifecyclePolicy>,
     /// The repository policy: which principals, besides the account's own identities, may push and pull.
     repository_policy: Option<PolicyDocument>,
     /// Whether deleting the repository also deletes its images. Without it, AWS refuses to delete a repository that has
@@ -54,6 +56,7 @@ pub(crate) struct Repository {
 /// A filter that excludes image tags from the tag mutability setting.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["filterType", "filter"])]
 pub(crate) struct ImageTagMutabilityExclusionFilter {
     /// The type of the filter.
     #[serde(default = "wildcard")]
@@ -74,6 +77,7 @@ fn wildcard() -> String {
 pub(crate) struct ImageScanningConfiguration {
     /// Whether AWS scans each image when it is pushed.
     #[serde(default)]
+    #[spec(default = false)]
     scan_on_push: bool,
 }
 
@@ -82,11 +86,44 @@ pub(crate) struct ImageScanningConfiguration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EncryptionConfiguration {
     /// The type of the encryption; `KMS_DSSE` has two layers.
-    #[spec(one_of = sdk::EncryptionType)]
+    #[spec(one_of = sdk::EncryptionType, default = "AES256")]
     encryption_type: String,
     /// The ARN of the KMS key, if it is not ECR's AWS managed key. AWS returns the ARN, whatever the request contains.
-    #[spec(length = 1..=2048)]
+    #[spec(length = 1..=2048, spelling = Key)]
     kms_key: Option<String>,
+}
+
+/// A lifecycle policy. AWS returns its rules in the order of their priorities, whatever order they were sent in
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html>).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct LifecyclePolicy(JsonText);
+
+impl Typed for LifecyclePolicy {
+    const TYPE: Type = Type::Canonical { name: "lifecycle policy", canonical: lifecycle_policy };
+}
+
+/// Returns the policy with its rules in the order of their priorities, the lists of a selection sorted, and without
+/// empty descriptions.
+fn lifecycle_policy(value: &Value) -> std::result::Result<Value, String> {
+    let mut policy = canonical::json(value)?;
+    let Value::Map(document) = &mut policy else { return Err("a lifecycle policy is a map with `rules`".into()) };
+    let Some(Value::List(rules)) = document.get_mut("rules") else {
+        return Err("a lifecycle policy needs a list of `rules`".into());
+    };
+    for rule in rules.iter_mut() {
+        let Value::Map(rule) = rule else { continue };
+        rule.retain(|key, value| key != "description" || value.text() != Some(""));
+        if let Some(Value::Map(selection)) = rule.get_mut("selection") {
+            for list in ["tagPrefixList", "tagPatternList"] {
+                if let Some(Value::List(tags)) = selection.get_mut(list) {
+                    tags.sort_by_key(ToString::to_string);
+                }
+            }
+        }
+    }
+    rules.sort_by_key(|rule| rule.get("rulePriority").and_then(Value::integer));
+    Ok(policy)
 }
 
 /// The read-only attributes of a Repository.
@@ -211,7 +248,7 @@ impl Kind for Repository {
             match lifecycle_policy {
                 Some(policy) => {
                     let put = ecr.put_lifecycle_policy().repository_name(name);
-                    put.lifecycle_policy_text(policy.json()).send().await?;
+                    put.lifecycle_policy_text(policy.0.json()).send().await?;
                 }
                 None => drop(ecr.delete_lifecycle_policy().repository_name(name).send().await.or_absent()?),
             }
@@ -244,7 +281,7 @@ async fn observe_policies(aws: &Aws, scope: &Scope, mut live: Live<Repository>) 
     };
     let (lifecycle, policy) = futures::try_join!(lifecycle, policy)?;
     let lifecycle = lifecycle.and_then(|response| response.lifecycle_policy_text);
-    live.spec.lifecycle_policy = lifecycle.as_deref().map(JsonText::parse);
+    live.spec.lifecycle_policy = lifecycle.as_deref().map(|text| LifecyclePolicy(JsonText::parse(text)));
     let policy = policy.and_then(|response| response.policy_text);
     live.spec.repository_policy = policy.as_deref().map(PolicyDocument::parse);
     Ok(Some(live))
@@ -293,6 +330,21 @@ fn live(repository: &sdk::Repository) -> Result<Live<Repository>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_order_of_lifecycle_rules_has_no_meaning() {
+        let rule = |priority: i64, tags: [&str; 2], text: &str| {
+            let selection = Value::from([("tagPrefixList", Value::List(tags.map(Value::from).to_vec()))]);
+            let description = Value::from(text);
+            Value::from([("rulePriority", priority.into()), ("selection", selection), ("description", description)])
+        };
+        let policy =
+            |rules: [Value; 2]| lifecycle_policy(&Value::from([("rules", Value::List(rules.to_vec()))])).unwrap();
+        let stated = policy([rule(2, ["v", "rel"], "b"), rule(1, ["a", "b"], "")]);
+        assert_eq!(stated, policy([rule(1, ["b", "a"], ""), rule(2, ["rel", "v"], "b")]));
+        assert_ne!(stated, policy([rule(2, ["v", "rel"], "b"), rule(3, ["a", "b"], "")]));
+        assert!(lifecycle_policy(&Value::from("{}")).is_err());
+    }
 
     #[test]
     fn a_response_without_an_arn_is_incomplete() {

@@ -1,6 +1,6 @@
 //! CacheParameterGroup: settings of a cache engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticache::types::{self as sdk, ParameterNameValue};
 use holdfast_base::client::Aws;
@@ -66,8 +66,16 @@ impl Kind for CacheParameterGroup {
             let listed = live(&group)?;
             let arn = listed.status.arn.clone();
             observe_listed(scope, listed, tags_of(aws, scope, &arn), |mut live| async move {
-                let Some(parameters) = parameters(aws, &live.id).await? else { return Ok(None) };
-                live.spec.parameters = parameters;
+                let Some(mut found) = parameters(aws, &live.id, Some("user")).await? else { return Ok(None) };
+                let stated = scope.requested_keys(&live.tags, CacheParameterGroup::PARAMETERS.name());
+                let missing: BTreeSet<&str> = stated.filter(|name| !found.contains_key(*name)).collect();
+                if !missing.is_empty() {
+                    // AWS does not call a parameter the user's whose value is the default of the family.
+                    let mut all = parameters(aws, &live.id, None).await?.unwrap_or_default();
+                    all.retain(|name, _| missing.contains(name.as_str()));
+                    found.extend(all);
+                }
+                live.spec.parameters = found;
                 Ok(Some(live))
             })
             .await
@@ -113,9 +121,11 @@ impl Kind for CacheParameterGroup {
     }
 }
 
-/// Returns the parameters that a user has set, as AWS records it; none when the group does not exist.
-async fn parameters(aws: &Aws, name: &str) -> Result<Option<BTreeMap<String, String>>> {
-    let describe = elasticache(aws).describe_cache_parameters().cache_parameter_group_name(name).source("user");
+/// Returns the parameters with a value, by name: all, or those that a user has set, as AWS records it; none when the
+/// group does not exist.
+async fn parameters(aws: &Aws, name: &str, source: Option<&str>) -> Result<Option<BTreeMap<String, String>>> {
+    let describe = elasticache(aws).describe_cache_parameters().cache_parameter_group_name(name);
+    let describe = describe.set_source(source.map(str::to_owned));
     let all = all(describe.into_paginator().items().send()).await.or_absent()?;
     let name_and_value = |p: sdk::Parameter| Some((p.parameter_name?, p.parameter_value?));
     Ok(all.map(|parameters| parameters.into_iter().filter_map(name_and_value).collect()))

@@ -1,6 +1,6 @@
 //! DbParameterGroup: settings of a database engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_rds::types::{self as sdk, ApplyMethod, Parameter};
 use holdfast_base::client::Aws;
@@ -68,9 +68,16 @@ impl Kind for DbParameterGroup {
         each(all(groups).await?, |group| async move {
             let Some((mut live, want)) = wanted(aws, scope, live(&group)?).await? else { return Ok(None) };
             if want.fields() {
-                let Some(parameters) = parameters(aws, &live.id).await? else { return Ok(None) };
-                let stated = |p: &Parameter| Some((p.parameter_name.clone()?, p.parameter_value.clone()?));
-                live.spec.parameters = Some(parameters.iter().filter_map(stated).collect());
+                let Some(mut found) = parameters(aws, &live.id, Some("user")).await? else { return Ok(None) };
+                let stated = scope.requested_keys(&live.tags, DbParameterGroup::PARAMETERS.name());
+                let missing: BTreeSet<&str> = stated.filter(|name| !found.contains_key(*name)).collect();
+                if !missing.is_empty() {
+                    // AWS does not call a parameter the user's whose value is the default of the family.
+                    let mut all = parameters(aws, &live.id, None).await?.unwrap_or_default();
+                    all.retain(|name, _| missing.contains(name.as_str()));
+                    found.extend(all);
+                }
+                live.spec.parameters = Some(found);
             }
             Ok(Some(live))
         })
@@ -127,11 +134,14 @@ impl Kind for DbParameterGroup {
     }
 }
 
-/// Returns the parameters that a user has set, as AWS records it; none when the group does not exist.
-async fn parameters(aws: &Aws, name: &str) -> Result<Option<Vec<Parameter>>> {
-    let pages = rds(aws).describe_db_parameters().db_parameter_group_name(name).source("user");
-    let pages = pages.into_paginator().items().send();
-    all(pages).await.or_absent()
+/// Returns the parameters with a value, by name: all, or those that a user has set, as AWS records it; none when the
+/// group does not exist.
+async fn parameters(aws: &Aws, name: &str, source: Option<&str>) -> Result<Option<BTreeMap<String, String>>> {
+    let pages = rds(aws).describe_db_parameters().db_parameter_group_name(name);
+    let pages = pages.set_source(source.map(str::to_owned)).into_paginator().items().send();
+    let found = all(pages).await.or_absent()?;
+    let pair = |p: Parameter| Some((p.parameter_name?, p.parameter_value?));
+    Ok(found.map(|found| found.into_iter().filter_map(pair).collect()))
 }
 
 /// Returns for each parameter, by name, whether it is dynamic.

@@ -45,10 +45,10 @@ use crate::route53::name::plain;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Certificate {
     /// The primary domain name, as in `example.com` or `*.example.com`; at most 64 characters.
-    #[spec(immutable, length = 1..=64)]
+    #[spec(immutable, length = 1..=64, spelling = DomainName)]
     domain_name: String,
     /// Additional domain names. AWS lists `domainName` among them; leave `domainName` out here.
-    #[spec(immutable, items = ..=100, length = 1..=253)]
+    #[spec(immutable, items = ..=100, length = 1..=253, default = null, implied = "domainName", spelling = DomainName)]
     subject_alternative_names: Option<BTreeSet<String>>,
     /// The validation method. ACM renews only DNS-validated certificates without manual action, as long as their
     /// validation records exist (<https://docs.aws.amazon.com/acm/latest/userguide/dns-renewal-validation.html>).

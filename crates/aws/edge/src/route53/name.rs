@@ -58,23 +58,28 @@ pub(crate) fn plain(name: &str) -> String {
     plain.to_ascii_lowercase()
 }
 
-/// The value of a record. The text of a TXT record may be written with or without quotation marks.
+/// The value of a record. The text of a TXT record may be written as it is, or in quotation marks and with the escapes
+/// of Route 53 (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#TXTFormat>).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RecordValue(pub(crate) String);
 
 impl RecordValue {
-    /// Returns the value as Route 53 expects it: texts in quotation marks, in strings of at most 255 characters
-    /// (<https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#TXTFormat>).
+    /// Returns the value as Route 53 expects it: texts in quotation marks, in strings of at most 255 bytes, with a
+    /// backslash before quotation marks and backslashes, and the octal codes of bytes that are not printable ASCII.
     pub(crate) fn wire(&self, record_type: &str) -> String {
         if !matches!(record_type, "TXT" | "SPF") || self.0.starts_with('"') {
             return self.0.clone();
         }
-        let letters: Vec<char> = self.0.chars().collect();
-        let quoted = |part: &[char]| format!("\"{}\"", part.iter().collect::<String>().replace('"', "\\\""));
-        match letters.is_empty() {
+        let escaped = |byte: &u8| match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            byte => format!("\\{byte:03o}"),
+        };
+        let quoted = |part: &[u8]| format!("\"{}\"", part.iter().map(escaped).collect::<String>());
+        match self.0.is_empty() {
             true => "\"\"".to_owned(),
-            false => letters.chunks(255).map(quoted).collect::<Vec<_>>().join(" "),
+            false => self.0.as_bytes().chunks(255).map(quoted).collect::<Vec<_>>().join(" "),
         }
     }
 }
@@ -88,26 +93,30 @@ fn record_value(value: &Value) -> Result<Value, String> {
     Ok(Value::Text(unquoted(text)))
 }
 
-/// Returns the strings of a text without their quotation marks, one after the other. Another value is returned
-/// unchanged.
+/// Returns the strings of a text without their quotation marks and escapes, one after the other. Another value is
+/// returned unchanged.
 pub(crate) fn unquoted(text: &str) -> String {
     if !text.starts_with('"') {
         return text.to_owned();
     }
-    let (mut out, mut inside, mut letters) = (String::new(), false, text.chars());
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => inside = !inside,
-            '\\' if inside => match letters.next() {
-                Some('"') => out.push('"'),
-                Some(other) => out.extend(['\\', other]),
-                None => out.push('\\'),
-            },
-            _ if inside => out.push(letter),
+    let (mut out, mut inside, mut rest) = (vec![], false, text.as_bytes());
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'"' => inside = !inside,
+            b'\\' if inside => {
+                let octal = rest.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+                let code = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+                let length = if code.is_some() { 3 } else { 1 };
+                out.extend(code.or_else(|| rest.first().copied()));
+                rest = rest.get(length..).unwrap_or_default();
+            }
+            byte if inside => out.push(*byte),
             _ => {}
         }
     }
-    out
+    // Bytes that are not UTF-8 cannot stand in a document: such a text keeps its escapes.
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]
@@ -130,5 +139,16 @@ mod tests {
         assert_eq!(unquoted(&wire), long);
         assert_eq!(unquoted(&RecordValue("say \"hi\"".into()).wire("TXT")), "say \"hi\"");
         assert_eq!(RecordValue("192.0.2.1".into()).wire("A"), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_text_with_special_characters_survives_the_round_trip() {
+        for text in [r#"a\"b"#, r"a\b", r"a\134b", "Grüße", "tab\there", "", "\\"] {
+            let wire = RecordValue(text.into()).wire("TXT");
+            assert!(wire.is_ascii() && !wire.contains('\t'), "{wire}");
+            assert_eq!(unquoted(&wire), text);
+        }
+        assert_eq!(RecordValue("a\"b\\".into()).wire("TXT"), r#""a\"b\\""#);
+        assert_eq!(unquoted(r#""\303\274" "x""#), "üx");
     }
 }

@@ -129,8 +129,10 @@ impl Kind for IpSet {
     }
 }
 
+/// Returns the addresses to send, each once and without host bits, as WAF stores them.
 fn blocks(addresses: &BTreeSet<Cidr>) -> Vec<String> {
-    addresses.iter().map(|block| block.0.clone()).collect()
+    let networks: BTreeSet<String> = addresses.iter().map(Cidr::network).collect();
+    networks.into_iter().collect()
 }
 
 /// Observes one IP set. Returns none when it does not exist or the scope does not request it.

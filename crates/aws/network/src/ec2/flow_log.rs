@@ -40,16 +40,16 @@ pub(crate) struct FlowLog {
     #[spec(immutable, one_of = sdk::LogDestinationType, default = "cloud-watch-logs")]
     log_destination_type: Option<String>,
     /// The log group that receives the records. AWS creates a log group that does not exist.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     log_group: Option<Ref<LogGroup, Name>>,
     /// The ARN of the bucket, optionally with a folder (`arn:aws:s3:::bucket/folder/`), or of the delivery stream that
     /// receives the records.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     log_destination: Option<Arn>,
     /// The role that writes to the log group, the API's `deliverLogsPermissionArn`. It must trust
     /// `vpc-flow-logs.amazonaws.com`, and needs `logs:CreateLogStream`, `PutLogEvents`, `DescribeLogGroups` and
     /// `DescribeLogStreams` (<https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html>).
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     role: Option<Ref<Role, Arn>>,
     /// The maximum aggregation interval in seconds: 60 or 600. On Nitro instances it is never more than 60.
     #[spec(immutable, range = 60..=600, default = 600)]

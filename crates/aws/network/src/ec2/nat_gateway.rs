@@ -35,7 +35,7 @@ pub(crate) struct NatGateway {
     subnet: Ref<Subnet>,
     /// The Elastic IP address of the outbound traffic. A public gateway requires one; a private gateway cannot have
     /// one.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     allocation: Option<Ref<ElasticIp>>,
     /// `public`, or `private` for connections between networks only.
     #[spec(immutable, one_of = sdk::ConnectivityType, default = "public")]

@@ -54,6 +54,7 @@ pub(crate) struct VpcEndpoint {
     subnets: Option<BTreeSet<Ref<Subnet>>>,
     /// The security groups of the endpoint's network interfaces, which must allow inbound port 443; interface endpoints
     /// only. Without any, AWS uses the VPC's default security group.
+    #[spec(never_null)]
     security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
     /// Private DNS: whether the service's public name resolves to the endpoint inside the VPC; interface endpoints
     /// only. The VPC needs `enableDnsSupport` and `enableDnsHostnames`, and can have one such endpoint for each
@@ -66,6 +67,7 @@ pub(crate) struct VpcEndpoint {
     #[spec(one_of = sdk::IpAddressType)]
     ip_address_type: Option<ServerDefault<String>>,
     /// The DNS options: the records of the endpoint's names.
+    #[spec(never_null)]
     dns_options: Option<DnsOptions>,
 }
 

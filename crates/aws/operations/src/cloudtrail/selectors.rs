@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(no_key = "the selectors of a trail have no names")]
 pub(crate) struct EventSelector {
     /// The type of calls.
     #[serde(default = "all")]

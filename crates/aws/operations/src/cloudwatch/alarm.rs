@@ -92,6 +92,7 @@ pub(crate) struct Alarm {
 /// A metric, or a metric math expression over the other metrics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "id", exclusive = ["expression", "metricStat"])]
 pub(crate) struct MetricDataQuery {
     /// The name of the element in metric math expressions. It begins with a lower-case letter.
     id: String,

@@ -78,6 +78,7 @@ fn disabled() -> String {
 /// An item of a capacity provider strategy: the share of the tasks for one capacity provider.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "capacityProvider")]
 pub(crate) struct EventCapacityProvider {
     /// The capacity provider: `FARGATE`, `FARGATE_SPOT`, or the name of a capacity provider of the cluster.
     capacity_provider: String,

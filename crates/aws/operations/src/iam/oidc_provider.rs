@@ -19,7 +19,7 @@ use super::{OidcProviderTags, from_sdk_tags, iam, sdk_tags};
 
 /// An OpenID Connect identity provider, such as GitHub Actions or an EKS cluster.
 ///
-/// The `name` is the provider's URL without `https://`. State it, as in `name: token.actions.githubusercontent.com`. An
+/// The `name` is the provider's URL; `https://` at its beginning makes no difference. State it, as in `name: token.actions.githubusercontent.com`. An
 /// account has one provider for each URL: look up an existing provider by its name, or adopt it.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +49,7 @@ impl Kind for OidcProvider {
     type Owner = TagOnCreate<OidcProviderTags>;
     const TIER: Tier = Tier::Operations;
     const REPLACEMENT: Replacement = Replacement::DestroyBeforeCreate;
-    const NAMING: NamingRules = NamingRules::limit(255);
+    const NAMING: NamingRules = NamingRules { left_out: "https://", ..NamingRules::limit(255) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const GLOBAL: bool = true;
 
@@ -72,7 +72,7 @@ impl Kind for OidcProvider {
         let OidcProvider { client_id_list, thumbprint_list } = &desired.spec;
         let output = iam(aws)
             .create_open_id_connect_provider()
-            .url(format!("https://{}", desired.name.trim_start_matches("https://")))
+            .url(format!("https://{}", desired.name))
             .set_client_id_list(Some(client_id_list.iter().cloned().collect()))
             .set_thumbprint_list(thumbprint_list.as_ref().map(|list| list.iter().cloned().collect()))
             .set_tags(Some(sdk_tags(&desired.tags)?))

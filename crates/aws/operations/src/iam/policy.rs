@@ -33,7 +33,7 @@ pub(crate) struct Policy {
     /// space (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
     policy_document: PolicyDocument,
     /// The description.
-    #[spec(immutable, length = ..=1000)]
+    #[spec(immutable, length = ..=1000, default = null)]
     description: Option<String>,
     /// The path, which begins and ends with `/` and is part of the ARN.
     #[spec(immutable, length = 1..=512)]

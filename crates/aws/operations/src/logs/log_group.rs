@@ -26,9 +26,10 @@ pub(crate) struct LogGroup {
     #[spec(range = 1..=3653)]
     retention_in_days: Option<i32>,
     /// The ARN of the KMS key that encrypts the log group; `null` for the service's own key.
+    #[spec(spelling = Key)]
     kms_key_id: Option<Arn>,
     /// The log group class.
-    #[spec(immutable, one_of = sdk::LogGroupClass)]
+    #[spec(immutable, one_of = sdk::LogGroupClass, default = "STANDARD")]
     log_group_class: Option<String>,
 }
 

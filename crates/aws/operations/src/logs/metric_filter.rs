@@ -51,6 +51,7 @@ pub(crate) struct MetricFilter {
 /// A metric transformation: how a log event becomes a data point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["metricNamespace", "metricName"], exclusive = ["defaultValue", "dimensions"])]
 pub(crate) struct MetricTransformation {
     /// The name of the metric.
     #[spec(length = ..=255)]

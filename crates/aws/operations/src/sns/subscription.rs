@@ -48,6 +48,7 @@ pub(crate) struct Subscription {
     filter_policy: Option<JsonText>,
     /// Whether raw message delivery is on: messages are delivered without the JSON envelope of SNS. `sqs`, `http` and
     /// `https` only. AWS's default is false.
+    #[spec(default = false)]
     raw_message_delivery: Option<bool>,
     /// The redrive policy: the dead-letter queue for messages that cannot be delivered, `{ deadLetterTargetArn: … }`.
     redrive_policy: Option<JsonText>,

@@ -36,6 +36,7 @@ pub(crate) struct Topic {
     /// The KMS key that encrypts messages: a key id, a key ARN, or `alias/aws/sns`; `null` for no encryption.
     /// CloudWatch alarms cannot publish to a topic under `alias/aws/sns`; they need a key whose key policy allows them
     /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html>).
+    #[spec(spelling = Key)]
     kms_master_key_id: Option<String>,
     /// The topic policy: which principals may publish and subscribe. `null` for AWS's default policy, which allows the
     /// account itself.
@@ -49,10 +50,11 @@ pub(crate) struct Topic {
     #[spec(one_of = ["1", "2"], default = "1")]
     signature_version: Option<String>,
     /// Whether the topic is a FIFO topic, which keeps messages in order. AWS's default is false.
-    #[spec(immutable)]
+    #[spec(immutable, default = false)]
     fifo_topic: Option<bool>,
     /// Whether content-based deduplication is on: messages with the same body within five minutes are duplicates. FIFO
     /// topics only. AWS's default is false.
+    #[spec(default = false)]
     content_based_deduplication: Option<bool>,
 }
 

@@ -70,6 +70,7 @@ pub(crate) struct Queue {
     /// The KMS key that encrypts messages: a key id, a key ARN, or an alias such as `alias/aws/sqs`; `null` for none.
     /// SQS and EventBridge can use a key only if its key policy allows them
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html>).
+    #[spec(spelling = Key)]
     kms_master_key_id: Option<String>,
     /// The data key reuse period in seconds: how long SQS reuses a data key before it requests another from KMS.
     #[spec(range = 60..=86400, default = 300)]

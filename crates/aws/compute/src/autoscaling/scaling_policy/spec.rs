@@ -43,6 +43,7 @@ pub(crate) struct TargetTrackingScalingPolicyConfiguration {
     #[spec(range = 0.., default = 300)]
     pub(super) scale_in_cooldown: Option<i32>,
     /// Whether the policy only adds tasks and never removes them.
+    #[spec(default = false)]
     pub(super) disable_scale_in: Option<bool>,
 }
 
@@ -97,6 +98,7 @@ pub(crate) struct StepScalingPolicyConfiguration {
 /// A step adjustment. Its bounds are relative to the alarm's threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["metricIntervalLowerBound", "metricIntervalUpperBound"])]
 pub(crate) struct StepAdjustment {
     /// The lower bound; absent for none.
     pub(super) metric_interval_lower_bound: Option<f64>,

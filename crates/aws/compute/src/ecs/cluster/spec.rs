@@ -32,7 +32,7 @@ pub(crate) struct Cluster {
 pub(crate) struct ClusterSettings {
     /// Container Insights, which collects metrics
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ClusterSetting.html>).
-    #[spec(one_of = ["enhanced", "enabled", "disabled"])]
+    #[spec(one_of = ["enhanced", "enabled", "disabled"], never_null)]
     pub(super) container_insights: Option<String>,
 }
 
@@ -51,10 +51,11 @@ pub(crate) struct ClusterConfiguration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExecuteCommandConfiguration {
     /// The KMS key, by id or ARN, that encrypts the data between the client and the container.
+    #[spec(spelling = Key)]
     pub(super) kms_key_id: Option<String>,
     /// The destination of session logs: `NONE`, `DEFAULT` (the task definition's `awslogs` destination), or `OVERRIDE`
     /// (the destination in `logConfiguration`).
-    #[spec(one_of = sdk::ExecuteCommandLogging)]
+    #[spec(one_of = sdk::ExecuteCommandLogging, default = "DEFAULT")]
     pub(super) logging: Option<String>,
     /// The log group and bucket for session logs when `logging` is `OVERRIDE`.
     pub(super) log_configuration: Option<ExecuteCommandLogConfiguration>,
@@ -67,10 +68,12 @@ pub(crate) struct ExecuteCommandLogConfiguration {
     /// The log group for session logs.
     pub(super) cloud_watch_log_group_name: Option<Ref<LogGroup>>,
     /// Whether the log group must be encrypted with a KMS key.
+    #[spec(default = false)]
     pub(super) cloud_watch_encryption_enabled: Option<bool>,
     /// The name of the S3 bucket for session logs.
     pub(super) s3_bucket_name: Option<String>,
     /// Whether the bucket must be encrypted.
+    #[spec(default = false)]
     pub(super) s3_encryption_enabled: Option<bool>,
     /// The prefix of the log objects' keys: a folder in the bucket.
     pub(super) s3_key_prefix: Option<String>,
@@ -81,8 +84,10 @@ pub(crate) struct ExecuteCommandLogConfiguration {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ManagedStorageConfiguration {
     /// The KMS key for volumes that services attach.
+    #[spec(spelling = Key)]
     pub(super) kms_key_id: Option<String>,
     /// The KMS key for the ephemeral storage of Fargate tasks.
+    #[spec(spelling = Key)]
     pub(super) fargate_ephemeral_storage_kms_key_id: Option<String>,
 }
 

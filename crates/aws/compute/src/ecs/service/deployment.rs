@@ -45,6 +45,7 @@ pub(crate) struct DeploymentConfiguration {
 /// A lifecycle hook: ECS calls it at stages of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(no_key = "a service can have several hooks with one target")]
 pub(crate) struct DeploymentLifecycleHook {
     /// `AWS_LAMBDA` for a Lambda function, or `PAUSE`: the rollout pauses until a person continues it.
     #[spec(one_of = sdk::DeploymentLifecycleHookTargetType)]
@@ -118,6 +119,7 @@ pub(crate) struct DeploymentAlarms {
 /// A target group that the tasks of a service are registered with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["targetGroup", "containerName", "containerPort"])]
 pub(crate) struct ServiceLoadBalancer {
     /// The target group. Its target type must be `ip` for `awsvpc` tasks.
     target_group: Ref<TargetGroup>,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// A container definition: one container of a task.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "name")]
 pub(crate) struct ContainerDefinition {
     /// The container's name. Load balancers, container dependencies and ECS Exec refer to it.
     pub(super) name: String,
@@ -19,6 +20,7 @@ pub(crate) struct ContainerDefinition {
     /// The credentials of a private registry other than ECR.
     pub(super) repository_credentials: Option<RepositoryCredentials>,
     /// The CPU units reserved for the container. One vCPU has 1,024 units.
+    #[spec(default = 0)]
     pub(super) cpu: Option<i32>,
     /// The hard memory limit in MiB: ECS kills a container that exceeds it.
     pub(super) memory: Option<i32>,
@@ -62,8 +64,10 @@ pub(crate) struct ContainerDefinition {
     #[serde(default)]
     pub(super) mount_points: Vec<MountPoint>,
     /// Whether the container's root file system is read-only.
+    #[spec(default = false)]
     pub(super) readonly_root_filesystem: Option<bool>,
     /// Whether the container is privileged: it has root's permissions on the host. Fargate does not support it.
+    #[spec(default = false)]
     pub(super) privileged: Option<bool>,
     /// Linux-specific options.
     pub(super) linux_parameters: Option<LinuxParameters>,
@@ -99,12 +103,13 @@ pub(crate) struct RepositoryCredentials {
 /// A port that a container listens on.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["containerPort", "protocol"])]
 pub(crate) struct PortMapping {
     /// The port in the container.
     #[spec(range = 0..=65535)]
     pub(super) container_port: i32,
     /// The port of the host. With `awsvpc`, it is the same as the container's port.
-    #[spec(range = 0..=65535)]
+    #[spec(range = 0..=65535, never_null)]
     pub(super) host_port: Option<i32>,
     /// The protocol.
     #[spec(one_of = sdk::TransportProtocol, default = "tcp")]
@@ -134,7 +139,7 @@ pub(crate) struct ContainerHealthCheck {
     #[spec(range = 1..=10, default = 3)]
     pub(super) retries: Option<i32>,
     /// The start period in seconds, in which failures do not count. AWS's default is off.
-    #[spec(range = 0..=300)]
+    #[spec(range = 0..=300, default = 0)]
     pub(super) start_period: Option<i32>,
 }
 
@@ -168,12 +173,14 @@ pub(crate) struct FirelensConfiguration {
 /// A mount point: the path at which a volume is mounted.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "containerPath")]
 pub(crate) struct MountPoint {
     /// The volume's name in the task definition.
     pub(super) source_volume: String,
     /// The path of the mount point in the container.
     pub(super) container_path: String,
     /// Whether the container can only read the volume.
+    #[spec(default = false)]
     pub(super) read_only: Option<bool>,
 }
 
@@ -183,6 +190,7 @@ pub(crate) struct MountPoint {
 pub(crate) struct LinuxParameters {
     /// Whether an init process runs in the container. It forwards signals and reaps processes. ECS Exec works better
     /// with it.
+    #[spec(default = false)]
     pub(super) init_process_enabled: Option<bool>,
     /// The Linux capabilities that are added to Docker's default set or dropped from it.
     pub(super) capabilities: Option<KernelCapabilities>,
@@ -203,6 +211,7 @@ pub(crate) struct KernelCapabilities {
 /// A resource limit of a container's processes.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "name")]
 pub(crate) struct Ulimit {
     /// The name of the limit. On Fargate, only `nofile` can be changed.
     #[spec(one_of = sdk::UlimitName)]
@@ -216,6 +225,7 @@ pub(crate) struct Ulimit {
 /// A kernel parameter.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "namespace")]
 pub(crate) struct SystemControl {
     /// The parameter's name, as in `net.core.somaxconn`.
     pub(super) namespace: String,
@@ -226,6 +236,7 @@ pub(crate) struct SystemControl {
 /// A container dependency: a condition that another container must meet first.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "containerName")]
 pub(crate) struct ContainerDependency {
     /// The name of the other container.
     pub(super) container_name: String,

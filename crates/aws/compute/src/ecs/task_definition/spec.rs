@@ -24,9 +24,11 @@ pub(crate) struct TaskDefinition {
     pub(super) container_definitions: Vec<ContainerDefinition>,
     /// The CPU units of a task, as a string: `"256"`. One vCPU has 1,024 units. Fargate supports 256, 512, 1024, 2048,
     /// 4096, 8192 and 16384.
+    #[spec(spelling = CpuUnits)]
     pub(super) cpu: Option<String>,
     /// The memory of a task in MiB, as a string: `"512"`. On Fargate, the CPU units determine the possible values
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#task_size>).
+    #[spec(spelling = Mebibytes)]
     pub(super) memory: Option<String>,
     /// The network mode. Fargate needs `awsvpc`.
     #[spec(one_of = sdk::NetworkMode)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// the host is stated.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "name", exclusive = ["efsVolumeConfiguration", "host"])]
 pub(crate) struct Volume {
     /// The volume's name, which `mountPoints` refer to.
     name: String,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(no_key = "a rule can have several conditions on one field")]
 pub(crate) struct RuleCondition {
     /// The field.
     #[spec(one_of = ["host-header", "path-pattern", "http-header", "http-request-method", "query-string", "source-ip"])]
@@ -74,6 +75,7 @@ pub(crate) struct QueryStringConditionConfig {
 /// A key-value pair of a query string.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(no_key = "a condition can have several values for one key")]
 pub(crate) struct QueryStringKeyValuePair {
     /// The key. A pair without a key matches any key.
     #[spec(length = ..=128)]

@@ -28,6 +28,7 @@ pub(crate) struct LoadBalancer {
     /// The security groups. An application load balancer without security groups gets the VPC's default group. A
     /// network load balancer can have security groups only if it was created with some
     /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html>).
+    #[spec(never_null)]
     pub(super) security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
     /// The attributes: logs, timeouts and routing. CreateLoadBalancer does not accept them; an update after the create
     /// sets them.

@@ -18,17 +18,17 @@ pub(crate) struct TargetGroup {
     /// The protocol for requests to the targets: `HTTP` or `HTTPS` behind an application load balancer; `TCP`, `TLS`,
     /// `UDP`, `TCP_UDP`, `QUIC` or `TCP_QUIC` behind a network load balancer; `GENEVE` behind a gateway load balancer.
     /// Not for `lambda`.
-    #[spec(immutable, one_of = sdk::ProtocolEnum)]
+    #[spec(immutable, one_of = sdk::ProtocolEnum, default = null)]
     pub(super) protocol: Option<String>,
     /// The protocol version. Only with `HTTP` and `HTTPS`
     /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html>).
     #[spec(immutable, one_of = ["HTTP1", "HTTP2", "GRPC"], default = "HTTP1")]
     pub(super) protocol_version: Option<String>,
     /// The port of targets that are registered without a port of their own. Not for `lambda`.
-    #[spec(immutable, range = 1..=65535)]
+    #[spec(immutable, range = 1..=65535, default = null)]
     pub(super) port: Option<i32>,
     /// The VPC of the targets. Not for `lambda`.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     pub(super) vpc: Option<Ref<Vpc>>,
     /// The IP address type.
     #[spec(immutable, one_of = sdk::TargetGroupIpAddressTypeEnum, default = "ipv4")]
@@ -73,8 +73,10 @@ pub(crate) struct TargetGroup {
 pub(crate) struct Matcher {
     /// HTTP codes: `200`, `200,202` or `200-299`. AWS's default is `200`, or `200-399` behind a
     /// network load balancer.
+    #[spec(never_null)]
     pub(super) http_code: Option<String>,
     /// gRPC codes, for `GRPC`: `0`, `0,1` or `0-5`. AWS's default is `12`.
+    #[spec(never_null)]
     pub(super) grpc_code: Option<String>,
 }
 

@@ -66,8 +66,10 @@ pub(crate) struct ScheduleEcsParameters {
     group: Option<String>,
     /// Whether ECS tags the tasks with the name of the cluster, for cost allocation.
     #[serde(rename = "enableECSManagedTags")]
+    #[spec(default = false)]
     enable_ecs_managed_tags: Option<bool>,
     /// Whether commands can be run in the containers with ECS Exec.
+    #[spec(default = false)]
     enable_execute_command: Option<bool>,
     /// The source of the tasks' tags: `TASK_DEFINITION` for the tags of the task definition.
     #[spec(one_of = sdk::PropagateTags)]

@@ -32,6 +32,7 @@ pub(crate) struct ReplicationGroup {
     /// The engine version. Since version 6, state the major and minor version (`7.1`, `8.0`): AWS chooses the patch
     /// version, and its patch upgrades are not drift. Before version 6, state all three numbers (`5.0.6`). AWS does not
     /// support downgrades (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html>).
+    #[spec(upgraded_by = "autoMinorVersionUpgrade")]
     pub(super) engine_version: Option<ServerDefault<EngineVersion>>,
     /// The node type of every node: `cache.t4g.micro`, `cache.r7g.large`, …
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html>).
@@ -71,7 +72,7 @@ pub(crate) struct ReplicationGroup {
     #[spec(immutable)]
     pub(super) at_rest_encryption_enabled: Option<ServerDefault<bool>>,
     /// The KMS key that encrypts data on disk. Without a key, ElastiCache uses a key that it manages itself.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     pub(super) kms_key: Option<Ref<Key, Arn>>,
     /// Whether connections are encrypted. To encrypt the connections of an existing group, Holdfast first sets
     /// `transitEncryptionMode: preferred`, as AWS requires
@@ -79,7 +80,7 @@ pub(crate) struct ReplicationGroup {
     #[spec(default = false)]
     pub(super) transit_encryption_enabled: Option<ServerDefault<bool>>,
     /// The mode of encryption in transit; `preferred` accepts unencrypted connections too.
-    #[spec(one_of = sdk::TransitEncryptionMode)]
+    #[spec(one_of = sdk::TransitEncryptionMode, default = "required", when = "transitEncryptionEnabled")]
     pub(super) transit_encryption_mode: Option<String>,
     /// The secret with the AUTH token, the password of all clients: 16 to 128 characters. It needs
     /// `transitEncryptionEnabled`. Holdfast sets the password again whenever the secret has a new version.
@@ -104,11 +105,14 @@ pub(crate) struct ReplicationGroup {
     #[spec(pattern = "([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")]
     pub(super) snapshot_window: Option<ServerDefault<String>>,
     /// The weekly time range of maintenance by AWS, in UTC: `sun:23:00-mon:01:30`. By default AWS chooses one.
-    #[spec(pattern = "(sun|mon|tue|wed|thu|fri|sat):([01][0-9]|2[0-3]):[0-5][0-9]-\
-                   (sun|mon|tue|wed|thu|fri|sat):([01][0-9]|2[0-3]):[0-5][0-9]")]
+    #[spec(
+        pattern = "([Ss][Uu][Nn]|[Mm][Oo][Nn]|[Tt][Uu][Ee]|[Ww][Ee][Dd]|[Tt][Hh][Uu]|[Ff][Rr][Ii]|[Ss][Aa][Tt]):([01][0-9]|2[0-3]):[0-5][0-9]-\
+                   ([Ss][Uu][Nn]|[Mm][Oo][Nn]|[Tt][Uu][Ee]|[Ww][Ee][Dd]|[Tt][Hh][Uu]|[Ff][Rr][Ii]|[Ss][Aa][Tt]):([01][0-9]|2[0-3]):[0-5][0-9]",
+        spelling = AnyCase
+    )]
     pub(super) preferred_maintenance_window: Option<ServerDefault<String>>,
-    /// Whether AWS upgrades the minor version automatically. With automatic upgrades, state no `engineVersion`, or
-    /// update it after each upgrade.
+    /// Whether AWS upgrades the minor version automatically. A later minor version of the stated major version is then
+    /// not drift.
     #[spec(default = true)]
     pub(super) auto_minor_version_upgrade: Option<ServerDefault<bool>>,
     /// The port.

@@ -25,8 +25,10 @@ pub(crate) struct SearchDomain {
     #[spec(pattern = "(Elasticsearch|OpenSearch)_.+")]
     pub(super) engine_version: Option<ServerDefault<String>>,
     /// The nodes of the domain.
+    #[spec(never_null)]
     pub(super) cluster_config: Option<ClusterConfig>,
     /// The EBS volumes of the data nodes.
+    #[spec(never_null)]
     pub(super) ebs_options: Option<EbsOptions>,
     /// The VPC options. Without them the domain is public. AWS cannot change a public domain into a VPC domain, or
     /// back.
@@ -37,12 +39,16 @@ pub(crate) struct SearchDomain {
     /// The access policy of the domain; `null` for no policy.
     pub(super) access_policies: Option<PolicyDocument>,
     /// The encryption of data at rest.
+    #[spec(never_null)]
     pub(super) encryption_at_rest_options: Option<EncryptionAtRestOptions>,
     /// The encryption of the connections between nodes.
+    #[spec(never_null)]
     pub(super) node_to_node_encryption_options: Option<NodeToNodeEncryptionOptions>,
     /// The endpoint options: how clients connect.
+    #[spec(never_null)]
     pub(super) domain_endpoint_options: Option<DomainEndpointOptions>,
     /// Fine-grained access control.
+    #[spec(never_null)]
     pub(super) advanced_security_options: Option<AdvancedSecurityOptions>,
     /// The ARN of the master user, an IAM role or user with all permissions; for fine-grained access control without an
     /// internal user database.
@@ -58,14 +64,18 @@ pub(crate) struct SearchDomain {
     /// The log groups, by log type: `INDEX_SLOW_LOGS`, `SEARCH_SLOW_LOGS`, `ES_APPLICATION_LOGS` or `AUDIT_LOGS`.
     pub(super) log_publishing_options: Option<BTreeMap<String, LogPublishingOption>>,
     /// The settings of the whole cluster.
+    #[spec(never_null)]
     pub(super) advanced_options: Option<AdvancedOptions>,
     /// Amazon Cognito authentication for OpenSearch Dashboards.
     pub(super) cognito_options: Option<CognitoOptions>,
     /// Auto-Tune, with which AWS tunes memory settings.
+    #[spec(never_null)]
     pub(super) auto_tune_options: Option<AutoTuneOptions>,
     /// The off-peak window, in which AWS may do maintenance.
+    #[spec(never_null)]
     pub(super) off_peak_window_options: Option<OffPeakWindowOptions>,
     /// Automatic updates of the service software.
+    #[spec(never_null)]
     pub(super) software_update_options: Option<SoftwareUpdateOptions>,
 }
 
@@ -97,26 +107,29 @@ pub(crate) struct ClusterConfig {
     #[spec(default = false)]
     pub(super) zone_awareness_enabled: Option<ServerDefault<bool>>,
     /// The number of Availability Zones; only with `zoneAwarenessEnabled`.
+    #[spec(when = "zoneAwarenessEnabled")]
     pub(super) zone_awareness_config: Option<ZoneAwarenessConfig>,
     /// Whether the cluster has dedicated master nodes, which only manage the cluster.
     #[spec(default = false)]
     pub(super) dedicated_master_enabled: Option<ServerDefault<bool>>,
     /// The instance type of the dedicated master nodes.
-    #[spec(pattern = "[a-z0-9]+[.][a-z0-9]+[.](search|elasticsearch)")]
+    #[spec(pattern = "[a-z0-9]+[.][a-z0-9]+[.](search|elasticsearch)", when = "dedicatedMasterEnabled")]
     pub(super) dedicated_master_type: Option<String>,
     /// The number of dedicated master nodes: 3 or 5, and not 4
     /// (<https://docs.aws.amazon.com/opensearch-service/latest/APIReference/API_ClusterConfig.html>).
-    #[spec(range = 3..)]
+    #[spec(range = 3.., when = "dedicatedMasterEnabled")]
     pub(super) dedicated_master_count: Option<i32>,
     /// Whether the cluster has UltraWarm nodes, for old data.
     #[spec(default = false)]
     pub(super) warm_enabled: Option<ServerDefault<bool>>,
     /// The instance type of the UltraWarm nodes: `ultrawarm1.medium.search`, …
-    #[spec(pattern = "ultrawarm[0-9]+[.][a-z0-9]+[.](search|elasticsearch)")]
+    #[spec(pattern = "ultrawarm[0-9]+[.][a-z0-9]+[.](search|elasticsearch)", when = "warmEnabled")]
     pub(super) warm_type: Option<String>,
     /// The number of UltraWarm nodes.
+    #[spec(when = "warmEnabled")]
     pub(super) warm_count: Option<i32>,
     /// Whether the domain has cold storage, in addition to UltraWarm nodes.
+    #[spec(default = false)]
     pub(super) cold_storage_enabled: Option<bool>,
     /// Whether the domain is Multi-AZ with Standby: the nodes of one of three zones are on standby.
     #[spec(default = false)]
@@ -214,6 +227,7 @@ pub(crate) struct AdvancedSecurityOptions {
     pub(super) internal_user_database_enabled: Option<ServerDefault<bool>>,
     /// Whether anonymous access still works, for a migration period of 30 days after fine-grained access control was
     /// enabled.
+    #[spec(default = false)]
     pub(super) anonymous_auth_enabled: Option<bool>,
 }
 

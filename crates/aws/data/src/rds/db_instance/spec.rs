@@ -101,6 +101,7 @@ pub(crate) struct DbInstance {
     /// it reports the condition `PendingReboot`.
     pub(super) db_parameter_group: Option<ServerDefault<Ref<DbParameterGroup>>>,
     /// The name of the option group. Without a name AWS uses its default group.
+    #[spec(spelling = AnyCase)]
     pub(super) option_group_name: Option<ServerDefault<String>>,
     /// The security groups. Without any, AWS uses the default security group of the VPC.
     pub(super) vpc_security_groups: Option<ServerDefault<BTreeSet<Ref<SecurityGroup>>>>,
@@ -115,10 +116,10 @@ pub(crate) struct DbInstance {
     /// The certificate authority (CA) of the server certificate, such as `rds-ca-rsa2048-g1`.
     pub(super) ca_certificate_identifier: Option<ServerDefault<String>>,
     /// The name of the initial database. Not for SQL Server.
-    #[spec(immutable, length = 1..=64, pattern = "[A-Za-z0-9_]+")]
+    #[spec(immutable, length = 1..=64, pattern = "[A-Za-z0-9_]+", spelling = AnyCase)]
     pub(super) db_name: Option<String>,
     /// The character set, for Oracle.
-    #[spec(immutable)]
+    #[spec(immutable, spelling = AnyCase)]
     pub(super) character_set_name: Option<ServerDefault<String>>,
     /// The time zone, for SQL Server.
     #[spec(immutable)]
@@ -167,16 +168,18 @@ pub(crate) struct DbInstance {
     /// Whether Performance Insights is on.
     pub(super) performance_insights_enabled: Option<ServerDefault<bool>>,
     /// The retention period of Performance Insights data in days: 7, a multiple of 31 up to 713, or 731.
-    #[spec(range = 7..=731, default = 7)]
+    #[spec(range = 7..=731, default = 7, when = "performanceInsightsEnabled")]
     pub(super) performance_insights_retention_period: Option<ServerDefault<i32>>,
     /// The KMS key that encrypts Performance Insights data. Without a key AWS uses its own, `aws/rds`. The key can
     /// change only while Performance Insights is off.
+    #[spec(when = "performanceInsightsEnabled")]
     pub(super) performance_insights_kms_key: Option<ServerDefault<Ref<Key, Arn>>>,
     /// The interval between Enhanced Monitoring metrics in seconds: 0, 1, 5, 10, 15, 30 or 60. 0 disables Enhanced
     /// Monitoring.
     #[spec(range = 0..=60, default = 0)]
     pub(super) monitoring_interval: Option<ServerDefault<i32>>,
     /// The IAM role with which RDS writes Enhanced Monitoring metrics to CloudWatch Logs.
+    #[spec(when = "monitoringInterval")]
     pub(super) monitoring_role: Option<Ref<Role, Arn>>,
     /// The log types that are exported to CloudWatch Logs: `postgresql` and `upgrade` of PostgreSQL; `audit`, `error`,
     /// `general` and `slowquery` of MySQL and MariaDB; `agent` and `error` of SQL Server; `alert`, `audit`, `listener`,

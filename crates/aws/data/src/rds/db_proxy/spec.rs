@@ -55,6 +55,7 @@ pub(crate) struct DbProxy {
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_UserAuthConfig.html>).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = "secret")]
 pub(crate) struct UserAuthConfig {
     /// The secret, whose JSON value has the fields `username` and `password`. For a secret that RDS manages, write
     /// `{ arn: "${DbInstance.<name>.masterUserSecretArn}" }`.

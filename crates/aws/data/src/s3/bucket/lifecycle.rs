@@ -73,6 +73,7 @@ pub(crate) struct LifecycleExpiration {
     /// A date such as `2030-01-31`, at midnight UTC.
     date: Option<String>,
     /// Whether delete markers without any noncurrent version are deleted.
+    #[spec(default = false)]
     expired_object_delete_marker: Option<bool>,
 }
 

@@ -134,6 +134,7 @@ impl PublicAccessBlock {
 /// A CORS rule: cross-origin requests of browser scripts that S3 allows. The first matching rule applies.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(no_key = "the id of a rule is optional, and the first rule that matches applies")]
 pub(crate) struct CorsRule {
     /// The id of the rule.
     #[spec(length = ..=255)]

@@ -25,9 +25,9 @@ pub(crate) struct LambdaFunctionAssociation {
 
 macro_rules! behavior {
     ($(#[$doc:meta])* $name:ident { $($(#[$own:meta])* $key:ident)? }) => {
-        $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
         #[serde(rename_all = "camelCase")]
+        $(#[$doc])*
         pub(crate) struct $name {
             $($(#[$own])* pub(crate) $key: String,)?
             /// The key of the origin or origin group that serves the requests.
@@ -154,8 +154,9 @@ behavior! {
 }
 
 behavior! {
-    /// The behaviour for requests whose path matches a pattern. Holdfast compares each behaviour with the live
-    /// behaviour at the same position of the list. When the order changes, state all fields of each behaviour.
+    /// The behaviour for requests whose path matches a pattern. The first match applies, so the order is compared too.
+    /// A behaviour is identified by its path pattern: settings that the document does not state stay with the pattern.
+    #[spec(key = "pathPattern", ordered)]
     CacheBehavior {
         /// The path pattern, as in `/images/*.jpg`.
         path_pattern

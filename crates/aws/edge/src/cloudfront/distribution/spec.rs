@@ -84,11 +84,11 @@ pub(crate) struct ViewerCertificate {
     /// The certificate of ACM in us-east-1, which must be issued.
     pub(super) certificate: Option<Ref<Certificate, Arn>>,
     /// The minimum TLS version with its ciphers, as in `TLSv1.2_2021`.
-    #[spec(one_of = sdk::MinimumProtocolVersion)]
+    #[spec(one_of = sdk::MinimumProtocolVersion, when = "certificate")]
     pub(super) minimum_protocol_version: Option<ServerDefault<String>>,
     /// How CloudFront serves HTTPS: `sni-only`, which is Holdfast's default beside a certificate, or `vip`, which costs
     /// 600 US dollars a month.
-    #[spec(one_of = sdk::SslSupportMethod)]
+    #[spec(one_of = sdk::SslSupportMethod, when = "certificate")]
     pub(super) ssl_support_method: Option<ServerDefault<String>>,
 }
 

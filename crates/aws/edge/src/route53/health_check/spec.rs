@@ -69,7 +69,7 @@ pub(crate) struct HealthCheck {
     #[spec(one_of = sdk::InsufficientDataHealthStatus)]
     pub(super) insufficient_data_health_status: Option<ServerDefault<String>>,
     /// The ARN of the routing control that a `RECOVERY_CONTROL` health check follows.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     pub(super) routing_control_arn: Option<Arn>,
 }
 

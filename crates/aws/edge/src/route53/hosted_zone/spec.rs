@@ -33,13 +33,14 @@ pub(crate) struct HostedZone {
     #[spec(immutable)]
     pub(super) private_zone: Option<bool>,
     /// The id (`N…`) of a reusable delegation set, which gives several zones the same name servers; public zones only.
-    #[spec(immutable, length = ..=32)]
+    #[spec(immutable, length = ..=32, default = null)]
     pub(super) delegation_set: Option<String>,
 }
 
 /// A VPC that can resolve the names of a private zone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["vpc", "vpcRegion"])]
 pub(crate) struct ZoneVpc {
     /// The VPC.
     pub(super) vpc: Ref<Vpc>,

@@ -33,6 +33,7 @@ pub(crate) struct Instance {
     #[spec(immutable)]
     pub(in crate::ec2) subnet: Ref<Subnet>,
     /// The security groups of the network interface. Without them, AWS uses the VPC's default security group.
+    #[spec(never_null)]
     pub(in crate::ec2) security_groups: Option<BTreeSet<Ref<SecurityGroup>>>,
     /// Whether the instance gets a public IPv4 address, which changes with every stop. Without it, the subnet's setting
     /// applies. Recorded in the tag `holdfast:requested/associatePublicIpAddress`.
@@ -44,11 +45,11 @@ pub(crate) struct Instance {
     /// The instance profile, whose role the programs on the instance have.
     pub(in crate::ec2) iam_instance_profile: Option<Ref<InstanceProfile, Arn>>,
     /// The name of a key pair, for SSH.
-    #[spec(immutable)]
+    #[spec(immutable, default = null)]
     pub(in crate::ec2) key_name: Option<String>,
     /// The user data: the script or cloud-config of the first start, at most 16 KB. Do not put secrets into it: every
     /// user on the instance can read it.
-    #[spec(immutable, length = ..=16384)]
+    #[spec(immutable, length = ..=16384, default = null)]
     pub(in crate::ec2) user_data: Option<String>,
     /// The metadata options: how programs on the instance request their credentials.
     #[serde(default)]

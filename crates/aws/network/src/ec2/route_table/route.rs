@@ -18,6 +18,11 @@ use crate::ec2::{canonical, ec2};
 /// A route: exactly one destination and exactly one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId"],
+    exclusive = [
+        "gateway", "natGateway", "egressOnlyInternetGatewayId", "transitGatewayId", "vpcPeering", "vpcEndpoint",
+        "networkInterfaceId",
+    ])]
 pub(crate) struct Route {
     /// The destination as an IPv4 block: `0.0.0.0/0` for all other IPv4 traffic.
     destination_cidr_block: Option<Cidr>,

@@ -44,6 +44,7 @@ pub(crate) struct SecurityGroup {
     ingress: Option<BTreeSet<SecurityGroupRule>>,
     /// The outbound rules. `[]` allows no outbound traffic. AWS gives a new group a rule that allows all outbound
     /// traffic. The rule is kept if `egress` is left out, and removed if `egress` is stated without it.
+    #[spec(never_null)]
     egress: Option<BTreeSet<SecurityGroupRule>>,
 }
 

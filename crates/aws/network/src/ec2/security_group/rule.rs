@@ -17,6 +17,9 @@ use crate::ec2::canonical;
 /// `securityGroup` and `prefixListId`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = [
+    "ipProtocol", "fromPort", "toPort", "cidrIpv4", "cidrIpv6", "securityGroup", "prefixListId",
+])]
 pub(crate) struct SecurityGroupRule {
     /// The IP protocol: `tcp`, `udp`, `icmp`, `icmpv6`, the number of another protocol, or `-1` for all protocols.
     ip_protocol: IpProtocol,
@@ -195,7 +198,7 @@ pub(crate) fn changes(
     desired: &BTreeSet<SecurityGroupRule>,
 ) -> Result<RuleChanges> {
     let keyed = |rules: &BTreeSet<SecurityGroupRule>| -> BTreeMap<_, _> {
-        rules.iter().map(|rule| (rule.key(), rule.description.clone())).collect()
+        rules.iter().map(|rule| (rule.key(), rule.description.clone().filter(|text| !text.is_empty()))).collect()
     };
     let (live, new) = (keyed(live), keyed(desired));
     if new.len() < desired.len() {

@@ -107,6 +107,7 @@ pub(crate) struct AutoAdjustData {
 /// A notification: its threshold and its subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["notificationType", "comparisonOperator", "threshold", "thresholdType"])]
 pub(crate) struct Notification {
     /// The amount that AWS compares with the threshold: the actual or the forecasted costs or usage.
     #[serde(default = "actual")]
@@ -130,6 +131,7 @@ pub(crate) struct Notification {
 /// A subscriber to a notification.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(key = ["subscriptionType", "address"])]
 pub(crate) struct Subscriber {
     /// The type of the subscriber.
     #[spec(one_of = sdk::SubscriptionType)]
