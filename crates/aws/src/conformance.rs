@@ -63,7 +63,13 @@ fn every_field_that_another_field_names_exists() {
         if let Identity::Key { fields, .. } = record.identity {
             fields.iter().for_each(|field| name(path, record, field));
         }
-        record.exclusive.iter().copied().flatten().for_each(|field| name(path, record, field));
+        record
+            .exclusive
+            .iter()
+            .chain(record.alternatives)
+            .copied()
+            .flatten()
+            .for_each(|field| name(path, record, field));
     });
     each_field(|path, record, field| {
         let comparison = field.comparison;

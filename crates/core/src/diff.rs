@@ -98,13 +98,14 @@ fn compare_record(record: &Record, desired: &Value, live: &Value, path: &str, im
 }
 
 /// True unless the field has no effect, states AWS's default while the live value is or may be that default, or is a
-/// version that AWS raised.
+/// version that AWS raised, or is null beside another field of its group.
 fn is_compared(record: &Record, field: &Field, desired: &Value, live: &Value) -> bool {
     let value = desired.get(field.name).unwrap_or(&Value::Null);
     let at = live.get(field.name).unwrap_or(&Value::Null);
     equal::has_effect(record, field, desired, live)
         && !equal::is_default(field, value, at)
         && !is_unknown_default(field, value, at, false)
+        && !record.is_other_stated(field, desired)
         && !equal::is_upgraded(record, field, desired, live)
 }
 

@@ -99,11 +99,13 @@ impl Facts {
 pub(crate) struct Elements {
     pub(crate) identity: Tokens,
     pub(crate) exclusive: Vec<Tokens>,
+    pub(crate) alternatives: Vec<Tokens>,
 }
 
 impl Elements {
     pub(crate) fn read(attrs: &[Attribute]) -> syn::Result<Elements> {
-        let (mut key, mut reason, mut ordered, mut exclusive) = (None, None, false, vec![]);
+        let (mut key, mut reason, mut ordered) = (None, None, false);
+        let (mut exclusive, mut alternatives) = (vec![], vec![]);
         for attr in attrs.iter().filter(|a| a.path().is_ident("spec")) {
             attr.parse_nested_meta(|meta| {
                 match meta.path.get_ident().map(Ident::to_string).unwrap_or_default().as_str() {
@@ -117,8 +119,13 @@ impl Elements {
                     }
                     "no_key" => reason = Some(text(&meta)?),
                     "ordered" => ordered = true,
-                    "exclusive" => exclusive.push(meta.value()?.parse::<Expr>().map(|fields| quote! { #fields })?),
-                    _ => return Err(meta.error("the known attributes are `key`, `ordered`, `no_key` and `exclusive`")),
+                    "exclusive" => exclusive.push(fields(&meta)?),
+                    "alternatives" => alternatives.push(fields(&meta)?),
+                    _ => {
+                        return Err(meta.error(
+                            "the known attributes are `key`, `ordered`, `no_key`, `exclusive` and `alternatives`",
+                        ));
+                    }
                 }
                 Ok(())
             })?;
@@ -128,8 +135,13 @@ impl Elements {
             (None, Some(reason)) => quote! { None(#reason) },
             (None, None) => quote! { Undeclared },
         };
-        Ok(Elements { identity, exclusive })
+        Ok(Elements { identity, exclusive, alternatives })
     }
+}
+
+/// A list of the names of fields.
+fn fields(meta: &ParseNestedMeta<'_>) -> syn::Result<Tokens> {
+    meta.value()?.parse::<syn::ExprArray>().map(|fields| quote! { #fields })
 }
 
 /// A condition on another field: `when = "other"` or `when("other" = [true, "a"])`.

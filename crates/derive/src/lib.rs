@@ -41,6 +41,7 @@ use facts::{Elements, Facts, option};
 /// | `ordered` | the order of the elements has a meaning for AWS |
 /// | `no_key = "the reason"` | by position in a list, as a whole in a set |
 /// | `exclusive = ["a", "b"]` | a value has at most one of these fields; may be repeated |
+/// | `alternatives = ["a", "b"]` | these fields state one setting in several ways; may be repeated |
 ///
 /// `one_of`, `range`, `length` and `pattern` of a set, list or map hold for each element.
 #[proc_macro_derive(Spec, attributes(spec))]
@@ -58,7 +59,7 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
     let name = &input.ident;
     let kind = name.to_string();
     let doc = doc(&input.attrs);
-    let Elements { identity, exclusive } = Elements::read(&input.attrs)?;
+    let Elements { identity, exclusive, alternatives } = Elements::read(&input.attrs)?;
     let rows = fields.iter().map(field).collect::<syn::Result<Vec<_>>>()?;
     let names = fields.iter().map(|field| field_name(name, field)).collect::<syn::Result<Vec<_>>>()?;
     let arn = fields.iter().any(is_arn).then(|| {
@@ -86,6 +87,7 @@ fn record(input: &DeriveInput, fields: &Fields) -> syn::Result<Tokens> {
                 fields: &[#(#rows),*],
                 identity: ::holdfast_core::schema::Identity::#identity,
                 exclusive: &[#(&#exclusive),*],
+                alternatives: &[#(&#alternatives),*],
             };
         }
         impl ::holdfast_core::schema::Typed for #name {

@@ -31,6 +31,8 @@ fn merge_record(record: &Record, desired: &Value, live: &Value) -> Value {
     for (key, value) in desired.map().into_iter().flatten() {
         let at = live.get(key).unwrap_or(&Value::Null);
         let merged_value = match record.field(key) {
+            // The live value of an exclusive field is already removed.
+            Some(field) if record.is_other_stated(field, desired) => merged.get(key).cloned().unwrap_or_default(),
             Some(field)
                 if !field.only_at_create && *at != Value::Null && !is_compared(record, field, desired, live) =>
             {

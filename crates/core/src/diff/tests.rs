@@ -275,6 +275,10 @@ fn elements_are_matched_by_their_identity() {
     assert_eq!(compared(json!({"containers": [{"name": "a"}, {"name": "b", "image": "x:1"}]}), live.clone()), "");
     let edited = json!({"containers": [{"name": "a"}, {"name": "b", "build": "."}]});
     assert_eq!(compared(edited.clone(), live.clone()), "containers.1.build: null -> .");
+    let null = json!({"containers": [{"name": "a"}, {"name": "b", "image": "x:1", "build": null}]});
+    assert_eq!(compared(null.clone(), live.clone()), "");
+    let other = json!({"containers": [{"name": "b", "protocol": "tcp", "build": "."}, {"name": "a"}]});
+    assert_eq!(merged(null, other, &[])["containers"][1]["build"], json!(null), "null beside another field");
     let built = json!({"name": "b", "protocol": "tcp", "build": ".", "essential": true});
     assert_eq!(merged(edited, live, &[])["containers"][1], built, "a container has either an image or a build");
 }

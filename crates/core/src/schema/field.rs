@@ -20,18 +20,28 @@ pub struct Record {
     pub identity: Identity,
     /// Groups of fields of which a value of the record has at most one. A stated field replaces the live one.
     pub exclusive: &'static [&'static [&'static str]],
+    /// Groups of fields that state one setting in several ways. AWS may return it in all of them.
+    pub alternatives: &'static [&'static [&'static str]],
 }
 
 impl Record {
     /// The record without fields, from which constants take what they do not state.
     pub const EMPTY: Record =
-        Record { name: "()", doc: "", fields: &[], identity: Identity::Undeclared, exclusive: &[] };
+        Record { name: "()", doc: "", fields: &[], identity: Identity::Undeclared, exclusive: &[], alternatives: &[] };
 
     /// Returns the first sentence of the doc comment, on one line.
     pub fn summary(&self) -> String {
         let doc = self.doc.replace('\n', " ");
         let sentence = doc.split_once(". ").map_or(doc.trim_end_matches('.'), |(first, _)| first);
         format!("{sentence}.")
+    }
+
+    /// True for a null beside another field of the same group: it says nothing of its own.
+    pub(crate) fn is_other_stated(&self, field: &Field, spec: &Value) -> bool {
+        let is_stated = |name: &&str| *name != field.name && spec.get(name).is_some_and(|value| *value != Value::Null);
+        let is_null = spec.get(field.name) == Some(&Value::Null);
+        let mut groups = self.exclusive.iter().chain(self.alternatives);
+        is_null && groups.any(|group| group.contains(&field.name) && group.iter().any(is_stated))
     }
 
     /// Returns the field of that name.

@@ -402,7 +402,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::schema::{Field, Presence};
+    use crate::schema::{Comparison, Field, Presence};
 
     const fn field(name: &'static str, ty: Type) -> Field {
         Field {
@@ -414,12 +414,14 @@ mod tests {
             in_place: None,
             constraints: &[],
             server_default: None,
+            comparison: Comparison::BY_TYPE,
             after_create: false,
             only_at_create: false,
         }
     }
 
-    const ELEMENT: Record = Record { name: "Element", doc: "", fields: &[field("port", Type::Integer)] };
+    const ELEMENT: Record =
+        Record { name: "Element", doc: "", fields: &[field("port", Type::Integer)], ..Record::EMPTY };
     const RECORD: Record = Record {
         name: "Example",
         doc: "",
@@ -430,6 +432,7 @@ mod tests {
             field("list", Type::List(&Type::Record(&ELEMENT))),
             field("set", Type::Set(&Type::Record(&ELEMENT))),
         ],
+        ..Record::EMPTY
     };
 
     fn violations(relation: Relation, spec: serde_json::Value) -> Vec<(String, String)> {

@@ -13,7 +13,7 @@ use super::target_group::TargetGroup;
 /// An action of a listener or a listener rule. Its type determines which of the other fields it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
-#[spec(key = "type")]
+#[spec(key = "type", alternatives = ["targetGroup", "forwardConfig"])]
 pub(crate) struct RuleAction {
     /// The type of the action. Actions that authenticate users are not supported.
     #[spec(one_of = ["forward", "redirect", "fixed-response"])]

@@ -19,8 +19,9 @@ use super::{OidcProviderTags, from_sdk_tags, iam, sdk_tags};
 
 /// An OpenID Connect identity provider, such as GitHub Actions or an EKS cluster.
 ///
-/// The `name` is the provider's URL; `https://` at its beginning makes no difference. State it, as in `name: token.actions.githubusercontent.com`. An
-/// account has one provider for each URL: look up an existing provider by its name, or adopt it.
+/// The `name` is the provider's URL; `https://` at its beginning makes no difference. State it, as in
+/// `name: token.actions.githubusercontent.com`. An account has one provider for each URL: look up an existing provider
+/// by its name, or adopt it.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OidcProvider {

@@ -38,9 +38,10 @@ pub(crate) struct ReplicationGroup {
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html>).
     pub(super) cache_node_type: String,
     /// The number of nodes of a group with one shard, including the primary: at most 6. With several shards, state
-    /// `replicasPerNodeGroup` instead. When the number decreases, AWS chooses the replicas that it removes
+    /// `replicasPerNodeGroup` instead. AWS's default for one shard is 1. When the number decreases, AWS chooses the
+    /// replicas that it removes
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html>).
-    #[spec(range = 1.., default = 1)]
+    #[spec(range = 1..)]
     pub(super) num_cache_clusters: Option<ServerDefault<i32>>,
     /// The number of shards. More than one shard needs a parameter group with `cluster-enabled`. A change moves data
     /// between the shards while the cache runs (online resharding). When the number decreases, Holdfast removes the

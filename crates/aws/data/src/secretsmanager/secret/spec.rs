@@ -23,6 +23,7 @@ pub(super) const OWN_KEY: &str = "alias/aws/secretsmanager";
 /// is set. A secret that is scheduled for deletion is restored if the document contains it again.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(alternatives = ["fields", "generate", "valueFrom"])]
 pub(crate) struct Secret {
     /// The description.
     #[spec(length = ..=2048)]
@@ -74,6 +75,7 @@ pub(crate) struct SecretStatus {
 /// A field of the secret's JSON object: state one of `value`, `generate` and `valueFrom`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(alternatives = ["value", "generate", "valueFrom"])]
 pub(crate) struct SecretField {
     /// A text that is not confidential: a user name, an address. A tag of the secret records its digest.
     pub(super) value: Option<Literal>,

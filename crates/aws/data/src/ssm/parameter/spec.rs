@@ -19,6 +19,7 @@ pub(super) const SECURE: &str = "SecureString";
 /// `generate`, `valueFrom` and `secret`. An encrypted value is in no document, plan, log or tag.
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
+#[spec(alternatives = ["value", "generate", "valueFrom", "secret"])]
 pub(crate) struct Parameter {
     /// The type. `SecureString` is for an encrypted value.
     #[spec(one_of = sdk::ParameterType)]

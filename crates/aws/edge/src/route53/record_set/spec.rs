@@ -37,7 +37,7 @@ pub(crate) struct RecordSet {
     pub(super) r#type: String,
     /// The TTL in seconds: how long resolvers may cache the record. Holdfast's default is 300. An alias record has the
     /// TTL of its target.
-    #[spec(range = 0..=2147483647)]
+    #[spec(range = 0..=2147483647, never_null)]
     pub(super) ttl: Option<i64>,
     /// The values. The text of a TXT record may be written without quotation marks.
     #[spec(items = 1..)]
