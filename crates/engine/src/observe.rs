@@ -203,10 +203,12 @@ pub(crate) fn start_observations<'a>(
     }
 }
 
-/// Returns the resources of a kind in a region that this pass created.
+/// Returns the resources of a kind in a region that this pass created, without those whose state only an observation
+/// can show.
 fn confirmed(state: &PassState<'_>, kind_region: &KindRegion) -> Confirmed {
     let found = state.observation.found.get(kind_region).map(Vec::as_slice).unwrap_or_default();
-    let is_confirmed = |o: &&Observed| state.confirmed_at.contains_key(&(kind_region.clone(), o.id.clone()));
+    let is_confirmed =
+        |o: &&Observed| state.confirmed_at.get(&(kind_region.clone(), o.id.clone())).is_some_and(Option::is_some);
     let names = |o: &Observed| [Some(o.id.clone()), o.status.get("arn").and_then(Value::text).map(str::to_owned)];
     let tags = |o| names(o).into_iter().flatten().map(|name| (name, o.tags.clone()));
     Confirmed {

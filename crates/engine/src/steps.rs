@@ -139,12 +139,13 @@ fn awaited(state: &PassState<'_>, plan: &Plan) -> (BTreeMap<KindRegion, BTreeSet
         failed.extend(state.failed_observations.iter().filter(|(kind_region, _)| all || is_declared(kind_region)));
     }
     let is_retryable = failed.values().any(|attempts| **attempts < Timing::ATTEMPTS);
+    let expectations = state.session.engine.expectations();
     let mut awaited: BTreeMap<KindRegion, BTreeSet<Address>> = BTreeMap::new();
     for hold in &plan.holds {
         if hold.reason.is_transient() || hold.reason == Reason::ObservationFailed && is_retryable {
-            for kind_region in
-                [Some(&hold.address), hold.waits_for.as_ref()].into_iter().flatten().flat_map(kind_regions)
-            {
+            let addresses = [Some(&hold.address), hold.waits_for.as_ref()].into_iter().flatten();
+            let propagating = expectations.propagating(&hold.address).cloned();
+            for kind_region in addresses.flat_map(kind_regions).chain(propagating) {
                 awaited.entry(kind_region).or_default().insert(hold.address.clone());
             }
         }

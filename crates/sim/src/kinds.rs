@@ -193,6 +193,31 @@ struct Listener {
     port: i32,
 }
 
+/// A topic. Its list response has no tags, so only its name shows whether it may be owned.
+#[derive(Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+struct Topic {
+    /// True for a FIFO topic.
+    #[spec(immutable)]
+    fifo: Option<bool>,
+    /// The display name.
+    display_name: Option<String>,
+}
+
+/// A subscription to a topic. It has no tags: the tags of its topic record it, by its endpoint.
+#[derive(Serialize, Deserialize, Spec)]
+#[serde(rename_all = "camelCase")]
+struct Subscription {
+    /// The topic.
+    #[spec(immutable)]
+    topic: Ref<Topic>,
+    /// The endpoint.
+    #[spec(immutable)]
+    endpoint: String,
+    /// True when messages are delivered without metadata.
+    raw: Option<bool>,
+}
+
 /// The status of most kinds.
 #[derive(Serialize, Spec)]
 #[serde(rename_all = "camelCase")]
@@ -246,7 +271,7 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempot
     }
 }
 
-static SCHEMAS: [&Schema; 13] = [
+static SCHEMAS: [&Schema; 15] = [
     &Schema { naming: NamingRules::TAG, ..schema("Vpc", &Vpc::RECORD, Tier::Network, Idempotency::FindByTags) },
     &Schema {
         naming: NamingRules::TAG,
@@ -300,6 +325,12 @@ static SCHEMAS: [&Schema; 13] = [
         unique: &[&["vpc", "port"]],
         ..schema("Listener", &Listener::RECORD, Tier::Compute, Idempotency::FindByTags)
     },
+    &schema("Topic", &Topic::RECORD, Tier::Operations, Idempotency::UniqueName),
+    &Schema {
+        ownership: Ownership::ViaParent { field: "topic", key: &["endpoint"] },
+        naming: NamingRules::TAG,
+        ..schema("Subscription", &Subscription::RECORD, Tier::Operations, Idempotency::FindByTags)
+    },
 ];
 
 /// The test kinds.
@@ -311,13 +342,13 @@ const fn seconds(n: u64) -> Duration {
 
 /// The behaviour of the test kinds, without lag. A gateway is pending for 90 seconds, the deletion of a service takes
 /// 20 seconds, and a changed table refuses other changes for 40 seconds.
-pub static BEHAVIOURS: [Behaviour; 13] = behaviours(Duration::ZERO);
+pub static BEHAVIOURS: [Behaviour; 15] = behaviours(Duration::ZERO);
 
 /// The behaviour of the test kinds, with reads that lag 8 seconds behind writes. The consistency window of the schemas
 /// is 10 seconds.
-pub static LAGGING: [Behaviour; 13] = behaviours(seconds(8));
+pub static LAGGING: [Behaviour; 15] = behaviours(seconds(8));
 
-const fn behaviours(lag: Duration) -> [Behaviour; 13] {
+const fn behaviours(lag: Duration) -> [Behaviour; 15] {
     [
         Behaviour { lag, not_at_create: &["enableDnsHostnames"], ..Behaviour::immediate("Vpc", "vpc") },
         Behaviour { lag, ..Behaviour::immediate("Subnet", "subnet") },
@@ -353,6 +384,8 @@ const fn behaviours(lag: Duration) -> [Behaviour; 13] {
         Behaviour { lag, defaults: &[("private", || Value::Bool(false))], ..Behaviour::immediate("Zone", "zone") },
         Behaviour { lag, ..Behaviour::immediate("Record", "record") },
         Behaviour { lag, ..Behaviour::immediate("Listener", "listener") },
+        Behaviour { lag, ..Behaviour::immediate("Topic", "topic") },
+        Behaviour { lag, ..Behaviour::immediate("Subscription", "subscription") },
     ]
 }
 

@@ -121,7 +121,8 @@ fn is_narrowed(context: &PlanContext<'_>, resource: &Resource, change: &Change) 
 pub(super) fn cause_of_absence(context: &PlanContext<'_>, resource: &Resource) -> Cause {
     let history = context.policy.history.as_ref();
     match () {
-        () if context.policy.in_progress.contains(&resource.address) || is_elsewhere(context, resource) => Cause::Edit,
+        () if context.policy.in_progress.contains(&resource.address) => Cause::Edit,
+        () if is_elsewhere(context, resource) || has_new_parent(context, resource) => Cause::Edit,
         () if history.is_some_and(|history| history.contains_key(&resource.address)) => Cause::Missing,
         () if !context.owns_something || context.policy.history_is_complete => Cause::Edit,
         () => Cause::Missing,
@@ -131,6 +132,12 @@ pub(super) fn cause_of_absence(context: &PlanContext<'_>, resource: &Resource) -
 /// True when the resource exists in another region, which the document named before.
 pub(super) fn is_elsewhere(context: &PlanContext<'_>, resource: &Resource) -> bool {
     context.inventory.orphans_of(&resource.address).next().is_some()
+}
+
+/// True when the resource is a child that belonged to an older generation of its parent.
+fn has_new_parent(context: &PlanContext<'_>, resource: &Resource) -> bool {
+    let parent = context.inventory.parent(resource);
+    parent.is_some_and(|(address, _)| context.inventory.superseded.contains_key(&address))
 }
 
 /// Returns the cause of a difference: whether the account or the document changed.
@@ -150,7 +157,8 @@ pub(super) fn is_elsewhere(context: &PlanContext<'_>, resource: &Resource) -> bo
 ///
 /// A resource that does not exist is [`Cause::Missing`] if the history contains it. It is an edit if the history is
 /// complete, or if the stack owns nothing, because it never existed then. Otherwise it counts as missing. A
-/// resource that exists in another region, which the document named before, is an edit.
+/// resource that exists in another region, which the document named before, is an edit, and so is a child of a parent
+/// that was replaced.
 ///
 /// # Guarantees
 /// The cause depends only on the tags, the history, the document and the observation, so a restart does not change

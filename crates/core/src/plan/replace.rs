@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::{Granted, Order, PlanContext, Readiness};
 use super::difference::is_edited;
 use super::hold::Reason;
-use super::operation::desired_resource;
+use super::operation::{child_tags, desired_resource};
 use super::radius::{obstacle, order, radius, users_of};
 use super::{Action, Cause};
 use crate::address::Address;
@@ -109,7 +109,9 @@ fn next_generation(context: &PlanContext<'_>, resource: &Resource, resolved: &Va
         false => format!("{}-g{generation}", resource.name),
     };
     let spec = without_after_create(resource.schema.record, resolved);
-    Mutation::Create(desired_resource(context, resource, name, &spec, generation))
+    let mut desired = desired_resource(context, resource, name, &spec, generation);
+    desired.tags.extend(child_tags(context, resource));
+    Mutation::Create(desired)
 }
 
 /// Replaces a resource together with a resource that it is in. If that resource has to be deleted, this one is deleted

@@ -38,6 +38,7 @@ scenarios!(
     autoscaler,
     max_mutations,
     children,
+    siblings,
     converge,
     create_before_destroy,
     stateful,
