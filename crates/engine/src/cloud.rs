@@ -6,7 +6,7 @@ pub use holdfast_core::operation::{DesiredResource, Mutation, Operation};
 use holdfast_core::schema::{Registry, Schema};
 
 pub use crate::failure::{Failure, FailureClass};
-pub use crate::scope::{Confirmed, Scope};
+pub use crate::scope::{Confirmed, KnownNames, Scope};
 
 /// A cloud: AWS, or one in memory.
 #[async_trait]

@@ -75,7 +75,7 @@ impl Engine {
 
     /// Returns the next refresh: observations that begin together.
     pub(crate) fn next_refresh(&self, from_index: bool) -> Refresh {
-        Refresh { number: self.last_refresh.fetch_add(1, Ordering::Relaxed) + 1, from_index }
+        Refresh { number: self.last_refresh.fetch_add(1, Ordering::Relaxed) + 1, from_index, ..Refresh::default() }
     }
 }
 

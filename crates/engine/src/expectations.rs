@@ -163,7 +163,8 @@ impl Expectations {
     /// Returns the kinds and regions whose next observations end the open windows of an address. A step may change
     /// another resource than that of its address: the record of a child is a tag of its parent.
     pub(crate) fn propagating(&self, address: &Address) -> impl Iterator<Item = &KindRegion> {
-        let of_address = self.changed.range(StepKey::first_of(address)..).take_while(|(key, _)| key.address == *address);
+        let of_address =
+            self.changed.range(StepKey::first_of(address)..).take_while(|(key, _)| key.address == *address);
         let open = of_address.filter(|(_, change)| is_open(&self.observed_at, &change.kind_region, change.until));
         open.map(|(_, change)| &change.kind_region)
     }

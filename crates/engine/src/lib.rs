@@ -12,6 +12,7 @@ mod flapping;
 mod history;
 mod intent;
 mod journal;
+mod known_names;
 mod observe;
 mod options;
 pub mod pass;

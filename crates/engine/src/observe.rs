@@ -15,10 +15,12 @@ use tokio::time::{Instant, sleep};
 use crate::cloud::{Confirmed, Failure, FailureClass, OperationResult};
 use crate::engine::Session;
 use crate::event::Event;
+use crate::known_names::known_names;
 use crate::poll_schedule::PollSchedule;
 use crate::report::PassError;
 use crate::scope::{Refresh, scope};
 use crate::state::{PassState, PlannedWork, kind_region_of};
+use crate::store::History;
 
 /// The number of concurrent observations: enough for all kinds of most documents. The call budget limits the calls of
 /// each service.
@@ -50,7 +52,8 @@ pub(crate) async fn initial_refresh(state: &mut PassState<'_>, retry_any: bool) 
     let engine = state.session.engine;
     let mut kind_regions = kind_regions_of_document(state);
     for attempt in 0.. {
-        let failures = observe(&state.session, &kind_regions, &mut state.observation).await;
+        let (scan, history) = (state.options.full_scan || state.options.policy.destroy, state.journal.history());
+        let failures = observe(&state.session, &kind_regions, scan, history, &mut state.observation).await;
         let throttled = failures.iter().filter(|(_, failure)| failure.class == FailureClass::Throttled);
         let throttled: BTreeSet<KindRegion> = throttled.map(|(kind_region, _)| kind_region.clone()).collect();
         let nothing_observed = state.observation.found.is_empty() && !failures.is_empty();
@@ -94,12 +97,15 @@ fn kind_regions_of_document(state: &PassState<'_>) -> BTreeSet<KindRegion> {
 pub(crate) async fn observe(
     session: &Session<'_>,
     kind_regions: &BTreeSet<KindRegion>,
+    full_scan: bool,
+    history: &History,
     observation: &mut Observation,
 ) -> BTreeMap<KindRegion, Failure> {
     let refresh = session.engine.next_refresh(observation.found.is_empty());
+    let refresh = Refresh { full_scan, known_names: known_names(session.document, history, observation), ..refresh };
     let observations = kind_regions
         .iter()
-        .map(|kind_region| observe_kind_region(session, kind_region.clone(), Confirmed::default(), refresh));
+        .map(|kind_region| observe_kind_region(session, kind_region.clone(), Confirmed::default(), refresh.clone()));
     let observed: Vec<KindObservation> =
         stream::iter(observations).buffer_unordered(MAX_CONCURRENT_OBSERVATIONS).collect().await;
     let failed = observed.into_iter().filter_map(|observed| {
@@ -193,9 +199,11 @@ pub(crate) fn start_observations<'a>(
         return;
     }
     state.poll_schedule.observation_began(&kind_regions);
-    let refresh = state.session.engine.next_refresh(false);
+    let known_names = known_names(state.session.document, state.journal.history(), &state.observation);
+    let refresh = Refresh { known_names, ..state.session.engine.next_refresh(false) };
     for kind_region in kind_regions {
         let (session, permits, confirmed) = (state.session.clone(), permits.clone(), confirmed(state, &kind_region));
+        let refresh = refresh.clone();
         running.push(Box::pin(async move {
             let _permit = permits.acquire().await;
             observe_kind_region(&session, kind_region, confirmed, refresh).await

@@ -12,6 +12,7 @@ use crate::engine::{Engine, Session};
 use crate::failure::{Failure, FailureClass};
 use crate::observe::observe;
 use crate::report::PassError;
+use crate::store::History;
 
 /// The number of attempts at an observation or a change that fails. With the backoff they take half a minute.
 const ATTEMPTS: u32 = 5;
@@ -79,7 +80,7 @@ pub async fn run(
     let kind_regions = kind_regions(document, address)?;
     let mut observation = Observation::default();
     for attempt in 0..ATTEMPTS {
-        if observe(&session, &kind_regions, &mut observation).await.is_empty() {
+        if observe(&session, &kind_regions, false, &History::default(), &mut observation).await.is_empty() {
             break;
         }
         sleep(engine.timing.retry(attempt)).await;

@@ -1,6 +1,7 @@
 //! The scope of an observation: the resources of one kind in one region that it should find.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use holdfast_core::diff::normal;
 use holdfast_core::document::{Document, Lookup, Resource};
@@ -9,9 +10,14 @@ use holdfast_core::observed::{KindRegion, tag};
 use holdfast_core::schema::{Schema, Type};
 use holdfast_core::value::Value;
 
+/// The names and ids of owned resources, by kind. See [`Scope::known_names`].
+pub type KnownNames = Arc<BTreeMap<String, BTreeSet<String>>>;
+
 /// The scope of an observation of one kind in one region: the resources that it should find, and no more.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scope {
+    /// The kind.
+    pub kind: String,
     /// The account.
     pub account: String,
     /// The region; empty for a global kind.
@@ -28,6 +34,9 @@ pub struct Scope {
     /// whether or not the parents are owned. The text is empty for a parent whose name and id are not known yet,
     /// because it is looked up.
     pub parents: BTreeSet<(&'static str, String)>,
+    /// The names and ids of owned resources whose names do not follow from the document: they left it, or the document
+    /// gives them another name now. A list response that has neither tags nor an owner shows them only by these names.
+    pub known_names: KnownNames,
     /// The prefixes of generated names: a hint at resources that left the document.
     pub prefixes: BTreeSet<String>,
     /// The ids of resources that are not owned: they are looked up or to be adopted.
@@ -44,6 +53,8 @@ pub struct Scope {
     /// True when tags may be read from an index that lags behind (the Resource Groups Tagging API): in the initial
     /// refresh of a pass.
     pub from_index: bool,
+    /// True when the refresh is a full scan, which searches for every orphan.
+    pub full_scan: bool,
     /// The number of the refresh that this observation belongs to: a call whose response several kinds need is made
     /// once in a refresh.
     pub refresh: u64,
@@ -59,15 +70,24 @@ pub struct Confirmed {
 }
 
 impl Scope {
-    /// True when a resource of that name may be in scope: the document names it, or it has a generated name.
+    /// True when a resource of that name may be in scope: the document names it, it has a generated name, or it is
+    /// known to be owned.
     pub fn is_candidate(&self, name: &str) -> bool {
-        self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
+        self.names.contains(name)
+            || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
+            || self.is_known(&self.kind, name)
+    }
+
+    /// True when a resource of this kind with this name or id is known to be owned.
+    pub fn is_known(&self, kind: &str, identity: &str) -> bool {
+        self.known_names.get(kind).is_some_and(|names| names.contains(identity))
     }
 
     /// True when the children of a parent of this kind and this name or id may be in scope.
     pub fn is_parent(&self, kind: &str, identity: &str) -> bool {
         self.parents.iter().any(|(of, parent)| *of == kind && (parent.is_empty() || parent == identity))
             || self.prefixes.iter().any(|p| identity.starts_with(p.as_str()))
+            || self.is_known(kind, identity)
     }
 
     /// True when this field of the resource with these tags may be compared. No field of a resource that left the
@@ -101,12 +121,16 @@ impl Scope {
 }
 
 /// A refresh: observations that begin together.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Refresh {
     /// The number of the refresh: a call whose response several kinds need is made once in a refresh.
     pub(crate) number: u64,
     /// True for the initial refresh of a pass, which may read tags from an index that lags behind.
     pub(crate) from_index: bool,
+    /// True for a full scan, which searches for every orphan.
+    pub(crate) full_scan: bool,
+    /// The names and ids of owned resources whose names do not follow from the document.
+    pub(crate) known_names: KnownNames,
 }
 
 /// Returns the scope of an observation of one kind in one region: what the document says about the resources there.
@@ -127,6 +151,7 @@ pub(crate) fn scope(
         _ => None,
     });
     let mut scope = Scope {
+        kind: kind_region.kind.to_owned(),
         account: account.to_owned(),
         region: kind_region.region.clone(),
         owners: BTreeSet::from([own.clone()]),
@@ -137,6 +162,8 @@ pub(crate) fn scope(
         ]),
         refresh: refresh.number,
         from_index: refresh.from_index,
+        full_scan: refresh.full_scan,
+        known_names: refresh.known_names,
         confirmed,
         ..Scope::default()
     };

@@ -32,6 +32,9 @@ pub struct Behaviour {
     pub deletable_in_use: bool,
     /// True when the response to a create contains the whole resource, and not only its id.
     pub full_response: bool,
+    /// True when the list response has neither tags nor an owner: only a resource with a candidate name is observed, and
+    /// one that the tag index has.
+    pub listed_by_name: bool,
     /// A status attribute that exists only once the resource is Ready.
     pub status_when_ready: Option<&'static str>,
 }
@@ -51,6 +54,7 @@ impl Behaviour {
             defaults: &[],
             deletable_in_use: false,
             full_response: true,
+            listed_by_name: false,
             status_when_ready: None,
         }
     }

@@ -384,7 +384,7 @@ const fn behaviours(lag: Duration) -> [Behaviour; 15] {
         Behaviour { lag, defaults: &[("private", || Value::Bool(false))], ..Behaviour::immediate("Zone", "zone") },
         Behaviour { lag, ..Behaviour::immediate("Record", "record") },
         Behaviour { lag, ..Behaviour::immediate("Listener", "listener") },
-        Behaviour { lag, ..Behaviour::immediate("Topic", "topic") },
+        Behaviour { lag, listed_by_name: true, ..Behaviour::immediate("Topic", "topic") },
         Behaviour { lag, ..Behaviour::immediate("Subscription", "subscription") },
     ]
 }

@@ -26,7 +26,9 @@ impl Sim {
         let mut found: Vec<Observed> = vec![];
         for resource in state.resources.iter().filter(is_local) {
             let version = resource.at(as_of);
-            let Some(version) = version.filter(|version| is_in_scope(&state, resource, version, scope, now)) else {
+            let Some(version) =
+                version.filter(|version| is_in_scope(&state, (behaviour, resource), version, scope, now))
+            else {
                 continue;
             };
             if let Replacement::Revision { .. } = schema.replacement {
@@ -95,10 +97,17 @@ fn observed(
 
 /// True when a scope contains the resource. The scope is as narrow as that of the narrowest driver, so that no resource
 /// is observed by chance.
-fn is_in_scope(state: &State, resource: &SimResource, version: &ResourceVersion, scope: &Scope, now: Instant) -> bool {
+fn is_in_scope(
+    state: &State,
+    (behaviour, resource): (Behaviour, &SimResource),
+    version: &ResourceVersion,
+    scope: &Scope,
+    now: Instant,
+) -> bool {
+    let is_listed = !behaviour.listed_by_name || scope.from_index || scope.is_candidate(&version.name);
     let owned = match resource.schema.ownership {
         Ownership::TagOnCreate | Ownership::CallerReference | Ownership::EmbeddedMarker { .. } => {
-            scope.is_owned(&version.tags)
+            is_listed && scope.is_owned(&version.tags)
         }
         Ownership::ViaParent { field, .. } => version.spec.get(field).and_then(Value::text).is_some_and(|parent| {
             let parents = state.resources.iter().filter(|r| r.has_identity(parent, now));

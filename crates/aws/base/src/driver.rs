@@ -14,6 +14,7 @@ use holdfast_engine::cloud::{DesiredResource, Failure, Mutation, OperationResult
 use crate::client::Aws;
 use crate::error::{Error, Result};
 use crate::field_tags::{self, FieldTag};
+use crate::indexed_names;
 use crate::kind::{Created, Desired, Kind, Live, TagChanges, Updated};
 use crate::owner::OwnerRecord;
 
@@ -31,6 +32,8 @@ pub trait Driver: Send + Sync {
     async fn create(&self, aws: &Aws, desired: &DesiredResource) -> Result<OperationResult>;
     /// [`Kind::update`]. Returns the new live state where it is known.
     async fn update(&self, aws: &Aws, live: &Observed, desired: &DesiredResource) -> Result<Option<Observed>>;
+    /// [`Kind::TAGS_ARE_LISTED`].
+    fn tags_are_listed(&self) -> bool;
     /// [`Kind::FIELD_TAGS`].
     fn field_tags(&self) -> &'static [FieldTag];
     /// [`Kind::delete`].
@@ -50,6 +53,9 @@ macro_rules! kinds {
 
 /// Observes the resources that the scope asks for, without duplicates.
 pub async fn observe(driver: &dyn Driver, aws: &Aws, scope: &Scope) -> std::result::Result<Vec<Observed>, Failure> {
+    let names =
+        indexed_names::of(driver.schema(), driver.tags_are_listed(), aws, scope).await.map_err(|error| error.0)?;
+    let scope = &indexed_names::add(scope, names);
     let found = driver.observe(aws, scope).await.map_err(|error| error.0)?;
     // A kind may ask twice, by owner and by id, and find the same resource both times.
     let found: BTreeMap<String, Observed> = found.into_iter().map(|live| (live.id.clone(), live)).collect();
@@ -258,6 +264,10 @@ impl<K: Kind> Driver for Of<K> {
                 Err(Error::not_yet(K::KIND, rest))
             }
         }
+    }
+
+    fn tags_are_listed(&self) -> bool {
+        K::TAGS_ARE_LISTED
     }
 
     fn field_tags(&self) -> &'static [FieldTag] {

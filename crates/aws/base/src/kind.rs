@@ -67,6 +67,8 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// The consistency window: how long a read may lag behind a write (eventual consistency). EC2 asks clients
     /// to allow up to five minutes; a few seconds are usual.
     const CONSISTENCY_WINDOW: Duration = Duration::from_secs(30);
+    /// True when the list response has the tags, so that no name is needed to find an owned resource.
+    const TAGS_ARE_LISTED: bool = false;
     /// The write-only fields: no API returns them. Each with the reason.
     const WRITE_ONLY: &'static [(&'static str, &'static str)] = &[];
     /// The fields that no API returns and that tags of the resource record. The driver writes, reads and removes the tags.

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod driver;
 pub mod error;
 pub mod field_tags;
+mod indexed_names;
 pub mod kind;
 pub mod names;
 pub mod owner;

@@ -96,7 +96,7 @@ impl<'a> Listed<'a> {
 pub enum Want {
     /// Nothing: no further call is made for the resource.
     Nothing,
-    /// Its existence and its tags: it has a name of the document, but is not known to be owned.
+    /// Its existence and its tags: it has a name of the document, or was owned before.
     Identity,
     /// Its requested fields: it is owned, or the document names its id, or a lookup may match it.
     Fields,
@@ -133,7 +133,8 @@ impl Wants for Scope {
         if by_id || by_owner || by_parent || self.lookups.iter().any(|lookup| may_match(lookup, listed)) {
             return Want::Fields;
         }
-        match listed.name.is_some_and(|name| self.is_candidate(name)) {
+        let is_known = || listed.ids.iter().any(|id| self.is_known(&self.kind, id));
+        match listed.name.is_some_and(|name| self.is_candidate(name)) || is_known() {
             true => Want::Identity,
             false => Want::Nothing,
         }
@@ -224,6 +225,17 @@ mod tests {
         assert_eq!(scope().wants(&Listed::name("other")), Want::Nothing);
         assert_eq!(scope().wants(&Listed::name("shop-prod-web")), Want::Identity);
         assert_eq!(scope().wants(&Listed::id("x").named("shop-prod-web")), Want::Identity);
+    }
+
+    #[test]
+    fn a_known_resource_is_wanted_by_its_name_and_by_its_id() {
+        let names = ["own", "id-of-own"].map(str::to_owned).into();
+        let known_names = std::sync::Arc::new(BTreeMap::from([("Topic".to_owned(), names)]));
+        let scope = Scope { kind: "Topic".into(), known_names, ..scope() };
+        assert_eq!(scope.wants(&Listed::name("own")), Want::Identity);
+        assert_eq!(scope.wants(&Listed::id("id-of-own").named("other")), Want::Identity);
+        assert_eq!(scope.wants(&Listed::default().child_of("Topic", "own")), Want::Fields);
+        assert_eq!(Scope { kind: "Queue".into(), ..scope }.wants(&Listed::name("own")), Want::Nothing);
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub(super) fn find_changes(
         changes.extend(diff_tags(&desired_tags(resource, resolved, live), &user_tags(live), ignore));
     }
     let is_named = !schema.naming.tag && resource.named && !live.name.is_empty();
-    let has_own_name = !matches!(schema.replacement, Replacement::Revision { .. });
+    // The fields of a record set identify it, and it has no name besides them.
+    let has_own_name =
+        !matches!(schema.replacement, Replacement::Revision { .. }) && schema.ownership.identity().is_empty();
     if is_named && live.name != resource.name && has_own_name {
         let renamed = Change::new("name", live.name.clone().into(), resource.name.clone().into());
         changes.push(Change { immutable: true, ..renamed });

@@ -48,6 +48,7 @@ scenarios!(
     destroy,
     drift,
     empty_document,
+    explicit_names,
     failed,
     faults,
     flapping,

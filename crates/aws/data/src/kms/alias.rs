@@ -6,10 +6,9 @@ use holdfast_base::error::{Error, Result};
 use holdfast_base::kind::{Created, Desired, Kind, Live, Updated};
 use holdfast_base::owner::{Child, ViaParent};
 use holdfast_base::sdk::all;
-use holdfast_base::wanted::{Listed, Wants};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
-use holdfast_core::schema::{FieldName, Idempotency, Named as _, NamingRules, Replacement, Tier};
+use holdfast_core::schema::{FieldName, Idempotency, NamingRules, Replacement, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -51,12 +50,9 @@ impl Kind for Alias {
     };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
 
-    async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
-        let is_wanted = |alias: &Live<Self>| {
-            let listed = Listed::name(&alias.name).or_id(&alias.status.arn).spec(&alias.spec);
-            scope.wants(&listed.child_of(Key::KIND, alias.spec.target_key.as_str())).any()
-        };
-        Ok(list(aws).await?.iter().filter_map(live).filter(is_wanted).collect())
+    /// Returns every alias of the region: the list response is complete, and the tags of a key tell which aliases it has.
+    async fn observe(aws: &Aws, _scope: &Scope) -> Result<Vec<Live<Self>>> {
+        Ok(list(aws).await?.iter().filter_map(live).collect())
     }
 
     /// Creates the alias with one mutating call, or moves an existing alias of the stack's own keys.

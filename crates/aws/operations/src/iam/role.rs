@@ -88,6 +88,7 @@ impl Kind for Role {
         form: (r"[\w+=,.@-]+", "has letters, digits and the characters `+=,.@_-`"),
         ..NamingRules::limit(64)
     };
+    const TAGS_ARE_LISTED: bool = true;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html

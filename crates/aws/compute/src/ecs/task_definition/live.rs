@@ -9,6 +9,7 @@ use holdfast_base::kind::Live;
 use holdfast_base::sdk::{all, text};
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Wants, each};
+use holdfast_core::schema::Named as _;
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 
@@ -59,6 +60,8 @@ pub(super) async fn families(aws: &Aws, scope: &Scope) -> Result<BTreeMap<String
     } else if first.next_token.is_some() {
         let mut families: BTreeSet<String> = scope.names.clone();
         families.extend(scope.ids.iter().map(|id| family_and_revision(id).0.to_owned()));
+        let known = scope.known_names.get(TaskDefinition::KIND).into_iter().flatten();
+        families.extend(known.map(|known| family_and_revision(known).0.to_owned()));
         for prefix in &scope.prefixes {
             let ours = ecs(aws).list_task_definition_families().family_prefix(prefix).status("ACTIVE".into());
             let ours = ours.into_paginator().items().send();

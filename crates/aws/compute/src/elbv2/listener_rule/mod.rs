@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::RuleAction;
 use super::listener::{Listener, listeners_of};
-use super::load_balancer::load_balancers;
+use super::load_balancer::{LoadBalancer, load_balancers};
 use super::{Elbv2Tags, add_tags, elbv2, name_of, read_tags, sdk_tags};
 use condition::RuleCondition;
 
@@ -181,7 +181,7 @@ async fn listeners(aws: &Aws, scope: &Scope) -> Result<BTreeSet<String>> {
     found.extend(named().filter(|name| name.starts_with("arn:")).map(str::to_owned));
     let mut missing: BTreeSet<&str> = named().filter(|name| !name.starts_with("arn:")).collect();
     let balancers = load_balancers(aws, scope).await?;
-    let ours = |b: &&sdk::LoadBalancer| scope.is_candidate(b.load_balancer_name().unwrap_or_default());
+    let ours = |b: &&sdk::LoadBalancer| scope.is_parent(LoadBalancer::KIND, b.load_balancer_name().unwrap_or_default());
     let (candidates, others): (Vec<_>, Vec<_>) = balancers.iter().partition(|balancer| ours(balancer));
     for (balancers, is_candidate) in [(candidates, true), (others, false)] {
         let everything = !scope.lookups.is_empty() || missing.contains("");

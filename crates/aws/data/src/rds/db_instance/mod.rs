@@ -38,6 +38,7 @@ impl Kind for DbInstance {
         form: (r"[A-Za-z](-?[A-Za-z0-9])*", "begins with a letter, and has letters, digits and single hyphens"),
         ..NamingRules::limit(63)
     };
+    const TAGS_ARE_LISTED: bool = true;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html

@@ -45,6 +45,7 @@ impl Kind for Secret {
         form: (r"[A-Za-z0-9/_+=.@-]+", "has letters, digits and the characters `/_+=.@-`"),
         ..NamingRules::limit(512)
     };
+    const TAGS_ARE_LISTED: bool = true;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[
         demand(AtMostOne(&["fields", "generate", "valueFrom"])),

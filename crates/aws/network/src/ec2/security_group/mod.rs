@@ -71,6 +71,7 @@ impl Kind for SecurityGroup {
     /// The group name, not a tag. It is unique within the VPC, and its case does not count
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>).
     const NAMING: NamingRules = NamingRules::limit(255);
+    const TAGS_ARE_LISTED: bool = true;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
