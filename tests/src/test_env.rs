@@ -97,7 +97,8 @@ impl TestEnv {
             "apiVersion": "holdfast/v1",
             "kind": "Stack",
             "metadata": { "name": name },
-            "spec": { "regions": regions, "resources": resources },
+            // A test may delete everything that it created in one pass.
+            "spec": { "regions": regions, "policy": { "maxDeletions": 100 }, "resources": resources },
         });
         let env = serde_json::json!({
             "apiVersion": "holdfast/v1",
