@@ -115,3 +115,16 @@ pub fn can_refer(record: &Record, kind: &str) -> bool {
     }
     record.fields.iter().any(|field| reaches(&field.ty, kind))
 }
+
+/// True when a record has a field that contains ARNs: an ARN, a policy or another document.
+pub fn has_documents(record: &Record) -> bool {
+    fn reaches(ty: &Type) -> bool {
+        match ty {
+            Type::Canonical { name, .. } => matches!(*name, "ARN" | "policy document" | "JSON document"),
+            Type::Set(of) | Type::List(of) | Type::Map(of) => reaches(of),
+            Type::Record(record) => has_documents(record),
+            _ => false,
+        }
+    }
+    record.fields.iter().any(|field| reaches(&field.ty))
+}

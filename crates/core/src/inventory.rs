@@ -269,7 +269,7 @@ fn rank(phase: Phase) -> u8 {
         Phase::Deleting => 0,
         Phase::Failed => 1,
         Phase::Pending => 2,
-        Phase::Ready | Phase::Updating => 3,
+        Phase::Ready | Phase::Updating | Phase::Stopped => 3,
     }
 }
 

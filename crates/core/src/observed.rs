@@ -110,6 +110,8 @@ pub enum Phase {
     Ready,
     /// AWS is changing the resource. It can be used, but refuses further changes for now.
     Updating,
+    /// The resource is stopped: AWS refuses changes until it is started.
+    Stopped,
     /// AWS is deleting the resource.
     Deleting,
     /// AWS failed to provision the resource.
@@ -118,7 +120,8 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order of the life cycle.
-    pub const ALL: [Phase; 5] = [Phase::Pending, Phase::Ready, Phase::Updating, Phase::Deleting, Phase::Failed];
+    pub const ALL: [Phase; 6] =
+        [Phase::Pending, Phase::Ready, Phase::Updating, Phase::Stopped, Phase::Deleting, Phase::Failed];
 }
 
 impl fmt::Display for Phase {

@@ -55,6 +55,8 @@ pub struct DesiredResource {
     pub spec: Value,
     /// The top-level fields that differ, including `tags` (update), or all fields that the document sets (create).
     pub changed: BTreeSet<String>,
+    /// The top-level fields that the document sets. The merged spec of an update has further fields.
+    pub stated: BTreeSet<String>,
     /// All tags: the owner tags and the tags of the document.
     pub tags: BTreeMap<String, String>,
     /// The live tags to remove (update).

@@ -4,14 +4,18 @@ mod context;
 mod create;
 mod decide;
 mod delete;
+mod deletion_limit;
 mod deletion_order;
 mod difference;
 mod fingerprint;
 pub mod hold;
 mod operation;
+mod orphans;
+mod protection;
 mod radius;
 mod release;
 mod replace;
+mod text_references;
 mod unique;
 mod users;
 
@@ -24,10 +28,10 @@ use crate::diff::Change;
 use crate::digest;
 use crate::document::{Document, Drift, Resource};
 use crate::graph::Graph;
-use crate::inventory::match_resources;
 use crate::inventory::proof::{Records, ResourceRecord};
-use crate::observed::{Condition, Observation, Phase};
-use crate::operation::Operation;
+use crate::inventory::{Inventory, match_resources};
+use crate::observed::{Condition, Observation, Observed, Phase};
+use crate::operation::{Mutation, Operation};
 use crate::resolve::CreatedIdentity;
 use crate::schema::{Schema, Tier};
 use context::PlanContext;
@@ -97,6 +101,17 @@ pub struct Step {
     pub after: BTreeSet<Address>,
     /// The exact operation; none while a value that it needs is not known.
     pub operation: Option<Operation>,
+}
+
+impl Step {
+    /// Returns the live resource that the step deletes: its operation is a deletion, also the first half of a
+    /// replacement that destroys before it creates.
+    pub fn deleted(&self) -> Option<&Observed> {
+        match &self.operation.as_ref()?.mutation {
+            Mutation::Delete { live } => Some(live),
+            Mutation::Create(_) | Mutation::Update { .. } | Mutation::Tag { .. } => None,
+        }
+    }
 }
 
 /// A resource that differs from the document.
@@ -197,6 +212,8 @@ pub struct PlanPolicy {
     pub created: BTreeMap<Address, CreatedIdentity>,
     /// The holds of the engine, which result from earlier steps of this process.
     pub holds: BTreeMap<Address, Hold>,
+    /// The resources whose deletion this pass has begun, by kind and id. They count towards `maxDeletions`.
+    pub deleted: BTreeSet<(&'static str, String)>,
 }
 
 /// The addresses for which a permission is granted.
@@ -312,14 +329,14 @@ pub fn plan_prepared(
     kinds: &[&'static Schema],
 ) -> Plan {
     let inventory = match_resources(prepared.document, observation, &prepared.order, kinds, &policy.records);
-    let mut context = PlanContext::new(prepared, policy, &inventory);
-    if policy.destroy {
-        delete::destroy(&mut context, &prepared.order);
-    } else {
-        prepared.order.iter().for_each(|address| decide::consider(&mut context, address));
-        delete::prune(&mut context);
-    }
-    let mut plan = context.plan;
+    let mut plan = match policy.destroy {
+        true => {
+            let mut context = PlanContext::new(prepared, policy, &inventory);
+            delete::destroy(&mut context, &prepared.order);
+            context.plan
+        }
+        false => decide_all(prepared, policy, &inventory),
+    };
     plan.document = prepared.document_digest.clone();
     plan.copies = inventory.copies().map(|(address, record)| (address.clone(), record)).collect();
     plan.steps.sort_by_cached_key(|step| {
@@ -328,6 +345,21 @@ pub fn plan_prepared(
     });
     plan.holds.sort_by(|a, b| a.address.cmp(&b.address));
     plan
+}
+
+/// Decides about each resource of the document, and about the resources to delete.
+///
+/// If the pass would delete more resources than it may, all replacements are held instead of begun.
+fn decide_all<'a>(prepared: &'a PreparedDocument<'a>, policy: &'a PlanPolicy, inventory: &'a Inventory<'a>) -> Plan {
+    let mut context = PlanContext::new(prepared, policy, inventory);
+    prepared.order.iter().for_each(|address| decide::consider(&mut context, address));
+    if let Some(message) = deletion_limit::exceeded_by_replacements(&context) {
+        context = PlanContext::new(prepared, policy, inventory);
+        context.deletion_limit = Some(message);
+        prepared.order.iter().for_each(|address| decide::consider(&mut context, address));
+    }
+    delete::prune(&mut context);
+    context.plan
 }
 
 impl Plan {

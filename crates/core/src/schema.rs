@@ -92,6 +92,12 @@ pub struct Schema {
     pub releases: &'static [&'static str],
     /// The reference field to the resource with which AWS deletes this one: a listener and its rules.
     pub deleted_with: Option<&'static str>,
+    /// The path of the field that makes AWS refuse the deletion of a resource while it is true. The driver of a data store
+    /// turns it off when the deletion of data is granted.
+    pub deletion_protection: Option<&'static str>,
+    /// Fields that fit only the current resource that another field refers to: an engine version fits its parameter group.
+    /// A change of the first field waits for a replacement of that resource that is held.
+    pub fits: &'static [(&'static str, &'static str)],
     /// How long a read of this kind's API may lag behind a write (eventual consistency).
     pub consistency_window: Duration,
     /// The fields that cannot be observed, each with the reason. The manual lists them; drift detection omits them.

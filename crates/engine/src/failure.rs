@@ -5,8 +5,11 @@
 pub enum FailureClass {
     /// AWS rejected the call because of its rate: the call budget shrinks, and the call is retried.
     Throttled,
-    /// A dependency does not exist yet or is still in use: the step is retried after the next observation.
+    /// A dependency does not exist yet or is not ready: the step is retried after the next observation.
     NotYet,
+    /// Another resource uses the resource. The step is retried as [`FailureClass::NotYet`], but a deletion that waited for
+    /// no other step is retried a few times only: the other resource is none of the document's.
+    InUse,
     /// A retry cannot succeed: a person must act.
     Terminal,
     /// The cause is temporary: the step is retried with backoff.

@@ -234,6 +234,7 @@ fn plan(state: &PassState<'_>) -> Plan {
     policy.history = (history.complete || !history.converged.is_empty()).then(|| history.converged.clone());
     policy.history_is_complete = history.complete;
     policy.records = history.records();
+    policy.deleted = state.deleted.clone();
     policy.is_initial = state.is_initial;
     policy.in_progress = expectations.in_progress();
     policy.holds.extend(expectations.holds(observation));

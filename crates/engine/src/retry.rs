@@ -1,6 +1,6 @@
 //! Failed steps: how often each is retried in a pass, and after which backoff.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_core::address::Address;
@@ -60,12 +60,22 @@ pub(crate) enum RetryDecision {
 #[derive(Debug, Default)]
 pub(crate) struct Retries {
     failed: BTreeMap<StepKey, FailedStep>,
+    /// The deletions that waited for other steps, or for AWS, in this pass.
+    waited: BTreeSet<StepKey>,
 }
 
 impl Retries {
     /// Forgets all failures: a new pass retries every step.
     pub(crate) fn begin_pass(&mut self) {
         self.failed.clear();
+        self.waited.clear();
+    }
+
+    /// Records a step that waits for others. AWS may still refuse its deletion for a while after they ended.
+    pub(crate) fn record_waiting(&mut self, step: &Step) {
+        if step.deleted().is_some() {
+            self.waited.insert(StepKey::of(step));
+        }
     }
 
     /// Forgets the failures of a step that succeeded.
@@ -78,6 +88,10 @@ impl Retries {
         let key = StepKey::of(step);
         let attempts = match failure.class {
             FailureClass::Terminal => Timing::ATTEMPTS,
+            FailureClass::InUse if step.deleted().is_some() && !self.waited.contains(&key) => {
+                let attempts = self.failed.get(&key).map_or(0, |failed| failed.attempts) + 1;
+                if attempts < Timing::ATTEMPTS_IN_USE { attempts } else { Timing::ATTEMPTS }
+            }
             _ => self.failed.get(&key).map_or(0, |failed| failed.attempts) + 1,
         };
         let not_before = Instant::now() + timing.retry(attempts - 1);
@@ -125,7 +139,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::expectations::tests::{TIMING, step};
+    use crate::expectations::tests::{TIMING, deletion, step};
 
     fn failure(class: FailureClass) -> Failure {
         Failure { class, ..Failure::terminal("ec2.X", "no") }
@@ -155,5 +169,20 @@ mod tests {
         assert_eq!(retries.decision(&create), RetryDecision::Now, "a new pass retries");
         assert!(!retries.record_failure(&create, &failure(FailureClass::Terminal), TIMING));
         assert_eq!(retries.decision(&create), RetryDecision::Never, "a terminal failure is not retried");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_of_a_resource_in_use_is_retried_long_only_after_another_step() {
+        let delete = deletion("sg-1");
+        let attempts = |retries: &mut Retries| {
+            let is_retried = |_: &u32| retries.record_failure(&delete, &failure(FailureClass::InUse), TIMING);
+            (1..=Timing::ATTEMPTS).take_while(is_retried).count() + 1
+        };
+        let mut retries = Retries::default();
+        assert_eq!(attempts(&mut retries), Timing::ATTEMPTS_IN_USE as usize);
+        assert_eq!(retries.decision(&delete), RetryDecision::Never);
+        retries.begin_pass();
+        retries.record_waiting(&delete);
+        assert_eq!(attempts(&mut retries), Timing::ATTEMPTS as usize, "its user was deleted in this pass");
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct PassState<'a> {
     pub(crate) created: BTreeSet<Address>,
     /// The number of steps that were started.
     pub(crate) mutations: usize,
+    /// The resources whose deletion was started, by kind and id, without old revisions.
+    pub(crate) deleted: BTreeSet<(&'static str, String)>,
     /// True when the stack owned no resource when the pass began.
     pub(crate) is_initial: bool,
 }
@@ -54,6 +56,7 @@ impl<'a> PassState<'a> {
             results: vec![],
             created: BTreeSet::new(),
             mutations: 0,
+            deleted: BTreeSet::new(),
             is_initial: false,
         }
     }

@@ -11,7 +11,7 @@ use holdfast_core::observed::{KindRegion, tag};
 use holdfast_core::operation::{DesiredResource, Mutation, Operation};
 use holdfast_core::plan::hold::Reason;
 use holdfast_core::plan::{Action, Plan, Step};
-use holdfast_core::schema::Idempotency;
+use holdfast_core::schema::{Idempotency, Replacement};
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::{Failure, FailureClass, OperationResult};
@@ -50,7 +50,8 @@ pub(crate) type RunningSteps<'a> = FuturesUnordered<BoxFuture<'a, EndedStep>>;
 pub(crate) fn planned_work(state: &PassState<'_>, plan: Plan) -> PlannedWork {
     let outdated = state.poll_schedule.outdated();
     let (mut queue, mut retries, mut needs_sighting) = (VecDeque::new(), BTreeMap::new(), false);
-    let expectations = state.session.engine.expectations();
+    let mut expectations = state.session.engine.expectations();
+    plan.steps.iter().filter(|step| !step.after.is_empty()).for_each(|step| expectations.retries.record_waiting(step));
     for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| step.after.is_empty()) {
         let Some(operation) = step.operation.as_ref().filter(|_| !outdated.contains(&step.address)) else { continue };
         match expectations.retries.decision(step) {
@@ -168,6 +169,11 @@ pub(crate) fn start_steps<'a>(state: &mut PassState<'a>, work: &mut PlannedWork,
     for (step, operation) in start {
         let kind_regions = [Some(kind_region_of(&operation)), state.kind_region(&step.address)].into_iter().flatten();
         state.poll_schedule.step_began(&step.address, kind_regions);
+        let schema = state.session.engine.cloud.schema(operation.kind);
+        let is_revision = schema.is_some_and(|schema| matches!(schema.replacement, Replacement::Revision { .. }));
+        if let Some(live) = step.deleted().filter(|_| !is_revision) {
+            state.deleted.insert((operation.kind, live.id.clone()));
+        }
         let operation = intent::with_nonce(state, operation, &step);
         running.push(Box::pin(run_step(state.session.engine, state.options, step, operation)));
     }
@@ -250,7 +256,7 @@ fn record_result(
             }
             (StepOutcome::Done, None)
         }
-        Err(failure) => {
+        Err(mut failure) => {
             let intent = state.journal.history().intents.get(address);
             if let (Mutation::Create(_), Some(intent)) = (&operation.mutation, intent) {
                 // With a client token, a second attempt returns the same resource. Without one, the resource has to be
@@ -264,6 +270,10 @@ fn record_result(
                 }
             }
             let will_retry = expectations.retries.record_failure(step, &failure, engine.timing);
+            if failure.class == FailureClass::InUse && step.deleted().is_some() && !will_retry {
+                failure.message +=
+                    "; another resource uses it, and no step deletes that resource: find it and end its use";
+            }
             (if will_retry { StepOutcome::Retry } else { StepOutcome::Failed }, Some(failure))
         }
     };

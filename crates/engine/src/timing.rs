@@ -49,6 +49,10 @@ impl Timing {
     /// (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).
     pub const ATTEMPTS: u32 = 12;
 
+    /// The number of attempts at a deletion that AWS refuses because another resource uses the resource, while no step of
+    /// the pass ends such a use. With the backoff they take seven seconds, enough for the reads of AWS that lag behind.
+    pub const ATTEMPTS_IN_USE: u32 = 4;
+
     /// How often the same step may succeed in an hour before it counts as flapping: another process undoes it.
     pub const CORRECTIONS_PER_HOUR: usize = 5;
 

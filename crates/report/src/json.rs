@@ -22,14 +22,18 @@ pub fn plan(plan: &Plan, footer: Footer<'_>) -> Json {
         .steps
         .iter()
         .map(|step| {
-            json!({
+            let mut json = json!({
                 "address": step.address,
                 "tier": step.tier,
                 "action": step.action,
                 "cause": step.cause,
                 "changes": step.changes,
                 "after": step.after,
-            })
+            });
+            if let (Some(map), Some(live)) = (json.as_object_mut(), step.deleted()) {
+                map.insert("live".into(), json!({"id": live.id, "name": live.name, "region": live.region}));
+            }
+            json
         })
         .collect();
     let conditions = plan.conditions.iter().map(|(address, condition)| {

@@ -6,6 +6,7 @@ use expect_test::expect;
 use holdfast_core::address::Address;
 use holdfast_core::diff::Change;
 use holdfast_core::observed::{Condition, ConditionType, KindRegion, Observed, Opaque, Phase};
+use holdfast_core::operation::{Mutation, Operation};
 use holdfast_core::plan::hold::{Hold, Reason};
 use holdfast_core::plan::{Action, Cause, Difference, Plan, Step};
 use holdfast_core::schema::Tier;
@@ -151,21 +152,26 @@ fn drift_states_which_side_is_live() {
     .assert_eq(&plain(&text::drift(&empty(), 2, FOLDED)));
 }
 
-#[test]
-fn live_resources_have_their_holds_and_conditions() {
-    let observed = Observed {
+/// A live resource with an id and a name.
+fn observed(id: &str, name: &str) -> Observed {
+    Observed {
         region: "us-east-1".to_owned(),
-        id: "web-1".to_owned(),
-        name: "web".to_owned(),
+        id: id.to_owned(),
+        name: name.to_owned(),
         spec: Value::Map(BTreeMap::new()),
         status: Value::Map(BTreeMap::new()),
         phase: Phase::Ready,
-        conditions: vec![condition("Service/web").1],
+        conditions: vec![],
         tags: BTreeMap::new(),
         scheduled: BTreeSet::new(),
         bound: false,
         opaque: Opaque::default(),
-    };
+    }
+}
+
+#[test]
+fn live_resources_have_their_holds_and_conditions() {
+    let observed = Observed { conditions: vec![condition("Service/web").1], ..observed("web-1", "web") };
     expect![[r#"
         Service/web  Ready     web-1
                      held: DriftIgnored: the policy is `warn`
@@ -239,6 +245,18 @@ fn failures_are_listed_with_their_causes() {
     "#]]
     .assert_eq(&markdown::failures(&failed));
     assert!(text::failures(&[]).is_empty() && markdown::failures(&[]).is_empty());
+}
+
+#[test]
+fn a_deletion_in_json_names_its_live_resource() {
+    let mutation = Mutation::Delete { live: Box::new(observed("subnet-1", "shop-prod-a")) };
+    let operation = Some(Operation { kind: "Subnet", region: "us-east-1".to_owned(), mutation });
+    let deletion = Step { operation, ..step("Subnet/a", Action::Delete, Cause::Edit, &[]) };
+    let plan = Plan { steps: vec![deletion, step("Subnet/b", Action::Create, Cause::Edit, &[])], ..empty() };
+    let steps = &json::plan(&plan, SEARCHED)["steps"];
+    expect![[r#"{"id":"subnet-1","name":"shop-prod-a","region":"us-east-1"}"#]]
+        .assert_eq(&steps[0]["live"].to_string());
+    assert!(steps[1].get("live").is_none());
 }
 
 #[test]

@@ -234,6 +234,7 @@ fn prevents_comparison(reason: Reason) -> bool {
         | Reason::ObservationFailed
         | Reason::DependencyNotReady => true,
         Reason::DriftIgnored
+        | Reason::Stopped
         | Reason::EmptyDocument
         | Reason::ReplaceNameConflict
         | Reason::Protected

@@ -197,6 +197,11 @@ impl Sim {
         if resource.at(now).is_some_and(|v| v.phase(now) == Phase::Updating) {
             check_ready(resource, operation, now)?;
         }
+        let is_protected = |path| resource.at(now).is_some_and(|v| v.spec.at(path) == Some(&Value::Bool(true)));
+        if schema.deletion_protection.is_some_and(is_protected) {
+            let message = format!("{} has deletion protection", live.id);
+            return Err(failure(operation, FailureClass::Terminal, false, "OperationNotPermitted", message));
+        }
         // The references to other resources are removed first, as the driver of security groups does, so that two
         // resources that refer to each other can be deleted one after the other.
         let spec = without_after_create(schema, resource, now);
@@ -225,7 +230,7 @@ impl Sim {
             .collect();
         if !users.is_empty() && !behaviour.deletable_in_use {
             let message = format!("{} is in use by {}", live.id, users.join(", "));
-            return Err(failure(operation, FailureClass::NotYet, false, "DependencyViolation", message));
+            return Err(failure(operation, FailureClass::InUse, false, "DependencyViolation", message));
         }
         for child in state.resources.iter_mut().filter(|r| r.is_child_of(&live.id, now)) {
             child.change(now, |version| version.deleted_at = Some(now));

@@ -115,6 +115,8 @@ struct Service {
     launch_type: Option<String>,
     /// The number of tasks.
     desired_count: Option<AutoscaledCount>,
+    /// True when AWS refuses to delete the service.
+    deletion_protection: Option<bool>,
     /// The settings of the tasks.
     settings: Option<std::collections::BTreeMap<String, String>>,
 }
@@ -263,6 +265,8 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempot
         unique: &[],
         releases: &[],
         deleted_with: None,
+        deletion_protection: None,
+        fits: &[],
         consistency_window: Duration::from_secs(10),
         write_only: &[],
         status: &ArnStatus::RECORD,
@@ -291,6 +295,7 @@ static SCHEMAS: [&Schema; 15] = [
     },
     &Schema {
         replacement: Replacement::DestroyBeforeCreate,
+        deletion_protection: Some("deletionProtection"),
         ..schema("Service", &Service::RECORD, Tier::Compute, Idempotency::UniqueName)
     },
     &Schema {

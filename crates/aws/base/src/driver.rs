@@ -154,6 +154,8 @@ impl<K: Kind> Of<K> {
         unique: K::UNIQUE,
         releases: K::RELEASES,
         deleted_with: K::DELETED_WITH,
+        deletion_protection: K::DELETION_PROTECTION,
+        fits: K::FITS,
         consistency_window: K::CONSISTENCY_WINDOW,
         write_only: K::WRITE_ONLY,
         status: &<K::Status as Spec>::RECORD,
@@ -200,6 +202,7 @@ impl<K: Kind> Of<K> {
             name: desired.name.clone(),
             spec,
             changed: desired.changed.clone(),
+            stated: desired.stated.clone(),
             tags: desired.tags.clone(),
             token: desired.token.clone(),
         })

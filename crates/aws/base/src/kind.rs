@@ -64,6 +64,12 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// True when dependents can be created as soon as the resource exists, before it is ready. `dependsOn` still waits
     /// until it is ready. Dependents of a resource that already existed and is to be changed wait as well.
     const REFERENCEABLE_ON_CREATE: bool = false;
+    /// The path of the field that makes AWS refuse the deletion of a resource while it is true. The planner holds the
+    /// deletion then. If the deletion of data is granted, [`Kind::delete`] of a data store turns the field off.
+    const DELETION_PROTECTION: Option<&'static str> = None;
+    /// Pairs of fields: a change of the first one waits while the replacement of the resource that the second one refers to
+    /// is held.
+    const FITS: &'static [(&'static str, &'static str)] = &[];
     /// The consistency window: how long a read may lag behind a write (eventual consistency). EC2 asks clients
     /// to allow up to five minutes; a few seconds are usual.
     const CONSISTENCY_WINDOW: Duration = Duration::from_secs(30);

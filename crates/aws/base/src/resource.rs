@@ -153,6 +153,8 @@ pub struct Desired<K> {
     pub spec: K,
     /// The top-level fields that differ (update only), by their names in the document.
     pub changed: BTreeSet<String>,
+    /// The top-level fields that the document sets. The spec of an update has the live values of the others.
+    pub stated: BTreeSet<String>,
     /// All tags, the owner tags included.
     pub tags: BTreeMap<String, String>,
     /// The client token, at most 64 characters of `[0-9a-f]`.
@@ -184,6 +186,11 @@ impl<K> Desired<K> {
     /// True when this field or a field below it differs.
     pub fn changed(&self, field: FieldName<K>) -> bool {
         self.changed.contains(field.name())
+    }
+
+    /// True when the document sets this field.
+    pub fn stated(&self, field: FieldName<K>) -> bool {
+        self.stated.contains(field.name())
     }
 
     /// Returns the value of this field for a call that changes only the fields that differ.

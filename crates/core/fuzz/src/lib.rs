@@ -63,6 +63,8 @@ const fn schema(kind: &'static str, record: &'static Record) -> Schema {
         unique: &[],
         releases: &[],
         deleted_with: None,
+        deletion_protection: None,
+        fits: &[],
         consistency_window: Duration::from_secs(10),
         write_only: &[],
         status: &Attributes::RECORD,

@@ -75,6 +75,8 @@ pub(super) struct PlanContext<'a> {
     pub(super) ignored_drift: BTreeSet<Address>,
     /// The rollback of the resource under consideration: the message of its hold, and the change that waits.
     pub(super) rolled_back: Option<(String, Option<Change>)>,
+    /// The message of the hold of every replacement, if the pass would delete more resources than it may.
+    pub(super) deletion_limit: Option<String>,
     /// The index of the references between live resources, once a deletion needs it.
     users: OnceCell<Rc<LiveUsers<'a>>>,
 }
@@ -107,6 +109,7 @@ impl<'a> PlanContext<'a> {
             replacing: BTreeMap::new(),
             ignored_drift: BTreeSet::new(),
             rolled_back: None,
+            deletion_limit: None,
             users: OnceCell::new(),
         }
     }

@@ -89,6 +89,7 @@ fn decide<'a>(context: &mut PlanContext<'a>, resource: &'a Resource) -> Readines
             };
         }
     };
+    set_whole_identity(resource, &mut resolved);
     let live = context.inventory.active.get(address).copied();
     if let Some(live) = live {
         pin_revision(context, resource, &mut resolved, live);
@@ -107,6 +108,15 @@ fn decide<'a>(context: &mut PlanContext<'a>, resource: &'a Resource) -> Readines
     match live {
         None => create_or_adopt(context, resource, &resolved, dependencies),
         Some(live) => compare(context, resource, &resolved, live, dependencies),
+    }
+}
+
+/// Sets the absent fields of an identity to null. The document states an identity as a whole: a record without a set
+/// identifier is another record than one with a set identifier.
+fn set_whole_identity(resource: &Resource, resolved: &mut Value) {
+    let Value::Map(spec) = resolved else { return };
+    for field in resource.schema.ownership.identity() {
+        spec.entry((*field).to_owned()).or_default();
     }
 }
 
@@ -218,7 +228,7 @@ pub(super) fn compare<'a>(
         }
         Phase::Failed => return context.hold_failed(address, live),
         Phase::Deleting => return context.await_deletion(address, live),
-        Phase::Ready | Phase::Updating => {}
+        Phase::Ready | Phase::Updating | Phase::Stopped => {}
     }
     let mut changes = find_changes(context, resource, resolved, live);
     let before = changes.len();
@@ -262,6 +272,11 @@ pub(super) fn compare<'a>(
         return Readiness::Progressing;
     }
     let in_tags = changes.iter().all(|c| c.field() == "tags");
+    if live.phase == Phase::Stopped && !in_tags {
+        let message = format!("{} is stopped, and AWS refuses to change it; start it to apply the change", live.id);
+        context.hold(address, Reason::Stopped, message, None);
+        return Readiness::Blocked;
+    }
     if matches!(resource.schema.replacement, Replacement::Revision { .. }) && !in_tags {
         context.identities.remove(address);
         context.referenceable.remove(address);

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::context::{PlanContext, Readiness};
+use super::deletion_limit::hold_beyond_limit;
 use super::deletion_order::{add_deletion, is_progressing, order_deletions};
 use super::hold::{Hold, Reason};
+use super::orphans::{RETAINED_TAG, deletable_orphans, granted_orphans, refusal, unproven};
+use super::protection::hold_protected;
 use super::users::Deletion;
 use crate::address::Address;
 use crate::document::{OnDelete, Resource};
@@ -18,15 +21,13 @@ const UNPROTECT: &str = "protected; remove `lifecycle: { protect: true }` to all
 
 /// The end of the holds of retained resources.
 const DELETE_DATA: &str = "delete it with `--delete-data`";
-const DELETE_ORPHANED_DATA: &str = "delete it with `--prune --delete-data`";
-
-/// The reason why an orphan is retained.
-const RETAINED_TAG: &str = "its tag `holdfast:retained` says so";
 
 /// Deletes superseded generations, orphans and old revisions, each after its last user.
 pub(super) fn prune(context: &mut PlanContext<'_>) {
     let mut deletions = superseded(context);
     deletions.extend(orphans(context));
+    let deletions = hold_protected(context, deletions.into_iter().map(|one| (one, None)).collect());
+    let deletions = hold_beyond_limit(context, deletions);
     order_deletions(context, deletions);
     for address in context.inventory.active.keys() {
         if context.readiness.get(address) == Some(&Readiness::Ready) {
@@ -89,7 +90,10 @@ fn delete_revisions<'a>(context: &mut PlanContext<'a>, address: &Address, keep_r
     let after = if keep_recent { unready_dependents(context, address) } else { BTreeSet::new() };
     let surplus: Vec<&str> = older.skip(if keep_recent { keep.saturating_sub(1) } else { 0 }).collect();
     // A service that was rolled back may run an older revision.
-    let is_kept = |id: &&str| keep_recent && is_run(context, resource, id);
+    let is_kept = |id: &&str| match keep_recent {
+        true => is_run(context, resource, id),
+        false => is_run_by_kept(context, resource, id),
+    };
     let surplus: Vec<&str> = surplus.into_iter().filter(|id| !is_kept(id)).collect();
     for id in surplus {
         let old = Observed { id: id.to_owned(), ..(*live).clone() };
@@ -103,56 +107,25 @@ fn is_run(context: &PlanContext<'_>, revisions: &Resource, id: &str) -> bool {
     live.referring(revisions.schema.kind, id).iter().any(|user| !is_progressing(context, user.address))
 }
 
-/// Returns the orphans whose deletion is granted, and holds the others.
-fn orphans<'a>(context: &mut PlanContext<'a>) -> Vec<Deletion<'a>> {
-    let mut deletions = vec![];
-    // A bound resource cannot be deleted by a call. An old child is deleted after the child that replaces it is
-    // ready.
-    let awaits_new_child = |orphan: &&Orphan<'_>| {
-        let is_child = !orphan.schema.ownership.is_own() && context.document.resources.contains_key(&orphan.address);
-        is_child && context.readiness.get(&orphan.address) != Some(&Readiness::Ready)
-    };
-    let orphans = context.inventory.orphans.iter().filter(|orphan| !orphan.observed.bound && !awaits_new_child(orphan));
-    for orphan in orphans.collect::<Vec<_>>() {
-        let id = &orphan.observed.id;
-        let held = match () {
-            () if !orphan.proven => Some((Reason::OwnershipAmbiguous, unproven(orphan))),
-            () if orphan.retained && !context.policy.delete_data => {
-                let message =
-                    format!("{id} left the document and is kept, because {RETAINED_TAG}; {DELETE_ORPHANED_DATA}");
-                Some((Reason::Retained, message))
-            }
-            () if context.document.resources.is_empty() => {
-                let message = format!("{id} is not deleted, because the document is empty; use `holdfast destroy`");
-                Some((Reason::EmptyDocument, message))
-            }
-            () if !context.policy.prune && !context.document.policy.prune => {
-                let way_out = "grant its deletion with `--prune` or `policy: { prune: true }`";
-                Some((Reason::PruneNotAllowed, format!("{id} left the document; {way_out}")))
-            }
-            () if orphan.schema.stateful && !context.policy.delete_data => {
-                let message = format!("{id} left the document and holds data; grant its deletion with `--delete-data`");
-                Some((Reason::PruneNotAllowed, message))
-            }
-            () => None,
-        };
-        match held {
-            Some((reason, message)) => context.hold(&orphan.address, reason, message, None),
-            None => deletions.push(deletion(orphan)),
-        }
-    }
-    let (count, max) = (deletions.len(), context.document.policy.max_deletions);
-    if count > max {
-        for deletion in deletions.drain(..) {
-            let way_out = "raise `policy.maxDeletions`";
-            let message = format!("{count} resources would be deleted, and one pass may delete {max}; {way_out}");
-            context.hold(&deletion.address, Reason::DeletionLimitExceeded, message, None);
-        }
-    }
-    deletions
+/// True when a resource that no step deletes runs this revision.
+fn is_run_by_kept(context: &PlanContext<'_>, revisions: &Resource, id: &str) -> bool {
+    let users = context.live_users().referring(revisions.schema.kind, id);
+    users.iter().any(|user| context.plan.steps.iter().all(|step| step.address != *user.address))
 }
 
-/// Deletes everything that the stack owns.
+/// Returns the orphans whose deletion is granted, and holds the others.
+fn orphans<'a>(context: &mut PlanContext<'a>) -> Vec<Deletion<'a>> {
+    for orphan in deletable_orphans(context).collect::<Vec<_>>() {
+        if let Some((reason, message)) = refusal(context, orphan) {
+            context.hold(&orphan.address, reason, message, None);
+        }
+    }
+    granted_orphans(context).map(deletion).collect()
+}
+
+/// Deletes everything that the stack owns, except what is protected or retained, and what such a resource needs.
+///
+/// A protected resource also keeps the resources that it contains: see [`hold_protected`].
 pub(super) fn destroy<'a>(context: &mut PlanContext<'a>, order: &[Address]) {
     let mut deletions = vec![];
     for address in order {
@@ -169,16 +142,15 @@ pub(super) fn destroy<'a>(context: &mut PlanContext<'a>, order: &[Address]) {
         let live = context.inventory.active.get(address).into_iter().chain(context.inventory.replacement.get(address));
         let older = context.inventory.superseded.get(address).into_iter().flatten();
         for observed in live.chain(older).copied() {
-            if resource.lifecycle.protect {
-                context.hold(address, Reason::Protected, format!("{} is {UNPROTECT}", observed.id), None);
-            } else if is_retained(context, resource) {
+            if is_retained(context, resource) && !resource.lifecycle.protect {
                 let message = format!("{} is kept, because {}; {DELETE_DATA}", observed.id, why_retained(resource));
                 context.hold(address, Reason::Retained, message, None);
-            } else {
-                let after = BTreeSet::new();
-                deletions.push(Deletion { address: address.clone(), schema: resource.schema, observed, after });
-                delete_revisions(context, address, false);
+                continue;
             }
+            let after = BTreeSet::new();
+            let one = Deletion { address: address.clone(), schema: resource.schema, observed, after };
+            let protection = resource.lifecycle.protect.then(|| format!("{} is {UNPROTECT}", observed.id));
+            deletions.push((one, protection));
         }
     }
     for orphan in &context.inventory.orphans {
@@ -189,10 +161,15 @@ pub(super) fn destroy<'a>(context: &mut PlanContext<'a>, order: &[Address]) {
             let message = format!("{} is kept, because {RETAINED_TAG}; {DELETE_DATA}", orphan.observed.id);
             context.hold(&orphan.address, Reason::Retained, message, None);
         } else {
-            deletions.push(deletion(orphan));
+            deletions.push((deletion(orphan), None));
         }
     }
+    let deletions = hold_protected(context, deletions);
     order_deletions(context, deletions);
+    let deleted: BTreeSet<Address> = context.plan.steps.iter().map(|step| step.address.clone()).collect();
+    for address in &deleted {
+        delete_revisions(context, address, false);
+    }
 }
 
 /// Returns the reason why a resource is retained.
@@ -201,15 +178,6 @@ fn why_retained(resource: &Resource) -> &'static str {
         Some(_) => "it has `onDelete: retain`",
         None => "it holds data",
     }
-}
-
-/// Returns the message of a resource that may have only a copy of our tags.
-fn unproven(orphan: &Orphan<'_>) -> String {
-    format!(
-        "{} has the owner tags of this address, and nothing proves that this stack made it; tags can be copied, so it is \
-         not deleted; delete it manually, or remove its tag `holdfast:address`",
-        orphan.observed.id
-    )
 }
 
 fn deletion<'a>(orphan: &Orphan<'a>) -> Deletion<'a> {

@@ -8,7 +8,7 @@ use super::hold::{Hold, Reason};
 use super::users::{Deletion, LiveUsers, User, UsersOf};
 use super::{Action, Cause, Step};
 use crate::address::Address;
-use crate::graph::can_refer;
+use crate::graph::{can_refer, has_documents};
 use crate::observed::{Observed, Phase};
 use crate::operation::{Mutation, Operation};
 use crate::schema::{Replacement, Schema};
@@ -19,8 +19,8 @@ use crate::schema::{Replacement, Schema};
 /// 1. Bound resources are left out, and keep no other resource: they end with the resource that they refer to.
 /// 2. A resource is held (`ObservationFailed`) if a kind that could not be observed in its region may refer to it.
 /// 3. A resource is held (`DependencyNotReady`) while a resource that is not deleted, and that no step changes,
-///    refers to it. This repeats until no such resource is left, because a held resource keeps the resources that
-///    it refers to.
+///    refers to it: in a reference field, in a policy or another text, or in an expression of the document. This repeats
+///    until no such resource is left, because a held resource keeps the resources that it refers to.
 /// 4. The other resources become steps. Each step waits for the deletion of its users, for the steps of the users
 ///    that stop referring to it, and for the users that AWS is deleting already. The latter are held (`Deleting`).
 ///
@@ -30,7 +30,8 @@ use crate::schema::{Replacement, Schema};
 /// - The references come from the live specs, so the order is right although the document may contain neither
 ///   resource any more. The `dependsOn` of the document counts as a reference between the active resources of both
 ///   addresses.
-/// - The steps do not wait for each other in a cycle. Of resources that refer to each other, one is deleted first.
+/// - The steps do not wait for each other in a cycle. Of resources that refer to each other, one is deleted first. AWS
+///   does not check a reference in a text, so such a reference gives way to those that AWS checks.
 ///
 /// # Assumptions
 /// The driver of a kind whose resources can refer to each other removes those references before it deletes a
@@ -64,11 +65,25 @@ pub(super) fn order_deletions<'a>(context: &mut PlanContext<'a>, deletions: Vec<
 /// Holds the resources to which a kind that could not be observed may refer, and returns the others. Unknown is not
 /// absent. Bound resources are left out.
 fn hold_unobserved<'a>(context: &mut PlanContext<'a>, deletions: Vec<Deletion<'a>>) -> Vec<Deletion<'a>> {
+    let declared: HashSet<(&str, &str)> = match context.inventory.unobserved.is_empty() {
+        true => HashSet::new(),
+        false => context.document.resources.values().map(|r| (r.schema.kind, r.region.as_str())).collect(),
+    };
     let mut others = vec![];
     for one in deletions.into_iter().filter(|one| !one.observed.bound) {
         let can_see = |schema: &Schema, region| schema.global || one.schema.global || region == one.observed.region;
-        let mut unobserved = context.inventory.unobserved.iter().filter(|(schema, region)| can_see(schema, *region));
-        let Some((user, _)) = unobserved.find(|(schema, _)| can_refer(schema.record, one.schema.kind)) else {
+        let unobserved = context.inventory.unobserved.iter().filter(|(schema, region)| can_see(schema, *region));
+        // The document says what its own resources refer to. A resource that left it may be named in any document.
+        let can_name = |schema: &Schema, region: &str| {
+            !context.document.resources.contains_key(&one.address)
+                && declared.contains(&(schema.kind, region))
+                && has_documents(schema.record)
+        };
+        let mut users = unobserved.map(|(schema, region)| (*schema, *region));
+        let is_user = |(schema, region): &(&'static Schema, &str)| {
+            can_refer(schema.record, one.schema.kind) || can_name(schema, region)
+        };
+        let Some((user, _)) = users.find(is_user) else {
             others.push(one);
             continue;
         };
@@ -85,24 +100,21 @@ fn hold_unobserved<'a>(context: &mut PlanContext<'a>, deletions: Vec<Deletion<'a
 /// A held resource keeps the resources that it refers to, so these are checked again.
 fn hold_used<'a>(context: &mut PlanContext<'a>, deletions: Vec<Deletion<'a>>) -> Vec<(Deletion<'a>, UsersOf)> {
     let live = context.live_users();
-    let mut deletions: Vec<Option<(Deletion<'a>, UsersOf)>> = deletions
-        .into_iter()
-        .map(|one| (live.of(context.prepared, &one), one))
-        .map(|(users, one)| Some((one, users)))
-        .collect();
+    let users = live.of(context.prepared, &deletions);
+    let mut deletions: Vec<Option<(Deletion<'a>, UsersOf)>> = deletions.into_iter().zip(users).map(Some).collect();
     let mut left: HashSet<*const Observed> =
         deletions.iter().flatten().map(|(one, _)| ptr::from_ref(one.observed)).collect();
     // For each deletion, the deletions of the resources that it refers to.
     let mut kept_by: HashMap<*const Observed, Vec<usize>> = HashMap::new();
     for (at, (_, users)) in deletions.iter().flatten().enumerate() {
-        for user in users.referring.union(&users.depending).map(|user| ptr::from_ref(live.users[*user].observed)) {
+        for user in users.all().into_iter().map(|user| ptr::from_ref(live.users[user].observed)) {
             if left.contains(&user) {
                 kept_by.entry(user).or_default().push(at);
             }
         }
     }
     let keeper = |users: &UsersOf, left: &HashSet<*const Observed>| {
-        let mut users = users.referring.union(&users.depending).map(|user| live.users[*user]);
+        let mut users = users.all().into_iter().map(|user| live.users[user]);
         users.find(|user| {
             let is_deleted = user.observed.bound || left.contains(&ptr::from_ref(user.observed));
             !is_deleted && !is_progressing(context, user.address)
@@ -155,16 +167,21 @@ fn edges(
     let deleted: HashMap<*const Observed, usize> =
         deletions.iter().enumerate().map(|(at, (one, _))| (ptr::from_ref(one.observed), at)).collect();
     let position = |user: &usize| deleted.get(&ptr::from_ref(live.users[*user].observed)).copied();
+    let deleted_at = |users: BTreeSet<usize>| users.into_iter().map(|at| &deletions[at].0.address);
     let mut pairs: Vec<(&Address, &Address)> = vec![];
+    // The references that AWS does not check come last, so that they give way if they close a cycle.
+    let mut unchecked: Vec<(&Address, &Address)> = vec![];
     for ((one, users), deleting) in deletions.iter().zip(deleting) {
-        let first: BTreeSet<usize> = users.referring.union(&users.depending).filter_map(position).collect();
-        let first = first.into_iter().map(|at| &deletions[at].0.address);
-        let others = users.referring.iter().filter(|user| position(user).is_none());
+        let first = deleted_at(users.referring.union(&users.depending).filter_map(position).collect());
+        let others = users.referring.union(&users.naming).filter(|user| position(user).is_none());
         let changing = others.map(|user| live.users[*user].address).filter(|user| is_progressing(context, user));
         let deleting = deleting.iter().map(|user| user.address);
         let waits_for = first.chain(changing).chain(deleting).chain(&one.after);
         pairs.extend(waits_for.filter(|user| **user != one.address).map(|user| (&one.address, user)));
+        let naming = deleted_at(users.naming.iter().filter_map(position).collect());
+        unchecked.extend(naming.filter(|user| **user != one.address).map(|user| (&one.address, user)));
     }
+    pairs.extend(unchecked);
     let cyclic = cyclic(&pairs);
     let mut edges: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
     for (one, user) in pairs {

@@ -63,6 +63,8 @@ pub enum Reason {
     PendingMaintenanceWindow,
     /// The resource was changed a moment ago, and reads may still show the old state (eventual consistency).
     Propagating,
+    /// The resource is stopped, and AWS refuses the change until it is started.
+    Stopped,
     /// The same change was made repeatedly and did not persist: AWS or another process undoes it.
     Stalled,
     /// The plan has more deletions than one pass may make.

@@ -36,10 +36,12 @@ pub(super) fn desired_resource(
     let stated = spec.get("tags").and_then(Value::map).into_iter().flatten();
     tags.extend(stated.filter_map(|(k, v)| Some((k.clone(), v.text()?.to_owned()))));
     let identity = format!("{}/{}/{}#{generation}", context.document.stack, context.document.env, resource.address);
+    let fields: BTreeSet<String> = spec.map().into_iter().flatten().map(|(k, _)| k.clone()).collect();
     DesiredResource {
         address: resource.address.to_string(),
         name,
-        changed: spec.map().into_iter().flatten().map(|(k, _)| k.clone()).collect(),
+        changed: fields.clone(),
+        stated: fields,
         spec: spec.clone(),
         tags,
         remove_tags: BTreeSet::new(),
@@ -70,6 +72,7 @@ pub(super) fn update_mutation(
     if resource.schema.naming.tag {
         desired.tags.entry("Name".into()).or_insert_with(|| name_tag(resource, live));
     }
+    desired.stated = resolved.map().into_iter().flatten().map(|(field, _)| field.clone()).collect();
     desired.changed = changes.iter().map(|c| c.field().to_owned()).collect();
     desired.remove_tags = changes
         .iter()

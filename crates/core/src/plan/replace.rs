@@ -82,6 +82,10 @@ pub(super) fn replace_or_hold(
     if let Some(replaced) = replacement_in_the_way(context, resource, &changes, true) {
         return await_replacement(context, resource, &replaced, changes);
     }
+    if let Some(message) = context.deletion_limit.clone() {
+        context.hold(address, Reason::DeletionLimitExceeded, message, None);
+        return keep_unchanged(context, address, changes);
+    }
     let inside = users_of(context, resource, live, &radius);
     for (member, inner) in &radius {
         let now = order == Order::DestroyFirst && is_inside(context, member, address, &radius);
@@ -214,8 +218,9 @@ pub(super) fn await_replacement(
 /// Returns a kept resource that this resource refers to, if the changes fit only the replacement of the kept
 /// resource.
 ///
-/// The changes fit only the replacement in three cases: this resource would be created inside the old resource
-/// (`creates`), would get another identity inside it, or its changes carry the same edit.
+/// The changes fit only the replacement in four cases: this resource would be created inside the old resource
+/// (`creates`), would get another identity inside it, its changes carry the same edit, or a changed field fits only the
+/// current resource ([`Schema::fits`](crate::schema::Schema::fits)).
 pub(super) fn replacement_in_the_way(
     context: &PlanContext<'_>,
     resource: &Resource,
@@ -235,9 +240,18 @@ pub(super) fn replacement_in_the_way(
         context.prepared.references(resource).filter_map(|(address, _)| context.unreplaced.get_key_value(address));
     let mut fitting = referred.filter(|(address, edits)| {
         let same_edit = || edits.iter().any(|edit| changes.iter().any(|change| carries(change, edit)));
-        containers.contains(*address) && (creates || renamed()) || same_edit()
+        let fits = || changes.iter().any(|change| fits(resource, change, address));
+        containers.contains(*address) && (creates || renamed()) || same_edit() || fits()
     });
     fitting.next().map(|(address, _)| address.clone())
+}
+
+/// True when the changed field fits only the current resource at this address, as an engine version fits its parameter
+/// group.
+fn fits(resource: &Resource, change: &Change, address: &Address) -> bool {
+    let pairs = resource.schema.fits.iter().filter(|(field, _)| change.field() == *field);
+    let mut references = pairs.filter_map(|(_, reference)| resource.spec.get(reference));
+    references.any(|value| matches!(value, Value::Reference(reference) if reference.address == *address))
 }
 
 /// Returns the resources that contain this one: the references of its immutable fields.

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ptr;
 
 use super::PreparedDocument;
+use super::text_references::text_users;
 use crate::address::Address;
 use crate::document::Document;
 use crate::graph::live_references;
@@ -46,6 +47,16 @@ pub(super) struct UsersOf {
     pub(super) referring: BTreeSet<usize>,
     /// The resources whose `dependsOn` names it.
     pub(super) depending: BTreeSet<usize>,
+    /// The resources that name it in other ways: in a text of their live specs, or in an expression of the document. AWS
+    /// does not check these references, so they keep the resource, but give way in the order of deletions.
+    pub(super) naming: BTreeSet<usize>,
+}
+
+impl UsersOf {
+    /// Returns all users, without repetitions.
+    pub(super) fn all(&self) -> BTreeSet<usize> {
+        self.referring.iter().chain(&self.depending).chain(&self.naming).copied().collect()
+    }
 }
 
 impl<'a> LiveUsers<'a> {
@@ -108,19 +119,27 @@ impl<'a> LiveUsers<'a> {
         users.copied().filter(|at| can_reach(self.users[*at], one)).collect()
     }
 
-    /// Returns the users of a resource to delete.
+    /// Returns the users of each resource to delete.
     ///
-    /// The `dependsOn` of the document applies to the active resources of both addresses, and not to older generations
-    /// or resources in other regions.
-    pub(super) fn of(&self, prepared: &PreparedDocument<'_>, one: &Deletion<'_>) -> UsersOf {
-        let active = self.active.get(&one.address).map(|at| self.users[*at].observed);
-        let is_active = active.is_some_and(|active| ptr::eq(active, one.observed));
-        let dependents = prepared.dependents(&one.address).iter().filter(|_| is_active);
-        let stated = dependents.filter(|dependent| dependent.depends_on.contains(&one.address));
-        UsersOf {
-            referring: self.referring_to(one),
-            depending: stated.filter_map(|dependent| self.active.get(&dependent.address).copied()).collect(),
-        }
+    /// The references of the document apply to the active resources of both addresses, and not to older generations or
+    /// resources in other regions.
+    pub(super) fn of(&self, prepared: &PreparedDocument<'_>, deletions: &[Deletion<'_>]) -> Vec<UsersOf> {
+        let observed: Vec<&Observed> = deletions.iter().map(|one| one.observed).collect();
+        let live: Vec<&Observed> = self.users.iter().map(|user| user.observed).collect();
+        let users = deletions.iter().zip(text_users(&observed, &live)).map(|(one, mut naming)| {
+            let active = self.active.get(&one.address).map(|at| self.users[*at].observed);
+            let is_active = active.is_some_and(|active| ptr::eq(active, one.observed));
+            let mut depending = BTreeSet::new();
+            for dependent in prepared.dependents(&one.address).iter().filter(|_| is_active) {
+                let Some(at) = self.active.get(&dependent.address) else { continue };
+                match dependent.depends_on.contains(&one.address) {
+                    true => depending.insert(*at),
+                    false => naming.insert(*at),
+                };
+            }
+            UsersOf { referring: self.referring_to(one), depending, naming }
+        });
+        users.collect()
     }
 }
 

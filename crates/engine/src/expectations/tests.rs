@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_core::diff::Change;
 use holdfast_core::observed::{Observed, Opaque, tag};
+use holdfast_core::operation::{Mutation, Operation};
 use holdfast_core::plan::{Cause, LiveSummary};
 use holdfast_core::schema::Tier;
 use tokio::time::sleep;
@@ -34,6 +35,13 @@ pub(crate) fn step(action: Action, to: &str) -> Step {
     }
 }
 
+/// Returns the step that deletes the resource with this id.
+pub(crate) fn deletion(id: &str) -> Step {
+    let mutation = Mutation::Delete { live: Box::new(observed(id)) };
+    let operation = Operation { kind: "Vpc", region: "r".into(), mutation };
+    Step { changes: vec![], operation: Some(operation), ..step(Action::Delete, "") }
+}
+
 pub(crate) fn plan_with(step: Step) -> Plan {
     Plan { steps: vec![step], ..Plan::default() }
 }
@@ -51,10 +59,10 @@ pub(crate) fn converged(id: &str) -> Plan {
     Plan { live: BTreeMap::from([(main_vpc(), live)]), ..Plan::default() }
 }
 
-fn observation_of(ids: &[&str]) -> Observation {
-    let observed = ids.iter().map(|id| Observed {
+fn observed(id: &str) -> Observed {
+    Observed {
         region: "r".into(),
-        id: (*id).to_owned(),
+        id: id.to_owned(),
         name: String::new(),
         spec: Value::Null,
         status: Value::from([("revisions", Value::List(vec!["old-1".into(), "old-2".into()]))]),
@@ -66,8 +74,12 @@ fn observation_of(ids: &[&str]) -> Observation {
         scheduled: BTreeSet::new(),
         bound: false,
         opaque: Opaque::default(),
-    });
-    Observation { found: BTreeMap::from([(kind_region(), observed.collect())]), ..Observation::default() }
+    }
+}
+
+fn observation_of(ids: &[&str]) -> Observation {
+    let observed = ids.iter().map(|id| observed(id)).collect();
+    Observation { found: BTreeMap::from([(kind_region(), observed)]), ..Observation::default() }
 }
 
 /// Records an observation of these ids that begins now.

@@ -166,6 +166,8 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         unique: &[],
         releases: &[],
         deleted_with: None,
+        deletion_protection: None,
+        fits: &[],
         consistency_window: Duration::from_secs(300),
         write_only: &[],
         status: &STATUS,

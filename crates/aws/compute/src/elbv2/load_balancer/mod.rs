@@ -33,6 +33,7 @@ impl Kind for LoadBalancer {
     const TIER: Tier = Tier::Compute;
     /// It has an ARN and a DNS name from the start, and accepts listeners while it is being provisioned.
     const REFERENCEABLE_ON_CREATE: bool = true;
+    const DELETION_PROTECTION: Option<&'static str> = Some("attributes.deletionProtectionEnabled");
     const NAMING: NamingRules = NamingRules {
         form: (r"[A-Za-z0-9](-?[A-Za-z0-9])*", "has letters, digits and single hyphens between them"),
         reserved: &["internal-"],

@@ -41,7 +41,8 @@ pub(crate) struct LoadBalancer {
 #[derive(Clone, Debug, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoadBalancerAttributes {
-    /// `deletion_protection.enabled`: AWS refuses to delete the load balancer while this is true.
+    /// `deletion_protection.enabled`: AWS refuses to delete the load balancer while this is true. Holdfast holds the
+    /// deletion (`Protected`), and keeps the listeners.
     #[spec(default = false)]
     pub(super) deletion_protection_enabled: Option<ServerDefault<bool>>,
     /// `load_balancing.cross_zone.enabled`: always true for an application load balancer.
