@@ -1,5 +1,7 @@
 //! The meaning of AWS's error codes, for all kinds. No kind interprets an error code itself.
 
+mod refusals;
+
 use std::error::Error as StdError;
 
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -9,6 +11,7 @@ use aws_smithy_types::error::operation::BuildError;
 use holdfast_engine::cloud::{Failure, FailureClass};
 
 use crate::plain::without_secrets;
+use refusals::{Meaning, meaning};
 
 /// The failure of a call, for use with `?` in kinds.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl Error {
     /// A refusal inside a response with a success status (partial failures of batch calls).
     pub fn refused(operation: &str, code: &str, message: impl Into<String>) -> Error {
         let message = message.into();
-        let class = if is_not_yet(&message) { FailureClass::NotYet } else { classify(Some(code), 400) };
+        let class = class(operation, Some(code), &message, 400);
         Error(Failure { class, code: Some(code.into()), ..Failure::terminal(operation, message) })
     }
 
@@ -45,7 +48,11 @@ impl Error {
 
     /// True when AWS says that the named resource does not exist.
     pub(crate) fn is_absent(&self) -> bool {
-        self.0.code.as_deref().is_some_and(is_absent)
+        let Failure { operation, code, message, .. } = &self.0;
+        code.as_deref().is_some_and(|code| match meaning(operation, code, message) {
+            Some(meaning) => meaning == Meaning::Absent,
+            None => is_absent(code),
+        })
     }
 }
 
@@ -82,10 +89,7 @@ impl Error {
                 let status = service.raw().status().as_u16();
                 let code = service.err().code().map(str::to_owned);
                 let message = service.err().message().map(str::to_owned);
-                let class = match &message {
-                    Some(message) if is_not_yet(message) => FailureClass::NotYet,
-                    _ => classify(code.as_deref(), status),
-                };
+                let class = class(&operation, code.as_deref(), message.as_deref().unwrap_or_default(), status);
                 let message = match (&code, message) {
                     (_, Some(message)) => message,
                     (Some(_), None) => format!("refused with HTTP status {status}"),
@@ -172,28 +176,46 @@ const THROTTLED: &[&str] = &[
     "TooManyRequestsException",
 ];
 
-/// Codes of refusals that time resolves: a resource is in use until a dependent is deleted, or a read lags behind.
+/// Codes of refusals because another resource uses the resource, contains it or is contained in it.
+const IN_USE: &[&str] = &[
+    "CachePolicyInUse",
+    "CacheSubnetGroupInUse",
+    "ClusterContainsContainerInstancesException",
+    "ClusterContainsServicesException",
+    "ClusterContainsTasksException",
+    "DeleteConflict",
+    "DependencyViolation",
+    "HealthCheckInUse",
+    "HostedZoneNotEmpty",
+    "InvalidCacheParameterGroupState",
+    "InvalidDBParameterGroupState",
+    "InvalidDBSubnetGroupStateFault",
+    "InvalidGroup.InUse",
+    "InvalidIPAddress.InUse",
+    "OperationNotPermitted.InUse",
+    "OriginAccessControlInUse",
+    "OriginRequestPolicyInUse",
+    "ResourceInUse",
+    "ResourceInUseException",
+    "ResponseHeadersPolicyInUse",
+    "WAFAssociatedItemException",
+];
+
+/// Codes of refusals that time resolves: AWS is changing the resource, or a read lags behind.
 const NOT_YET: &[&str] = &[
     // SQS: a name is free 60 seconds after its queue was deleted, with the code of either protocol
     // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html).
     "AWS.SimpleQueueService.QueueDeletedRecently",
-    "CachePolicyInUse",
-    "CacheSubnetGroupInUse",
-    "ClusterContainsServicesException",
-    "ClusterContainsTasksException",
     "ConcurrentAccess",
     "ConcurrentModification",
     "ConcurrentModificationException",
     "ConcurrentUpdateException",
     "ConflictException",
-    "DeleteConflict",
-    "DependencyViolation",
     "DistributionNotDisabled",
     "EntityTemporarilyUnmodifiable",
+    "FailedResourceAccessException",
     "Gateway.NotAttached",
-    "HealthCheckInUse",
     "HealthCheckVersionMismatch",
-    "HostedZoneNotEmpty",
     "IncorrectInstanceState",
     "IncorrectModificationState",
     "IncorrectState",
@@ -201,7 +223,6 @@ const NOT_YET: &[&str] = &[
     "InsufficientEncryptionPolicyException",
     "InsufficientS3BucketPolicyException",
     "InvalidCacheClusterState",
-    "InvalidCacheParameterGroupState",
     // CloudTrail again.
     "InvalidCloudWatchLogsLogGroupArnException",
     "InvalidCloudWatchLogsRoleArnException",
@@ -209,33 +230,25 @@ const NOT_YET: &[&str] = &[
     "InvalidDBInstanceAutomatedBackupState",
     "InvalidDBInstanceState",
     "InvalidDBInstanceStateFault",
-    "InvalidDBParameterGroupState",
     "InvalidDBProxyStateFault",
-    "InvalidDBSubnetGroupStateFault",
-    "InvalidGroup.InUse",
-    "InvalidIPAddress.InUse",
     "InvalidIfMatchVersion",
     "InvalidReplicationGroupState",
+    "InvalidViewerCertificate",
     "KMSInvalidStateException",
     "OperationAborted",
     "OperationInProgress",
-    "OperationNotPermitted.InUse",
-    "OriginAccessControlInUse",
-    "OriginRequestPolicyInUse",
     "PreconditionFailed",
     "PriorityInUse",
     "QueueDeletedRecently",
     "QueueNameExists",
     "RequestInProgressException",
     "Resource.AlreadyAssociated",
-    "ResourceInUse",
-    "ResourceInUseException",
     "ResourceNotReady",
-    "ResponseHeadersPolicyInUse",
     "TooManyUpdates",
     "UpdateInProgressException",
-    "WAFAssociatedItemException",
     "WAFOptimisticLockException",
+    "WAFServiceLinkedRoleErrorException",
+    "WAFTagOperationException",
     "WAFUnavailableEntityException",
 ];
 
@@ -253,55 +266,27 @@ const TRANSIENT: &[&str] = &[
     "Unavailable",
 ];
 
+/// Classifies an error by its operation, code, message and HTTP status.
+fn class(operation: &str, code: Option<&str>, message: &str, status: u16) -> FailureClass {
+    match meaning(operation, code.unwrap_or_default(), message) {
+        Some(Meaning::Class(class)) => class,
+        Some(Meaning::Absent) => FailureClass::NotYet,
+        None => classify(code, status),
+    }
+}
+
 /// Classifies an error by its code and HTTP status. The lists follow each service's "common errors" and error pages in its
 /// API reference; EC2's are at <https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html>.
 fn classify(code: Option<&str>, status: u16) -> FailureClass {
     match code {
         Some(code) if THROTTLED.contains(&code) => FailureClass::Throttled,
+        Some(code) if IN_USE.contains(&code) => FailureClass::InUse,
         Some(code) if NOT_YET.contains(&code) || is_absent(code) || already_exists(code) => FailureClass::NotYet,
         Some(code) if TRANSIENT.contains(&code) => FailureClass::Transient,
         _ if status == 429 => FailureClass::Throttled,
         _ if status >= 500 && status != 501 => FailureClass::Transient,
         _ => FailureClass::Terminal,
     }
-}
-
-/// True when the message of a refusal without a specific code says that a dependency is not visible yet or still exists.
-fn is_not_yet(message: &str) -> bool {
-    const NOT_YET_MESSAGES: &[&str] = &[
-        // IAM is eventually consistent, and a role may be new
-        // (https://github.com/hashicorp/terraform-provider-aws/issues/29323 for flow logs).
-        "unable to assume",
-        // The same for a role that a policy names (https://github.com/hashicorp/terraform-provider-aws/pull/12436).
-        "invalid principal",
-        // The same for a new instance profile of an instance
-        // (https://github.com/hashicorp/terraform-provider-aws/issues/838), and for a schedule's role.
-        "invalid iam instance profile",
-        "has no associated iam roles",
-        "must allow aws eventbridge scheduler to assume the role",
-        // The same for AWS Backup (https://github.com/hashicorp/terraform-provider-aws/pull/12017) and OpenSearch.
-        "cannot be assumed by",
-        "is not authorized to call",
-        "has not propagated yet",
-        // OpenSearch: a name that a deleted domain still holds.
-        "still being deleted",
-        // The same in Secrets Manager
-        // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency).
-        "policy contains an unsupported principal",
-        // The same for a new role of Enhanced Monitoring (https://github.com/pulumi/pulumi/issues/5628).
-        "required permissions for: enhanced_monitoring",
-        // ECS: a target group without a listener, and a name that a deleted service still holds
-        // (https://github.com/spinnaker/spinnaker/issues/5476).
-        "does not have an associated load balancer",
-        "still draining",
-        // S3: the destination bucket of a replication, which gets its versioning just after its create
-        // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html).
-        "destination bucket must have versioning enabled",
-        // Route 53: a record set that changed or was deleted between the observation and the batch that deletes it.
-        "tried to delete resource record set",
-    ];
-    let message = message.to_lowercase();
-    NOT_YET_MESSAGES.iter().any(|text| message.contains(text))
 }
 
 /// True when a code says that the resource already exists: from our own attempt that is not visible yet, or from another
@@ -337,75 +322,4 @@ fn is_absent(code: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_the_operation_by_its_error_type() {
-        assert_eq!(operation_of("aws_sdk_ec2::operation::create_vpc::CreateVpcError"), "ec2.CreateVpc");
-    }
-
-    /// The patterns of [`is_absent`] and [`already_exists`] are not lists: they stand for every code of that form.
-    #[test]
-    fn every_listed_code_is_listed_once_and_has_the_class_of_its_list() {
-        let lists = [
-            (THROTTLED, FailureClass::Throttled),
-            (NOT_YET, FailureClass::NotYet),
-            (TRANSIENT, FailureClass::Transient),
-        ];
-        for (codes, class) in lists {
-            assert!(codes.is_sorted(), "the codes of {class:?} are not sorted");
-            for code in codes {
-                // The code alone decides, whatever the HTTP status says.
-                let classes = [400, 409, 429, 500, 503].map(|status| classify(Some(code), status));
-                assert_eq!(classes, [class; 5], "{code}");
-                assert!(!is_absent(code) && !already_exists(code), "{code} is listed, and a pattern matches it too");
-            }
-        }
-        let codes: Vec<_> = lists.iter().flat_map(|(codes, _)| *codes).collect();
-        let distinct: std::collections::BTreeSet<_> = codes.iter().collect();
-        assert_eq!(distinct.len(), codes.len(), "a code is listed twice");
-    }
-
-    #[test]
-    fn unlisted_codes_are_classified_by_their_form_and_then_by_the_status() {
-        use FailureClass::{NotYet, Terminal, Throttled, Transient};
-        for (code, status, class) in [
-            // The resource does not exist, or not yet.
-            (Some("InvalidVpcID.NotFound"), 400, NotYet),
-            (Some("ResourceNotFoundException"), 404, NotYet),
-            (Some("DBProxyNotFoundFault"), 404, NotYet),
-            (Some("DBInstanceNotFoundError"), 404, NotYet),
-            (Some("NoSuchEntity"), 404, NotYet),
-            (Some("NoSuchOrigin"), 404, Terminal),
-            (Some("AWS.SimpleQueueService.NonExistentQueue"), 400, NotYet),
-            (Some("QueueDoesNotExist"), 400, NotYet),
-            (Some("WAFNonexistentItemException"), 400, NotYet),
-            // The resource already exists.
-            (Some("RouteAlreadyExists"), 400, NotYet),
-            (Some("EntityAlreadyExists"), 409, NotYet),
-            (Some("InvalidPermission.Duplicate"), 400, NotYet),
-            (Some("ResourceExistsException"), 400, NotYet),
-            (Some("BucketAlreadyOwnedByYou"), 409, NotYet),
-            (Some("BucketAlreadyExists"), 409, Terminal),
-            // Other codes, and responses without a code.
-            (Some("InvalidParameterValue"), 400, Terminal),
-            (Some("InvalidParameterValue"), 429, Throttled),
-            (Some("InvalidParameterValue"), 500, Transient),
-            (Some("NotImplemented"), 501, Terminal),
-            (None, 429, Throttled),
-            (None, 503, Transient),
-            (None, 501, Terminal),
-            (None, 403, Terminal),
-        ] {
-            assert_eq!(classify(code, status), class, "{code:?} with HTTP status {status}");
-        }
-    }
-
-    #[test]
-    fn a_new_role_cannot_be_assumed_yet() {
-        let refused = |message| Error::refused("ec2.CreateFlowLogs", "InvalidParameter", message).0.class;
-        assert_eq!(refused("Unable to assume given IAM role: 'arn:aws:iam::1:role/flow'"), FailureClass::NotYet);
-        assert_eq!(refused("LogDestination: bucket does not exist"), FailureClass::Terminal);
-    }
-}
+mod tests;
