@@ -10,7 +10,7 @@ use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
 use holdfast_core::schema::relation::{
     Condition::{Is, Stated},
-    Demand::{Form, OneOf},
+    Demand::{Form, Needs, OneOf},
     Relation, demand,
 };
 use holdfast_core::schema::{FieldName, Idempotency, Named as _, NamingRules, Replacement, Tier};
@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::topic::Topic;
 use super::{SnsAttribute, SnsAttributes, changes, sns, stated};
+
+/// The scope of a filter policy that applies to the body of a message, and that may be nested.
+const BODY: &str = "MessageBody";
 
 /// A subscription to an SNS topic.
 ///
@@ -84,6 +87,9 @@ impl Kind for Subscription {
         demand(Form("endpoint", r"\+?[0-9][0-9. -]+", "a telephone number, such as `+12065550100`"))
             .when(&[Is("protocol", &["sms"])]),
         demand(OneOf("protocol", &["http", "https"])).when(&[Stated("deliveryPolicy")]),
+        // A subscription without a filter policy has no scope
+        // (https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering-scope.html).
+        demand(Needs("filterPolicy")).when(&[Is("filterPolicyScope", &[BODY])]),
         demand(OneOf("protocol", &["sqs", "http", "https", "firehose"])).when(&[Is("rawMessageDelivery", &["true"])]),
     ];
 
@@ -136,8 +142,12 @@ impl Kind for Subscription {
             return Err(Error::not_yet("sns.SetSubscriptionAttributes", message));
         };
         for (key, text) in changes(desired, attributes(&desired.spec)) {
+            // SNS takes a redrive policy off if the value is left out, and refuses an empty value
+            // (https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html: the value is optional;
+            // https://github.com/crossplane-contrib/provider-aws/issues/2071).
+            let text = Some(text).filter(|text| !text.is_empty());
             let set = sns(aws).set_subscription_attributes().subscription_arn(arn);
-            set.attribute_name(key).attribute_value(text).send().await?;
+            set.attribute_name(key).set_attribute_value(text).send().await?;
         }
         Ok(Updated::Known)
     }
@@ -156,8 +166,9 @@ impl Child for Subscription {
     const KEY: &'static [&'static str] = &[Self::PROTOCOL.name(), Self::ENDPOINT.name()];
 }
 
-/// Returns the attributes that can be set. The scope of the filter policy comes before the filter policy, which may
-/// need it. AWS returns the attributes of confirmed subscriptions only.
+/// Returns the attributes that can be set, in the order in which SNS accepts them. A nested filter policy needs the scope
+/// `MessageBody`, so the scope comes first then, and otherwise last. AWS returns the attributes of confirmed
+/// subscriptions only.
 fn attributes(spec: &Subscription) -> [SnsAttribute<Subscription>; 5] {
     let Subscription {
         topic: _,
@@ -169,9 +180,14 @@ fn attributes(spec: &Subscription) -> [SnsAttribute<Subscription>; 5] {
         redrive_policy,
         delivery_policy,
     } = spec;
+    let is_nested = filter_policy_scope.as_deref() == Some(BODY);
+    let scope =
+        SnsAttribute(Subscription::FILTER_POLICY_SCOPE, filter_policy_scope.clone(), "MessageAttributes".into());
+    let policy = SnsAttribute::json(Subscription::FILTER_POLICY, filter_policy, "{}");
+    let (first, second) = if is_nested { (scope, policy) } else { (policy, scope) };
     [
-        SnsAttribute(Subscription::FILTER_POLICY_SCOPE, filter_policy_scope.clone(), "MessageAttributes".into()),
-        SnsAttribute::json(Subscription::FILTER_POLICY, filter_policy, "{}"),
+        first,
+        second,
         SnsAttribute(
             Subscription::RAW_MESSAGE_DELIVERY,
             raw_message_delivery.map(|raw| raw.to_string()),

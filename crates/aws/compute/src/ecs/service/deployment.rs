@@ -150,8 +150,14 @@ pub(crate) struct AdvancedConfiguration {
 }
 
 impl DeploymentConfiguration {
-    /// Converts the configuration for a request. A field that is not stated returns to AWS's default.
-    pub(crate) fn sdk(&self) -> Result<sdk::DeploymentConfiguration> {
+    /// Converts the configuration for a request. A field that is not stated returns to AWS's default. The defaults of the
+    /// percentages differ for the scheduling strategy `DAEMON`, so they are left out there
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>).
+    pub(crate) fn sdk(&self, strategy_of_service: Option<&str>) -> Result<sdk::DeploymentConfiguration> {
+        let is_daemon = strategy_of_service == Some("DAEMON");
+        let percent = |stated: &Option<ServerDefault<i32>>, default: i32| {
+            stated.as_ref().map(|percent| percent.0).or((!is_daemon).then_some(default))
+        };
         let DeploymentConfiguration {
             maximum_percent,
             minimum_healthy_percent,
@@ -183,8 +189,8 @@ impl DeploymentConfiguration {
         // ECS returns a bake time of 0 minutes for a rolling update, which has no use in a request.
         let bakes = strategy.as_ref().is_some_and(|strategy| strategy.0 != "ROLLING");
         Ok(sdk::DeploymentConfiguration::builder()
-            .maximum_percent(maximum_percent.map_or(200, |percent| percent.0))
-            .minimum_healthy_percent(minimum_healthy_percent.map_or(100, |percent| percent.0))
+            .set_maximum_percent(percent(maximum_percent, 200))
+            .set_minimum_healthy_percent(percent(minimum_healthy_percent, 100))
             .set_deployment_circuit_breaker(breaker)
             .set_alarms(alarms.transpose()?)
             .set_strategy(strategy.as_ref().map(|strategy| strategy.as_str().into()))
@@ -302,8 +308,19 @@ mod tests {
             "lifecycleHooks": [{"targetType": "AWS_LAMBDA", "hookTargetArn": "arn:aws:lambda:r:1:function:f",
                 "role": "arn:aws:iam::1:role/r", "lifecycleStages": ["POST_SCALE_UP"]}]});
         let spec: DeploymentConfiguration = serde_json::from_value(json.clone()).unwrap();
-        let back = DeploymentConfiguration::from_response(&spec.sdk().unwrap());
+        let back = DeploymentConfiguration::from_response(&spec.sdk(None).unwrap());
         assert_eq!(holdfast_core::value::of(&back).without_nulls().json(), json);
+    }
+
+    #[test]
+    fn a_daemon_service_gets_no_percentages_that_the_document_does_not_state() {
+        let spec = DeploymentConfiguration::default();
+        let percentages = |strategy| {
+            let sdk = spec.sdk(strategy).unwrap();
+            (sdk.maximum_percent, sdk.minimum_healthy_percent)
+        };
+        assert_eq!(percentages(Some("REPLICA")), (Some(200), Some(100)));
+        assert_eq!(percentages(Some("DAEMON")), (None, None));
     }
 
     #[test]

@@ -108,13 +108,10 @@ impl Kind for Service {
         let controller = deployment_controller
             .as_ref()
             .map(|controller| sdk::DeploymentController::builder().r#type(controller.r#type.as_str().into()).build());
+        let scheduling = scheduling_strategy.as_ref().map(|strategy| strategy.as_str());
         // CreateService requires a count for a REPLICA service, and refuses one for a DAEMON service.
         let count = desired_count.map(|count| count.0.0);
-        let count = if scheduling_strategy.as_ref().is_some_and(|strategy| strategy.0 == "DAEMON") {
-            count
-        } else {
-            count.or(Some(1))
-        };
+        let count = if scheduling == Some("DAEMON") { count } else { count.or(Some(1)) };
         let output = ecs(aws)
             .create_service()
             .client_token(&desired.token)
@@ -127,7 +124,7 @@ impl Kind for Service {
             .set_platform_version(platform_version.clone().map(|version| version.0))
             .set_network_configuration(network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?)
             .set_load_balancers(load_balancers.as_ref().map(|b| b.iter().map(ServiceLoadBalancer::sdk).collect()))
-            .set_deployment_configuration(deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?)
+            .set_deployment_configuration(deployment_configuration.as_ref().map(|d| d.sdk(scheduling)).transpose()?)
             .set_health_check_grace_period_seconds(health_check_grace_period_seconds.map(|seconds| seconds.0))
             .set_enable_execute_command(enable_execute_command.map(|enable| enable.0))
             .set_enable_ecs_managed_tags(enable_ecs_managed_tags.map(|enable| enable.0))
@@ -159,7 +156,7 @@ impl Kind for Service {
             enable_execute_command,
             enable_ecs_managed_tags,
             propagate_tags,
-            scheduling_strategy: _,
+            scheduling_strategy,
             deployment_controller: _,
             service_registries,
             availability_zone_rebalancing,
@@ -169,7 +166,8 @@ impl Kind for Service {
         let strategy = capacity_provider_strategy.as_ref().map(sdk_strategy).transpose()?.unwrap_or_default();
         let network = network_configuration.as_ref().map(NetworkConfiguration::sdk).transpose()?;
         let balancers = load_balancers.iter().flatten().map(ServiceLoadBalancer::sdk).collect();
-        let deployment = deployment_configuration.as_ref().map(|d| d.sdk()).transpose()?;
+        let scheduling = scheduling_strategy.as_ref().map(|strategy| strategy.as_str());
+        let deployment = deployment_configuration.as_ref().map(|d| d.sdk(scheduling)).transpose()?;
         let grace_period = health_check_grace_period_seconds.map(|seconds| seconds.0);
         let registries = service_registries.iter().flatten().map(ServiceRegistry::sdk).collect();
         let rebalancing = availability_zone_rebalancing.as_ref().map(|r| r.as_str().into());

@@ -1,5 +1,6 @@
 //! Schedule: runs an ECS task, or calls another service, at set times.
 
+mod start_date;
 mod target;
 
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
@@ -28,6 +29,7 @@ use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::scheduler;
+use start_date::StartDate;
 use target::ScheduleTarget;
 
 /// The maximum length of a description
@@ -65,8 +67,9 @@ pub(crate) struct Schedule {
     #[spec(immutable, length = 1..=64, pattern = "[0-9a-zA-Z_.-]+")]
     #[serde(default = "default_group")]
     group_name: String,
-    /// The start of the schedule, as in `2030-01-01T00:00:00Z`. AWS refuses a date that is long past.
-    start_date: Option<String>,
+    /// The start of the schedule, as in `2030-01-01T00:00:00Z`. A date that has passed means no start: AWS refuses it, so
+    /// Holdfast leaves it out of later changes.
+    start_date: Option<StartDate>,
     /// The end of the schedule, in the form of `startDate`.
     end_date: Option<String>,
     /// The KMS key that encrypts the schedule; `null` for the service's own key.
@@ -139,7 +142,7 @@ macro_rules! schedule {
             .state(state.as_str().into())
             .target(target.sdk($live_target)?)
             .description(marked(description.as_deref(), $owner)?)
-            .set_start_date(date(Schedule::START_DATE.name(), start_date.as_ref())?)
+            .set_start_date(start_date.as_ref().and_then(StartDate::to_come))
             .set_end_date(date(Schedule::END_DATE.name(), end_date.as_ref())?)
             .set_kms_key_arn(kms_key.clone().map(String::from))
             .set_action_after_completion(action_after_completion.as_deref().map(|action| action.as_str().into()))
@@ -282,7 +285,7 @@ fn live(output: GetScheduleOutput, group: &str, name: &str) -> Result<Live<Sched
         target: ScheduleTarget::from_response(output.target().ok_or_else(|| missing("target"))?),
         description: Some(description.to_owned()).filter(|text| !text.is_empty()),
         group_name: group.to_owned(),
-        start_date: text(output.start_date()),
+        start_date: text(output.start_date()).map(StartDate),
         end_date: text(output.end_date()),
         kms_key: output.kms_key_arn().map(Ref::from),
         action_after_completion: output

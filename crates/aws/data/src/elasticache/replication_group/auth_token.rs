@@ -121,11 +121,22 @@ pub(super) async fn update(
     })
 }
 
+/// True when the document has the strategy `SET`, and the last step kept another password valid.
+pub(super) fn ends_rotation(live: &Live<ReplicationGroup>, desired: &Desired<ReplicationGroup>) -> Result<bool> {
+    let spec = &desired.spec;
+    let is_set = spec.auth_token.is_some() && spec.auth_token_update_strategy.as_deref() == Some("SET");
+    Ok(is_set && step(&live.tags, live.raw()?).is_some_and(|step| step.name == "ROTATE"))
+}
+
 /// Returns the step after a started one, with its strategy.
 fn next_step(before: Option<&AuthTokenStep>, strategy: Option<&str>) -> (&'static str, Strategy) {
     match before {
         Some(AuthTokenStep { applied: true, name }) if name == "ROTATE+SET" => ("SET", Strategy::Set),
         Some(AuthTokenStep { applied: false, name }) if name == "SET" => ("SET", Strategy::Set),
+        // The document had the strategy `ROTATE` before.
+        Some(AuthTokenStep { applied: true, name }) if name == "ROTATE" && strategy == Some("SET") => {
+            ("SET", Strategy::Set)
+        }
         _ if strategy == Some("SET") => ("ROTATE+SET", Strategy::Rotate),
         _ => ("ROTATE", Strategy::Rotate),
     }
@@ -160,5 +171,6 @@ mod tests {
         assert_eq!(next_step(None, Some("SET")).0, "ROTATE+SET");
         assert_eq!((at("ROTATE+SET@7", 7), at("ROTATE+SET@7", 8), at("SET@8", 8)), ("ROTATE+SET", "SET", "SET"));
         assert_eq!(next_step(None, None).0, "ROTATE");
+        assert_eq!((at("ROTATE@7", 7), at("ROTATE@7", 8)), ("ROTATE+SET", "SET"));
     }
 }

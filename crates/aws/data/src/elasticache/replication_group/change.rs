@@ -66,7 +66,8 @@ pub(super) async fn change(aws: &Aws, live: &Live<R>, desired: &Desired<R>) -> R
         combined_call(aws, live, desired)?.send().await?;
     }
     change_transit_encryption(aws, live, desired).await?;
-    if desired.changed_any(&[R::AUTH_TOKEN, R::AUTH_TOKEN_KEY])
+    let ends_rotation = desired.changed(R::AUTH_TOKEN_UPDATE_STRATEGY) && auth_token::ends_rotation(live, desired)?;
+    if (desired.changed_any(&[R::AUTH_TOKEN, R::AUTH_TOKEN_KEY]) || ends_rotation)
         && let unfinished @ Updated::Unfinished(_) = auth_token::update(aws, live, desired).await?
     {
         return Ok(unfinished);

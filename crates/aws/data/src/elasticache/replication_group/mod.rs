@@ -58,8 +58,12 @@ impl Kind for ReplicationGroup {
         demand(AtMostOne(&["logGroup", "deliveryStream"])).at("logDeliveryConfigurations.*"),
     ];
     const STATEFUL: bool = true;
+    /// ElastiCache refuses an engine version whose parameter group is of another family
+    /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/VersionManagement.HowTo.html>).
+    const FITS: &'static [(&'static str, &'static str)] =
+        &[(Self::ENGINE_VERSION.name(), Self::CACHE_PARAMETER_GROUP.name())];
     const FIELD_TAGS: &'static [FieldTag] =
-        &[FieldTag::new(Self::AUTH_TOKEN_UPDATE_STRATEGY), FieldTag::new(Self::FINAL_SNAPSHOT_IDENTIFIER)];
+        &[FieldTag::new(Self::AUTH_TOKEN_UPDATE_STRATEGY).sent(), FieldTag::new(Self::FINAL_SNAPSHOT_IDENTIFIER)];
 
     /// A group with one shard has at most 6 nodes
     /// (<https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html>).

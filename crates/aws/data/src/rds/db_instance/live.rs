@@ -159,7 +159,10 @@ fn phase(status: &str) -> Phase {
         "deleting" | "delete-precheck" => Phase::Deleting,
         "failed" | "restore-error" | "insufficient-capacity" | "inaccessible-encryption-credentials" => Phase::Failed,
         "incompatible-create" | "incompatible-network" | "incompatible-restore" => Phase::Failed,
-        // backing-up, configuring-…, maintenance, modifying, rebooting, renaming, upgrading, stopped, …
+        // RDS refuses to modify a stopped database, which starts again after seven days at the latest
+        // (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html).
+        "stopped" => Phase::Stopped,
+        // backing-up, configuring-…, maintenance, modifying, rebooting, renaming, stopping, upgrading, …
         _ => Phase::Updating,
     }
 }
@@ -184,10 +187,14 @@ fn with_pending(mut live: Live<DbInstance>, response: &sdk::DbInstance) -> Live<
         (DbInstance::ENABLED_CLOUDWATCH_LOGS_EXPORTS, pending.pending_cloudwatch_logs_exports.is_some()),
         (DbInstance::ENABLE_IAM_DATABASE_AUTHENTICATION, pending.iam_database_authentication_enabled.is_some()),
     ];
-    let pending: Vec<&str> =
+    let mut pending: Vec<&str> =
         fields.iter().filter(|(_, is_pending)| *is_pending).map(|(field, _)| field.name()).collect();
     if pending.is_empty() {
         return live;
+    }
+    // The groups of another major version become valid with the version: RDS applies both together.
+    if pending.contains(&DbInstance::ENGINE_VERSION.name()) {
+        pending.extend([DbInstance::DB_PARAMETER_GROUP.name(), DbInstance::OPTION_GROUP_NAME.name()]);
     }
     let is_immediate = live.spec.apply_immediately;
     if is_immediate && live.phase == Phase::Ready {

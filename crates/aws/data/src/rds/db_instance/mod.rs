@@ -82,6 +82,11 @@ impl Kind for DbInstance {
         ]),
     ];
     const STATEFUL: bool = true;
+    /// RDS refuses a major version whose parameter group or option group is of another version
+    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>).
+    const FITS: &'static [(&'static str, &'static str)] =
+        &[(Self::ENGINE_VERSION.name(), Self::DB_PARAMETER_GROUP.name())];
+    const DELETION_PROTECTION: Option<&'static str> = Some("deletionProtection");
 
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
         check::check(spec)

@@ -171,11 +171,14 @@ fn modify(
         if changed(DbInstance::STORAGE_TYPE) {
             modify = modify.set_storage_type(value(&storage_type));
         }
+        // Another storage type has other values, so those of the old type are not sent along.
+        let fits = |field| !changed(DbInstance::STORAGE_TYPE) || desired.stated(field);
+        let iops = value(&iops).filter(|_| fits(DbInstance::IOPS));
         if !small {
-            modify = modify.set_iops(value(&iops));
+            modify = modify.set_iops(iops);
         }
         if changed(DbInstance::STORAGE_THROUGHPUT) {
-            modify = modify.set_iops(value(&iops)).set_storage_throughput(value(&storage_throughput));
+            modify = modify.set_iops(iops).set_storage_throughput(value(&storage_throughput));
         }
     }
     if changed(DbInstance::MAX_ALLOCATED_STORAGE) {

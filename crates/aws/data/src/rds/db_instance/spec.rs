@@ -192,8 +192,8 @@ pub(crate) struct DbInstance {
     /// The settings of a read replica. `null` promotes the replica to a standalone database, in place. AWS cannot
     /// reverse a promotion, so a source for a standalone database, or another source, replaces the database.
     pub(super) replication: Option<ReadReplica>,
-    /// Whether AWS refuses to delete the database. If Holdfast has a grant to delete the database, it turns deletion
-    /// protection off first.
+    /// Whether AWS refuses to delete the database. A deletion is held (`Protected`) then. With `--delete-data` Holdfast
+    /// turns deletion protection off first.
     #[spec(default = false)]
     pub(super) deletion_protection: Option<ServerDefault<bool>>,
     /// Whether a deletion skips the final snapshot. By default a deletion creates the snapshot

@@ -211,7 +211,10 @@ mod tests {
         let owner = [(tag::STACK, "shop"), (tag::ENV, "prod"), (tag::ADDRESS, "RecordSet/any"), (tag::GENERATION, "1")];
         let tags: Tags = owner.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let (name, changed, token) = (String::new(), ["records".to_owned()].into(), String::new());
-        let record = desired_record(&Desired { name, spec, changed, tags: tags.clone(), token }, None)?;
+        let record = desired_record(
+            &Desired { name, spec, changed, stated: Default::default(), tags: tags.clone(), token },
+            None,
+        )?;
         let owner_record = owner_record(&RecordIdentity::of(&record), &tags)?;
         let created = live("Z1", &record, Some((read_owner(&owner_record).unwrap_or_default(), &owner_record)));
         let mut scope = Scope::default();

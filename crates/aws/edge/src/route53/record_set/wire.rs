@@ -43,8 +43,10 @@ pub(super) fn desired_record(
         (RecordSet::MULTI_VALUE_ANSWER, multi_value_answer.is_some()),
     ];
     let switched = routing.into_iter().any(|(field, is_stated)| is_stated && desired.changed(field));
-    let keeps = |field| !switched || desired.changed(field);
-    let proximity = live.and_then(|live| live.geo_proximity_location.clone()).filter(|_| !switched);
+    // Without a set identifier, the record set is simple: it has no routing policy.
+    let is_simple = set_identifier.is_none();
+    let keeps = |field| !is_simple && (!switched || desired.changed(field));
+    let proximity = live.and_then(|live| live.geo_proximity_location.clone()).filter(|_| !switched && !is_simple);
     let mut set = ResourceRecordSet::builder()
         .name(record_name.plain())
         .r#type(r#type.as_str().into())
@@ -131,7 +133,14 @@ mod tests {
 
     fn desired(spec: RecordSet, changed: &[&str]) -> Desired<RecordSet> {
         let changed: BTreeSet<String> = changed.iter().map(|field| (*field).to_owned()).collect();
-        Desired { name: String::new(), spec, changed, tags: BTreeMap::new(), token: String::new() }
+        Desired {
+            name: String::new(),
+            spec,
+            changed,
+            stated: Default::default(),
+            tags: BTreeMap::new(),
+            token: String::new(),
+        }
     }
 
     #[test]
