@@ -184,12 +184,26 @@ impl Daemon {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) -> anyhow::Result<()> {
+        self.signal("TERM")
+    }
+
+    /// Stops the process, as a debugger or a suspended virtual machine does, until [`Daemon::resume`].
+    pub fn suspend(&self) -> anyhow::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets a suspended process continue.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> anyhow::Result<()> {
         // The lock prevents another thread from reaping the child, so that the process id is not reused meanwhile.
         let mut child = lock(&self.child);
         if child.try_wait()?.is_none() {
-            let status = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status();
+            let status = Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status();
             let status = status.context("the program `kill` does not start")?;
-            ensure!(status.success(), "kill -TERM {} failed: {status}", self.pid);
+            ensure!(status.success(), "kill -{name} {} failed: {status}", self.pid);
         }
         Ok(())
     }

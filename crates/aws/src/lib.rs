@@ -10,9 +10,12 @@ use holdfast_core::observed::Observed;
 use holdfast_core::schema::{Registry, Schema};
 use holdfast_engine::budget::{CallBudget, Counts};
 use holdfast_engine::cloud::{Cloud, Failure, Operation, OperationResult, Scope};
+use holdfast_engine::expiring_lease::LeaseTimes;
+use holdfast_engine::lease::LeaseGate;
 
-pub use holdfast_base::connection::{Settings, SettingsError};
+pub use holdfast_base::connection::{CONNECT_TIMEOUT, Settings, SettingsError};
 pub use holdfast_base::secret_store::SecretStore;
+pub use holdfast_data::{S3Location, S3Store};
 
 /// The kinds by group, one crate each, in the usual order of dependencies.
 const GROUPS: [&[&dyn Driver]; 5] = [
@@ -52,6 +55,17 @@ impl AwsCloud {
         let budget = CallBudget::scaled(settings.time_scale);
         let base = Connection::load(settings, budget.clone()).await?;
         Ok(AwsCloud { base, budget })
+    }
+
+    /// The gate that every mutating call passes.
+    pub fn gate(&self) -> LeaseGate {
+        self.base.gate().clone()
+    }
+
+    /// The store of a stack in an environment, in a bucket.
+    pub fn store(&self, location: &S3Location, account: &str, stack: &str, env: &str, times: LeaseTimes) -> S3Store {
+        let region = location.region.as_deref().unwrap_or(self.base.home());
+        S3Store::new(self.base.store(region), location, &format!("{account}/{stack}.{env}"), times)
     }
 
     /// The clients of a region; those of the home region for a global kind.

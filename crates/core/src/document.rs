@@ -19,6 +19,8 @@ pub struct Document {
     pub source: String,
     /// The account and regions.
     pub target: Target,
+    /// The store that the environment names: a folder, or `s3://bucket/prefix`.
+    pub store: Option<String>,
     /// The resources, by address.
     pub resources: BTreeMap<Address, Resource>,
     /// The policy of the stack.

@@ -18,7 +18,7 @@ use crate::render::parameters::{Given, bind_parameters};
 use crate::render::reads::with_reads;
 use crate::render::resource::render_resource;
 use crate::render::tags::read_stack_tags;
-use crate::render::target::{read_policy, read_target};
+use crate::render::target::{read_policy, read_store, read_target};
 use crate::schema::Registry;
 use crate::value::Value;
 
@@ -101,6 +101,7 @@ fn render_document(ctx: &mut RenderContext<'_>) -> Document {
     let loaded = ctx.loaded;
     ctx.target = read_target(ctx);
     let policy = read_policy(ctx);
+    let store = read_store(ctx);
     let frame = stack_frame(ctx);
     expand_body(ctx, &loaded.stack.body, &frame, 0);
     let instances = std::mem::take(&mut ctx.instances);
@@ -128,6 +129,7 @@ fn render_document(ctx: &mut RenderContext<'_>) -> Document {
         env: loaded.env.clone(),
         source: loaded.source.clone(),
         target: ctx.target.clone(),
+        store,
         resources,
         policy,
     }

@@ -37,10 +37,10 @@ pub trait Reload: Send {
 /// # Guarantees
 /// A document with errors changes nothing: the last valid document remains in force, and [`Event::Reloaded`] has the
 /// errors. A pass that ends in an error does not end the daemon. A stop during a pass lets the steps that have begun
-/// finish: see [`pass::run`].
+/// finish: see [`pass::run`]. While another run holds the lease, the daemon waits for it, and says so once.
 ///
 /// # Assumptions
-/// One daemon reconciles one stack in one environment.
+/// All daemons and runs of a stack in an environment use the same store.
 ///
 /// # Caveats
 /// The document is not reloaded during a pass. A document that grants `prune` does not make every pass of the daemon a
@@ -61,13 +61,15 @@ pub async fn run(
         let is_scheduled = schedule.full_scan_every > 0 && passes.is_multiple_of(schedule.full_scan_every);
         let options = PassOptions { full_scan: options.full_scan || is_scheduled, ..options.clone() };
         passes += 1;
+        // The jitter keeps several daemons from calling at the same moment.
+        let mut left = schedule.interval.mul_f64(0.95 + 0.1 * engine.jitter());
         match pass::run_with_options(engine, &document, &options).await {
             Ok(report) => ended(Ok(&report)),
             Err(PassError::Stopped) => return,
+            // The document may have changed during the wait, so it is reloaded before the next attempt.
+            Err(PassError::Locked { .. }) => (passes, left) = (passes - 1, engine.timing.lock_poll()),
             Err(error) => ended(Err(&error)),
         }
-        // The jitter keeps several daemons from calling at the same moment.
-        let mut left = schedule.interval.mul_f64(0.95 + 0.1 * engine.jitter());
         while !left.is_zero() {
             let nap = left.min(engine.timing.poll(0).max(Duration::from_millis(200)));
             tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use holdfast_core::document::Document;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -10,10 +10,12 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use crate::cloud::Cloud;
 use crate::event::EventSink;
 use crate::expectations::Expectations;
+use crate::lease::{LeaseGate, LeaseHolder};
 use crate::report::PassError;
 use crate::scope::Refresh;
 use crate::store::Store;
 use crate::timing::Timing;
+use crate::writer::Writer;
 
 /// An engine that drives one cloud: [`crate::pass`], [`crate::daemon`] and [`crate::rollback`] run on it.
 pub struct Engine {
@@ -21,6 +23,7 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) event_sink: Arc<dyn EventSink>,
     pub(crate) timing: Timing,
+    pub(crate) writer: Writer,
     pub(crate) now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     expectations: Mutex<Expectations>,
     random: Mutex<StdRng>,
@@ -41,6 +44,12 @@ impl Engine {
             store,
             event_sink,
             timing,
+            writer: Writer::new(
+                LeaseGate::closed(Duration::ZERO),
+                LeaseHolder::default(),
+                Duration::ZERO,
+                String::new(),
+            ),
             now: Arc::new(SystemTime::now),
             expectations: Mutex::default(),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
@@ -51,6 +60,12 @@ impl Engine {
     /// Replaces the wall clock, which determines the age of the intents of an earlier process.
     pub fn with_clock(self, now: Arc<dyn Fn() -> SystemTime + Send + Sync>) -> Engine {
         Engine { now, ..self }
+    }
+
+    /// Replaces the writer: the gate of its mutating calls, its name for other runs, and its lock timeout. By default
+    /// the writer has no name and does not wait.
+    pub fn with_writer(self, writer: Writer) -> Engine {
+        Engine { writer, ..self }
     }
 
     /// Returns the cloud that the engine drives.

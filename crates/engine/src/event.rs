@@ -7,6 +7,7 @@ use holdfast_core::observed::KindRegion;
 use holdfast_core::plan::{Plan, Step};
 
 use crate::failure::Failure;
+use crate::lease::LeaseInfo;
 use crate::report::PassReport;
 pub use crate::report::{StepOutcome, StepResult};
 
@@ -51,6 +52,11 @@ pub enum Event<'a> {
         addresses: &'a [Address],
         /// The time until the next observation.
         pause: Duration,
+    },
+    /// Another run holds the lease, and the pass waits for it. Not repeated while the same process holds it.
+    WaitingForLease {
+        /// The lease.
+        holder: &'a LeaseInfo,
     },
     /// A pass ended without a pass error.
     PassEnded {

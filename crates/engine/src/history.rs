@@ -89,7 +89,7 @@ pub(crate) fn check_unobserved(state: &mut PassState<'_>) {
 ///
 /// # Errors
 /// Returns an error when the store cannot be written.
-pub(crate) fn save_outcome(state: &mut PassState<'_>, plan: &Plan, converged: bool) -> Result<(), PassError> {
+pub(crate) async fn save_outcome(state: &mut PassState<'_>, plan: &Plan, converged: bool) -> Result<(), PassError> {
     remove_former_regions(state);
     if state.options.policy.destroy {
         let recorded = state.journal.history().converged.keys();
@@ -100,7 +100,7 @@ pub(crate) fn save_outcome(state: &mut PassState<'_>, plan: &Plan, converged: bo
         // No resource is missing: an address that the document gets from now on is new.
         state.journal.set_complete(true, BTreeSet::new());
     }
-    state.journal.save(&*state.session.engine.store).map_err(PassError::Store)
+    state.journal.save(&*state.session.engine.store).await.map_err(PassError::Store)
 }
 
 /// Removes the regions that the document no longer has, once every kind was observed there and no owned resource is

@@ -39,7 +39,7 @@ use crate::store::Intent;
 ///
 /// # Errors
 /// None: a store that cannot be written is logged as a warning, and the pass continues.
-pub(crate) fn record_intents(
+pub(crate) async fn record_intents(
     state: &mut PassState<'_>,
     ids_before: &mut BTreeMap<Address, BTreeSet<String>>,
     start: &[(Step, Operation)],
@@ -69,7 +69,7 @@ pub(crate) fn record_intents(
             _ => {}
         }
     }
-    state.journal.write(&*engine.store);
+    state.journal.write(engine).await;
 }
 
 /// Combines the client token of a create with the nonce of its intent: a second attempt has the same token, and a later

@@ -7,6 +7,7 @@ use holdfast_core::address::Address;
 use holdfast_core::inventory::proof::{ResourceRecord, is_recorded};
 use holdfast_core::observed::Observed;
 
+use crate::engine::Engine;
 use crate::store::{History, HistoryChanges, Intent, Store};
 
 /// A history, and its changes that are not written yet. Every change goes through a method, so that a write costs as
@@ -101,9 +102,12 @@ impl Journal {
     }
 
     /// Appends the changes to the store. The store is an aid, so the pass continues with a warning when this fails, and
-    /// the next write has the changes too.
-    pub(crate) fn write(&mut self, store: &dyn Store) {
-        if let Err(error) = self.try_write(store) {
+    /// the next write has the changes too. A run that lost the lease writes nothing: the store belongs to another run.
+    pub(crate) async fn write(&mut self, engine: &Engine) {
+        if self.changes == HistoryChanges::default() || engine.writer.gate.permit().await.is_err() {
+            return;
+        }
+        if let Err(error) = self.try_write(&*engine.store).await {
             tracing::warn!(%error, "the store cannot be written; the pass continues without it");
         }
     }
@@ -112,15 +116,15 @@ impl Journal {
     ///
     /// # Errors
     /// Returns an error when the store cannot be written.
-    pub(crate) fn save(&mut self, store: &dyn Store) -> io::Result<()> {
+    pub(crate) async fn save(&mut self, store: &dyn Store) -> io::Result<()> {
         // If the process dies while the history replaces the earlier one, the changes already contain all of it.
-        self.try_write(store)?;
-        store.save(&self.history)
+        self.try_write(store).await?;
+        store.save(&self.history).await
     }
 
-    fn try_write(&mut self, store: &dyn Store) -> io::Result<()> {
+    async fn try_write(&mut self, store: &dyn Store) -> io::Result<()> {
         if self.changes != HistoryChanges::default() {
-            store.append(&self.changes)?;
+            store.append(&self.changes).await?;
             self.changes = HistoryChanges::default();
         }
         Ok(())

@@ -23,7 +23,7 @@ pub use crate::options::{ApprovedPlan, PassOptions};
 pub use crate::report::{DryRun, PassError, PassReport};
 use crate::state::{PassState, PlannedWork};
 use crate::steps::{RunningSteps, end_step, planned_work, start_steps};
-use crate::{history, intent};
+use crate::{held_lease, history, intent};
 
 /// The number of plans because of responses in a pass that creates a whole document, while its plans have steps that may
 /// start. The cost of one plan grows with the document, so the cost of a plan for each response would grow with its
@@ -38,7 +38,7 @@ pub async fn dry_run(engine: &Engine, document: &Document, options: &PassOptions
     let before = engine.cloud.calls().total();
     let options = options.with_full_scan_for_prune(document);
     let session = Session::begin(engine, document).await?;
-    let journal = Journal::new(engine.store.load().map_err(PassError::Store)?);
+    let journal = Journal::new(engine.store.load().await.map_err(PassError::Store)?);
     let mut state = PassState::new(session, &options, journal);
     initial_refresh(&mut state, true).await?;
     let plan = plan(&state);
@@ -50,22 +50,22 @@ pub async fn dry_run(engine: &Engine, document: &Document, options: &PassOptions
 ///
 /// # Expected flow
 /// 1. Check that the credentials are for the account of the environment.
-/// 2. Read the history from the store.
+/// 2. Acquire the lease of the store, and read the history.
 /// 3. Observe every kind of the document in its regions. A full scan, and a document that grants `prune`, observe
 ///    every kind in every configured region.
 /// 4. Resume the intents of an earlier process, whose creates may have happened.
 /// 5. Plan, start each step that can start, and observe the resources that the steps changed, until no step can
 ///    start and no resource is worth waiting for. The loop is `converge`.
-/// 6. Write the history and return the report.
+/// 6. Write the history, release the lease and return the report.
 ///
 /// # Guarantees
-/// A wrong account, an unreadable history or a failed observation of everything changes nothing. A create is not
-/// repeated while its resource may exist. A deletion starts only after two observations of this pass found the
-/// resource. Resources that cannot be observed are held, and everything else continues. The pass starts at most
-/// `policy.maxMutations` steps.
+/// A wrong account, a lease that another run holds, an unreadable history or a failed observation of everything changes
+/// nothing. A run that loses its lease stops before its next mutating call. A create is not repeated while its resource
+/// may exist. A deletion starts only after two observations of this pass found the resource. Resources that cannot be
+/// observed are held, and everything else continues. The pass starts at most `policy.maxMutations` steps.
 ///
 /// # Assumptions
-/// One process at a time reconciles a stack in an environment.
+/// All runs of a stack in an environment use the same store.
 ///
 /// # Caveats
 /// `converged` relies on responses for the resources that this pass created: the next pass observes them. After a
@@ -73,8 +73,9 @@ pub async fn dry_run(engine: &Engine, document: &Document, options: &PassOptions
 /// first plan ends the pass at once, because reads need not finish.
 ///
 /// # Errors
-/// Returns an error when the account is wrong or unknown, the store cannot be used, nothing can be observed, or a stop
-/// is requested before the first plan. Failed steps are in the report.
+/// Returns an error when the account is wrong or unknown, another run holds the lease, the lease is lost, the store
+/// cannot be used, nothing can be observed, or a stop is requested before the first plan. Failed steps are in the
+/// report.
 pub async fn run(engine: &Engine, document: &Document, options: &PassOptions) -> Result<PassReport, PassError> {
     run_with_options(engine, document, &options.with_full_scan_for_prune(document)).await
 }
@@ -89,7 +90,21 @@ pub(crate) async fn run_with_options(
     let began = Instant::now();
     let before = engine.cloud.calls().total();
     let session = options.until_stopped(Session::begin(engine, document)).await.ok_or(PassError::Stopped)??;
-    let journal = Journal::new(engine.store.load().map_err(PassError::Store)?);
+    let lease = held_lease::acquire(engine, document, options.stopped()).await?;
+    let result = run_with_lease(session, options, began).await;
+    let lost = lease.check();
+    lease.release().await;
+    lost?;
+    let report = PassReport { calls: engine.cloud.calls().total() - before, ..result? };
+    engine.event_sink.on(&Event::PassEnded { report: &report });
+    Ok(report)
+}
+
+/// Runs one pass, once the lease of the store is held.
+async fn run_with_lease(session: Session<'_>, options: &PassOptions, began: Instant) -> Result<PassReport, PassError> {
+    let (engine, document) = (session.engine, session.document);
+    let history = options.until_stopped(engine.store.load()).await.ok_or(PassError::Stopped)?;
+    let journal = Journal::new(history.map_err(PassError::Store)?);
     engine.expectations().begin_pass(engine.timing);
     let mut state = PassState::new(session, options, journal);
     options.until_stopped(initial_refresh(&mut state, false)).await.ok_or(PassError::Stopped)??;
@@ -100,8 +115,10 @@ pub(crate) async fn run_with_options(
     // A resource that cannot be observed may still exist.
     let all_observed = !options.policy.destroy || state.observation.unknown.is_empty();
     let converged = plan.is_converged() && !stopped && all_observed;
-    history::save_outcome(&mut state, &plan, converged)?;
-    let report = PassReport {
+    if engine.writer.gate.permit().await.is_ok() {
+        history::save_outcome(&mut state, &plan, converged).await?;
+    }
+    Ok(PassReport {
         stack: document.stack.clone(),
         env: document.env.clone(),
         converged,
@@ -110,11 +127,9 @@ pub(crate) async fn run_with_options(
         results: state.results,
         plan,
         unobserved: state.observation.unknown,
-        calls: engine.cloud.calls().total() - before,
+        calls: 0,
         seconds: began.elapsed().as_secs_f64(),
-    };
-    engine.event_sink.on(&Event::PassEnded { report: &report });
-    Ok(report)
+    })
 }
 
 /// Runs the loop of the pass. Returns the last plan, and the number of plans.
@@ -152,7 +167,10 @@ async fn converge<'a>(state: &mut PassState<'a>, began: Instant) -> Result<(Plan
     options.approved.as_ref().map_or(Ok(()), |approved| approved.check(&work.plan))?;
     let mut stopping = options.is_stopped();
     let mut stop_timeout = std::pin::pin!(async {
-        options.stopped().await;
+        tokio::select! {
+            () = options.stopped() => {}
+            _ = engine.writer.gate.lost() => {}
+        }
         sleep(engine.timing.stop()).await;
     });
     loop {
@@ -162,7 +180,7 @@ async fn converge<'a>(state: &mut PassState<'a>, began: Instant) -> Result<(Plan
             plans += 1;
         }
         if !stopping {
-            start_steps(state, &mut work, &steps);
+            start_steps(state, &mut work, &steps).await;
             let polls = next_polls(state, &work, began);
             let idle = steps.is_empty() && observations.is_empty();
             let kind_regions = due_observations(state, &work, &polls, idle);
@@ -184,13 +202,14 @@ async fn converge<'a>(state: &mut PassState<'a>, began: Instant) -> Result<(Plan
         tokio::select! {
             biased;
             () = options.stopped(), if !stopping => stopping = true,
+            _ = engine.writer.gate.lost(), if !stopping => stopping = true,
             () = &mut stop_timeout => return Ok((work.plan, plans)),
             Some(ended) = steps.next() => {
                 end_step(state, &mut work, ended);
                 while let Some(Some(ended)) = steps.next().now_or_never() {
                     end_step(state, &mut work, ended);
                 }
-                state.journal.write(&*engine.store);
+                state.journal.write(engine).await;
             }
             Some(observed) = observations.next(), if !stopping => {
                 record_observation(state, observed);

@@ -10,6 +10,7 @@ use holdfast_core::plan::{Action, Plan};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::lease::{LeaseInfo, LeaseLost};
 
 /// The report of a pass.
 #[derive(Clone, Debug, Serialize)]
@@ -133,6 +134,27 @@ pub enum PassError {
     /// A stop was requested before the account was observed.
     #[error("stopped before the account was observed; nothing was changed")]
     Stopped,
+    /// Another run holds the lease.
+    #[error(
+        "another run is writing to {stack}/{env}: the lease is held by {holder}; nothing was changed; wait for it with \
+         `--lock-timeout 10m`, or free the lease of a run that has died with `{unlock_command}`"
+    )]
+    Locked {
+        /// The stack.
+        stack: String,
+        /// The environment.
+        env: String,
+        /// The command that frees the lease.
+        unlock_command: String,
+        /// The lease.
+        holder: Box<LeaseInfo>,
+    },
+    /// This run lost the lease.
+    #[error(
+        "this run lost the lease and stopped before its next change: {0}; the steps that ended are in effect, and the \
+         next run continues from the live resources"
+    )]
+    LeaseLost(LeaseLost),
     /// No kind could be observed in any region.
     #[error("nothing could be observed, so nothing was done: {0}")]
     ObservationFailed(String),

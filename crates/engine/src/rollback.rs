@@ -1,6 +1,7 @@
 //! The rollback of a resource to an earlier revision.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 
 use holdfast_core::address::Address;
 use holdfast_core::document::Document;
@@ -10,8 +11,10 @@ use tokio::time::sleep;
 
 use crate::engine::{Engine, Session};
 use crate::failure::{Failure, FailureClass};
+use crate::held_lease;
 use crate::observe::observe;
 use crate::report::PassError;
+use crate::steps::apply;
 use crate::store::History;
 
 /// The number of attempts at an observation or a change that fails. With the backoff they take half a minute.
@@ -49,7 +52,7 @@ pub enum RollbackFailure {
 /// ends that hold instead.
 ///
 /// # Expected flow
-/// 1. Check that the credentials are for the account of the environment.
+/// 1. Check that the credentials are for the account of the environment, and acquire the lease of the store.
 /// 2. Observe the kind of the resource and the kind of its revisions.
 /// 3. Find the target revision among the observed ones.
 /// 4. Write the tag `holdfast:rollback`: the digest of the held edit, and the target revision.
@@ -65,8 +68,8 @@ pub enum RollbackFailure {
 /// The document is the one that the passes use: the hold ends when its digest of the revision changes.
 ///
 /// # Caveats
-/// The rollback does not wait until the deployment is complete. It reads the records of the store and changes
-/// nothing in it, and does not use the expectations of a daemon, so it may run at the same time.
+/// The rollback does not wait until the deployment is complete. It reads the records of the store and changes nothing in
+/// it, and does not use the expectations of a daemon, so it may run between two passes of the daemon.
 ///
 /// # Errors
 /// Returns an error when the account is wrong, there is no revision to return to, or AWS refuses a call.
@@ -78,28 +81,44 @@ pub async fn run(
 ) -> Result<Rollback, RollbackFailure> {
     let session = Session::begin(engine, document).await?;
     let kind_regions = kind_regions(document, address)?;
+    let lease = held_lease::acquire(engine, document, pending()).await?;
+    let result = roll_back(&session, &kind_regions, address, target).await;
+    let lost = lease.check();
+    lease.release().await;
+    lost?;
+    result
+}
+
+/// Observes the resource and its revisions, and carries out the operations of the rollback.
+async fn roll_back(
+    session: &Session<'_>,
+    kind_regions: &BTreeSet<KindRegion>,
+    address: &Address,
+    target: RollbackTarget<'_>,
+) -> Result<Rollback, RollbackFailure> {
+    let Session { engine, document, .. } = session;
     let mut observation = Observation::default();
     for attempt in 0..ATTEMPTS {
-        if observe(&session, &kind_regions, false, &History::default(), &mut observation).await.is_empty() {
+        if observe(session, kind_regions, false, &History::default(), &mut observation).await.is_empty() {
             break;
         }
         sleep(engine.timing.retry(attempt)).await;
     }
-    let records = engine.store.load().map_err(PassError::Store)?.records();
+    let records = engine.store.load().await.map_err(PassError::Store)?.records();
     let rollback = match target {
         RollbackTarget::Previous => rollback::rollback(document, &observation, address, None, &records)?,
         RollbackTarget::To(revision) => rollback::rollback(document, &observation, address, Some(revision), &records)?,
         RollbackTarget::Release => rollback::release(document, &observation, address, &records)?,
     };
     for (completed, operation) in rollback.operations.iter().enumerate() {
-        let mut result = engine.cloud.apply(operation).await;
+        let mut result = apply(engine, operation).await;
         for attempt in 0..ATTEMPTS {
             // Both operations are idempotent.
             if result.as_ref().is_ok() || result.as_ref().is_err_and(|f| f.class == FailureClass::Terminal) {
                 break;
             }
             sleep(engine.timing.retry(attempt)).await;
-            result = engine.cloud.apply(operation).await;
+            result = apply(engine, operation).await;
         }
         result.map_err(|failure| match completed {
             0 => RollbackFailure::Unchanged(Box::new(failure)),

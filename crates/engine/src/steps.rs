@@ -155,7 +155,7 @@ fn awaited(state: &PassState<'_>, plan: &Plan) -> (BTreeMap<KindRegion, BTreeSet
 }
 
 /// Starts the steps that can start, up to the limit of concurrent steps and the document's `maxMutations`.
-pub(crate) fn start_steps<'a>(state: &mut PassState<'a>, work: &mut PlannedWork, running: &RunningSteps<'a>) {
+pub(crate) async fn start_steps<'a>(state: &mut PassState<'a>, work: &mut PlannedWork, running: &RunningSteps<'a>) {
     let left = state.session.document.policy.max_mutations.saturating_sub(state.mutations);
     let free = MAX_CONCURRENT_STEPS.saturating_sub(running.len()).min(left).min(work.queue.len());
     if free == 0 {
@@ -165,7 +165,7 @@ pub(crate) fn start_steps<'a>(state: &mut PassState<'a>, work: &mut PlannedWork,
     let start = work.queue.drain(..free).map(|index| &work.plan.steps[index]);
     let start: Vec<(Step, Operation)> =
         start.filter_map(|step| Some((step.clone(), step.operation.clone()?))).collect();
-    intent::record_intents(state, &mut work.ids_before, &start);
+    intent::record_intents(state, &mut work.ids_before, &start).await;
     for (step, operation) in start {
         let kind_regions = [Some(kind_region_of(&operation)), state.kind_region(&step.address)].into_iter().flatten();
         state.poll_schedule.step_began(&step.address, kind_regions);
@@ -183,7 +183,7 @@ pub(crate) fn start_steps<'a>(state: &mut PassState<'a>, work: &mut PlannedWork,
 async fn run_step(engine: &Engine, options: &PassOptions, step: Step, operation: Operation) -> EndedStep {
     let began = Instant::now();
     engine.event_sink.on(&Event::StepBegan { step: &step });
-    let mut result = engine.cloud.apply(&operation).await;
+    let mut result = apply(engine, &operation).await;
     for attempt in 0..THROTTLED_RETRIES {
         // A throttled call had no effect: sending it again is safe without an observation.
         let throttled = result.as_ref().is_err_and(|f| f.class == FailureClass::Throttled && !f.ambiguous);
@@ -191,9 +191,17 @@ async fn run_step(engine: &Engine, options: &PassOptions, step: Step, operation:
             break;
         }
         sleep(engine.timing.retry(attempt)).await;
-        result = engine.cloud.apply(&operation).await;
+        result = apply(engine, &operation).await;
     }
     EndedStep { step, operation, duration: began.elapsed(), result }
+}
+
+/// Carries out an operation, if the lease permits it.
+pub(crate) async fn apply(engine: &Engine, operation: &Operation) -> Result<OperationResult, Failure> {
+    match engine.writer.gate.permit().await {
+        Ok(()) => engine.cloud.apply(operation).await,
+        Err(lost) => Err(Failure::terminal(operation.kind, format!("not sent: {lost}"))),
+    }
 }
 
 /// Records the end of a step. If the response alone changed the known state, without an observation, the work gets one

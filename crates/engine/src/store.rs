@@ -1,14 +1,18 @@
-//! The store: the history of a stack in one environment, and the intents of creates. It is an aid: losing it loses no
-//! ownership.
+//! The store: the history of a stack in one environment, the intents of creates, and the lease of the run that writes.
+//! It is an aid: losing it loses no ownership.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use holdfast_core::address::Address;
 use holdfast_core::inventory::proof::{Records, ResourceRecord};
 use serde::{Deserialize, Serialize};
+
+use crate::lease::{Lease, LeaseAttempt, LeaseHolder, LeaseInfo, LeaseLost};
 
 /// The history of one stack in one environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -118,50 +122,128 @@ fn set<V>(map: &mut BTreeMap<Address, V>, address: &Address, value: Option<V>) {
     }
 }
 
-/// A place that keeps the history of one stack in one environment.
+/// A place that keeps the history and the lease of one stack in one environment.
+#[async_trait]
 pub trait Store: Send + Sync {
     /// Reads the history, with all appended changes. A store without one returns an empty history.
     ///
     /// # Errors
     /// Returns an error when the history exists and cannot be read.
-    fn load(&self) -> io::Result<History>;
+    async fn load(&self) -> io::Result<History>;
 
-    /// Adds changes to the history. Once this returns, they outlive the process. The cost depends on the changes, and
-    /// not on the history.
+    /// Adds changes to the history. Once this returns, they outlive the process. Only the holder of the lease calls it,
+    /// after [`Store::load`].
     ///
     /// # Errors
     /// Returns an error when the changes cannot be written.
-    fn append(&self, changes: &HistoryChanges) -> io::Result<()>;
+    async fn append(&self, changes: &HistoryChanges) -> io::Result<()>;
 
-    /// Writes the history in place of the earlier one and its changes. It must contain all appended changes.
+    /// Writes the history in place of the earlier one and its changes. It must contain all appended changes. Only the
+    /// holder of the lease calls it, after [`Store::load`].
     ///
     /// # Errors
     /// Returns an error when the history cannot be written.
-    fn save(&self, history: &History) -> io::Result<()>;
+    async fn save(&self, history: &History) -> io::Result<()>;
+
+    /// Tries to acquire the lease, without waiting for its holder.
+    ///
+    /// # Errors
+    /// Returns an error when the store cannot be used.
+    async fn try_acquire(&self, holder: &LeaseHolder) -> io::Result<LeaseAttempt>;
+
+    /// Frees the lease, whoever holds it. Returns the holder, unless the lease was free.
+    ///
+    /// # Errors
+    /// Returns an error when the store cannot be used.
+    async fn unlock(&self) -> io::Result<Option<LeaseInfo>>;
 }
 
 /// A store that lasts as long as the process.
-#[derive(Debug, Default)]
-pub struct InMemoryStore(Mutex<History>);
-
-impl InMemoryStore {
-    fn lock(&self) -> MutexGuard<'_, History> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+#[derive(Default)]
+pub struct InMemoryStore {
+    history: Mutex<History>,
+    lease: Arc<Mutex<Option<(u64, LeaseHolder)>>>,
+    last_fence: AtomicU64,
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
 impl Store for InMemoryStore {
-    fn load(&self) -> io::Result<History> {
-        Ok(self.lock().clone())
+    async fn load(&self) -> io::Result<History> {
+        Ok(lock(&self.history).clone())
     }
 
-    fn append(&self, changes: &HistoryChanges) -> io::Result<()> {
-        self.lock().apply(changes);
+    async fn append(&self, changes: &HistoryChanges) -> io::Result<()> {
+        lock(&self.history).apply(changes);
         Ok(())
     }
 
-    fn save(&self, history: &History) -> io::Result<()> {
-        self.lock().clone_from(history);
+    async fn save(&self, history: &History) -> io::Result<()> {
+        lock(&self.history).clone_from(history);
+        Ok(())
+    }
+
+    async fn try_acquire(&self, holder: &LeaseHolder) -> io::Result<LeaseAttempt> {
+        let mut lease = lock(&self.lease);
+        if let Some((fence, holder)) = &*lease {
+            return Ok(LeaseAttempt::Taken(LeaseInfo { fence: *fence, holder: Some(holder.clone()), until: None }));
+        }
+        let fence = self.last_fence.fetch_add(1, Ordering::Relaxed) + 1;
+        *lease = Some((fence, holder.clone()));
+        Ok(LeaseAttempt::Acquired(Arc::new(InMemoryLease { fence, lease: self.lease.clone() })))
+    }
+
+    async fn unlock(&self) -> io::Result<Option<LeaseInfo>> {
+        let freed = lock(&self.lease).take();
+        Ok(freed.map(|(fence, holder)| LeaseInfo { fence, holder: Some(holder), until: None }))
+    }
+}
+
+/// The lease of an [`InMemoryStore`].
+struct InMemoryLease {
+    fence: u64,
+    lease: Arc<Mutex<Option<(u64, LeaseHolder)>>>,
+}
+
+impl InMemoryLease {
+    fn is_held(&self) -> bool {
+        lock(&self.lease).as_ref().is_some_and(|(fence, _)| *fence == self.fence)
+    }
+
+    fn free(&self) {
+        lock(&self.lease).take_if(|(fence, _)| *fence == self.fence);
+    }
+}
+
+impl Drop for InMemoryLease {
+    fn drop(&mut self) {
+        self.free();
+    }
+}
+
+#[async_trait]
+impl Lease for InMemoryLease {
+    fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    async fn permit(&self, _: Duration) -> Result<(), LeaseLost> {
+        match self.is_held() {
+            true => Ok(()),
+            false => Err(LeaseLost("the lease was freed".into())),
+        }
+    }
+
+    async fn lost(&self) -> LeaseLost {
+        // Each mutating call finds out by `permit`.
+        std::future::pending().await
+    }
+
+    async fn release(&self) -> io::Result<()> {
+        self.free();
         Ok(())
     }
 }

@@ -44,6 +44,12 @@ impl Timing {
         self.scaled(f64::from(2u32.saturating_pow(n.min(5))).min(30.0))
     }
 
+    /// Returns the pause between two attempts to acquire a lease that another run holds. With a store in S3, an attempt
+    /// is one read.
+    pub fn lock_poll(self) -> Duration {
+        self.scaled(2.0).max(Duration::from_millis(100))
+    }
+
     /// The number of attempts at a step in a pass, unless it fails as `Terminal`. With the backoff they take about five
     /// minutes, which is what EC2 asks its clients to allow for eventual consistency
     /// (<https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>).

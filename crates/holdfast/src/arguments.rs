@@ -44,6 +44,9 @@ pub(crate) enum CommandArgs {
     /// Returns a service to an earlier revision of its task definition at once, and holds the document's revision until
     /// the document changes or the hold is released. Exit code 0: AWS accepted the change, 1: error.
     Rollback(RollbackArgs),
+    /// Frees the lease of a run that has died, so that another run can write. A run that is still alive stops before its
+    /// next change. Exit code 0: the lease is free, 1: error.
+    Unlock(UnlockArgs),
     /// Shows the live resources of a document, as observed. Changes nothing.
     Get(GetArgs),
     /// Draws the graph of the document's resources and references. Makes no call to AWS.
@@ -79,11 +82,12 @@ pub(crate) struct DocumentArgs {
 /// The arguments of the connection to AWS.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConnectionArgs {
-    /// The folder of the store, with history and intents. Keep it between runs. Losing it loses no ownership, but without
-    /// it a new resource cannot be distinguished from a deleted one, and new data stores are held. Default: `holdfast` in
+    /// The store, with the lease, the history and the intents: a folder, or `s3://BUCKET/PREFIX` for runs on several
+    /// hosts. Keep it between runs. Losing it loses no ownership, but without it a new resource cannot be distinguished
+    /// from a deleted one, and new data stores are held. Default: the `store` of the environment, or else `holdfast` in
     /// $XDG_STATE_HOME or ~/.local/state.
-    #[arg(long, env = "HOLDFAST_STORE", value_name = "FOLDER")]
-    pub(crate) store: Option<PathBuf>,
+    #[arg(long, env = "HOLDFAST_STORE", value_name = "FOLDER|S3-URL")]
+    pub(crate) store: Option<String>,
     /// The timeout of one AWS call, as in 250ms, 30s or 1m. Not 0s.
     #[arg(long, env = "HOLDFAST_CALL_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = nonzero_time)]
     pub(crate) call_timeout: Duration,
@@ -210,6 +214,10 @@ pub(crate) struct ReconcileArgs {
     /// Does not ask for an approval. --once asks only if stdin and stderr are a terminal and no --plan is given.
     #[arg(long, requires = "once")]
     pub(crate) yes: bool,
+    /// With --once, how long to wait while another run writes to the same stack and environment, as in 30s or 10m. 0s
+    /// does not wait. A daemon waits without a limit.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time, requires = "once")]
+    pub(crate) lock_timeout: Duration,
     /// With --once, the longest wait for resources that AWS is creating, changing or deleting, as in 30s, 5m or 1h. 0s
     /// does not wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
@@ -251,6 +259,9 @@ pub(crate) struct DestroyArgs {
     /// changed.
     #[arg(long, value_name = "STACK/ENV")]
     pub(crate) confirm: Option<String>,
+    /// How long to wait while another run writes to the same stack and environment, as in 30s or 10m. 0s does not wait.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time)]
+    pub(crate) lock_timeout: Duration,
     /// The longest wait for resources that AWS is changing or deleting, as in 30s, 5m or 1h. 0s does not wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     pub(crate) wait: Duration,
@@ -276,9 +287,28 @@ pub(crate) struct RollbackArgs {
     /// Ends the hold of an earlier rollback: the next pass updates the resource to the document's revision.
     #[arg(long)]
     pub(crate) release: bool,
+    /// How long to wait while another run, such as a pass of the daemon, writes to the same stack and environment. 0s does
+    /// not wait.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = time)]
+    pub(crate) lock_timeout: Duration,
     /// The format of the output.
     #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
     pub(crate) output: OutputFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UnlockArgs {
+    /// The stack and the environment, as in `mashroom/dev`.
+    #[arg(value_name = "STACK/ENV", value_parser = stack_env)]
+    pub(crate) target: (String, String),
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// The id of the account, when the store has the stack in several accounts.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// Confirms the target: must equal STACK/ENV.
+    #[arg(long, value_name = "STACK/ENV")]
+    pub(crate) confirm: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -325,6 +355,16 @@ pub(crate) struct ExplainArgs {
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`; write NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Parses `STACK/ENV`.
+fn stack_env(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((stack, env)) if !stack.is_empty() && !env.is_empty() && !env.contains('/') => {
+            Ok((stack.to_owned(), env.to_owned()))
+        }
+        _ => Err(format!("`{text}` is not a stack and an environment; write STACK/ENV, as in `mashroom/dev`")),
+    }
 }
 
 /// Parses a drift policy.

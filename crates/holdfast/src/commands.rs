@@ -10,6 +10,7 @@ mod reconcile;
 mod render;
 mod rollback;
 mod saved_plan;
+mod unlock;
 mod validate;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ async fn run(args: CliArgs) -> anyhow::Result<ExitCode> {
         CommandArgs::Drift(args) => drift::run(&args).await,
         CommandArgs::Destroy(args) => destroy::run(&args).await,
         CommandArgs::Rollback(args) => rollback::run(&args).await,
+        CommandArgs::Unlock(args) => unlock::run(&args).await,
         CommandArgs::Get(args) => get::run(&args).await,
         CommandArgs::Graph(args) => graph::run(&args),
         CommandArgs::Explain(args) => explain::run(&args),

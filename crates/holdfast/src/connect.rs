@@ -1,8 +1,7 @@
 //! Connects the arguments of a command to an engine that drives AWS.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use holdfast_aws::{AwsCloud, SecretStore, Settings};
@@ -11,12 +10,11 @@ use holdfast_core::document::Document;
 use holdfast_core::plan::{Grant, PlanPolicy};
 use holdfast_engine::engine::Engine;
 use holdfast_engine::event::EventSink;
-use holdfast_engine::file_store::FileStore;
-use holdfast_engine::store::{InMemoryStore, Store};
 use holdfast_engine::timing::Timing;
+use holdfast_engine::writer::Writer;
 
 use crate::arguments::{ConnectionArgs, GrantArgs};
-use crate::document;
+use crate::{document, lease_holder, store};
 
 /// Connects to the account and regions of a document, with the secret values that it refers to.
 pub(crate) async fn cloud(
@@ -38,33 +36,42 @@ pub(crate) async fn cloud(
     Ok(Arc::new(AwsCloud::connect(settings).await?))
 }
 
-/// Returns an engine that drives the cloud.
+/// Returns an engine that drives the cloud, for a command that changes nothing.
+///
+/// # Errors
+/// When the store is not one.
 pub(crate) fn engine(
     cloud: Arc<AwsCloud>,
     document: &Document,
     connection: &ConnectionArgs,
     event_sink: Arc<dyn EventSink>,
-) -> Engine {
+) -> anyhow::Result<Engine> {
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let timing = Timing { scale: connection.time_scale };
-    Engine::new(cloud, store(document, connection), event_sink, timing, seed ^ u64::from(std::process::id()))
+    let store = store::of_document(&cloud, document, connection)?;
+    Ok(Engine::new(cloud, store, event_sink, timing, seed ^ u64::from(std::process::id())))
 }
 
-/// Returns the store of a stack in an environment: a file in the folder of `--store`, or in the user's state folder.
-/// Without either, the store lasts as long as the process.
-fn store(document: &Document, connection: &ConnectionArgs) -> Arc<dyn Store> {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-    let folder = connection.store.clone().or_else(|| {
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
-        Some(state.join("holdfast"))
-    });
-    let account = document.target.account.as_deref().unwrap_or("any-account");
-    match folder {
-        Some(folder) => {
-            Arc::new(FileStore(folder.join(account).join(format!("{}.{}.json", document.stack, document.env))))
-        }
-        None => Arc::new(InMemoryStore::default()),
-    }
+/// Returns an engine that drives the cloud, for a command that changes resources while it holds the lease of the store.
+/// `command` names it for other runs.
+///
+/// # Errors
+/// When the store is not one.
+pub(crate) fn writing_engine(
+    cloud: Arc<AwsCloud>,
+    document: &Document,
+    connection: &ConnectionArgs,
+    event_sink: Arc<dyn EventSink>,
+    command: &str,
+    lock_timeout: Duration,
+) -> anyhow::Result<Engine> {
+    let writer = Writer::new(
+        cloud.gate(),
+        lease_holder::this_process(command),
+        lock_timeout,
+        store::unlock_command(document, connection),
+    );
+    Ok(engine(cloud, document, connection, event_sink)?.with_writer(writer))
 }
 
 /// Returns the policy with the grants of the flags.

@@ -4,10 +4,12 @@ mod arguments;
 mod commands;
 mod connect;
 mod document;
+mod lease_holder;
 mod log;
 mod output;
 mod progress;
 mod secrets;
+mod store;
 
 use std::process::ExitCode;
 

@@ -222,6 +222,10 @@ impl EventSink for Progress {
                     false => self.print(&format!("  … waiting {line} ({:.1} s)", pause.as_secs_f64())),
                 }
             }
+            Event::WaitingForLease { holder } => {
+                let line = format!("  … waiting for the lease, which is held by {holder}");
+                self.print(&escape::line(&line));
+            }
             Event::Reloaded { error: None } => self.print("  the document changed and was reloaded"),
             Event::Reloaded { error: Some(error) } => self.print(&format!(
                 "  the document changed and has errors; the last valid document remains in force:\n{error}"

@@ -150,6 +150,10 @@ pub fn schema(registry: &Registry) -> Json {
             "role": described(json!({ "type": "string" }), "The role to assume."),
             "externalId": described(json!({ "type": "string" }), "The external id that the role's trust policy requires."),
         }), &[]),
+        "store": described(
+            json!({ "type": "string", "pattern": "^(/|s3://)" }),
+            "The store that all runs share: `s3://BUCKET/PREFIX`, or a folder that begins with `/`.",
+        ),
         "regions": reference("regions"),
         "policy": reference("policy"),
         "parameters": described(json!({ "type": ["object", "null"] }), "Values of the stack's parameters."),

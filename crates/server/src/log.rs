@@ -131,6 +131,9 @@ impl Log {
                 let seconds = pause.as_secs_f64();
                 debug!(target: "holdfast::pass", stack, env, resources = addresses.len(), seconds, "waiting");
             }
+            Event::WaitingForLease { holder } => {
+                warn!(target: "holdfast::pass", stack, env, %holder, "another run holds the lease; waiting for it");
+            }
             Event::PassEnded { report } => {
                 let (result, seconds) = (report.word(), report.seconds);
                 let (plans, calls, holds) = (report.plans, report.calls, report.plan.holds.len());

@@ -229,7 +229,7 @@ impl MetricsRecorder {
                     regions.remove(&kind_region.region);
                 }
             }
-            Event::StepBegan { .. } | Event::Waiting { .. } => {}
+            Event::StepBegan { .. } | Event::Waiting { .. } | Event::WaitingForLease { .. } => {}
         }
         vec![]
     }

@@ -49,6 +49,13 @@ impl World {
         self.stop = watch::Sender::new(false);
     }
 
+    /// Replaces the store, and starts another process with it.
+    pub fn with_store(mut self, store: Arc<dyn Store>) -> World {
+        self.store = store;
+        self.restart(false);
+        self
+    }
+
     /// Declares a document from the YAML under a stack's `spec`.
     ///
     /// # Errors

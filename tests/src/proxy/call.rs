@@ -21,6 +21,8 @@ pub struct Call {
     pub mutating: bool,
     /// The access key of the signature.
     pub access_key: String,
+    /// The fencing number of the lease under which the call was sent, if the call has one.
+    pub fence: Option<u64>,
     /// The method, the path and the query string.
     pub line: String,
     /// The body of the request as text.

@@ -47,6 +47,7 @@ impl CallLog {
             operation: identity.operation.clone(),
             mutating: identity.mutating,
             access_key: identity.access_key.clone(),
+            fence: identity.fence,
             line,
             body: String::from_utf8_lossy(body).into_owned(),
             status: None,

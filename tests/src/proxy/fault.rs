@@ -97,6 +97,7 @@ mod tests {
             operation: "CreateThing".to_owned(),
             access_key: "AKID".to_owned(),
             mutating: true,
+            fence: None,
         }
     }
 

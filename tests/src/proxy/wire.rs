@@ -22,6 +22,12 @@ pub(crate) struct RequestIdentity {
     pub(crate) operation: String,
     pub(crate) access_key: String,
     pub(crate) mutating: bool,
+    pub(crate) fence: Option<u64>,
+}
+
+/// Returns the fencing number in a user agent.
+fn fence(agent: &str) -> Option<u64> {
+    agent.rsplit_once("md/holdfast-fence#")?.1.parse().ok()
 }
 
 /// The first words of the operations that only read. AssumeRole of STS returns credentials and changes no resource.
@@ -66,6 +72,7 @@ pub(crate) fn identify(parts: &Parts, body: &[u8]) -> Option<RequestIdentity> {
         operation,
         access_key: scope.access_key.clone(),
         mutating,
+        fence: header("user-agent").and_then(fence),
     };
 
     if let Some((service, operation)) = rpc(path) {

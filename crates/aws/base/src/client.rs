@@ -9,6 +9,7 @@ use aws_config::Region;
 pub use aws_config::SdkConfig;
 use holdfast_engine::budget::CallBudget;
 use holdfast_engine::cloud::Scope;
+use holdfast_engine::lease::LeaseGate;
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub(crate) struct Regions {
     config: SdkConfig,
     pub(crate) home: String,
     budget: CallBudget,
+    pub(crate) gate: LeaseGate,
     secret_store: SecretStore,
     clients: Mutex<BTreeMap<String, Arc<Aws>>>,
     /// The caller identity, once STS has returned it. Credentials can change while a daemon runs.
@@ -36,25 +38,39 @@ pub(crate) struct Regions {
 
 impl Regions {
     /// Creates the regions; `home` is the region of global kinds.
-    pub(crate) fn new(config: SdkConfig, home: String, budget: CallBudget, secret_store: SecretStore) -> Regions {
-        Regions { config, home, budget, secret_store, clients: Mutex::default(), caller: Mutex::default() }
+    pub(crate) fn new(
+        config: SdkConfig,
+        home: String,
+        budget: CallBudget,
+        gate: LeaseGate,
+        secret_store: SecretStore,
+    ) -> Regions {
+        Regions { config, home, budget, gate, secret_store, clients: Mutex::default(), caller: Mutex::default() }
     }
 
     /// Returns the clients of a region, created at first use.
     pub(crate) fn region(self: &Arc<Self>, region: &str) -> Arc<Aws> {
-        let make = || {
-            let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
-            let http = transport::client(self.budget.clone(), region.to_owned());
-            Arc::new(Aws {
-                config: config.http_client(http).build(),
-                clients: Mutex::default(),
-                secret_store: self.secret_store.clone(),
-                regions: Arc::downgrade(self),
-                memo: Memo::default(),
-            })
-        };
+        let make = || self.clients_of(region, self.gate.clone(), region.to_owned());
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.entry(region.to_owned()).or_insert_with(make).clone()
+    }
+
+    /// Returns clients of a region for the store, whose calls need no lease. They have a bucket of their own in the call
+    /// budget, so that a renewal of the lease does not wait for the calls of steps.
+    pub(crate) fn store(self: &Arc<Self>, region: &str) -> Arc<Aws> {
+        self.clients_of(region, LeaseGate::open(), format!("{region} store"))
+    }
+
+    fn clients_of(self: &Arc<Self>, region: &str, gate: LeaseGate, bucket: String) -> Arc<Aws> {
+        let config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
+        let http = transport::client(self.budget.clone(), gate, bucket);
+        Arc::new(Aws {
+            config: config.http_client(http).build(),
+            clients: Mutex::default(),
+            secret_store: self.secret_store.clone(),
+            regions: Arc::downgrade(self),
+            memo: Memo::default(),
+        })
     }
 
     /// Records the caller identity.

@@ -10,6 +10,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_engine::budget::CallBudget;
 use holdfast_engine::cloud::{Failure, FailureClass};
+use holdfast_engine::lease::LeaseGate;
 
 use crate::client::{Aws, Caller, Regions};
 use crate::secret_store::SecretStore;
@@ -46,6 +47,9 @@ pub enum SettingsError {
     NoRegion,
 }
 
+/// The time-out of connecting to an endpoint of AWS: more than two lost packets of a handshake.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A connection to AWS: the credentials of one run, and the clients of its regions.
 pub struct Connection {
     regions: Arc<Regions>,
@@ -60,12 +64,12 @@ impl Connection {
     /// When no region is known.
     pub async fn load(settings: Settings, budget: CallBudget) -> std::result::Result<Connection, SettingsError> {
         let read = settings.call_timeout.unwrap_or(Duration::from_secs(30));
-        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(read).build();
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(read).build();
         // The SDK's own backoff: 1 s doubling to 20 s, in scaled time.
         let pause = |seconds| Duration::from_secs_f64(seconds * settings.time_scale);
         let retries = RetryConfig::standard().with_initial_backoff(pause(1.0)).with_max_backoff(pause(20.0));
         let mut loader = aws_config::defaults(behavior())
-            .http_client(transport::client(budget.clone(), "default".into()))
+            .http_client(transport::client(budget.clone(), LeaseGate::open(), "default".into()))
             .timeout_config(timeouts)
             // Reads only: the interceptor turns retries off for mutations.
             .retry_config(retries.with_max_attempts(5));
@@ -91,7 +95,9 @@ impl Connection {
                 .credentials_provider(SharedCredentialsProvider::new(AnyRegion(providers)))
                 .build();
         }
-        let regions = Regions::new(config, home, budget, settings.secret_store);
+        // A call takes effect within these times after it is sent, or fails.
+        let gate = LeaseGate::closed(read + CONNECT_TIMEOUT);
+        let regions = Regions::new(config, home, budget, gate, settings.secret_store);
         Ok(Connection { regions: Arc::new(regions), others: settings.others })
     }
 
@@ -121,6 +127,16 @@ impl Connection {
     /// The clients of a region, created at first use.
     pub fn region(&self, region: &str) -> Arc<Aws> {
         self.regions.region(region)
+    }
+
+    /// New clients of a region for the store, whose calls need no lease.
+    pub fn store(&self, region: &str) -> Arc<Aws> {
+        self.regions.store(region)
+    }
+
+    /// The gate that every mutating call passes, apart from those of the store.
+    pub fn gate(&self) -> &LeaseGate {
+        &self.regions.gate
     }
 }
 

@@ -4,11 +4,12 @@ mod refusals;
 
 use std::error::Error as StdError;
 
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_types::error::operation::BuildError;
 use holdfast_engine::cloud::{Failure, FailureClass};
+use holdfast_engine::lease::LeaseLost;
 
 use crate::plain::without_secrets;
 use refusals::{Meaning, meaning};
@@ -118,7 +119,8 @@ impl Error {
                 let credentials = text.to_lowercase().contains("credential");
                 let class =
                     if credentials || dispatch.is_user() { FailureClass::Terminal } else { FailureClass::Transient };
-                Failure { class, ambiguous: !credentials, operation, code: None, message: text }
+                let is_sent = !credentials && !is_refused_by_gate(dispatch);
+                Failure { class, ambiguous: is_sent, operation, code: None, message: text }
             }
             _ => Failure {
                 class: FailureClass::Transient,
@@ -130,6 +132,12 @@ impl Error {
         };
         Error(Failure { message: without_secrets(failure.message), ..failure })
     }
+}
+
+/// True when the lease did not permit the call, so it was not sent.
+fn is_refused_by_gate(failure: &DispatchFailure) -> bool {
+    let source = failure.as_connector_error().and_then(StdError::source);
+    source.is_some_and(|source| source.is::<LeaseLost>())
 }
 
 /// A request builder that misses a required field. The types of the specs should prevent this.

@@ -1,4 +1,5 @@
-//! The HTTP transport of all SDK clients: each request waits for the call budget, is counted, and is sent once.
+//! The HTTP transport of all SDK clients: each request waits for the call budget, is counted, and is sent once. A
+//! mutating call is sent only while the lease permits it.
 
 use std::net::IpAddr;
 
@@ -14,10 +15,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_engine::budget::{CallBudget, CallOutcome, is_mutating};
+use holdfast_engine::lease::LeaseGate;
 
 /// The header that carries the names of service and operation from the interceptor to the connector. It is never sent.
 const CALL_HEADER: &str = "x-holdfast-call";
@@ -78,12 +81,12 @@ fn service_name(id: &str) -> String {
     }
 }
 
-/// An HTTP client that sends every request through the call budget, and through the proxy of the environment if there
-/// is one.
-pub(crate) fn client(budget: CallBudget, account_region: String) -> SharedHttpClient {
+/// An HTTP client that sends every request through the call budget, mutating calls through the gate, and all of them
+/// through the proxy of the environment if there is one.
+pub(crate) fn client(budget: CallBudget, gate: LeaseGate, account_region: String) -> SharedHttpClient {
     let direct = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     let proxied = has_proxy().then(|| Builder::new().build_with_connector_fn(proxied_connector));
-    SharedHttpClient::new(Metered { direct, proxied, budget, account_region })
+    SharedHttpClient::new(Metered { direct, proxied, budget, gate, account_region })
 }
 
 /// True when the environment names a proxy.
@@ -121,6 +124,7 @@ struct Metered {
     /// The client that uses the proxy of the environment, if there is one.
     proxied: Option<SharedHttpClient>,
     budget: CallBudget,
+    gate: LeaseGate,
     account_region: String,
 }
 
@@ -130,6 +134,7 @@ impl HttpClient for Metered {
             direct: self.direct.http_connector(settings, components),
             proxied: self.proxied.as_ref().map(|client| client.http_connector(settings, components)),
             budget: self.budget.clone(),
+            gate: self.gate.clone(),
             account_region: self.account_region.clone(),
         })
     }
@@ -140,6 +145,7 @@ struct MeteredConnector {
     direct: SharedHttpConnector,
     proxied: Option<SharedHttpConnector>,
     budget: CallBudget,
+    gate: LeaseGate,
     account_region: String,
 }
 
@@ -148,10 +154,15 @@ impl HttpConnector for MeteredConnector {
         let call = request.headers_mut().remove(CALL_HEADER).unwrap_or_else(|| "credentials.Get".into());
         let is_local = || request.uri().parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(is_local));
         let inner = self.proxied.as_ref().filter(|_| !is_local()).unwrap_or(&self.direct).clone();
-        let (budget, account_region) = (self.budget.clone(), self.account_region.clone());
+        let (budget, gate, account_region) = (self.budget.clone(), self.gate.clone(), self.account_region.clone());
         HttpConnectorFuture::new(async move {
             let (service, operation) = call.split_once('.').unwrap_or(("", &call));
             budget.acquire(&account_region, service, operation).await;
+            // The last check before the request is sent: the wait for the budget may have been long.
+            if service != "credentials" && is_mutating(operation) {
+                gate.permit().await.map_err(|lost| ConnectorError::user(lost.into()))?;
+                add_fence(&mut request, &gate);
+            }
             let result = inner.call(request).await;
             let outcome = match &result {
                 Ok(response) if response.status().is_success() => CallOutcome::Ok,
@@ -170,6 +181,15 @@ impl HttpConnector for MeteredConnector {
             budget.record(&account_region, service, operation, outcome);
             result
         })
+    }
+}
+
+/// Adds the fencing number to the user agent, which CloudTrail records. The signature of a request does not cover the
+/// user agent (`aws-sigv4`: `SigningSettings::excluded_headers`).
+fn add_fence(request: &mut HttpRequest, gate: &LeaseGate) {
+    if let (Some(fence), Some(agent)) = (gate.fence(), request.headers().get("user-agent")) {
+        let agent = format!("{agent} md/holdfast-fence#{fence}");
+        request.headers_mut().insert("user-agent", agent);
     }
 }
 

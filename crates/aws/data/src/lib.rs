@@ -10,6 +10,9 @@ mod rds;
 mod s3;
 mod secretsmanager;
 mod ssm;
+mod store;
+
+pub use store::{S3Location, S3Store};
 
 holdfast_base::kinds! {
     backup::backup_plan::BackupPlan,

@@ -119,6 +119,8 @@ pub(crate) struct Stack {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     pub(crate) target: Option<Node>,
+    /// `store`.
+    pub(crate) store: Option<Node>,
     pub(crate) regions: Option<Node>,
     pub(crate) policy: Option<Node>,
     pub(crate) parameters: Option<Node>,
@@ -223,7 +225,7 @@ impl Reader<'_> {
         let Some(spec) = spec else {
             return Environment::default();
         };
-        let known = ["stack", "target", "regions", "parameters", "patches", "policy"];
+        let known = ["stack", "target", "store", "regions", "parameters", "patches", "policy"];
         let fields = self.fields(spec, "an environment's spec", &known);
         match fields.get("stack") {
             Some(of) => {
@@ -249,6 +251,7 @@ impl Reader<'_> {
         }
         Environment {
             target: clone("target"),
+            store: clone("store"),
             regions: clone("regions"),
             policy: clone("policy"),
             parameters: clone("parameters"),

@@ -56,6 +56,18 @@ pub(super) fn read_target(ctx: &mut RenderContext<'_>) -> Target {
     target
 }
 
+/// Reads the store that the environment names.
+pub(super) fn read_store(ctx: &mut RenderContext<'_>) -> Option<String> {
+    let node = ctx.loaded.environment.store.as_ref()?;
+    let store = Reader { out: &mut ctx.out }.text(node, "`store`")?;
+    // A relative folder would be another one for each working directory.
+    if !store.starts_with('/') && !store.starts_with("s3://") {
+        let diagnostic = Diagnostic::new(&node.at, format!("`{store}` is not a store"));
+        ctx.out.push(diagnostic.help("write `s3://BUCKET/PREFIX`, or a folder that begins with `/`"));
+    }
+    Some(store)
+}
+
 /// Reads the stack's policy, with the environment's policy merged over it.
 pub(super) fn read_policy(ctx: &mut RenderContext<'_>) -> StackPolicy {
     let loaded = ctx.loaded;

@@ -25,7 +25,8 @@ pub(super) async fn run(args: &DestroyArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
-    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
+    let progress = Arc::new(Progress::new());
+    let engine = connect::writing_engine(cloud, &document, &args.connection, progress, "destroy", args.lock_timeout)?;
     let policy = PlanPolicy { destroy: true, delete_data: args.delete_data, ..PlanPolicy::default() };
     let options = options(policy, true, args.wait, stop_signal()?);
     let detail = Detail { full: args.full };

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
         document::check_address(address, &document)?;
     }
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
-    let engine = connect::engine(cloud.clone(), &document, &args.connection, Arc::new(NoopSink));
+    let engine = connect::engine(cloud.clone(), &document, &args.connection, Arc::new(NoopSink))?;
     let (_stop, stopped) = watch::channel(false);
     let dry_run =
         pass::dry_run(&engine, &document, &options(Default::default(), false, Duration::ZERO, stopped)).await?;

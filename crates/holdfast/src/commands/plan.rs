@@ -54,7 +54,7 @@ pub(super) async fn dry_run(args: &DryRunArgs) -> anyhow::Result<(Document, DryR
     let document = document::load(&args.document, &secret_store)?.document;
     let policy = connect::policy(&args.grants, &document)?;
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
-    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(NoopSink));
+    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(NoopSink))?;
     let (_stop, stopped) = watch::channel(false);
     let dry_run =
         pass::dry_run(&engine, &document, &options(policy, args.grants.prune, Duration::ZERO, stopped)).await?;

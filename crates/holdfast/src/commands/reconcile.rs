@@ -39,7 +39,9 @@ async fn once(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let (approved, grants) = saved.map_or((None, args.grants.clone()), |(approved, grants)| (Some(approved), grants));
     let policy = policy(args, &grants, &document)?;
     let cloud = connect::cloud(&document, &args.connection, &secret_store).await?;
-    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(Progress::new()));
+    let progress = Arc::new(Progress::new());
+    let engine =
+        connect::writing_engine(cloud, &document, &args.connection, progress, "reconcile --once", args.lock_timeout)?;
     let mut options = options(policy, grants.prune, args.wait, stop_signal()?);
     options.approved = approved;
     let (orphans_searched, detail) = (grants.prune || document.policy.prune, Detail { full: args.full });
@@ -163,7 +165,9 @@ async fn daemon(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     if std::io::stderr().is_terminal() {
         event_sinks.push(Arc::new(Progress::new()));
     }
-    let engine = connect::engine(cloud, &document, &args.connection, Arc::new(event_sinks));
+    // After one interval the daemon reloads the document, and waits again.
+    let engine =
+        connect::writing_engine(cloud, &document, &args.connection, Arc::new(event_sinks), "reconcile", args.interval)?;
     // A pass waits for pending resources for one interval. Then the next pass observes everything.
     let options = options(policy, args.grants.prune, args.interval, stop);
     let schedule = DaemonSchedule { interval: args.interval, full_scan_every: args.full_scan_every };

@@ -4,21 +4,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use holdfast_aws::SecretStore;
-use holdfast_engine::event::NoopSink;
 use holdfast_engine::rollback::{self, RollbackTarget};
 use serde_json::json;
 
 use super::{SUCCESS, print_json, print_yaml};
 use crate::arguments::{OutputFormat, RollbackArgs};
 use crate::output::print;
+use crate::progress::Progress;
 use crate::{connect, document};
 
 pub(super) async fn run(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
-    let RollbackArgs { document: document_args, connection, address, to, release, output } = args;
+    let RollbackArgs { document: document_args, connection, address, to, release, lock_timeout, output } = args;
     let secret_store = SecretStore::default();
     let document = document::load(document_args, &secret_store)?.document;
     let cloud = connect::cloud(&document, connection, &secret_store).await?;
-    let engine = connect::engine(cloud, &document, connection, Arc::new(NoopSink));
+    let engine =
+        connect::writing_engine(cloud, &document, connection, Arc::new(Progress::new()), "rollback", *lock_timeout)?;
     let target = match to {
         _ if *release => RollbackTarget::Release,
         Some(revision) => RollbackTarget::To(revision),
