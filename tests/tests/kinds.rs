@@ -286,7 +286,7 @@ fn add_nulls(schema: &Value, root: &Value, stated: &mut Value) {
 /// States null for each field that the table leaves out: AWS's default, and therefore no difference. The resource is
 /// created with these nulls, too.
 fn nulls(name: &str) {
-    let case = TestCase::set_up(name).unwrap_or_else(|error| panic!("{error:#}"));
+    let case = TestCase::set_up(name, false).unwrap_or_else(|error| panic!("{error:#}"));
     let run = case.runner.test_env.holdfast().run(["schema"]).expect("a run").expect(0);
     let root = run.json().expect("JSON");
     let mut resources = case.table.resources.clone();
