@@ -25,6 +25,9 @@ pub struct Document {
     pub resources: BTreeMap<Address, Resource>,
     /// The policy of the stack.
     pub policy: StackPolicy,
+    /// A file of the document that does not end with a line end, as a file that is cut short. Nothing that left the
+    /// document is deleted then.
+    pub incomplete: Option<String>,
 }
 
 /// The account and regions that a document is for.

@@ -82,7 +82,8 @@ pub fn evaluate(deferred: &Deferred, attributes: &dyn Fn(&Address) -> Option<Val
     let locate = |kind: &str, steps: &[String]| {
         locate(kind, steps, &deferred.component, |address| deferred.reads.contains(address))
     };
-    run(template, &variables, &|kind| kinds.contains(kind), &locate, attributes)
+    let budget = bound::DocumentBudget::default().template();
+    run(template, &variables, &|kind| kinds.contains(kind), &locate, attributes, &budget)
 }
 
 /// Returns the value with every deferred part evaluated.
@@ -131,18 +132,23 @@ pub(crate) fn run(
     is_kind: &dyn Fn(&str) -> bool,
     locate: &dyn Fn(&str, &[String]) -> Found,
     attributes: &dyn Fn(&Address) -> Option<Value>,
+    budget: &bound::EvaluationBudget,
 ) -> Result<Value, ExpressionError> {
-    let budget = bound::EvaluationBudget::default();
     let mut text = String::new();
     for part in &template.parts {
         match part {
             Part::Text(literal) => text.push_str(literal),
             Part::Code(code) => {
-                let value = code.run(variables, is_kind, locate, attributes, &budget)?;
+                let value = code.run(variables, is_kind, locate, attributes, budget)?;
                 if template.single().is_some() {
                     return Ok(value);
                 }
                 text.push_str(&as_text(&value, &code.text)?);
+                if text.len() > bound::TEXT {
+                    let message = format!("this string is longer than {} bytes", bound::TEXT);
+                    return Err(ExpressionError::new(message, &code.text)
+                        .help("no field of AWS takes so long a string: shorten the parameters that it repeats"));
+                }
             }
         }
     }
@@ -211,7 +217,8 @@ impl Code {
             if !known.all(|used| bindings.get(&used.root).is_some_and(|bound| !is_deferred(bound))) {
                 return None;
             }
-            let result = evaluate_tree(condition, bindings.iter(), &bound::EvaluationBudget::default());
+            let budget = bound::DocumentBudget::default().template();
+            let result = evaluate_tree(condition, bindings.iter(), &budget);
             if let Ok(cel::Value::Bool(holds)) = result { Some(holds) } else { None }
         };
         collect(&self.expression, &decide)
@@ -256,7 +263,14 @@ impl Code {
         let all = variables.iter().chain(resources.iter().map(|(name, value)| (name, value)));
         let result = evaluate_tree(&expression, all, budget);
         let value = result.map_err(|error| ExpressionError::new(convert::explain(&error), &self.text))?;
-        convert::from_cel(&value).map_err(|message| ExpressionError::new(message, &self.text))
+        convert::from_cel(&value).map_err(|message| {
+            let error = ExpressionError::new(message, &self.text);
+            if error.message.contains("larger than") {
+                error.help("shorten the parameters that it repeats")
+            } else {
+                error
+            }
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod canonical;
+mod check;
 mod coerce;
 pub mod diagnostic;
 pub mod diff;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::address::Address;
+use crate::check::{Declared, check};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggest};
 use crate::document::{Document, Resource, Target};
 use crate::expression::{ExpressionError, Template};
-use crate::load::node::{Key, Node, Tree};
+use crate::load::node::{Key, Node};
 use crate::load::reader::Reader;
 use crate::load::{FileSource, Loaded, Request, load_all};
+use crate::render::budget::RenderBudget;
 use crate::render::cycle::check_cycles;
 use crate::render::expand::{Instance, expand_body};
 use crate::render::frame::Frame;
@@ -22,6 +24,7 @@ use crate::render::target::{read_policy, read_store, read_target};
 use crate::schema::Registry;
 use crate::value::Value;
 
+mod budget;
 mod constraint;
 mod cycle;
 mod evaluate;
@@ -56,8 +59,14 @@ pub struct Rendered {
 /// When the document is invalid: all errors at once.
 pub fn document(source: &dyn FileSource, request: &Request<'_>, registry: &Registry) -> Result<Rendered, Diagnostics> {
     let loaded = load_all(source, request, registry)?;
-    let document = render(&loaded, registry)?;
-    Ok(Rendered { document, files: loaded.files })
+    let mut ctx = RenderContext::new(&loaded, registry);
+    let document = render_document(&mut ctx);
+    for (path, at) in std::mem::take(&mut ctx.secret_files) {
+        if let Err(reason) = source.permit(&path) {
+            ctx.out.push(Diagnostic::new(&at, format!("`{path}` cannot be read: {reason}")));
+        }
+    }
+    if ctx.out.is_empty() { Ok(Rendered { document, files: loaded.files }) } else { Err(ctx.out) }
 }
 
 /// Renders a loaded document.
@@ -65,17 +74,7 @@ pub fn document(source: &dyn FileSource, request: &Request<'_>, registry: &Regis
 /// # Errors
 /// When the document is invalid: all errors at once.
 pub fn render(loaded: &Loaded, registry: &Registry) -> Result<Document, Diagnostics> {
-    let mut ctx = RenderContext {
-        loaded,
-        registry,
-        out: loaded.out.clone(),
-        templates: HashMap::new(),
-        target: Target::default(),
-        names: Names::default(),
-        instances: Vec::new(),
-        pending: Vec::new(),
-        lookups: BTreeMap::new(),
-    };
+    let mut ctx = RenderContext::new(loaded, registry);
     let document = render_document(&mut ctx);
     if ctx.out.is_empty() { Ok(document) } else { Err(ctx.out) }
 }
@@ -87,6 +86,7 @@ struct RenderContext<'l> {
     out: Diagnostics,
     /// The parsed templates, by text: each element of a forEach has the same templates.
     templates: HashMap<String, Result<Rc<Template>, ExpressionError>>,
+    budget: RenderBudget,
     target: Target,
     names: Names,
     /// The resources of the components expanded so far.
@@ -95,6 +95,26 @@ struct RenderContext<'l> {
     pending: Vec<(Value, Location)>,
     /// The lookups of other stacks' resources, from references.
     lookups: BTreeMap<Address, Resource>,
+    /// The files that secret values are read from.
+    secret_files: Vec<(String, Location)>,
+}
+
+impl<'l> RenderContext<'l> {
+    fn new(loaded: &'l Loaded, registry: &'l Registry) -> Self {
+        RenderContext {
+            loaded,
+            registry,
+            out: loaded.out.clone(),
+            templates: HashMap::new(),
+            budget: RenderBudget::default(),
+            target: Target::default(),
+            names: Names::default(),
+            instances: Vec::new(),
+            pending: Vec::new(),
+            lookups: BTreeMap::new(),
+            secret_files: Vec::new(),
+        }
+    }
 }
 
 fn render_document(ctx: &mut RenderContext<'_>) -> Document {
@@ -119,6 +139,7 @@ fn render_document(ctx: &mut RenderContext<'_>) -> Document {
     }
     resources.append(&mut ctx.lookups);
     check_cycles(ctx, &instances, &resources);
+    check_relations(ctx, &instances, &resources);
     if resources.is_empty() && ctx.out.is_empty() {
         // A document that is empty by mistake must never delete all resources.
         let diagnostic = Diagnostic::new(&loaded.stack.at, "this document has no resources");
@@ -132,7 +153,18 @@ fn render_document(ctx: &mut RenderContext<'_>) -> Document {
         store,
         resources,
         policy,
+        incomplete: loaded.incomplete.clone(),
     }
+}
+
+/// Reports the errors that no resource has alone.
+fn check_relations(ctx: &mut RenderContext<'_>, instances: &[Instance], resources: &BTreeMap<Address, Resource>) {
+    let declared = instances.iter().filter_map(|Instance { address, body, at, .. }| {
+        let resource = resources.get(address).filter(|resource| resource.at == at.to_string())?;
+        Some(Declared { resource, body, at })
+    });
+    let declared: Vec<Declared<'_>> = declared.collect();
+    check(&declared, resources).into_iter().for_each(|error| ctx.out.push(error));
 }
 
 /// Returns the frame of the stack itself.
@@ -154,13 +186,9 @@ fn stack_frame(ctx: &mut RenderContext<'_>) -> Frame {
         .as_ref()
         .map(|node| Reader { out: &mut ctx.out }.map(node, "`parameters`").to_vec())
         .unwrap_or_default();
-    let declared = &loaded.stack.body.parameters;
-    for (name, raw, node) in &loaded.set {
+    for (name, node) in &loaded.set {
         entries.retain(|(key, _)| key.name != *name);
-        // A parameter of the type string takes the text unchanged: `--set tag=1.20`.
-        let text = declared.iter().any(|p| p.name == *name && p.ty == crate::load::file::Kind::Text);
-        let tree = if text && node.text().is_none() { Tree::Text(raw.clone()) } else { node.tree.clone() };
-        entries.push((Key { name: name.clone(), at: node.at.clone() }, Node { tree, ..node.clone() }));
+        entries.push((Key { name: name.clone(), at: node.at.clone() }, node.clone()));
     }
     let (at, what) = match &loaded.environment.parameters {
         Some(node) => (node.at.clone(), format!("the environment `{}`", loaded.env)),

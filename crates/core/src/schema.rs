@@ -5,6 +5,7 @@
 
 mod comparison;
 mod constraint;
+mod document_relation;
 mod field;
 pub mod relation;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::comparison::{Comparison, Identity, Spelling, When};
 pub use self::constraint::{Constraint, Literal};
+pub use self::document_relation::DocumentRelation;
 pub use self::field::{Field, FieldName, Presence, Record, Type, with_article};
 use self::relation::Relation;
 use crate::value::Value;
@@ -108,6 +110,8 @@ pub struct Schema {
     pub relations: &'static [Relation],
     /// Finds combinations of fields that AWS refuses and that [`Schema::relations`] cannot express.
     pub check: Check,
+    /// The conditions that AWS puts on several resources of a document at once.
+    pub document_relations: &'static [DocumentRelation],
 }
 
 /// A function that finds combinations of fields that AWS refuses, from the physical name and the rendered spec. A field

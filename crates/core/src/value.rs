@@ -183,6 +183,20 @@ impl Value {
         })
     }
 
+    /// The weight of a value without its text: the bytes of memory that it takes, with the node of its map.
+    pub(crate) const NODE_WEIGHT: usize = 128;
+
+    /// Returns the weight of this value and everything below it: about the bytes of memory that it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let mut weight = 0usize;
+        self.walk(&mut |value| {
+            let text = value.text().map_or(0, str::len);
+            let keys = value.map().into_iter().flatten().map(|(key, _)| key.len()).sum::<usize>();
+            weight = weight.saturating_add(Value::NODE_WEIGHT).saturating_add(text).saturating_add(keys);
+        });
+        weight
+    }
+
     /// Returns the text; none when this is not a string.
     pub fn text(&self) -> Option<&str> {
         match self {

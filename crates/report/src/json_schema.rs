@@ -215,7 +215,7 @@ fn common_field(field: &Field) -> Json {
     match field.name {
         "tags" => or_expression(&reference("tags")),
         "lifecycle" => reference("lifecycle"),
-        "forEach" => described(or_expression(&json!({ "type": ["array", "object", "null"] })), field.doc),
+        "forEach" => described(or_expression(&json!({ "type": ["array", "object"] })), field.doc),
         _ => property(field),
     }
 }

@@ -272,6 +272,7 @@ const fn schema(kind: &'static str, record: &'static Fields, tier: Tier, idempot
         status: &ArnStatus::RECORD,
         relations: &[],
         check: no_check,
+        document_relations: &[],
     }
 }
 

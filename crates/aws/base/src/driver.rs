@@ -161,6 +161,7 @@ impl<K: Kind> Of<K> {
         status: &<K::Status as Spec>::RECORD,
         relations: K::RELATIONS,
         check: K::check,
+        document_relations: K::DOCUMENT_RELATIONS,
     };
 
     fn untyped(mut live: Live<K>, region: &str) -> Observed {

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use holdfast_core::schema::relation::Relation;
-use holdfast_core::schema::{Idempotency, NamingRules, Ownership, Replacement, Spec, Tier, ValidationError};
+use holdfast_core::schema::{
+    DocumentRelation, Idempotency, NamingRules, Ownership, Replacement, Spec, Tier, ValidationError,
+};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 use serde::Serialize;
@@ -83,6 +85,10 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// What AWS demands of several fields together, as data: `validate` and the manual read it. The source stands beside
     /// each relation.
     const RELATIONS: &'static [Relation] = &[];
+
+    /// The conditions that AWS puts on several resources of a document at once. A unique name and the identity of a
+    /// kind without tags need no entry: the schema states them already.
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[];
 
     /// Finds combinations of fields that AWS refuses and that [`Kind::RELATIONS`] cannot express. Returns the path of the wrong field and a sentence for each.
     ///

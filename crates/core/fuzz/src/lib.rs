@@ -70,6 +70,7 @@ const fn schema(kind: &'static str, record: &'static Record) -> Schema {
         status: &Attributes::RECORD,
         relations: &[],
         check: no_check,
+        document_relations: &[],
     }
 }
 

@@ -30,6 +30,10 @@ const NESTING: usize = 2;
 pub(crate) const ITEMS: usize = 1000;
 /// The maximum number of steps of one template, in nodes of loop bodies: about a second of work without optimisation.
 const STEPS: usize = 100_000;
+/// The maximum number of steps of all templates of a document: a few seconds of work with optimisation.
+const DOCUMENT_STEPS: usize = 5_000_000;
+/// The number of bytes that a concatenation copies in one step.
+const BYTES_A_STEP: usize = 64;
 /// The cost of compiling one regular expression, in steps: a hostile one takes a few milliseconds.
 const REGEX: i64 = 5000;
 /// The maximum length of a function's text result, in bytes: more than any AWS field accepts.
@@ -39,22 +43,55 @@ pub(crate) const TEXT: usize = 256 * 1024;
 pub(crate) const ITEMS_OF: &str = "@items";
 /// The function that wraps a regular expression's subject.
 pub(crate) const CHARGE: &str = "@charge";
+/// The function that replaces the operator `+`, and charges the length of its result.
+pub(crate) const ADD: &str = "@add";
+/// The prefix of the variables of comprehensions that no document can name, such as the list of `map`.
+const HIDDEN: char = '@';
 
-/// The remaining steps of one template.
+/// The remaining steps of all templates of a document.
 #[derive(Clone, Debug)]
-pub(crate) struct EvaluationBudget(Arc<AtomicUsize>);
+pub(crate) struct DocumentBudget(Arc<AtomicUsize>);
 
-impl Default for EvaluationBudget {
+impl Default for DocumentBudget {
     fn default() -> Self {
-        EvaluationBudget(Arc::new(AtomicUsize::new(STEPS)))
+        DocumentBudget(Arc::new(AtomicUsize::new(DOCUMENT_STEPS)))
     }
+}
+
+impl DocumentBudget {
+    /// Returns the budget of the next template.
+    pub(crate) fn template(&self) -> EvaluationBudget {
+        EvaluationBudget { template: Arc::new(AtomicUsize::new(STEPS)), document: self.0.clone() }
+    }
+}
+
+/// The remaining steps of one template, and of its document.
+#[derive(Clone, Debug)]
+pub(crate) struct EvaluationBudget {
+    template: Arc<AtomicUsize>,
+    document: Arc<AtomicUsize>,
 }
 
 impl EvaluationBudget {
     /// Charges steps to the budget.
     pub(crate) fn charge(&self, steps: usize) -> Result<(), String> {
-        let charged = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(steps));
-        charged.map(drop).map_err(|_| format!("this expression takes more than {STEPS} steps; shorten its lists"))
+        let take = |from: &AtomicUsize| {
+            from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(steps)).is_ok()
+        };
+        match () {
+            () if !take(&self.template) => {
+                Err(format!("this expression takes more than {STEPS} steps; shorten its lists"))
+            }
+            () if !take(&self.document) => Err(format!(
+                "the expressions of this document take more than {DOCUMENT_STEPS} steps; shorten their lists"
+            )),
+            () => Ok(()),
+        }
+    }
+
+    /// Charges the length of a text or list that an operator copies.
+    pub(crate) fn charge_length(&self, bytes: usize) -> Result<(), String> {
+        self.charge(bytes / BYTES_A_STEP)
     }
 }
 
@@ -124,6 +161,14 @@ fn guard(expression: &mut IdedExpr) {
         Expr::Call(call) if call.func_name == "matches" => {
             if let Some(subject) = call.target.as_deref_mut().or(call.args.first_mut()) {
                 wrap(subject, CHARGE, REGEX);
+            }
+        }
+        // The result of `+` may be as long as both sides, and a chain of parameters doubles it each time. The hidden
+        // list of `map` and `filter` grows by one element, and the comprehension's list is charged already.
+        Expr::Call(call) if call.func_name == operators::ADD && call.args.len() == 2 => {
+            let hidden = matches!(&call.args[0].expr, Expr::Ident(name) if name.starts_with(HIDDEN));
+            if !hidden {
+                ADD.clone_into(&mut call.func_name);
             }
         }
         // `default(a.b, c)`: the key `b` may be missing.

@@ -27,8 +27,22 @@ pub(crate) fn to_cel(value: &Value) -> cel::Value {
     }
 }
 
+/// The maximum weight of the result of an expression: more than any list or map of a document needs.
+const RESULT: usize = 16 * 1024 * 1024;
+
 /// Converts a value from CEL.
 pub(crate) fn from_cel(value: &cel::Value) -> Result<Value, String> {
+    let mut left = RESULT;
+    from_cel_within(value, &mut left)
+}
+
+/// Converts a value whose weight is within `left`. CEL shares the parts of a value, but the result has a copy of each.
+fn from_cel_within(value: &cel::Value, left: &mut usize) -> Result<Value, String> {
+    let text = if let cel::Value::String(text) = value { text.len() } else { 0 };
+    let weight = Value::NODE_WEIGHT.saturating_add(text);
+    *left = left
+        .checked_sub(weight)
+        .ok_or_else(|| format!("the result of this expression is larger than {} MiB", RESULT / (1024 * 1024)))?;
     Ok(match value {
         cel::Value::Null => Value::Null,
         cel::Value::Bool(b) => Value::Bool(*b),
@@ -37,9 +51,11 @@ pub(crate) fn from_cel(value: &cel::Value) -> Result<Value, String> {
         cel::Value::Float(n) if n.is_finite() => Value::Number(*n),
         cel::Value::Float(n) => return Err(format!("{n} cannot be used in a document")),
         cel::Value::String(text) => Value::Text(text.to_string()),
-        cel::Value::List(list) => Value::List(list.iter().map(from_cel).collect::<Result<_, _>>()?),
+        cel::Value::List(list) => {
+            Value::List(list.iter().map(|item| from_cel_within(item, left)).collect::<Result<_, _>>()?)
+        }
         cel::Value::Map(map) => {
-            let pair = |(k, v): (&Key, &cel::Value)| Ok((key(k), from_cel(v)?));
+            let pair = |(k, v): (&Key, &cel::Value)| Ok((key(k), from_cel_within(v, left)?));
             Value::Map(map.map.iter().map(pair).collect::<Result<_, String>>()?)
         }
         other => return Err(format!("a value of type {} cannot be used in a document", other.type_of())),

@@ -21,7 +21,7 @@ use cel::extractors::This;
 use cel::objects::{Key, Map};
 use cel::{Context, ExecutionError, Value as Cel};
 
-use crate::expression::bound::{CHARGE, EvaluationBudget, ITEMS, ITEMS_OF, TEXT};
+use crate::expression::bound::{ADD, CHARGE, EvaluationBudget, ITEMS, ITEMS_OF, TEXT};
 use crate::expression::convert::{from_cel, key, to_cel};
 use crate::expression::plain_text;
 use crate::value::Value;
@@ -49,7 +49,9 @@ pub const NAMES: [&str; 13] = [
 pub(crate) fn add(context: &mut Context<'_, '_>, budget: &EvaluationBudget) {
     let items = budget.clone();
     let charged = budget.clone();
+    let added_lengths = budget.clone();
     let added = [
+        context.add_function(ADD, move |left: Cel, right: Cel| add_values(left, right, &added_lengths)),
         context.add_function(ITEMS_OF, move |list: Cel, weight: i64| iterated(list, weight, &items)),
         context.add_function(CHARGE, move |value: Cel, steps: i64| {
             charged.charge(usize::try_from(steps).unwrap_or(0)).map_err(|m| failure("matches", &m))?;
@@ -76,6 +78,18 @@ pub(crate) fn add(context: &mut Context<'_, '_>, budget: &EvaluationBudget) {
 
 fn failure(function: &str, message: &str) -> ExecutionError {
     ExecutionError::function_error(function, message)
+}
+
+/// Returns the sum or concatenation of two values, and charges its length to the budget before it is made.
+fn add_values(left: Cel, right: Cel, budget: &EvaluationBudget) -> Output {
+    let length = |value: &Cel| match value {
+        Cel::String(text) => text.len(),
+        Cel::List(list) => list.len().saturating_mul(size_of::<Cel>()),
+        _ => 0,
+    };
+    let bytes = length(&left).saturating_add(length(&right));
+    budget.charge_length(bytes).map_err(|message| failure("+", &message))?;
+    left + right
 }
 
 /// Returns the list of a comprehension, or the sorted keys of a map, and charges it to the budget.

@@ -17,7 +17,14 @@ fn evaluated(text: &str) -> Result<Value, ExpressionError> {
     let template = Template::parse(text)?.unwrap_or_default();
     let vpc = Value::from(serde_json::json!({"id": "vpc-1", "cidrs": ["10.0.0.0/16"]}));
     let locate = |kind: &str, steps: &[String]| locate(kind, steps, "net", |a| a.to_string() == "Vpc/net.main");
-    run(&template, &variables, &|kind| kind == "Vpc", &locate, &|_| Some(vpc.clone()))
+    run(
+        &template,
+        &variables,
+        &|kind| kind == "Vpc",
+        &locate,
+        &|_| Some(vpc.clone()),
+        &bound::DocumentBudget::default().template(),
+    )
 }
 
 fn check(text: &str, expected: Expect) {

@@ -203,16 +203,22 @@ impl Reader<'_> {
         stack
     }
 
-    /// Reads the file of a component.
+    /// Reads the file of a component. A component without resources is an error: a file that is cut short must not
+    /// remove the resources that it declares.
     pub(crate) fn component(&mut self, node: &Node, registry: &Registry) -> Body {
-        let (_, _, spec) = self.head(node, "Component");
-        match spec {
-            Some(spec) => {
-                let fields = self.fields(spec, "a component's spec", &["parameters", "components", "resources"]);
-                self.body(&fields, registry)
-            }
-            None => Body::default(),
+        let (_, at, spec) = self.head(node, "Component");
+        let Some(spec) = spec else {
+            let help = "declare resources under `spec.resources`; if the file is cut short, restore it";
+            self.error(Diagnostic::new(&at, "the component has no `spec`").help(help));
+            return Body::default();
+        };
+        let fields = self.fields(spec, "a component's spec", &["parameters", "components", "resources"]);
+        let is_empty = |name: &str| fields.get(name).is_none_or(|node| node.value().is_empty());
+        if is_empty("resources") && is_empty("components") {
+            let help = "declare resources under `spec.resources`, or remove the uses of the component; if the file is cut short, restore it";
+            self.error(Diagnostic::new(&at, "the component has neither resources nor components").help(help));
         }
+        self.body(&fields, registry)
     }
 
     /// Reads the file of an environment; `env` is the name of the file without `.yaml`, `stack` the name of the stack.
@@ -223,6 +229,8 @@ impl Reader<'_> {
             self.error(Diagnostic::new(&at, message).help(format!("write `name: {env}`, or rename the file")));
         }
         let Some(spec) = spec else {
+            let help = format!("write `spec: {{ stack: {stack} }}`; if the file is cut short, restore it");
+            self.error(Diagnostic::new(&at, "the environment has no `spec`").help(help));
             return Environment::default();
         };
         let known = ["stack", "target", "store", "regions", "parameters", "patches", "policy"];
@@ -247,7 +255,7 @@ impl Reader<'_> {
         let clone = |name: &str| fields.get(name).map(|n| (*n).clone());
         let patches = fields.get("patches").map(|n| self.map(n, "`patches`").to_vec()).unwrap_or_default();
         for (key, patch) in &patches {
-            self.map(patch, &format!("the patch of `{}`", key.name));
+            self.patch(key, patch);
         }
         Environment {
             target: clone("target"),
@@ -256,6 +264,22 @@ impl Reader<'_> {
             policy: clone("policy"),
             parameters: clone("parameters"),
             patches,
+        }
+    }
+
+    /// Checks a patch. An empty patch, and an empty key that every kind has, are errors: null would remove what the
+    /// stack states, such as the resource's name or its protection.
+    fn patch(&mut self, key: &Key, patch: &Node) {
+        let entries = self.map(patch, &format!("the patch of `{}`", key.name));
+        if patch.value().is_empty() {
+            let message = format!("the patch of `{}` is empty", key.name);
+            self.error(Diagnostic::new(&key.at, message).help("state the fields that it changes, or remove the patch"));
+        }
+        for (word, value) in entries {
+            if RESOURCE_WORDS.contains(&word.name.as_str()) && matches!(value.tree, Tree::Null) {
+                let message = format!("`{}` is empty in the patch of `{}`", word.name, key.name);
+                self.error(Diagnostic::new(&word.at, message).help("state its value, or remove the line"));
+            }
         }
     }
 

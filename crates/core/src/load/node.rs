@@ -73,6 +73,22 @@ impl Node {
         }
     }
 
+    /// Returns the location of a field, or of the longest part of its path that exists; none when no part exists.
+    pub fn locate(&self, path: &str) -> Option<&Location> {
+        let mut at = None;
+        let mut node = self;
+        for step in path.split('.') {
+            let next = match &node.tree {
+                Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == step).map(|(k, node)| (&k.at, node)),
+                Tree::List(list) => step.parse::<usize>().ok().and_then(|i| list.get(i)).map(|node| (&node.at, node)),
+                _ => None,
+            };
+            let Some((location, below)) = next else { break };
+            (at, node) = (Some(location), below);
+        }
+        at
+    }
+
     /// Returns the entries of a map; none when this is not a map.
     pub fn entries(&self) -> &[(Key, Node)] {
         match &self.tree {

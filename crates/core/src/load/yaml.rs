@@ -37,7 +37,10 @@ pub(crate) fn parse(file: &str, text: &str, out: &mut Diagnostics) -> Option<Nod
         Ok(root) => {
             let node = place(root, &file.into());
             match node.tree {
-                Tree::Map(_) => return Some(node),
+                Tree::Map(_) => {
+                    report_open_end(&node, text, out);
+                    return Some(node);
+                }
                 Tree::Null => out.push(empty()),
                 _ => out.push(
                     Diagnostic::new(&node.at, format!("the document is {}, not a map", node.describe()))
@@ -56,11 +59,54 @@ pub(crate) fn parse(file: &str, text: &str, out: &mut Diagnostics) -> Option<Nod
     None
 }
 
-/// Parses a single YAML value, the value of `--set name=value`.
-pub(crate) fn scalar(text: &str, file: &str) -> Result<Node, String> {
-    if text.is_empty() {
-        return Ok(Node { tree: Tree::Text(String::new()), at: Location::file(file), plain: true });
+/// Reports a file whose last line is a key without a value: the file may be cut short there.
+fn report_open_end(root: &Node, text: &str, out: &mut Diagnostics) {
+    let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    if !lines.next().is_some_and(|line| line.ends_with(':') || line == "-") {
+        return;
     }
+    let (mut node, mut last) = (root, None);
+    loop {
+        node = match &node.tree {
+            Tree::Map(entries) => match entries.last() {
+                Some((key, below)) => {
+                    last = Some(key);
+                    below
+                }
+                None => return,
+            },
+            Tree::List(list) => match list.last() {
+                Some(below) => below,
+                None => return,
+            },
+            Tree::Null => break,
+            _ => return,
+        };
+    }
+    if let Some(key) = last {
+        let message = format!("the file ends after `{}`, which has no value", key.name);
+        let help = "if the file is cut short, restore it; for an empty value, write `{}`, `[]` or `null`";
+        out.push(Diagnostic::new(&key.at, message).help(help));
+    }
+}
+
+/// Returns the value of `--set name=value`. A parameter of the type string takes the text unchanged (`--set tag=1.20`),
+/// unless the text begins with a quote. Another parameter takes the text as YAML.
+pub(crate) fn argument(text: &str, is_text: bool, file: &str) -> Result<Node, String> {
+    if text.is_empty() || is_text && !text.starts_with(['"', '\'']) {
+        return Ok(Node { tree: Tree::Text(text.to_owned()), at: Location::file(file), plain: true });
+    }
+    let node = scalar(text, file)?;
+    let marks = text.match_indices('#').filter(|(at, _)| text[..*at].ends_with(char::is_whitespace));
+    let is_same = |before: &str| scalar(before, file).is_ok_and(|part| part.value() == node.value());
+    match marks.map(|(at, _)| at).find(|at| is_same(&text[..*at])) {
+        Some(at) => Err(format!("YAML takes `{}` for a comment; put the value in quotes", &text[at..])),
+        None => Ok(node),
+    }
+}
+
+/// Parses a single YAML value.
+fn scalar(text: &str, file: &str) -> Result<Node, String> {
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let raw = serde_saphyr::from_str_with_options::<Raw>(text, options).map_err(|error| message(&error))?;
     let at = Location::file(file);

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Location, suggest};
 use crate::expression::{Code, ExpressionError, Template, Use, is_deferred, run};
 use crate::load::node::{Node, Tree};
 use crate::render::RenderContext;
+use crate::render::budget::charge;
 use crate::render::frame::Frame;
 use crate::render::reads::defer;
 use crate::value::{Deferred, Value};
@@ -40,10 +41,14 @@ fn evaluate(ctx: &mut RenderContext<'_>, text: &str, at: &Location, frame: &Fram
     }
     let namespace = frame.namespace(&template);
     if let Some(value) = template.single().and_then(Code::path).and_then(|path| frame.at(&path)) {
-        return Evaluated::Value(value, namespace);
+        return within_budget(ctx, value, namespace, at);
     }
     let mut bindings = BTreeMap::new();
     template.uses().for_each(|used| frame.bind(used, &mut bindings));
+    let bound = bindings.values().map(Value::weight).fold(0, usize::saturating_add);
+    if !charge(ctx, bound, at) {
+        return Evaluated::Refused;
+    }
     let is_kind = |used: &Use| ctx.registry.get(&used.root).is_some();
     if template.uses().any(is_kind) || bindings.values().any(is_deferred) {
         // The side that a known condition excludes is neither read nor waited for.
@@ -69,9 +74,18 @@ fn evaluate_now(
     namespace: String,
     at: &Location,
 ) -> Evaluated {
-    match run(template, bindings, &|_| false, &|_, _| None, &|_| None) {
-        Ok(value) => Evaluated::Value(value, namespace),
+    let budget = ctx.budget.steps.template();
+    match run(template, bindings, &|_| false, &|_, _| None, &|_| None, &budget) {
+        Ok(value) => within_budget(ctx, value, namespace, at),
         Err(error) => refuse(ctx, at, &error),
+    }
+}
+
+/// Returns the value if the budget of the document covers it.
+fn within_budget(ctx: &mut RenderContext<'_>, value: Value, namespace: String, at: &Location) -> Evaluated {
+    match charge(ctx, value.weight(), at) {
+        true => Evaluated::Value(value, namespace),
+        false => Evaluated::Refused,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::expression::within;
 use crate::load::file::{Body, Declaration, Use};
 use crate::load::node::{Node, Tree};
 use crate::render::RenderContext;
+use crate::render::budget::{charge, weight};
 use crate::render::evaluate::evaluate_tree;
 use crate::render::frame::Frame;
 use crate::render::parameters::{Given, bind_parameters, describe};
@@ -48,7 +49,7 @@ fn expand_declaration(ctx: &mut RenderContext<'_>, declaration: &Declaration, fr
     let name = within(&frame.component, &declaration.name);
     let address = Address::new(declaration.schema.kind, &name);
     let body = apply_patch(ctx, &address, &declaration.body);
-    let Some(for_each) = body.get("forEach").filter(|n| !matches!(n.tree, Tree::Null)) else {
+    let Some(for_each) = body.get("forEach") else {
         add_instance(ctx, declaration, address, body, frame);
         return;
     };
@@ -66,6 +67,10 @@ fn expand_declaration(ctx: &mut RenderContext<'_>, declaration: &Declaration, fr
 
 fn add_instance(ctx: &mut RenderContext<'_>, declaration: &Declaration, address: Address, body: Node, frame: &Frame) {
     let frame = frame_in_region(ctx, body.get("region"), frame);
+    if !charge(ctx, weight(&body), &declaration.at) {
+        ctx.names.broken.insert(String::new());
+        return;
+    }
     match body.get("when").map_or(Some(true), |when| evaluate_when(ctx, when, &frame)) {
         Some(true) if ctx.instances.len() >= RESOURCES => {
             if ctx.names.broken.insert(String::new()) {
@@ -96,7 +101,7 @@ fn expand_component(ctx: &mut RenderContext<'_>, used: &Use, frame: &Frame, dept
         ctx.names.broken.insert(name);
         return;
     };
-    let Some(for_each) = used.for_each.as_ref().filter(|n| !matches!(n.tree, Tree::Null)) else {
+    let Some(for_each) = &used.for_each else {
         expand_component_instance(ctx, used, &body, name, frame, depth);
         return;
     };
@@ -166,7 +171,12 @@ fn frame_in_region(ctx: &mut RenderContext<'_>, region: Option<&Node>, frame: &F
 fn evaluate_when(ctx: &mut RenderContext<'_>, node: &Node, frame: &Frame) -> Option<bool> {
     match evaluate_tree(ctx, node, frame)? {
         Value::Bool(b) => Some(b),
-        Value::Null => Some(true),
+        Value::Null => {
+            let help =
+                "write true or false, or remove the line; if the value is a parameter, give the parameter a value";
+            ctx.out.push(Diagnostic::new(&node.at, "`when` must be true or false, but this is null").help(help));
+            None
+        }
         Value::Deferred(_) => {
             let message = "`when` must be known before any resource is created, but this reads a resource";
             ctx.out.push(Diagnostic::new(&node.at, message).help(USE_PARAMETER));
@@ -183,7 +193,7 @@ fn evaluate_when(ctx: &mut RenderContext<'_>, node: &Node, frame: &Frame) -> Opt
 /// Returns the elements of a forEach: keys and values.
 fn evaluate_for_each(ctx: &mut RenderContext<'_>, node: &Node, frame: &Frame) -> Option<Vec<(String, Value)>> {
     let found: Vec<(Option<String>, Value)> = match evaluate_tree(ctx, node, frame)? {
-        Value::List(list) => list.into_iter().enumerate().map(|(at, value)| (element_key(at, &value), value)).collect(),
+        Value::List(list) => list.into_iter().map(|value| (element_key(&value), value)).collect(),
         Value::Map(map) => map.into_iter().map(|(key, value)| (Some(key), value)).collect(),
         Value::Deferred(_) => {
             let message = "`forEach` must be known before any resource is created, but this reads a resource";
@@ -192,7 +202,8 @@ fn evaluate_for_each(ctx: &mut RenderContext<'_>, node: &Node, frame: &Frame) ->
         }
         other => {
             let message = format!("`forEach` must be a list or a map, but this is {}", describe(&other));
-            ctx.out.push(Diagnostic::new(&node.at, message));
+            let help = "write `[]` for no element, or remove `forEach` for a single resource";
+            ctx.out.push(Diagnostic::new(&node.at, message).help(help));
             return None;
         }
     };
@@ -235,18 +246,17 @@ fn apply_patch(ctx: &mut RenderContext<'_>, address: &Address, body: &Node) -> N
     if matches!(body.tree, Tree::Null) { patch.clone() } else { body.merged(patch) }
 }
 
-/// Returns the key of a list's element: the element itself, its `key`, or its index.
-fn element_key(at: usize, value: &Value) -> Option<String> {
+/// Returns the key of a list's element: the element itself, or its `key`. The index is no key: the elements after one
+/// that leaves the list would change their addresses.
+fn element_key(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),
         Value::Integer(_) | Value::Bool(_) => Some(value.to_string()),
         Value::Map(map) => match map.get("key") {
             Some(key @ (Value::Text(_) | Value::Integer(_))) => Some(key.to_string()),
-            Some(_) => None,
-            None => Some(at.to_string()),
+            _ => None,
         },
-        Value::List(_) => Some(at.to_string()),
-        Value::Null | Value::Number(_) | Value::Reference(_) | Value::Deferred(_) => None,
+        Value::List(_) | Value::Null | Value::Number(_) | Value::Reference(_) | Value::Deferred(_) => None,
         Value::Secret(_) | Value::Unknown(_) => None,
     }
 }

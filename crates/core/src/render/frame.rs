@@ -49,6 +49,17 @@ impl Frame {
         through.filter_map(|name| self.namespaces.get(name)).next().unwrap_or(&self.component).clone()
     }
 
+    /// Returns the part of a root that a path names; none when it does not exist.
+    fn part(&self, root: &str, step: &str) -> Option<&Value> {
+        match root {
+            "params" => self.params.get(step),
+            "env" => self.env.get(step),
+            "each" => self.each.as_ref()?.get(step),
+            _ => None,
+        }
+    }
+
+    /// Returns the whole value of a root, which copies it.
     fn root(&self, name: &str) -> Option<Value> {
         match name {
             "params" => Some(Value::Map(self.params.as_ref().clone())),
@@ -60,8 +71,9 @@ impl Frame {
 
     /// Returns the value of `params.a.b` when it exists without evaluating an expression.
     pub(super) fn at(&self, path: &Use) -> Option<Value> {
-        let mut value = &self.root(&path.root)?;
-        for step in &path.steps {
+        let Some((first, steps)) = path.steps.split_first() else { return self.root(&path.root) };
+        let mut value = self.part(&path.root, first)?;
+        for step in steps {
             value = value.get(step)?;
         }
         Some(value.clone())
@@ -69,16 +81,18 @@ impl Frame {
 
     /// Adds the part of a root that a use reads to the bindings: the whole root when the use has no steps.
     pub(super) fn bind(&self, used: &Use, bindings: &mut BTreeMap<String, Value>) {
-        let Some(root) = self.root(&used.root) else { return };
-        let part = match (used.steps.first(), &root) {
-            (Some(step), Value::Map(map)) => map.get(step).map(|value| (step.clone(), value.clone())),
-            _ => None,
+        if !["params", "env", "each"].contains(&used.root.as_str()) || used.root == "each" && self.each.is_none() {
+            return;
+        }
+        let bound = bindings.entry(used.root.clone()).or_insert_with(|| Value::Map(BTreeMap::new()));
+        let Some(step) = used.steps.first() else {
+            *bound = self.root(&used.root).unwrap_or_default();
+            return;
         };
-        match (part, bindings.entry(used.root.clone()).or_insert_with(|| Value::Map(BTreeMap::new()))) {
-            (Some((step, value)), Value::Map(bound)) => drop(bound.insert(step, value)),
-            // The name does not exist: CEL reports that, or `has` and `default` handle it.
-            (None, _) if !used.steps.is_empty() => {}
-            (_, bound) => *bound = root,
+        // A name that does not exist: CEL reports that, or `has` and `default` handle it.
+        let Some(value) = self.part(&used.root, step) else { return };
+        if let Value::Map(bound) = bound {
+            bound.entry(step.clone()).or_insert_with(|| value.clone());
         }
     }
 }

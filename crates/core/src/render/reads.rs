@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Location, nearest};
 use crate::expression::{Template, locate, outward, within};
 use crate::render::RenderContext;
 use crate::render::names::missing_resource;
-use crate::schema::with_article;
+use crate::schema::{Type, with_article};
 use crate::value::{Deferred, Value};
 
 /// Returns the value with the resources that its deferred parts read. Before all names are known, the value is
@@ -109,7 +109,9 @@ fn resolve_read(
     let status = schema.status.fields.iter().map(|field| field.name);
     let mut known = ["id", "name"].into_iter().chain(status).chain(fields);
     if known.clone().any(|known| known == attribute) {
-        return Ok(Some(address));
+        let field = schema.status.field(attribute).or_else(|| schema.record.field(attribute));
+        let ty = field.map_or(Type::Text, |field| field.ty);
+        return check_steps(ty, attribute, &steps[used + 1..]).map(|()| Some(address));
     }
     let help = match nearest(attribute, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -117,4 +119,27 @@ fn resolve_read(
     };
     let message = format!("{} has no attribute `{attribute}`", with_article(kind));
     Err(Diagnostic::new(&nowhere, message).help(help))
+}
+
+/// Checks the steps below an attribute: `DbInstance.main.endpoint.port`. The keys of a map are not known.
+fn check_steps(ty: Type, attribute: &str, steps: &[String]) -> Result<(), Diagnostic> {
+    let (mut ty, mut path) = (ty, attribute.to_owned());
+    for step in steps {
+        let record = match ty {
+            Type::Record(record) => record,
+            Type::Map(_) | Type::List(_) | Type::Set(_) | Type::Canonical { .. } | Type::Secret => return Ok(()),
+            _ => {
+                let message = format!("`{path}` is {}, which has no `{step}`", ty.describe());
+                return Err(Diagnostic::new(&Location::file(""), message).help(format!("remove `.{step}`")));
+            }
+        };
+        let Some(field) = record.field(step) else {
+            let names = record.fields.iter().map(|field| field.name);
+            let help = nearest(step, names.clone()).map(|near| format!("did you mean `{near}`?"));
+            let help = help.unwrap_or_else(|| format!("its fields are: {}", names.collect::<Vec<_>>().join(", ")));
+            return Err(Diagnostic::new(&Location::file(""), format!("`{path}` has no `{step}`")).help(help));
+        };
+        (ty, path) = (field.ty, format!("{path}.{step}"));
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
-use crate::diagnostic::{Diagnostic, Location};
+use crate::diagnostic::Diagnostic;
 use crate::document::{Lifecycle, Lookup, Resource};
 use crate::expression::is_deferred;
 use crate::load::file::RESOURCE_WORDS;
@@ -86,11 +86,11 @@ pub(super) fn render_resource(
     let spec = Value::Map(spec);
     if !observed && ctx.out.len() == before {
         for (path, message) in (schema.check)(&name, &spec) {
-            let location = location(body, path).unwrap_or(at);
+            let location = body.locate(path).unwrap_or(at);
             ctx.out.push(Diagnostic::new(location, format!("`{address}`: {message}")));
         }
         for violation in schema.relations.iter().flat_map(|relation| relation.violations(schema.record, &spec)) {
-            let location = location(body, &violation.path).unwrap_or(at);
+            let location = body.locate(&violation.path).unwrap_or(at);
             ctx.out.push(Diagnostic::new(location, format!("`{address}`: {}", violation.message)));
         }
     }
@@ -193,20 +193,4 @@ fn check_lookup(
             ctx.out.push(Diagnostic::new(at, message).help(help));
         }
     }
-}
-
-/// Returns the location of a field, or of the longest part of its path that exists; none when no part exists.
-fn location<'n>(body: &'n Node, path: &str) -> Option<&'n Location> {
-    let mut at = None;
-    let mut node = body;
-    for step in path.split('.') {
-        let next = match &node.tree {
-            Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == step).map(|(key, node)| (&key.at, node)),
-            Tree::List(list) => step.parse::<usize>().ok().and_then(|i| list.get(i)).map(|node| (&node.at, node)),
-            _ => None,
-        };
-        let Some((location, below)) = next else { break };
-        (at, node) = (Some(location), below);
-    }
-    at
 }

@@ -12,6 +12,7 @@ mod hostile;
 pub(crate) mod kinds;
 mod refusals;
 mod rendering;
+mod whole;
 
 use kinds::REGISTRY;
 

@@ -215,7 +215,11 @@ fn convert_secret(
 ) -> Option<Value> {
     let source = match entries {
         [(key, node)] if key.name == "env" => SecretSource::Env(known_string(ctx, node, position.frame)?),
-        [(key, node)] if key.name == "file" => SecretSource::File(known_string(ctx, node, position.frame)?),
+        [(key, node)] if key.name == "file" => {
+            let path = known_string(ctx, node, position.frame)?;
+            ctx.secret_files.push((path.clone(), node.at.clone()));
+            SecretSource::File(path)
+        }
         _ => return report_mismatch(ctx, node, &Type::Secret, position),
     };
     Some(Value::Secret(Secret { source, version: None }))

@@ -174,6 +174,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         status: &STATUS,
         relations: &[],
         check: no_check,
+        document_relations: &[],
     }
 }
 

@@ -11,7 +11,7 @@ use holdfast_base::wanted::{Listed, Wants, each};
 use holdfast_core::Spec;
 use holdfast_core::observed::tag;
 use holdfast_core::schema::relation::{Demand::AtMost, Relation, demand};
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,9 @@ impl Kind for ScalableTarget {
     const UNIQUE: &'static [&'static [&'static str]] = &[&[ScalableTarget::SERVICE.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    /// AWS identifies a scalable target by its resource and dimension
+    /// (<https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[DocumentRelation::Unique(&[Self::SERVICE.name()])];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
         demand(AtMost("minCapacity", "maxCapacity")),

@@ -16,7 +16,9 @@ use holdfast_core::schema::relation::{
     Demand::{AnyOf, AtMostOne, Excludes, Items, Needs, OneOf},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Replacement, Tier, ValidationError};
+use holdfast_core::schema::{
+    DocumentRelation, Idempotency, Named as _, NamingRules, Replacement, Tier, ValidationError,
+};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -74,6 +76,10 @@ impl Kind for Listener {
     const DELETED_WITH: Option<&'static str> = Some(Listener::LOAD_BALANCER.name());
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    /// `DuplicateListener`
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] =
+        &[DocumentRelation::Unique(&[Self::LOAD_BALANCER.name(), Self::PORT.name()])];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html
         demand(OneOf("protocol", &["HTTPS", "TLS"])).when(&[Stated("sslPolicy")]),

@@ -10,7 +10,7 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::tagging;
 use holdfast_base::wanted::{Listed, Wants as _, each};
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::Cidr;
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -54,6 +54,11 @@ impl Kind for IpSet {
     const NAMING: NamingRules =
         NamingRules { form: (r"[\w-]+", "has letters, digits and the characters `_-`"), ..NamingRules::limit(128) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    /// <https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateIPSet.html>
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[
+        DocumentRelation::Unique(&[Self::SCOPE.name(), "name"]),
+        DocumentRelation::InRegion { field: Self::SCOPE.name(), value: "CLOUDFRONT", region: "us-east-1" },
+    ];
 
     /// <https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateIPSet.html>
     fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {

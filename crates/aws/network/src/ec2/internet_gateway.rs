@@ -8,7 +8,7 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_base::tagging;
 use holdfast_core::Spec;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ impl Kind for InternetGateway {
     const TIER: Tier = Tier::Network;
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
+    /// A VPC has one internet gateway
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AttachInternetGateway.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[DocumentRelation::Unique(&[Self::VPC.name()])];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         if let Some(found) = gateways_of_routes(aws, scope).await? {

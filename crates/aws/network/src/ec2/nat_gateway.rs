@@ -13,7 +13,7 @@ use holdfast_core::schema::relation::{
     Demand::{Excludes, Needs},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,9 @@ impl Kind for NatGateway {
         &[&[NatGateway::ALLOCATION.name()], &[NatGateway::SUBNET.name(), NatGateway::PRIVATE_IP_ADDRESS.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    /// An address belongs to one gateway
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[DocumentRelation::Unique(&[Self::ALLOCATION.name()])];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html
         demand(Excludes("allocation")).when(&[Is("connectivityType", &["private"])]),

@@ -8,7 +8,7 @@ use holdfast_base::owner::TagOnCreate;
 use holdfast_base::sdk::all;
 use holdfast_core::Spec;
 use holdfast_core::observed::Phase;
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Cidr, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,15 @@ impl Kind for Subnet {
         &[&[Subnet::VPC.name(), Subnet::CIDR_BLOCK.name()], &[Subnet::VPC.name(), Subnet::IPV6_CIDR_BLOCK.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::FindByTags;
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[
+        DocumentRelation::WithinBlock {
+            field: Self::CIDR_BLOCK.name(),
+            parent: Self::VPC.name(),
+            blocks: &[Vpc::CIDR_BLOCK.name()],
+        },
+        DocumentRelation::ZoneInRegion(Self::AVAILABILITY_ZONE.name()),
+    ];
 
     async fn observe(aws: &Aws, scope: &Scope) -> Result<Vec<Live<Self>>> {
         let describe = |filters| all(ec2(aws).describe_subnets().set_filters(filters).into_paginator().items().send());

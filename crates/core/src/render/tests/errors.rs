@@ -118,6 +118,7 @@ resources:
       L: ${params.count + }
       M: "${[1]}"
       N: ${Vpc.nothing.at.all}
+      O: ${Vpc.main.enableDnsHostnames.first}
   Service/x: { subnets: [], when: "${Vpc.main.id == ''}" }
   Service/y: { subnets: [], when: 3, forEach: [] }
   Service/z: { subnets: [], forEach: "${Vpc.main.id}" }
@@ -137,8 +138,9 @@ resources:
             shop/stack.yaml:24:14: this is not a valid expression: Syntax error: mismatched input '<EOF>' expecting expression [expressions are written in CEL; for a literal `${`, write `$${`]
             shop/stack.yaml:25:12: `M` must be a string, but this is a list
             shop/stack.yaml:26:14: there is no `Vpc/nothing` [expressions can read only resources of this document]
-            shop/stack.yaml:27:37: `when` must be known before any resource is created, but this reads a resource [use a parameter instead]
-            shop/stack.yaml:29:40: `forEach` must be known before any resource is created, but this reads a resource [use a parameter instead]
+            shop/stack.yaml:27:14: `enableDnsHostnames` is true or false, which has no `first` [remove `.first`]
+            shop/stack.yaml:28:37: `when` must be known before any resource is created, but this reads a resource [use a parameter instead]
+            shop/stack.yaml:30:40: `forEach` must be known before any resource is created, but this reads a resource [use a parameter instead]
         "#]],
     );
 }
@@ -162,7 +164,7 @@ resources:
             shop/stack.yaml:9:47: `forEach` has the element `b` twice
             shop/stack.yaml:10:47: the `forEach` key `10.0.0.0/16` cannot be a part of an address [give the elements keys: a map of key to value, or maps with a `key`]
             shop/stack.yaml:11:47: an element of `forEach` is null, which has no key [use strings, maps with a `key`, or a map of key to value]
-            shop/stack.yaml:12:47: `forEach` must be a list or a map, but this is a string
+            shop/stack.yaml:12:47: `forEach` must be a list or a map, but this is a string [write `[]` for no element, or remove `forEach` for a single resource]
             shop/stack.yaml:13:47: `forEach` has more than 1000 elements
         "#]],
     );

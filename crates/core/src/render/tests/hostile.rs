@@ -118,3 +118,60 @@ resources:
     // It takes about 2.5 s without optimisation. A quadratic algorithm takes minutes.
     assert!(start.elapsed() < std::time::Duration::from_secs(40), "took {:?}", start.elapsed());
 }
+
+/// Returns the error of a document that is too large, and checks that it is refused in seconds.
+fn refused(spec: &str) -> String {
+    let start = std::time::Instant::now();
+    let shown = show(&render_files(&files(spec, "", &[])));
+    // Without optimisation. A document that grows without bound takes all memory first.
+    assert!(start.elapsed() < std::time::Duration::from_secs(60), "took {:?}", start.elapsed());
+    shown.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn parameters_that_multiply_each_other_are_refused() {
+    let chain = |first: &str, ty: &str, next: &dyn Fn(usize) -> String| {
+        let mut spec = format!("parameters:\n  s0: {{ type: {ty}, default: {first} }}\n");
+        for n in 1..30 {
+            let _ = writeln!(spec, "  s{n}: {{ type: {ty}, default: {} }}", next(n - 1));
+        }
+        spec + "resources: { Vpc/main: { cidrBlock: \"${params.s29}\" } }"
+    };
+    let template = chain("'0123456789'", "string", &|n| format!("\"{}\"", format!("${{params.s{n}}}").repeat(10)));
+    let sum =
+        chain("'0123456789'", "string", &|n| format!("\"${{{}}}\"", vec![format!("params.s{n}"); 10].join(" + ")));
+    let list = chain("[x]", "list", &|n| format!("[{}]", vec![format!("\"${{params.s{n}}}\""); 10].join(", ")));
+    let joined = chain("[x]", "list", &|n| format!("\"${{{}}}\"", vec![format!("params.s{n}"); 10].join(" + ")));
+    let literal = chain("[x]", "list", &|n| format!("\"${{[{}]}}\"", vec![format!("params.s{n}"); 10].join(", ")));
+    let all = [template, sum, list, joined, literal].map(|spec| refused(&spec) + "\n").concat();
+    expect_test::expect![[r#"
+        shop/stack.yaml:11:37: this string is longer than 262144 bytes [no field of AWS takes so long a string: shorten the parameters that it repeats]
+        shop/stack.yaml:12:37: this expression takes more than 100000 steps; shorten its lists
+        shop/stack.yaml:12:161: the values of this document take more than 256 MiB [shorten the texts and lists that parameters, expressions and `forEach` repeat]
+        shop/stack.yaml:11:35: this expression takes more than 100000 steps; shorten its lists
+        shop/stack.yaml:11:35: the result of this expression is larger than 16 MiB [shorten the parameters that it repeats]
+    "#]].assert_eq(&all);
+}
+
+#[test]
+fn a_large_body_in_a_long_for_each_is_refused() {
+    let entries: String = (0..20_000).map(|n| format!("      K{n}: v\n")).collect();
+    let spec = format!(
+        "resources:\n  Service/a:\n    forEach: ${{range(1000)}}\n    subnets: []\n    environment:\n{entries}"
+    );
+    let shown = refused(&spec);
+    assert!(shown.contains("the values of this document take more than 256 MiB"), "{shown}");
+}
+
+#[test]
+fn the_steps_of_all_expressions_are_bounded() {
+    let spec = "
+resources:
+  Service/a:
+    forEach: ${range(1000)}
+    subnets: []
+    environment: { N: \"${join(range(1000).map(x, string(x + each.value * 2 + 1)), '')}\" }
+";
+    let shown = refused(spec);
+    assert!(shown.contains("the expressions of this document take more than 5000000 steps"), "{shown}");
+}

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{
-    Idempotency, NamingRules, Ownership, Record, Registry, Replacement, Schema, Spec as _, Tier, ValidationError,
-    no_check,
+    DocumentRelation, Idempotency, NamingRules, Ownership, Record, Registry, Replacement, Schema, Spec as _, Tier,
+    ValidationError, no_check,
 };
 use crate::types::{AfterCreate, Cidr, PolicyDocument, Ref};
 use crate::value::Value;
@@ -173,6 +173,7 @@ const fn schema(kind: &'static str, record: &'static Record, tier: Tier) -> Sche
         status: &STATUS,
         relations: &[],
         check: no_check,
+        document_relations: &[],
     }
 }
 
@@ -202,5 +203,42 @@ pub(crate) const REGISTRY: Registry = Registry(&[
     &Schema {
         ownership: Ownership::ViaParent { field: "endpoint", key: &[] },
         ..schema("Subscription", &Subscription::RECORD, Tier::Operations)
+    },
+]);
+
+/// Kinds with relations between resources.
+pub(crate) const RELATED: Registry = Registry(&[
+    &schema("Vpc", &Vpc::RECORD, Tier::Network),
+    &Schema {
+        document_relations: &[
+            DocumentRelation::WithinBlock { field: "cidrBlock", parent: "vpc", blocks: &["cidrBlock"] },
+            DocumentRelation::ZoneInRegion("availabilityZone"),
+        ],
+        ..schema("Subnet", &Subnet::RECORD, Tier::Network)
+    },
+    &Schema {
+        naming: NamingRules::limit(32),
+        idempotency: Idempotency::UniqueName,
+        document_relations: &[
+            DocumentRelation::Exclusive("subnets"),
+            DocumentRelation::ReferenceInRegion { field: "upstream", region: "us-east-1" },
+            DocumentRelation::ReferenceInRegion { field: "role", region: "us-east-1" },
+            DocumentRelation::NamedIn { field: "environment.CALLS", reference: "upstream", names: "environment.NAME" },
+        ],
+        ..schema("Service", &Service::RECORD, Tier::Compute)
+    },
+    &Schema {
+        ownership: Ownership::EmbeddedMarker { key: &["endpoint", "retries", "protocol"] },
+        naming: NamingRules::limit(64),
+        idempotency: Idempotency::UniqueName,
+        document_relations: &[DocumentRelation::InRegion { field: "protocol", value: "sqs", region: "us-east-1" }],
+        ..schema("Subscription", &Subscription::RECORD, Tier::Operations)
+    },
+    &Schema {
+        global: true,
+        ownership: Ownership::ViaParent { field: "assumeRolePolicyDocument", key: &[] },
+        naming: NamingRules::limit(64),
+        idempotency: Idempotency::UniqueName,
+        ..schema("Role", &Role::RECORD, Tier::Operations)
     },
 ]);

@@ -101,6 +101,7 @@ fn errors_of_environments_are_reported() {
         "patches:\n  Vpc/mian: {}\n  Vpc/main: { cidr: 1 }\n  Nothing/x: 3",
         &[],
         expect![[r#"
+            shop/environments/prod.yaml:8:5: the patch of `Vpc/mian` is empty [state the fields that it changes, or remove the patch]
             shop/environments/prod.yaml:8:5: this patch is for `Vpc/mian`, which the stack does not have [did you mean `Vpc/main`?]
             shop/environments/prod.yaml:9:17: unknown field `cidr` in Vpc [did you mean `cidrBlock`?]
             shop/environments/prod.yaml:10:5: this patch is for `Nothing/x`, which the stack does not have [`holdfast render` lists the addresses]
@@ -141,7 +142,10 @@ resources:
         ],
         expect![[r#"
             lib/b.yaml:5:28: components use each other in a cycle: lib/a.yaml → lib/b.yaml → lib/a.yaml [move the shared part into a third component]
+            lib/stack.yaml:3:19: the component has neither resources nor components [declare resources under `spec.resources`, or remove the uses of the component; if the file is cut short, restore it]
+            lib/stack.yaml:4:1: the file ends after `spec`, which has no value [if the file is cut short, restore it; for an empty value, write `{}`, `[]` or `null`]
             shop/pod.yaml:2:7: expected a Component, but this file is a Stack [write `kind: Component`, or use another file]
+            shop/pod.yaml:3:19: the component has no `spec` [declare resources under `spec.resources`; if the file is cut short, restore it]
             shop/stack.yaml:7:21: `lib/absent.yaml` cannot be read: no such file [the path is relative to the file that it is written in]
             shop/stack.yaml:10:5: the component `none` has no `from` [add `from` with the path of the component's file, relative to this file]
         "#]],

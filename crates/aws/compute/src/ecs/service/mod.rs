@@ -20,7 +20,7 @@ use holdfast_core::schema::relation::{
     Demand::{AtMostOne, Excludes, Needs, OneOf},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::{AutoscaledCount, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 
@@ -43,6 +43,16 @@ impl Kind for Service {
         ..NamingRules::limit(255)
     };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    /// A name is unique within the cluster, and the container is one of the task definition
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[
+        DocumentRelation::Unique(&[Self::CLUSTER.name(), "name"]),
+        DocumentRelation::NamedIn {
+            field: "loadBalancers.containerName",
+            reference: Self::TASK_DEFINITION.name(),
+            names: "containerDefinitions.name",
+        },
+    ];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
         demand(AtMostOne(&["launchType", "capacityProviderStrategy"])),

@@ -19,7 +19,7 @@ use holdfast_core::schema::relation::{
     Demand::{AnyOf, AtMostOne, Excludes, Items, Needs},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, Named as _, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, Named as _, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,9 @@ impl Kind for ListenerRule {
     const NAMING: NamingRules = NamingRules::TAG;
     /// AWS refuses a second rule of the same priority.
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    /// `PriorityInUse` (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] =
+        &[DocumentRelation::Unique(&[Self::LISTENER.name(), Self::PRIORITY.name()])];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html
         demand(Needs("hostHeaderConfig")).when(&[Is("field", &["host-header"])]).at("conditions.*"),

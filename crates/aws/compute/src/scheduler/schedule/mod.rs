@@ -23,7 +23,7 @@ use holdfast_core::schema::relation::{
     Demand::{AtMostOne, Excludes, Needs},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Arn, Ref, ServerDefault};
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -158,6 +158,10 @@ impl Kind for Schedule {
         ..NamingRules::limit(64)
     };
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    /// A name is unique within the schedule group
+    /// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] =
+        &[DocumentRelation::Unique(&["name", Self::GROUP_NAME.name()])];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_FlexibleTimeWindow.html
         demand(Needs("maximumWindowInMinutes")).when(&[Is("mode", &["FLEXIBLE"])]).at("flexibleTimeWindow"),

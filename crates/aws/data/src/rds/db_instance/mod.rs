@@ -18,7 +18,7 @@ use holdfast_core::schema::relation::{
     Demand::{AtMost, Excludes, MultipleOf, Needs, OneOf, Range},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 
@@ -40,6 +40,9 @@ impl Kind for DbInstance {
     };
     const TAGS_ARE_LISTED: bool = true;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] =
+        &[DocumentRelation::ZoneInRegion(Self::AVAILABILITY_ZONE.name())];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
         demand(Needs("iops")).when(&[Is("storageType", &["io1", "io2"])]),

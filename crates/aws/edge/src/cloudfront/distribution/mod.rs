@@ -25,7 +25,7 @@ use holdfast_core::schema::relation::{
     Demand::{AtMostOne, Excludes, Needs, Unique},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
 
@@ -57,6 +57,14 @@ impl Kind for Distribution {
     const UNIQUE: &'static [&'static [&'static str]] = &[&[Distribution::ALIASES.name()]];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    /// A name belongs to one distribution (`CNAMEAlreadyExists`), and certificates and web ACLs must be in us-east-1
+    /// (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ViewerCertificate.html>,
+    /// <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[
+        DocumentRelation::Exclusive(Self::ALIASES.name()),
+        DocumentRelation::ReferenceInRegion { field: "viewerCertificate.certificate", region: "us-east-1" },
+        DocumentRelation::ReferenceInRegion { field: Self::WEB_ACL.name(), region: "us-east-1" },
+    ];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_Origin.html
         demand(AtMostOne(&["s3OriginConfig", "customOriginConfig"])).at("origins.*"),

@@ -19,7 +19,7 @@ use holdfast_core::schema::relation::{
     Demand::{AnyOf, AtMostOne, Excludes, Needs, OneOf, Range, Unique},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier, ValidationError};
 use holdfast_core::types::{Arn, Ref};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -45,6 +45,12 @@ impl Kind for WebAcl {
     const NAMING: NamingRules =
         NamingRules { form: (r"[\w-]+", "has letters, digits and the characters `_-`"), ..NamingRules::limit(128) };
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    /// A load balancer has one web ACL (<https://docs.aws.amazon.com/waf/latest/APIReference/API_AssociateWebACL.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[
+        DocumentRelation::Unique(&[Self::SCOPE.name(), "name"]),
+        DocumentRelation::InRegion { field: Self::SCOPE.name(), value: "CLOUDFRONT", region: "us-east-1" },
+        DocumentRelation::Exclusive(Self::ASSOCIATIONS.name()),
+    ];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/waf/latest/APIReference/API_Rule.html
         demand(Unique("rules", &["priority"])),

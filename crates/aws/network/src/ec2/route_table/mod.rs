@@ -16,7 +16,7 @@ use holdfast_core::schema::relation::{
     Demand::{AnyOf, AtMostOne, Excludes, Unique},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,9 @@ impl Kind for RouteTable {
     const RELEASES: &'static [&'static str] = &[RouteTable::SUBNETS.name(), RouteTable::ROUTES.name()];
     const NAMING: NamingRules = NamingRules::TAG;
     const IDEMPOTENCY: Idempotency = Idempotency::ClientToken;
+    /// A subnet has one route table
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html>).
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[DocumentRelation::Exclusive(Self::SUBNETS.name())];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html
         demand(AnyOf(&["destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId"])).at("routes.*"),

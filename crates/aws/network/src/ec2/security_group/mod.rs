@@ -16,7 +16,7 @@ use holdfast_core::schema::relation::{
     Demand::{AnyOf, AtMost, AtMostOne, Needs, Range},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier};
+use holdfast_core::schema::{DocumentRelation, Idempotency, NamingRules, Tier};
 use holdfast_core::types::Ref;
 use holdfast_engine::cloud::Scope;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,7 @@ impl Kind for SecurityGroup {
     const NAMING: NamingRules = NamingRules::limit(255);
     const TAGS_ARE_LISTED: bool = true;
     const IDEMPOTENCY: Idempotency = Idempotency::UniqueName;
+    const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[DocumentRelation::Unique(&[Self::VPC.name(), "name"])];
     const RELATIONS: &'static [Relation] = &[
         // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
         demand(AnyOf(OTHER_SIDE)).at("ingress.*"),
