@@ -91,6 +91,9 @@ fn a_value_from_the_environment_reaches_aws_and_no_output() {
     for value in [OTHER, VALUE] {
         let run = case.run("plan", &["-o", "json"], Some(value)).expect(2);
         assert!(run.stdout.contains("valueFrom"), "{run}");
+        // The run changed, and not AWS.
+        assert!(run.stdout.contains("\"edit\"") && !run.stdout.contains("\"drift\""), "{run}");
+        case.run("drift", &["-o", "json"], Some(value)).expect(0);
         case.reconcile(Some(value)).expect(0);
         assert_eq!(case.value("app"), value);
         case.run("plan", &["-o", "json"], Some(value)).expect(0);

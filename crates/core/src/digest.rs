@@ -45,6 +45,12 @@ fn bind(value: &Value, bindings: &mut serde_json::Map<String, serde_json::Value>
     });
 }
 
+/// True for the version of a secret value that Holdfast wrote: a UUID of version 8, "custom" (RFC 9562). AWS's own
+/// version ids are UUIDs of version 4.
+pub fn is_secret_version(id: &str) -> bool {
+    id.len() == 36 && id.as_bytes().get(14) == Some(&b'8')
+}
+
 /// Returns a client token for an identity: 32 hex digits, which is the shortest limit of all AWS services (ACM's).
 pub fn token(identity: &str) -> String {
     hex(identity, 32)
@@ -74,6 +80,13 @@ fn hex(text: &str, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_of_holdfast_is_a_custom_uuid() {
+        assert!(is_secret_version("0a1b2c3d-0000-8000-9000-000000000000"));
+        assert!(!is_secret_version("0a1b2c3d-0000-4000-8000-000000000000"), "a random UUID, as AWS makes them");
+        assert!(!is_secret_version("8") && !is_secret_version(""));
+    }
 
     /// The expected digest comes from another implementation. Versions are recorded in tags, so they must never change.
     #[test]

@@ -6,6 +6,7 @@ use super::Cause;
 use super::context::PlanContext;
 use super::operation::{desired_tags, user_tags};
 use crate::diff::{Change, diff, diff_tags};
+use crate::digest::is_secret_version;
 use crate::document::Resource;
 use crate::observed::Observed;
 use crate::rollback::pin::pin;
@@ -154,8 +155,10 @@ fn has_new_parent(context: &PlanContext<'_>, resource: &Resource) -> bool {
 ///    [`Cause::Edit`].
 /// 5. If all differences are references to a resource that has a newer generation or revision, the resource only
 ///    follows that change of the document: [`Cause::Edit`].
-/// 6. If the digests are equal, the account changed: [`Cause::Drift`].
-/// 7. If no digest is recorded, the cause is not known: [`Cause::Unattributed`].
+/// 6. If all differences are secret values, and Holdfast wrote each live value, the source of the value changed, such
+///    as an environment variable of the run: [`Cause::Edit`].
+/// 7. If the digests are equal, the account changed: [`Cause::Drift`].
+/// 8. If no digest is recorded, the cause is not known: [`Cause::Unattributed`].
 ///
 /// A resource that does not exist is [`Cause::Missing`] if the history contains it. It is an edit if the history is
 /// complete, or if the stack owns nothing, because it never existed then. Otherwise it counts as missing. A
@@ -188,9 +191,23 @@ pub(super) fn cause_of_difference(
         _ if find_changes(context, resource, resolved, live).iter().all(|c| is_narrowed(context, resource, c)) => {
             Cause::Edit
         }
+        _ if has_new_secret_values(context, resource, resolved, live) => Cause::Edit,
         Some(false) => Cause::Drift,
         None => Cause::Unattributed,
     }
+}
+
+/// True when all differences are secret values whose sources changed: the live versions are versions that Holdfast
+/// wrote.
+fn has_new_secret_values(context: &PlanContext<'_>, resource: &Resource, resolved: &Value, live: &Observed) -> bool {
+    let changes = find_changes(context, resource, resolved, live);
+    let is_new_value = |change: &Change| match (&change.from, &change.to) {
+        (from, Value::Secret(secret)) => {
+            secret.version.is_some() && from.get("version").and_then(Value::text).is_some_and(is_secret_version)
+        }
+        _ => false,
+    };
+    !changes.is_empty() && changes.iter().all(is_new_value)
 }
 
 /// True when all differences are references to resources that a newer generation or revision has replaced or will
