@@ -50,13 +50,15 @@ impl TestEnv {
         Ok(TestEnv { parts: Some(parts) })
     }
 
-    /// Returns settings for the binary: it calls the proxy, and its windows and intervals are a hundredth as long.
+    /// Returns settings for the binary: it calls the proxy, its windows and intervals are a hundredth as long, and
+    /// it waits only 20 ms for the writer of a document.
     pub fn holdfast(&self) -> Holdfast {
         let store = self.folder.path().join("store");
         Holdfast::new(&self.proxy.env())
             .set("HOLDFAST_STORE", &store.to_string_lossy())
             .set("HOLDFAST_TIME_SCALE", "0.01")
             .set("HOLDFAST_CALL_TIMEOUT", "5s")
+            .set("HOLDFAST_QUIET_TIME", "20ms")
     }
 
     /// Runs a command of the binary on a document.

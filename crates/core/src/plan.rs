@@ -210,6 +210,8 @@ pub struct PlanPolicy {
     pub in_progress: BTreeSet<Address>,
     /// The identities of the resources that this process created and has not observed yet.
     pub created: BTreeMap<Address, CreatedIdentity>,
+    /// True while resources that left the document are kept, because the daemon has just begun to use the document.
+    pub keep_removed: bool,
     /// The holds of the engine, which result from earlier steps of this process.
     pub holds: BTreeMap<Address, Hold>,
     /// The resources whose deletion this pass has begun, by kind and id. They count towards `maxDeletions`.

@@ -77,6 +77,19 @@ pub(crate) struct DocumentArgs {
     /// different sources cannot prune each other's resources. Default: empty.
     #[arg(long, env = "HOLDFAST_SOURCE", default_value = "", hide_default_value = true)]
     pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// The arguments of reading a document's files.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReadingArgs {
+    /// Allows components and secret files in this folder, besides the one above the stack's folder. May be repeated.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) allow_files_from: Vec<PathBuf>,
+    /// How long the files must be unchanged before a command changes the account, for tests.
+    #[arg(long, env = "HOLDFAST_QUIET_TIME", default_value = "1s", value_parser = time, hide = true)]
+    pub(crate) quiet_time: Duration,
 }
 
 /// The arguments of the connection to AWS.
@@ -142,6 +155,8 @@ pub(crate) struct ValidateArgs {
     /// Sets a parameter, in place of the environment's value. The value is YAML. May be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) set: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
     /// The format of the errors.
     #[arg(short, long, default_value = "text", value_parser = formats(&[Text, Json, Yaml]))]
     pub(crate) output: OutputFormat,

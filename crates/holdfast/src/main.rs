@@ -4,12 +4,14 @@ mod arguments;
 mod commands;
 mod connect;
 mod document;
+mod files;
 mod lease_holder;
 mod log;
 mod output;
 mod progress;
 mod secrets;
 mod store;
+mod watched;
 
 use std::process::ExitCode;
 

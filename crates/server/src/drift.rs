@@ -235,6 +235,7 @@ fn prevents_comparison(reason: Reason) -> bool {
         | Reason::DependencyNotReady => true,
         Reason::DriftIgnored
         | Reason::Stopped
+        | Reason::DocumentUnconfirmed
         | Reason::EmptyDocument
         | Reason::ReplaceNameConflict
         | Reason::Protected

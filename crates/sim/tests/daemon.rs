@@ -105,6 +105,88 @@ async fn a_changed_document_is_applied_within_seconds_and_an_invalid_one_is_not(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_document_of_another_stack_or_account_is_not_taken_up() {
+    let changes: [fn(&mut Document); 4] = [
+        |document| document.stack = "other".into(),
+        |document| document.env = "other".into(),
+        |document| document.target.account = Some("999999999999".into()),
+        |document| document.target.role = Some("arn:aws:iam::123456789012:role/other".into()),
+    ];
+    for change in changes {
+        let world = World::new(Sim::of_test_kinds());
+        let next = NextDocument::default();
+        run_daemon(&world, &next, ONE, async {
+            sleep(Duration::from_secs(30)).await;
+            let mut other = document(TWO);
+            change(&mut other);
+            next.set(Ok(other));
+            sleep(Duration::from_secs(700)).await;
+            assert_eq!(team(&world.sim).as_deref(), Some("one"), "the document before it remains in force");
+            assert_eq!(world.sim.resources().len(), 1);
+            next.set(Ok(document(TWO)));
+            sleep(Duration::from_secs(3)).await;
+            assert_eq!(team(&world.sim).as_deref(), Some("two"), "a later document is taken up");
+        })
+        .await;
+    }
+}
+
+const PRUNED: &str = "policy: { prune: true }\nresources:\n  Role/a: {}\n";
+const WHOLE: &str =
+    "policy: { prune: true }\nresources:\n  Role/a: {}\n  Role/b: {}\n  Vpc/c: { cidrBlock: 10.0.0.0/16 }\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_left_the_document_is_deleted_in_the_second_pass() {
+    let world = World::new(Sim::of_test_kinds());
+    let next = NextDocument::default();
+    run_daemon(&world, &next, WHOLE, async {
+        sleep(Duration::from_secs(250)).await;
+        assert_eq!(world.sim.resources().len(), 3);
+        next.set(Ok(document(PRUNED)));
+        sleep(Duration::from_secs(200)).await;
+        assert_eq!(world.sim.resources().len(), 3, "the first pass keeps them");
+        sleep(Duration::from_secs(300)).await;
+        assert_eq!(world.sim.resources().len(), 1, "the second pass deletes them, also a kind that left the document");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_is_corrected_before_the_second_pass_deletes_nothing() {
+    let world = World::new(Sim::of_test_kinds());
+    let next = NextDocument::default();
+    run_daemon(&world, &next, WHOLE, async {
+        sleep(Duration::from_secs(250)).await;
+        let mutations = world.sim.mutations();
+        for _ in 0..5 {
+            next.set(Ok(document(PRUNED)));
+            sleep(Duration::from_secs(100)).await;
+            next.set(Ok(document(WHOLE)));
+            sleep(Duration::from_secs(100)).await;
+        }
+        sleep(Duration::from_secs(700)).await;
+        assert_eq!(world.sim.mutations(), mutations);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_may_be_cut_short_deletes_nothing() {
+    let world = World::new(Sim::of_test_kinds());
+    let next = NextDocument::default();
+    run_daemon(&world, &next, WHOLE, async {
+        sleep(Duration::from_secs(250)).await;
+        next.set(Ok(Document { incomplete: Some("stack.yaml".into()), ..document(PRUNED) }));
+        sleep(Duration::from_secs(2000)).await;
+        assert_eq!(world.sim.resources().len(), 3);
+        next.set(Ok(document(PRUNED)));
+        sleep(Duration::from_secs(2000)).await;
+        assert_eq!(world.sim.resources().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_daemon_continues_after_a_pass_that_observes_nothing() {
     let world = World::new(Sim::of_test_kinds());
     world.sim.inject(FaultRule {

@@ -27,6 +27,8 @@ pub enum Reason {
     CreateUnconfirmed,
     /// The live resource is being deleted, and the change follows its deletion.
     Deleting,
+    /// The resource left the document, and the document may be cut short or still be written.
+    DocumentUnconfirmed,
     /// The document has no resources, so orphans are not deleted.
     EmptyDocument,
     /// AWS failed to provision the resource.

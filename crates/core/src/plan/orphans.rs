@@ -52,7 +52,20 @@ pub(super) fn refusal(context: &PlanContext<'_>, orphan: &Orphan<'_>) -> Option<
         let message = format!("{id} left the document and holds data; grant its deletion with `--delete-data`");
         return Some((Reason::PruneNotAllowed, message));
     }
-    None
+    unconfirmed(context).map(|why| (Reason::DocumentUnconfirmed, format!("{id} left the document; {why}")))
+}
+
+/// Returns why the document may lack resources by mistake, and the way out; none when it is confirmed.
+fn unconfirmed(context: &PlanContext<'_>) -> Option<String> {
+    match &context.document.incomplete {
+        Some(file) => Some(format!(
+            "`{file}` does not end with a line end and may be cut short: end its last line to allow the deletion"
+        )),
+        None if context.policy.keep_removed => {
+            Some("it is deleted in the next pass, unless the document changes before".to_owned())
+        }
+        None => None,
+    }
 }
 
 /// Returns the message of a resource that may have only a copy of our tags.

@@ -13,11 +13,11 @@ use super::{SUCCESS, options, plan, reconcile, stop_signal, work_left};
 use crate::arguments::DestroyArgs;
 use crate::output::print_error;
 use crate::progress::Progress;
-use crate::{connect, document};
+use crate::{connect, watched};
 
 pub(super) async fn run(args: &DestroyArgs) -> anyhow::Result<ExitCode> {
     let secret_store = SecretStore::default();
-    let document = document::load(&args.document, &secret_store)?.document;
+    let document = watched::load(&args.document, &secret_store)?.document;
     let target = format!("{}/{}", document.stack, document.env);
     if args.confirm.as_ref().is_some_and(|confirmed| *confirmed != target) {
         bail!(

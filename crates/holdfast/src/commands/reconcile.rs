@@ -18,7 +18,7 @@ use super::{SUCCESS, options, plan, print_json, print_yaml, saved_plan, stop_sig
 use crate::arguments::{GrantArgs, OutputFormat, ReconcileArgs};
 use crate::output::{print as print_text, print_error};
 use crate::progress::Progress;
-use crate::{connect, document};
+use crate::{connect, watched};
 
 pub(super) async fn run(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     match args.once {
@@ -34,7 +34,7 @@ fn policy(args: &ReconcileArgs, grants: &GrantArgs, document: &Document) -> anyh
 
 async fn once(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let secret_store = SecretStore::default();
-    let document = document::load(&args.document, &secret_store)?.document;
+    let document = watched::load(&args.document, &secret_store)?.document;
     let saved = args.plan.as_deref().map(|file| saved_plan::read(file, &document)).transpose()?;
     let (approved, grants) = saved.map_or((None, args.grants.clone()), |(approved, grants)| (Some(approved), grants));
     let policy = policy(args, &grants, &document)?;
@@ -147,7 +147,7 @@ async fn stop_requested(mut stop: watch::Receiver<bool>) {
 
 async fn daemon(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let secret_store = SecretStore::default();
-    let (document, mut reload) = document::WatchedDocument::load(args.document.clone(), secret_store.clone())?;
+    let (document, mut reload) = watched::WatchedDocument::load(args.document.clone(), secret_store.clone())?;
     let policy = policy(args, &args.grants, &document)?;
     let stop = stop_signal()?;
     // The credentials may come from a service that does not respond.

@@ -11,12 +11,12 @@ use super::{SUCCESS, print_json, print_yaml};
 use crate::arguments::{OutputFormat, RollbackArgs};
 use crate::output::print;
 use crate::progress::Progress;
-use crate::{connect, document};
+use crate::{connect, watched};
 
 pub(super) async fn run(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
     let RollbackArgs { document: document_args, connection, address, to, release, lock_timeout, output } = args;
     let secret_store = SecretStore::default();
-    let document = document::load(document_args, &secret_store)?.document;
+    let document = watched::load(document_args, &secret_store)?.document;
     let cloud = connect::cloud(&document, connection, &secret_store).await?;
     let engine =
         connect::writing_engine(cloud, &document, connection, Arc::new(Progress::new()), "rollback", *lock_timeout)?;

@@ -24,8 +24,13 @@ pub(super) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     }
     let mut found: Vec<serde_json::Value> = vec![];
     for env in environments {
-        let document_args =
-            DocumentArgs { path: args.path.clone(), env: env.clone(), set: args.set.clone(), source: String::new() };
+        let document_args = DocumentArgs {
+            path: args.path.clone(),
+            env: env.clone(),
+            set: args.set.clone(),
+            source: String::new(),
+            reading: args.reading.clone(),
+        };
         let rendered = document::try_render(&document_args);
         if args.output == OutputFormat::Text {
             match &rendered {
