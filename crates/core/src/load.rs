@@ -90,7 +90,7 @@ pub struct Request<'a> {
 pub struct Loaded {
     /// The paths of all files that were requested: a change of one can change the document.
     pub files: BTreeSet<String>,
-    /// The first file that does not end with a line end.
+    /// The first file that may be cut short.
     pub(crate) incomplete: Option<String>,
     pub(crate) stack: Stack,
     pub(crate) env: String,
@@ -216,7 +216,7 @@ impl Loader<'_> {
             self.out.push(Diagnostic::new(at.unwrap_or(&whole), message).help(help));
             return None;
         }
-        if !text.ends_with('\n') && self.incomplete.is_none() {
+        if may_be_cut(text) && self.incomplete.is_none() {
             self.incomplete = Some(file.to_owned());
         }
         yaml::parse(file, text, &mut self.out)
@@ -298,4 +298,10 @@ fn join(file: &str, path: &str) -> String {
         }
     }
     format!("{}{}", if absolute { "/" } else { "" }, kept.join("/"))
+}
+
+/// True when a file may be cut short: its last line has no end. A document in JSON is complete with its last brace.
+fn may_be_cut(text: &str) -> bool {
+    let is_json = text.trim_start().starts_with('{') && text.ends_with('}');
+    !is_json && !text.ends_with('\n')
 }
