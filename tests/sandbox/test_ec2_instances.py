@@ -65,6 +65,10 @@ def test_network_interfaces_of_the_launch_are_deleted_with_the_instance(aws, vpc
     ec2 = aws("ec2")
     made = run(NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": vpc.subnets[0], "Groups": [vpc.group], "AssociatePublicIpAddress": True}], SubnetId="")
     assert shown(aws, made)["NetworkInterfaces"][0]["Association"]["IpOwnerId"] == "amazon"
+    address = shown(aws, made)["PrivateIpAddress"]
     ec2.terminate_instances(InstanceIds=[made])
+    other = run(PrivateIpAddress=address)
+    assert shown(aws, other)["PrivateIpAddress"] == address, "the address of a terminated instance is free again"
+    ec2.terminate_instances(InstanceIds=[other])
     ec2.delete_subnet(SubnetId=vpc.subnets[0])
     ec2.delete_security_group(GroupId=vpc.group)

@@ -96,6 +96,18 @@ def test_network_load_balancer_has_its_own_arn_and_attributes(aws, vpc, elb):
     assert elb.describe_listeners(LoadBalancerArn=lb)["Listeners"][0]["Protocol"] == "UDP"
 
 
+def test_network_load_balancer_keeps_the_subnet_of_a_zone_while_the_zone_is_on(aws, vpc, elb):
+    """ELB User Guide: the zone is disabled first, and then enabled with the other subnet. One zone is enough."""
+    lb = balancer(elb, vpc, "n", Type="network", SecurityGroups=[])
+    zone = aws("ec2").describe_subnets(SubnetIds=vpc.subnets[:1])["Subnets"][0]["AvailabilityZone"]
+    other = aws("ec2").create_subnet(VpcId=vpc.id, CidrBlock="10.0.200.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+    refused("InvalidConfigurationRequest", elb.set_subnets, LoadBalancerArn=lb, Subnets=[other, vpc.subnets[1]])
+    elb.set_subnets(LoadBalancerArn=lb, Subnets=[vpc.subnets[1]])
+    elb.set_subnets(LoadBalancerArn=lb, Subnets=[other, vpc.subnets[1]])
+    zones = elb.describe_load_balancers(LoadBalancerArns=[lb])["LoadBalancers"][0]["AvailabilityZones"]
+    assert {zone["SubnetId"] for zone in zones} == {other, vpc.subnets[1]}
+
+
 def test_target_group_in_use_cannot_be_deleted(aws, vpc, elb):
     group = target_group(elb, vpc)
     assert target_group(elb, vpc) == group

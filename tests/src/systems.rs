@@ -231,6 +231,8 @@ impl System {
                 value => drop(parameters.insert(name.clone(), value.clone())),
             }
         }
+        // A new domain replaces more resources than one pass may replace and delete by default.
+        environment["spec"]["policy"]["maxDeletions"] = 20.into();
         // JSON is valid YAML.
         fs::write(file(&self.env), serde_json::to_string_pretty(&environment)?)?;
         Ok(())

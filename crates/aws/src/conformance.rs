@@ -84,12 +84,13 @@ fn every_default_is_a_value_that_the_field_accepts() {
     let mut wrong = vec![];
     each_field(|path, _, field| {
         let value = field.default_value();
-        let has_type = match (field.ty, field.server_default) {
-            (_, None | Some(Literal::Null)) => true,
-            (Type::Bool, Some(Literal::Bool(_))) | (Type::Integer | Type::Number, Some(Literal::Integer(_))) => true,
-            (Type::Text | Type::Choice(_) | Type::Canonical { .. }, Some(Literal::Text(_))) => true,
-            _ => false,
-        };
+        let has_type = matches!(
+            (field.ty, field.server_default),
+            (_, None | Some(Literal::Null))
+                | (Type::Bool, Some(Literal::Bool(_)))
+                | (Type::Integer | Type::Number, Some(Literal::Integer(_)))
+                | (Type::Text | Type::Choice(_) | Type::Canonical { .. }, Some(Literal::Text(_)))
+        );
         if !has_type || field.constraints.iter().any(|constraint| constraint.check(&value).is_err()) {
             wrong.push(format!("{path}: {value}"));
         }

@@ -70,9 +70,11 @@ for name in ("start", "stop", "terminate"):
 @mend(Instance)
 def terminate(moto, self):
     """TerminateInstances: network interfaces and root volumes that the launch created are deleted with the instance
-    (DeleteOnTermination)."""
+    (DeleteOnTermination), and their private addresses are free again."""
     previous = moto()
     for interface in self.nics.values():
+        for address in interface.private_ip_addresses:
+            interface.subnet.del_subnet_ip(address["PrivateIpAddress"])
         self.ec2_backend.enis.pop(interface.id, None)
     return previous
 

@@ -6,7 +6,7 @@ from moto.ec2.models import ec2_backends
 from moto.elbv2.exceptions import (
     DuplicateLoadBalancerName, DuplicateTargetGroupName, ELBClientError, LoadBalancerNotFoundError, SubnetNotFoundError, TooManyTagsError,
 )
-from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer, FakeTargetGroup, elbv2_backends
+from moto.elbv2.models import AvailabilityZone, ELBv2Backend, FakeLoadBalancer, FakeTargetGroup, elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 
 import knobs
@@ -256,3 +256,25 @@ def add_tags(moto, self, resource_arns, tags):
         if len({**self.tagging_service.get_tag_dict_for_resource(arn), **self.tagging_service.flatten_tag_list(tags)}) > 50:
             raise TooManyTagsError()
         self.tagging_service.tag_resource(arn, tags)
+
+
+@mend(ELBv2Backend)
+def set_subnets(moto, self, arn, subnets, subnet_mappings):
+    """SetSubnets: a Network Load Balancer may have one zone, and keeps the subnet of a zone while the zone is on.
+
+    ELB User Guide, "Update the Availability Zones for your Network Load Balancer": to change the subnet of an enabled
+    zone, the zone is disabled first, and then enabled with the other subnet.
+    """
+    balancer = self.load_balancers.get(arn)
+    if balancer is None or balancer.type != "network":
+        return moto(arn, subnets, subnet_mappings)
+    zones = {subnet.availability_zone: subnet.id for subnet in balancer.subnets}
+    wanted = [self.ec2_backend.get_subnet(id) for id in [*subnets, *(mapping["SubnetId"] for mapping in subnet_mappings)]]
+    for subnet in wanted:
+        if zones.get(subnet.availability_zone, subnet.id) != subnet.id:
+            raise ELBClientError("InvalidConfigurationRequest",
+                                 f"You cannot specify an additional subnet from an Availability Zone that is already associated: '{subnet.availability_zone}'.")
+    if len({subnet.availability_zone for subnet in wanted}) > 1:
+        return moto(arn, subnets, subnet_mappings)
+    balancer.subnets = wanted
+    return [AvailabilityZone(subnet) for subnet in wanted]

@@ -11,9 +11,12 @@ use crate::value::Value;
 /// The physical name, in a list of fields.
 const NAME: &str = "name";
 
+/// The kind, the region, the identifying fields and their values.
+type Identity<'a> = (&'a str, &'a str, &'a [&'a str], Vec<String>);
+
 /// Reports resources that have the same identity, and elements that belong to one resource only.
 pub(super) fn check(declared: &[Declared<'_>]) -> Vec<Diagnostic> {
-    let mut first: BTreeMap<(&str, &str, &[&str], Vec<String>), &Declared<'_>> = BTreeMap::new();
+    let mut first: BTreeMap<Identity<'_>, &Declared<'_>> = BTreeMap::new();
     let mut errors = vec![];
     let mut sets: BTreeMap<&str, Vec<Vec<&'static str>>> = BTreeMap::new();
     for one in declared {

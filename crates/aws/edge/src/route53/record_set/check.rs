@@ -25,8 +25,11 @@ pub(super) fn check(spec: &Value) -> Vec<ValidationError> {
         .collect()
 }
 
-/// Returns the test of a value, and its form in words; none for a type whose values are not checked.
-fn form(of: &str) -> Option<(fn(&str) -> bool, &'static str)> {
+/// The test of a value, and its form in words.
+type Form = (fn(&str) -> bool, &'static str);
+
+/// Returns the form of the values of a type; none for a type whose values are not checked.
+fn form(of: &str) -> Option<Form> {
     Some(match of {
         "A" => (|text| text.parse::<Ipv4Addr>().is_ok(), "an IPv4 address"),
         "AAAA" => (|text| text.parse::<Ipv6Addr>().is_ok(), "an IPv6 address"),
