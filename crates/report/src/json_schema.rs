@@ -367,7 +367,7 @@ fn unconstrained(ty: &Type, of_elements: &[Constraint]) -> Vec<Json> {
             // The function accepts other types than strings for some values: a policy can be a tree, an IP protocol a
             // number. A CIDR block is always a string.
             let probes = [
-                ("object", Value::from([("Statement", Value::List(Vec::new()))])),
+                ("object", Value::from([("Statement", Value::List(vec![])), ("rules", Value::List(vec![]))])),
                 ("array", Value::List(Vec::new())),
                 ("integer", Value::Integer(1)),
             ];
