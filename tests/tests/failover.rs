@@ -24,6 +24,28 @@ fn run(test_env: &TestEnv, command: &str, sets: &[&str], more: &[&str]) -> Run {
     holdfast.run(arguments).expect(command)
 }
 
+/// Returns the grants for a new database in a region: RDS names the log group of a database after it.
+fn replace(region: &str) -> Vec<&'static str> {
+    match region {
+        "a" => vec![
+            "--allow-replace",
+            "DbInstance/a.main",
+            "--allow-replace",
+            "LogGroup/a.postgresql",
+            "--allow-replace",
+            "MetricFilter/a.slow-queries",
+        ],
+        _ => vec![
+            "--allow-replace",
+            "DbInstance/b.main",
+            "--allow-replace",
+            "LogGroup/b.postgresql",
+            "--allow-replace",
+            "MetricFilter/b.slow-queries",
+        ],
+    }
+}
+
 /// Converges with these parameters and grants.
 fn converge(test_env: &TestEnv, sets: &[&str], grants: &[&str]) {
     let run = run(test_env, "reconcile", sets, &[&["--once", "-o", "json"], grants].concat());
@@ -189,7 +211,7 @@ fn everything_fails_over_in_order_and_fails_back_without_data_loss() {
     let held = plan(&test_env, &["active=b", "standby=replica"]);
     assert_eq!(holds(&held), BTreeMap::from([("DbInstance/a.main", "ReplaceNotAllowed")]));
     let rebuilt = ["active=b", "standby=replica", "aDatabase=2"];
-    converge(&test_env, &rebuilt, &["--allow-replace", "DbInstance/a.main"]);
+    converge(&test_env, &rebuilt, &replace("a"));
     let old = databases(&test_env, A);
     assert_eq!(old.len(), 2, "the old writer is retained until its deletion is granted: {old:?}");
     converge(&test_env, &rebuilt, &["--delete-data"]);
@@ -224,7 +246,7 @@ fn everything_fails_over_in_order_and_fails_back_without_data_loss() {
     assert_eq!((ingress_rules(&test_env, A), ingress_rules(&test_env, B)), (3, 1));
 
     let restored = ["aDatabase=2", "bDatabase=2"];
-    converge(&test_env, &restored, &["--allow-replace", "DbInstance/b.main"]);
+    converge(&test_env, &restored, &replace("b"));
     converge(&test_env, &restored, &["--delete-data"]);
     assert_empty_plan(&test_env, &restored);
     assert_eq!(databases(&test_env, B), only("b-2", source(A, "a-2")));
@@ -237,7 +259,7 @@ fn a_planned_switch_fences_the_writer_before_it_promotes_the_other() {
     converge(&test_env, &[], &[]);
     converge(&test_env, &["active=b"], &[]);
     let rebuilt = ["active=b", "standby=replica", "aDatabase=2"];
-    converge(&test_env, &rebuilt, &["--allow-replace", "DbInstance/a.main", "--delete-data"]);
+    converge(&test_env, &rebuilt, &[&replace("a")[..], &["--delete-data"]].concat());
     let planned = plan(&test_env, &["active=a", "standby=fenced", "aDatabase=2"]);
     let ordered = steps(&planned);
     for fence in ["SecurityGroup/b.database", "Service/b.web.app", "ScalableTarget/b.web.app"] {
