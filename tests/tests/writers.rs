@@ -200,7 +200,7 @@ fn the_store_that_the_environment_names_is_encrypted_and_keeps_the_history() {
     // A resource that is deleted out of band counts as missing, because the history has it.
     test_env
         .out_of_band
-        .call("logs", "delete_log_group", json!({ "logGroupName": "shop-test-app" }))
+        .call("logs", "delete_log_group", json!({ "logGroupName": "/shop-test-app" }))
         .expect("a change");
     let plan: Value = run("plan", &["-o", "json"]).expect(2).json().expect("JSON");
     assert_eq!(plan["steps"][0]["cause"], "missing", "{plan}");

@@ -17,7 +17,7 @@ use holdfast_core::schema::relation::{
     Demand::{Form, OneOf},
     Relation, demand,
 };
-use holdfast_core::schema::{Idempotency, NamingRules, Tier, ValidationError};
+use holdfast_core::schema::{Idempotency, NamingRules, Tier};
 use holdfast_core::types::{Ref, ServerDefault};
 use holdfast_core::value::Value;
 use holdfast_engine::cloud::Scope;
@@ -96,19 +96,6 @@ impl Kind for Certificate {
             "a domain name, such as `example.com` or `*.example.com`",
         )),
     ];
-
-    /// ACM lists the primary domain among the alternative names itself
-    /// (<https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateDetail.html>).
-    fn check(_name: &str, spec: &Value) -> Vec<ValidationError> {
-        let names = Certificate::SUBJECT_ALTERNATIVE_NAMES.name();
-        let domain = spec.get(Certificate::DOMAIN_NAME.name()).and_then(Value::text);
-        let Some(Value::List(listed)) = spec.get(names) else { return vec![] };
-        let is_domain = |name: &str| domain.is_some_and(|domain| domain.eq_ignore_ascii_case(name));
-        let repeated = listed.iter().filter_map(Value::text).filter(|name| is_domain(name));
-        let message =
-            |name: &str| format!("`{name}` is the `domainName`, which the certificate covers already; remove it here");
-        repeated.map(|name| (names, message(name))).collect()
-    }
 
     /// Finds the owned and requested certificates.
     ///
@@ -328,16 +315,6 @@ mod tests {
         assert_eq!(live.phase, Phase::Pending);
         assert!(live.conditions[0].message.ends_with("_a.example.com. CNAME _b.acm.aws."), "{:?}", live.conditions);
         Ok(())
-    }
-
-    #[test]
-    fn the_domain_is_not_an_alternative_name() {
-        let errors = |names: &[&str]| {
-            let spec = serde_json::json!({ "domainName": "example.com", "subjectAlternativeNames": names });
-            Certificate::check("", &spec.into()).len()
-        };
-        assert_eq!(errors(&["*.example.com", "www.example.com"]), 0);
-        assert_eq!(errors(&["*.example.com", "Example.com"]), 1);
     }
 
     #[test]
