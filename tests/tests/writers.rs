@@ -192,11 +192,14 @@ fn the_store_that_the_environment_names_is_encrypted_and_keeps_the_history() {
     for name in ["", ".lease"] {
         assert_eq!(object(name)["ServerSideEncryption"], "AES256", "{name}");
     }
-    // The second pass removes the intents of the first. A pass without changes does not write the history again.
-    run("reconcile", &["--once"]).expect(0);
-    let first = object("")["ETag"].clone();
-    run("reconcile", &["--once"]).expect(0);
-    assert_eq!(object("")["ETag"], first);
+    // The passes after the first remove its intents, once their consistency windows are over. A pass without changes does
+    // not write the history again.
+    let rests = (0..5).any(|_| {
+        let before = object("")["ETag"].clone();
+        run("reconcile", &["--once"]).expect(0);
+        object("")["ETag"] == before
+    });
+    assert!(rests, "each pass writes the history again");
     // A resource that is deleted out of band counts as missing, because the history has it.
     test_env
         .out_of_band

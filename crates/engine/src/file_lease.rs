@@ -36,7 +36,7 @@ pub(crate) fn try_acquire(path: &Path, holder: &LeaseHolder) -> io::Result<Lease
         let mut file = open(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(LeaseAttempt::Taken(info(&mut file))),
+            Err(TryLockError::WouldBlock) => return Ok(LeaseAttempt::Taken(named_info(&mut file))),
             Err(TryLockError::Error(error)) => return Err(at(path)(error)),
         }
         // Between the two calls, `unlock` may have put another file in its place.
@@ -73,6 +73,19 @@ fn record(file: &mut File) -> LeaseRecord {
     let mut bytes = vec![];
     let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
     read.ok().and_then(|_| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// Returns the holder of a locked file. The holder writes its name right after it locks the file, so this waits for the
+/// name, up to 100 ms.
+fn named_info(file: &mut File) -> LeaseInfo {
+    for _ in 0..20 {
+        let info = info(file);
+        if info.holder.is_some() {
+            return info;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    info(file)
 }
 
 fn info(file: &mut File) -> LeaseInfo {
