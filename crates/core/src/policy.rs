@@ -7,7 +7,8 @@ use regex::Regex;
 use crate::diagnostic::{either, suggest};
 use crate::value::Value;
 
-/// What a policy is attached to. It decides which elements a statement has, and the size.
+/// The place of a policy: an identity, a role's trust, or a resource. The place decides which elements a statement has,
+/// and the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyType {
     /// A managed policy: no principal, at most 6,144 characters.

@@ -106,7 +106,7 @@ pub struct Schema {
     pub write_only: &'static [(&'static str, &'static str)],
     /// The attributes that AWS assigns and expressions can read in addition to the spec (`arn`, `dnsName`).
     pub status: &'static Record,
-    /// What AWS demands of several fields together, as data.
+    /// The demands of AWS on several fields together, as data.
     pub relations: &'static [Relation],
     /// Finds combinations of fields that AWS refuses and that [`Schema::relations`] cannot express.
     pub check: Check,

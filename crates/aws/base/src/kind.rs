@@ -82,15 +82,16 @@ pub trait Kind: Spec + Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// The fields that no API returns and that tags of the resource record. The driver writes, reads and removes the tags.
     const FIELD_TAGS: &'static [FieldTag] = &[];
 
-    /// What AWS demands of several fields together, as data: `validate` and the manual read it. The source stands beside
-    /// each relation.
+    /// The demands of AWS on several fields together, as data: `validate` reads them. The source stands beside each
+    /// relation.
     const RELATIONS: &'static [Relation] = &[];
 
     /// The conditions that AWS puts on several resources of a document at once. A unique name and the identity of a
     /// kind without tags need no entry: the schema states them already.
     const DOCUMENT_RELATIONS: &'static [DocumentRelation] = &[];
 
-    /// Finds combinations of fields that AWS refuses and that [`Kind::RELATIONS`] cannot express. Returns the path of the wrong field and a sentence for each.
+    /// Finds combinations of fields that AWS refuses and that [`Kind::RELATIONS`] cannot express. Returns the path of the
+    /// wrong field and a sentence for each.
     ///
     /// The check runs without AWS when a document is rendered. References and templates are unresolved then, so the
     /// check can only use [`Value::states`] and comparisons with plain values.

@@ -34,7 +34,7 @@ pub(super) struct UnreadyDependencies {
     pub(super) blocked: Option<Address>,
 }
 
-/// Which of the two generations exists alone for a moment.
+/// The generation that exists alone for a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     /// The new generation is created, dependents move to it, and the old generation is deleted.

@@ -11,7 +11,7 @@ use crate::document::Resource;
 use crate::resolve::{ResolveContext, resolve};
 use crate::value::Value;
 
-/// What stands between a resource and its unique values.
+/// The obstacle between a resource and its unique values.
 pub(super) enum Clash {
     /// Another resource of the document has the values. The hold says whether it gives them up.
     Held(Hold),

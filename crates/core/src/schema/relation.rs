@@ -1,4 +1,4 @@
-//! Relations: what AWS demands of several fields of one record together, as data. `validate` and the manual read them.
+//! Relations: the demands of AWS on several fields of one record together, as data. `validate` reads them.
 
 #[cfg(test)]
 mod tests;
@@ -40,7 +40,7 @@ pub enum Condition {
     AtLeast(&'static str, i64),
 }
 
-/// What must hold.
+/// A demand of AWS on the fields of a record.
 #[derive(Clone, Copy, Debug)]
 pub enum Demand {
     /// The field is stated.
